@@ -1,0 +1,43 @@
+# make demo  - install the runtime alone, run the main job on the example pair
+# make test  - install everything, run every check
+PYTHON ?= python3
+DEV := .venv
+LEAN := .venv-runtime
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint types imports unit install clean
+
+demo: $(LEAN)/.installed
+	$(LEAN)/bin/lunar-infer examples/pair/left.png examples/pair/right.png \
+	  --rig examples/pair/rig.json --out out/demo --overwrite
+	@echo "pictures: out/demo/preview.png (left | depth | slope); every file is listed in out/demo/report.json"
+
+test: lint types imports unit
+
+lint: $(DEV)/.installed
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+
+types: $(DEV)/.installed
+	$(DEV)/bin/mypy
+
+imports: $(DEV)/.installed
+	$(DEV)/bin/lint-imports
+
+unit: $(DEV)/.installed
+	$(DEV)/bin/python -m pytest
+
+install: $(DEV)/.installed
+
+$(DEV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(LEAN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(LEAN)
+	$(LEAN)/bin/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+clean:
+	rm -rf $(DEV) $(LEAN) out
