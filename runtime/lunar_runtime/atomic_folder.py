@@ -72,9 +72,7 @@ def check_folder(path: Path | str, *, overwrite: bool, owned: Collection[str]) -
     except (FileNotFoundError, NotADirectoryError):
         exists = False
     except OSError as error:
-        raise OutputError(
-            f"{path}: cannot write ({error.strerror}); choose another place"
-        ) from error
+        raise _unwritable(path, error.strerror or str(error)) from error
     if exists and not final.is_dir():
         raise OutputError(f"{path}: is a file, not a folder; choose another name")
     if exists and not overwrite:
@@ -89,9 +87,11 @@ def check_folder(path: Path | str, *, overwrite: bool, owned: Collection[str]) -
     if not nearest.is_dir():
         raise _unwritable(path, f"{nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"{path}: cannot write (no permission in {nearest}); choose another place"
-        )
+        raise _unwritable(path, f"no permission in {nearest}")
+
+
+def _unwritable(path: Path | str, why: str) -> OutputError:
+    return OutputError(f"{path}: cannot write ({why}); choose another place")
 
 
 def _umask() -> int:
