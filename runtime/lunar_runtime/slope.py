@@ -1,0 +1,139 @@
+"""Slopes of a pointmap.
+
+Convention:
+    Camera frame x right, y down, z forward; rows run down, columns right. A surface's normal is
+    the one on the side that the camera sees: (0, 0, -1) for a wall straight ahead. Degrees.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import InputError
+
+# Of the Gaussian's mass, what must fall on valid pixels. An image's corner keeps 0.25 and more; a
+# line of single pixels has 0.2 at 2 px, and its slope across would be noise.
+_MIN_SUPPORT = 0.2
+
+
+def slope_deg(
+    pointmap: NDArray[Any], up: ArrayLike, smoothing_px: float = 2.0
+) -> NDArray[np.float32]:
+    """Angle between the surface normal and `up`.
+
+    Normals are central differences of the Gaussian-smoothed pointmap, one-sided at the image's
+    border and beside invalid points. Smoothing averages whole points over the valid pixels alone,
+    so a plane keeps its slope up to every edge.
+
+    Args:
+        pointmap: (H, W, 3), any one unit, camera frame (x right, y down, z forward). NaN = invalid.
+        up: (3,) unit vector in the same frame.
+        smoothing_px: Standard deviation of the Gaussian; 0 disables it.
+
+    Returns:
+        (H, W) float32 degrees in [0, 180]; more than 90 where the surface folds over. NaN where
+        the pointmap is not finite or too few neighbours are.
+
+    Raises:
+        InputError: `pointmap` is not (H, W, 3), `up` no direction, or `smoothing_px` negative.
+    """
+    direction = np.asarray(up, dtype=np.float64)
+    length = float(np.linalg.norm(direction)) if direction.shape == (3,) else math.nan
+    if not (math.isfinite(length) and length > 0):
+        raise InputError(f"up must be three finite numbers, not all zero: {direction.tolist()}")
+    normal = surface_normals(pointmap, smoothing_px)
+    cosine = np.clip(normal @ (direction / length), -1.0, 1.0)
+    return np.degrees(np.arccos(cosine)).astype(np.float32)
+
+
+def surface_normals(pointmap: NDArray[Any], smoothing_px: float = 2.0) -> NDArray[np.float64]:
+    """Unit normals of a pointmap, as `slope_deg` measures them.
+
+    Args:
+        pointmap: (H, W, 3), any one unit, camera frame. NaN = invalid.
+        smoothing_px: Standard deviation of the Gaussian; 0 disables it.
+
+    Returns:
+        (H, W, 3) float64, on the camera's side of the surface; NaN where there is none.
+
+    Raises:
+        InputError: `pointmap` is not (H, W, 3), or `smoothing_px` negative.
+    """
+    pointmap = np.asarray(pointmap)
+    if pointmap.ndim != 3 or pointmap.shape[-1] != 3:
+        raise InputError(f"pointmap must be (H, W, 3), not {pointmap.shape}")
+    if not (math.isfinite(smoothing_px) and smoothing_px >= 0):
+        raise InputError(f"smoothing must be 0 or more pixels, not {smoothing_px}")
+    smooth = _smooth(pointmap.astype(np.float64), smoothing_px)
+    right = _difference(smooth, axis=1)
+    down = _difference(smooth, axis=0)
+    normal = np.cross(down, right)  # down × right = -z: towards the camera
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Points that coincide have no normal: 0 / 0 is the NaN that we want.
+        return np.asarray(normal / np.linalg.norm(normal, axis=-1, keepdims=True))
+
+
+def slope_paper_deg(depth: NDArray[Any]) -> NDArray[np.float32]:
+    """Arctangent of depth's Sobel gradient: the definition of the published evaluation.
+
+    Not a physical slope: it is per *pixel*, so it grows with the image's resolution and with the
+    unit of depth, and it is not zero on level ground seen obliquely. For comparison only; use
+    `slope_deg` for everything else.
+
+    Args:
+        depth: (H, W), the unit that the published numbers use. NaN = invalid.
+
+    Returns:
+        (H, W) float32 degrees in [0, 90); NaN where any of the 3 × 3 neighbours is.
+
+    Raises:
+        InputError: `depth` is not (H, W).
+    """
+    depth = np.asarray(depth)
+    if depth.ndim != 2:
+        raise InputError(f"depth must be (H, W), not {depth.shape}")
+    values = depth.astype(np.float64)
+    # scale: the kernel's weights add up to 8 per unit of gradient.
+    along_x = cv2.Sobel(
+        values, cv2.CV_64F, 1, 0, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE
+    )
+    along_y = cv2.Sobel(
+        values, cv2.CV_64F, 0, 1, ksize=3, scale=1 / 8, borderType=cv2.BORDER_REPLICATE
+    )
+    return np.degrees(np.arctan(np.hypot(along_x, along_y))).astype(np.float32)
+
+
+def _smooth(pointmap: NDArray[np.float64], smoothing_px: float) -> NDArray[np.float64]:
+    """Gaussian mean over valid points; NaN stays NaN and does not spread."""
+    valid = np.asarray(np.isfinite(pointmap).all(axis=-1))
+    if smoothing_px == 0 or not valid.any():
+        return np.where(valid[..., None], pointmap, np.nan)
+    size = 2 * math.ceil(3 * smoothing_px) + 1
+
+    def blur(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(
+            cv2.GaussianBlur(values, (size, size), smoothing_px, borderType=cv2.BORDER_CONSTANT)
+        )
+
+    support = blur(valid.astype(np.float64))
+    total = blur(np.where(valid[..., None], pointmap, 0.0))
+    keep = valid & (support >= _MIN_SUPPORT)
+    mean = np.full_like(pointmap, np.nan)
+    mean[keep] = total[keep] / support[keep, None]
+    return mean
+
+
+def _difference(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Half of next minus previous; the whole one-sided step where only one of them is valid."""
+    values = np.moveaxis(values, axis, 0)
+    step = np.full((values.shape[0] + 1, *values.shape[1:]), np.nan)
+    step[1:-1] = np.diff(values, axis=0)
+    before, after = step[:-1], step[1:]
+    central = (before + after) / 2
+    one_sided = np.where(np.isfinite(after), after, before)
+    return np.moveaxis(np.where(np.isfinite(central), central, one_sided), 0, axis)
