@@ -1,0 +1,329 @@
+"""Random pair specs over StereoLunar's ranges of geometry, sun and relief."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_calib import cameras
+from lunar_calib.spec import (
+    MOON_RADIUS_M,
+    CameraSpec,
+    GeometryKind,
+    ImagingSpec,
+    PairSpec,
+    Reflectance,
+    TerrainSpec,
+)
+
+ALTITUDE_RANGE_M = (3_500.0, 40_000.0)
+SUN_ELEVATION_DEG = (5.0, 50.0)
+
+CELLS_PER_PIXEL = 1.25
+"""Grid nodes per ground sample of the nearest pixels."""
+
+_KINDS = (GeometryKind.NADIR, GeometryKind.OBLIQUE, GeometryKind.DYNAMIC)
+_MAX_TRIES = 200
+
+
+class Preset(str, Enum):
+    """How images are made.
+
+    `stereolunar`: attached shadows only, no albedo, min-max stretch, next to no noise.
+    `realistic`: cast shadows, albedo, noise, vignetting, exposure.
+    `mix`: half of each, the training default.
+    """
+
+    STEREOLUNAR = "stereolunar"
+    REALISTIC = "realistic"
+    MIX = "mix"
+
+
+@dataclass(frozen=True)
+class _Cameras:
+    kind: GeometryKind
+    left: CameraSpec
+    right: CameraSpec
+
+
+def sample_spec(
+    seed: int,
+    size_px: int = 512,
+    preset: Preset | str = Preset.MIX,
+    kind: GeometryKind | str | None = None,
+    terrain: TerrainSpec | None = None,
+) -> PairSpec:
+    """Draw a pair.
+
+    Args:
+        seed: Decides everything; the same arguments give the same spec.
+        size_px: Image side.
+        preset: Image style.
+        kind: Geometry family; None draws one of the three.
+        terrain: Use this heightfield (a large one that serves several pairs) and an altitude
+            that suits its resolution; None makes one that fits the pair.
+
+    Returns:
+        A spec whose cameras share at least half of their ground (a fifth of the pairs: 30 %).
+    """
+    rng = np.random.default_rng([seed, 7])
+    preset = Preset(preset)
+    chosen = GeometryKind(kind) if kind is not None else _KINDS[int(rng.integers(3))]
+    if terrain is None:
+        altitude_range = ALTITUDE_RANGE_M
+    else:
+        base = altitude_for(terrain, size_px)
+        altitude_range = (0.85 * base, 1.5 * base)
+    pair = _sample_cameras(rng, chosen, altitude_range)
+    if terrain is None:
+        terrain = _fitting_terrain(rng, seed, size_px, pair)
+        site = (terrain.cells * terrain.cell_m / 2,) * 2
+    else:
+        site = tuple(rng.uniform(0, terrain.cells * terrain.cell_m, 2).tolist())
+    realistic = preset is Preset.REALISTIC or (preset is Preset.MIX and rng.uniform() < 0.5)
+    low, high = SUN_ELEVATION_DEG
+    return PairSpec(
+        seed=seed,
+        size_px=size_px,
+        kind=chosen,
+        terrain=terrain,
+        site_m=(float(site[0]), float(site[1])),
+        left=pair.left,
+        right=pair.right,
+        sun_azimuth_deg=float(rng.uniform(0, 360)),
+        sun_elevation_deg=float(rng.uniform(low, high)),
+        reflectance=(
+            Reflectance.LUNAR_LAMBERT
+            if realistic and rng.uniform() < 0.3
+            else Reflectance.HAPKE
+        ),
+        cast_shadows=realistic,
+        imaging=_sample_imaging(rng, realistic),
+    )
+
+
+def sample_terrain(seed: int, size_px: int, cells: int, crater_max_m: float = 9000.0) -> TerrainSpec:
+    """Draw a heightfield for several pairs of a size: `cells` nodes at 0.8 ground samples.
+
+    The altitude that fits it is log-uniform over StereoLunar's range.
+    """
+    rng = np.random.default_rng([seed, 5])
+    low, high = ALTITUDE_RANGE_M
+    altitude = float(np.exp(rng.uniform(math.log(low), math.log(high / 1.5))))
+    cell = altitude / focal_px(size_px) / CELLS_PER_PIXEL
+    return _terrain_values(rng, seed, cells, cell, crater_max_m)
+
+
+def altitude_for(terrain: TerrainSpec, size_px: int) -> float:
+    """Altitude at which a nadir pixel covers `CELLS_PER_PIXEL` nodes of a terrain, metres."""
+    return terrain.cell_m * CELLS_PER_PIXEL * focal_px(size_px)
+
+
+def focal_px(size_px: int) -> float:
+    """Focal length of the 45° camera, pixels."""
+    return float(cameras.intrinsics(size_px)[0, 0])
+
+
+def overlap(left: CameraSpec, right: CameraSpec, samples: int = 12) -> tuple[float, float]:
+    """Fraction of each image's ground that the other sees, on the smooth sphere.
+
+    Returns:
+        (left's ground seen by right, right's ground seen by left), each in [0, 1].
+    """
+    poses = cameras.cam2world(left), cameras.cam2world(right)
+    grounds = [_ground_points(pose, samples) for pose in poses]
+    k = cameras.intrinsics(2)
+    fractions = []
+    for i in (0, 1):
+        points = cameras.transform(cameras.invert(poses[1 - i]), grounds[i])
+        uv = cameras.project(points, k)
+        inside = np.all((uv >= 0) & (uv < 2), axis=-1)
+        fractions.append(float(inside.mean()))
+    return fractions[0], fractions[1]
+
+
+def _ground_points(pose: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
+    d = np.stack(cameras.world_rays(samples, pose), axis=-1).reshape(-1, 3)
+    o = pose[:3, 3]
+    t = -o[2] / np.minimum(d[:, 2], -1e-3)
+    # One correction for curvature is enough for an overlap estimate.
+    p = o + t[:, None] * d
+    drop = (p[:, 0] ** 2 + p[:, 1] ** 2) / (2 * MOON_RADIUS_M)
+    t = -(o[2] + drop) / np.minimum(d[:, 2], -1e-3)
+    return np.asarray(o + t[:, None] * d)
+
+
+def _sample_cameras(
+    rng: np.random.Generator, kind: GeometryKind, altitude_range: tuple[float, float]
+) -> _Cameras:
+    least = 0.5 if rng.uniform() < 0.8 else 0.3
+    draw = {
+        GeometryKind.NADIR: _nadir,
+        GeometryKind.OBLIQUE: _oblique,
+        GeometryKind.DYNAMIC: _dynamic,
+    }[kind]
+    best, best_overlap = None, -1.0
+    for _ in range(_MAX_TRIES):
+        left, right = draw(rng, altitude_range)
+        shared = min(overlap(left, right))
+        if shared > best_overlap:
+            best, best_overlap = _Cameras(kind, left, right), shared
+        if shared >= least:
+            break
+    if best is None:  # pragma: no cover - _MAX_TRIES is positive
+        raise RuntimeError("no camera pair was drawn")
+    return best
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(math.log(low), math.log(high))))
+
+
+def _heading(rng: np.random.Generator) -> tuple[float, float, float]:
+    angle = rng.uniform(0, 2 * math.pi)
+    return (math.cos(angle), math.sin(angle), 0.0)
+
+
+def _at(
+    altitude: float, offsets: list[tuple[float, float]]
+) -> tuple[float, float, float]:
+    """Position from an altitude and (azimuth, distance) offsets."""
+    east = sum(d * math.sin(az) for az, d in offsets)
+    north = sum(d * math.cos(az) for az, d in offsets)
+    return (float(east), float(north), float(altitude))
+
+
+def _nadir(
+    rng: np.random.Generator, altitude_range: tuple[float, float]
+) -> tuple[CameraSpec, CameraSpec]:
+    altitude = _log_uniform(rng, altitude_range[0], min(altitude_range[1], 32_000.0))
+    base = altitude * rng.uniform(0.02, 0.10)
+    azimuth, up = rng.uniform(0, 2 * math.pi), _heading(rng)
+    roll = float(rng.uniform(-180, 180)) if rng.uniform() < 0.3 else 0.0
+    return (
+        CameraSpec(_at(altitude, [(azimuth, -base / 2)]), up_hint=up),
+        CameraSpec(_at(altitude, [(azimuth, base / 2)]), up_hint=up, roll_deg=roll),
+    )
+
+
+def _oblique(
+    rng: np.random.Generator, altitude_range: tuple[float, float]
+) -> tuple[CameraSpec, CameraSpec]:
+    # Off-nadir views are slant: closer than the altitude that suits the grid.
+    low, high = altitude_range
+    altitude = _log_uniform(rng, max(low * 0.8, 3_500.0), high * 0.85)
+    scheme = int(rng.integers(4))
+    if scheme == 0:
+        other = altitude
+    elif scheme == 1:
+        other = altitude + rng.choice([-1, 1]) * rng.uniform(500, 1000)
+    elif scheme == 2:
+        other = altitude + rng.uniform(-1000, 1000)
+    else:
+        other = altitude + rng.choice([-1, 1]) * rng.uniform(0, 1000)
+    other = max(other, 3_000.0)
+    common = rng.uniform(0, 2 * math.pi)
+    views = []
+    for h in (altitude, other):
+        azimuth = common + math.radians(rng.uniform(-10, 10))
+        east, north = rng.uniform(-12.5, 12.5, 2)
+        views.append(
+            CameraSpec(
+                _at(h, [(azimuth, h * rng.uniform(0.5, 1.1))]),
+                aim_m=(float(east), float(north), 0.0),
+            )
+        )
+    return views[0], views[1]
+
+
+def _dynamic(
+    rng: np.random.Generator, altitude_range: tuple[float, float]
+) -> tuple[CameraSpec, CameraSpec]:
+    low, high = altitude_range
+    middle = _log_uniform(rng, low, high)
+    cone = math.radians(rng.uniform(0, rng.choice([10, 20, 30], p=[0.3, 0.5, 0.2])))
+    cone_azimuth, up = rng.uniform(0, 2 * math.pi), _heading(rng)
+    pitch_limit = rng.choice([5, 10, 15], p=[0.3, 0.4, 0.3])
+    turn = float(rng.uniform(-180, 180)) if rng.uniform() < 0.7 else 0.0
+    views = []
+    for i in range(2):
+        altitude = float(np.clip(middle * rng.uniform(0.7, 1.3), *ALTITUDE_RANGE_M))
+        base = middle * rng.uniform(0.02, 0.22)
+        azimuth = rng.uniform(0, 2 * math.pi)
+        east, north = rng.uniform(-500, 500, 2)
+        views.append(
+            CameraSpec(
+                _at(altitude, [(cone_azimuth, altitude * math.tan(cone)), (azimuth, base / 2)]),
+                aim_m=(float(east), float(north), 0.0),
+                up_hint=up,
+                roll_deg=float(rng.uniform(-10, 10)) + (turn if i else 0.0),
+                pitch_deg=float(rng.uniform(-pitch_limit, pitch_limit)),
+            )
+        )
+    return views[0], views[1]
+
+
+def _fitting_terrain(
+    rng: np.random.Generator, seed: int, size_px: int, pair: _Cameras
+) -> TerrainSpec:
+    """A grid fine enough for the nearest ground and at least as wide as both footprints."""
+    focal = focal_px(size_px)
+    near, widest = math.inf, 0.0
+    for camera in (pair.left, pair.right):
+        pose = cameras.cam2world(camera)
+        ground = _ground_points(pose, 8)
+        depth = cameras.transform(cameras.invert(pose), ground)[:, 2]
+        near = min(near, float(np.percentile(depth, 20)))
+        widest = max(widest, float(np.abs(ground[:, :2]).max()))
+    cell = near / focal / CELLS_PER_PIXEL
+    cells = int(np.clip(2.3 * widest / cell, 2 * size_px, 4 * size_px))
+    return _terrain_values(rng, seed, _good_fft_size(cells), cell, 9000.0)
+
+
+def _terrain_values(
+    rng: np.random.Generator, seed: int, cells: int, cell_m: float, crater_max_m: float
+) -> TerrainSpec:
+    return TerrainSpec(
+        seed=int(seed),
+        cells=cells,
+        cell_m=float(cell_m),
+        relief_scale=_log_uniform(rng, 0.55, 1.45),
+        hurst=float(rng.uniform(1.2, 1.6)),
+        rolloff_m=_log_uniform(rng, 40, 150),
+        crater_density=_log_uniform(rng, 0.2, 1.2),
+        crater_max_m=crater_max_m,
+        degradation=float(rng.uniform(0.5, 1.0)),
+        roughness=_log_uniform(rng, 0.3, 2.0),
+    )
+
+
+def _good_fft_size(cells: int) -> int:
+    """Smallest multiple of 128 with factors 2, 3, 5 not below `cells`."""
+    n = (cells + 127) // 128
+    while True:
+        rest = n
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return n * 128
+        n += 1
+
+
+def _sample_imaging(rng: np.random.Generator, realistic: bool) -> ImagingSpec:
+    if not realistic:
+        return ImagingSpec(read_noise_dn=float(rng.uniform(0, 0.4)))
+    return ImagingSpec(
+        psf_sigma_px=float(rng.uniform(0.5, 0.9)),
+        albedo_contrast=float(rng.uniform(0.03, 0.15)) if rng.uniform() < 0.6 else 0.0,
+        full_well_e=_log_uniform(rng, 8_000, 60_000) if rng.uniform() < 0.7 else 0.0,
+        read_noise_dn=float(rng.uniform(0.2, 1.5)),
+        vignetting=float(rng.uniform(0, 0.2)) if rng.uniform() < 0.5 else 0.0,
+        hot_pixels=float(rng.uniform(0, 5)) if rng.uniform() < 0.2 else 0.0,
+        exposure=float(rng.uniform(130, 250)),
+        black_level_dn=float(rng.uniform(0, 8)),
+    )

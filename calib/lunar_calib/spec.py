@@ -1,0 +1,160 @@
+"""What defines a rendered pair: frozen values, all sampled in `geometry`, stored as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+MOON_RADIUS_M = 1_737_400.0
+"""Mean radius of the Moon (IAU)."""
+
+FOV_DEG = 45.0
+"""Field of view across the square image (StereoLunar: f = 618.04 px at 512 px)."""
+
+
+class GeometryKind(str, Enum):
+    """How the two cameras stand to each other (StereoLunar's three families)."""
+
+    NADIR = "nadir"
+    OBLIQUE = "oblique"
+    DYNAMIC = "dynamic"
+
+
+class Reflectance(str, Enum):
+    """Photometric model of the regolith."""
+
+    HAPKE = "hapke"
+    LUNAR_LAMBERT = "lunar_lambert"
+
+
+@dataclass(frozen=True)
+class TerrainSpec:
+    """A periodic square heightfield, reproducible from these values alone.
+
+    Attributes:
+        seed: Seed of the relief, the craters and the albedo texture.
+        cells: Grid nodes along a side.
+        cell_m: Distance of two nodes, metres.
+        relief_scale: Factor on the target RMS height differences (1 = the StereoLunar mean).
+        hurst: H of the power spectrum k^-(2H+2).
+        rolloff_m: Wavelength below which the relief's spectrum falls off faster.
+        crater_density: Fraction of the equilibrium crater density.
+        crater_max_m: Largest crater diameter, metres.
+        degradation: Factor on the craters' diffusion age; 0 leaves all of them fresh.
+        roughness: Strength of the fine texture, `terrain.ROUGHNESS_SLOPE` at 1.
+    """
+
+    seed: int
+    cells: int
+    cell_m: float
+    relief_scale: float = 1.0
+    hurst: float = 1.4
+    rolloff_m: float = 80.0
+    crater_density: float = 0.5
+    crater_max_m: float = 8000.0
+    degradation: float = 1.0
+    roughness: float = 1.0
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """Where a camera stands and how it is turned.
+
+    Attributes:
+        position_m: Camera centre relative to the target: east, north, up (above the site's mean).
+        aim_m: Point the optical axis meets before `pitch_deg`, same frame.
+        up_hint: Direction that is up in the image before the roll.
+        roll_deg: Turn about the optical axis.
+        pitch_deg: Turn about the camera's x axis, after aiming.
+    """
+
+    position_m: tuple[float, float, float]
+    aim_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    up_hint: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    roll_deg: float = 0.0
+    pitch_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class ImagingSpec:
+    """From radiance to eight bits.
+
+    Attributes:
+        psf_sigma_px: Gaussian point spread, pixels.
+        albedo_contrast: RMS of the relative albedo texture; 0 for none.
+        full_well_e: Electrons at full scale, sets the shot noise; 0 for none.
+        read_noise_dn: RMS of the read noise in 8-bit counts.
+        vignetting: Relative loss in the corners.
+        hot_pixels: Expected number in the image.
+        exposure: 0 stretches min-max as StereoLunar; else the count of the 99th percentile.
+        black_level_dn: Count of zero radiance, used when `exposure` is not 0.
+    """
+
+    psf_sigma_px: float = 0.6
+    albedo_contrast: float = 0.0
+    full_well_e: float = 0.0
+    read_noise_dn: float = 0.0
+    vignetting: float = 0.0
+    hot_pixels: float = 0.0
+    exposure: float = 0.0
+    black_level_dn: float = 0.0
+
+
+@dataclass(frozen=True)
+class PairSpec:
+    """Everything that decides a pair's pixels.
+
+    Attributes:
+        seed: Seed of the image noise.
+        size_px: Side of the square images.
+        kind: Geometry family.
+        terrain: The heightfield.
+        site_m: The target's place on the heightfield, metres from node (0, 0).
+        left, right: The cameras.
+        sun_azimuth_deg: Clockwise from north at the target point.
+        sun_elevation_deg: Above the horizontal at the target point.
+        reflectance: Photometric model.
+        cast_shadows: Whether relief shadows the ground behind it; attached shadows are always on.
+        imaging: Optics and detector.
+    """
+
+    seed: int
+    size_px: int
+    kind: GeometryKind
+    terrain: TerrainSpec
+    site_m: tuple[float, float]
+    left: CameraSpec
+    right: CameraSpec
+    sun_azimuth_deg: float
+    sun_elevation_deg: float
+    reflectance: Reflectance = Reflectance.HAPKE
+    cast_shadows: bool = False
+    imaging: ImagingSpec = field(default_factory=ImagingSpec)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values; `from_dict` gives an equal spec back."""
+        values = dataclasses.asdict(self)
+        values["kind"] = self.kind.value
+        values["reflectance"] = self.reflectance.value
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PairSpec:
+        """The inverse of `to_dict`, also after a pass through JSON."""
+
+        def camera(v: dict[str, Any]) -> CameraSpec:
+            return CameraSpec(**{k: tuple(x) if isinstance(x, list) else x for k, x in v.items()})
+
+        rest = dict(values)
+        return cls(
+            kind=GeometryKind(rest.pop("kind")),
+            reflectance=Reflectance(rest.pop("reflectance")),
+            terrain=TerrainSpec(**rest.pop("terrain")),
+            imaging=ImagingSpec(**rest.pop("imaging")),
+            left=camera(rest.pop("left")),
+            right=camera(rest.pop("right")),
+            site_m=tuple(rest.pop("site_m")),
+            **rest,
+        )
