@@ -61,7 +61,7 @@ class ConvEncoder(nn.Module):
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) -> (B, 32, H/2, W/2), (B, 64, H/4, W/4), (B, 128, H/8, W/8), (B, 192, H/16, W/16)."""
+        """(B, 3, H, W) -> features (B, C, H/s, W/s) at strides s = 2, 4, 8, 16."""
         features = []
         x = image
         for stage in self.stages:

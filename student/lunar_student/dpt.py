@@ -96,9 +96,11 @@ class DptHead(nn.Module):
             )
 
     def forward(self, maps: Sequence[Tensor], skips: Sequence[Tensor] = ()) -> Tensor:
-        """Args:
-        maps: (B, C, H/16, W/16) of the encoder and three decoder depths, shallow first.
-        skips: Encoder features at stride 2, 4 and 8, of the students that have them.
+        """Fuse the maps, deepest first.
+
+        Args:
+            maps: (B, C, H/16, W/16) of the encoder and three decoder depths, shallow first.
+            skips: Encoder features at stride 2, 4 and 8, of the students that have them.
         """
         levels = [
             rn(reassemble(x))

@@ -121,7 +121,7 @@ class MobileNetV3Large(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 112, H/16, W/16)."""
         x = F.hardswish(self.bn1(self.conv_stem(image)))
-        for stage in self.blocks[: STRIDE_16_STAGE + 1]:
+        for stage in list(self.blocks)[: STRIDE_16_STAGE + 1]:
             x = stage(x)
         return x
 

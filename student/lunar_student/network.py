@@ -126,8 +126,8 @@ class Student(nn.Module):
         self.downstream_head2 = Head(config)
         if config.ray_field:
             for head in (self.downstream_head1, self.downstream_head2):
-                nn.init.zeros_(head.dpt.head[-1].weight)
-                nn.init.zeros_(head.dpt.head[-1].bias)
+                for parameter in head.dpt.head[-1].parameters():
+                    nn.init.zeros_(parameter)
 
     def forward(self, left: Tensor, right: Tensor, outputs: Outputs = Outputs.ALL) -> StudentOutput:
         """Reconstruct a pair.
@@ -223,7 +223,7 @@ def nominal_plane(height: int, width: int, device: torch.device) -> Tensor:
     yy, xx = torch.meshgrid(y, x, indexing="ij")
     ray = torch.stack((xx, yy, torch.ones_like(xx)), dim=-1)
     length = ray.norm(dim=-1, keepdim=True)
-    return ray / length * torch.log1p(length)
+    return ray / length * torch.log1p(length)  # type: ignore[no-any-return]
 
 
 def split_views(both: Encoded) -> tuple[Encoded, Encoded]:

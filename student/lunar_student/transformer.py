@@ -107,7 +107,7 @@ class EncoderBlock(nn.Module):
     def forward(self, x: Tensor, tables: Tables | None = None) -> Tensor:
         """(B, N, dim) -> (B, N, dim)."""
         x = x + self.ls1(self.attn(self.norm1(x), tables))
-        return x + self.ls2(self.mlp(self.norm2(x)))
+        return x + self.ls2(self.mlp(self.norm2(x)))  # type: ignore[no-any-return]
 
 
 class DecoderBlock(nn.Module):
@@ -127,4 +127,4 @@ class DecoderBlock(nn.Module):
         """(B, N, dim) of this view and of the other -> (B, N, dim) of this view."""
         x = x + self.attn(self.norm1(x), tables)
         x = x + self.cross_attn(self.norm2(x), self.norm_y(y), tables)
-        return x + self.mlp(self.norm3(x))
+        return x + self.mlp(self.norm3(x))  # type: ignore[no-any-return]

@@ -51,7 +51,7 @@ class VisionTransformer(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.norm(x)[:, 1:]
-        return x.transpose(1, 2).reshape(batch, dim, rows, columns)
+        return x.transpose(1, 2).reshape(batch, dim, rows, columns)  # type: ignore[no-any-return]
 
     def _position_embedding(self, rows: int, columns: int) -> Tensor:
         if (rows, columns) == (self.grid, self.grid):
