@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 SIMPLE_MAX_KM = 15.0
 """Diameter at which lunar craters turn from simple to complex (Pike 1977)."""
 
-EXTENT = 4.0
-"""Patch half-width in crater radii; the rim's ρ^-3 apron is 1/64 there."""
+EXTENT = 3.2
+"""Patch half-width in crater radii; the rim's ρ^-3 apron is 3 % there and is faded out."""
 
-_AGE_BINS = 8
+_AGE_BINS = 9
+_BIN_RATIO = 1.06
+_CACHED_RADIUS = 24.0
+_TABLE = 2048
+
+_Wobble = tuple[tuple[int, float, float], ...]
 
 
 def depth_km(diameter_km: float) -> float:
@@ -52,40 +56,86 @@ def profile(
         Heights shaped as `rho`; zero from `EXTENT` radii on.
     """
     bowl = np.maximum(rim - depth * (1 - rho * rho), rim - depth * (1 - floor))
-    apron = rim * np.clip((EXTENT - rho) / (EXTENT - 2), 0, 1) / np.maximum(rho, 1) ** 3
+    apron = rim * np.clip((EXTENT - rho) / (EXTENT - 1.5), 0, 1) / np.maximum(rho, 1) ** 3
     return np.where(rho < 1, bowl, apron).astype(np.float32)
 
 
-def _patch(radius: float, blur: float, aspect: float, floor: float) -> NDArray[np.float32]:
-    """Unit crater (radius 1) on a grid with `radius` cells to the radius, blurred by `blur` R."""
-    half = int(math.ceil(EXTENT * radius))
-    r = np.arange(-half, half + 1, dtype=np.float32) / np.float32(radius)
-    rho = np.sqrt(r[None] ** 2 + r[:, None] ** 2)
-    patch = profile(rho, 2 * 0.196 * aspect, 2 * 0.036 * aspect, floor)
-    # At least 0.7 cells, else bilinear sampling creases the rim.
-    sigma = max(blur * radius, 0.7)
-    # A small kernel on a reduced grid equals a large one on the full grid here.
-    reduce = max(1, int(sigma / 4))
-    if reduce > 1:
-        small = cv2.resize(
-            patch, None, fx=1 / reduce, fy=1 / reduce, interpolation=cv2.INTER_AREA
-        )
-        small = cv2.GaussianBlur(small, (0, 0), sigma / reduce)
-        patch = cv2.resize(small, patch.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    else:
-        patch = cv2.GaussianBlur(patch, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    # The patch must end at zero, else its square outline shows in low sun.
-    fade = np.clip((EXTENT - rho) / 1.0, 0, 1)
-    return np.asarray(patch * fade * fade * (3 - 2 * fade), dtype=np.float32)
+@lru_cache(maxsize=256)
+def blurred_profile(blur: float, floor: float) -> NDArray[np.float32]:
+    """Radial table of a degraded crater: the fresh one convolved with a 2-D Gaussian.
+
+    For a radial f the convolution is an integral over the radius with a modified Bessel kernel:
+    g(r) = 1/σ² ∫ f(s) s exp(-(r² + s²) / 2σ²) I0(r s / σ²) ds.
+
+    Args:
+        blur: Standard deviation σ in crater radii, above 0.
+        floor: Filled fraction of the depth.
+
+    Returns:
+        (`_TABLE` + 1,) float32 heights of a crater of radius 1 at equal steps of r from 0 to
+        `EXTENT`, falling smoothly to 0 at the end.
+    """
+    r = np.linspace(0, EXTENT, _TABLE // 8 + 1)[:, None]
+    s = np.linspace(0, EXTENT, _TABLE // 4 + 1)[None, 1:]
+    fresh = profile(s.astype(np.float32), 2 * 0.196, 2 * 0.036, floor)
+    kernel = np.exp(-((r - s) ** 2) / (2 * blur**2)) * _scaled_bessel_i0(r * s / blur**2) * s
+    table = (kernel * fresh).sum(1) / kernel.sum(1)
+    r = np.linspace(0, EXTENT, _TABLE + 1)
+    fine = np.interp(r, r[::8], table)
+    # Rounds off the interpolation's kinks, which low sun would show as rings.
+    fine[8:-8] = np.convolve(fine, np.hanning(19)[1:-1] / 9, "valid")
+    # The patch must end at zero, else its outline shows in low sun.
+    fade = np.clip(EXTENT - r, 0, 1)
+    return np.asarray(fine * fade * fade * (3 - 2 * fade), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _bessel_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x = np.linspace(0, 30, 6001)
+    return x, np.exp(-x) * np.i0(x)
+
+
+def _scaled_bessel_i0(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """exp(-x) I0(x): tabulated below 30, the asymptotic series above (error 1e-6)."""
+    large = np.maximum(x, 30)
+    series = (1 + 1 / (8 * large) + 9 / (128 * large**2)) / np.sqrt(2 * np.pi * large)
+    return np.asarray(np.where(x < 30, np.interp(x, *_bessel_table()), series))
+
+
+def _blur_step(blur: float) -> float:
+    """The nearest of a geometric series of blurs, so that few profiles are ever computed."""
+    return float(0.02 * 1.12 ** max(0, round(math.log(max(blur, 0.02) / 0.02) / math.log(1.12))))
+
+
+def _patch(radius: float, table: NDArray[np.float32], wobble: _Wobble = ()) -> NDArray[np.float32]:
+    """Unit crater on a grid with `radius` cells to the radius.
+
+    `wobble` lists (order, amplitude, phase) of deviations of the rim from a circle.
+    """
+    half = math.ceil(EXTENT * radius)
+    y, x = np.ogrid[-half : half + 1, -half : half + 1]
+    rho = np.sqrt((x * x + y * y).astype(np.float32))
+    rho *= np.float32(1 / radius)
+    if wobble:
+        angle = np.arctan2(y.astype(np.float32), x.astype(np.float32))
+        stretch = np.ones_like(rho)
+        for order, amplitude, phase in wobble:
+            stretch += np.float32(amplitude) * np.cos(np.float32(order) * angle + np.float32(phase))
+        rho *= stretch
+    rho *= np.float32(_TABLE / EXTENT)
+    np.minimum(rho, np.float32(_TABLE), out=rho)
+    index = rho.astype(np.int32)
+    rho -= index
+    slope = np.append(np.diff(table), np.float32(0))
+    return np.asarray(table[index] + rho * slope[index], dtype=np.float32)
 
 
 @lru_cache(maxsize=512)
 def _cached_patch(radius_bin: int, age_bin: int) -> NDArray[np.float32]:
-    return _patch(_bin_radius(radius_bin), age_bin / (_AGE_BINS - 1), 1.0, 0.0)
-
-
-def _bin_radius(radius_bin: int) -> float:
-    return float(1.06**radius_bin)
+    radius = _BIN_RATIO**radius_bin
+    # At least 0.7 cells of blur, else bilinear sampling creases the rim.
+    blur = max(age_bin / (_AGE_BINS - 1), 0.7 / radius)
+    return _patch(radius, blurred_profile(_blur_step(blur), 0.0))
 
 
 def add_craters(
@@ -128,15 +178,24 @@ def add_craters(
     for i in np.argsort(-diameters_km, kind="stable"):
         radius = 500 * diameters_km[i] / cell_m
         scale = radius * cell_m
-        blur = float(blurs[i])
-        if radius < 24:
-            radius_bin = round(math.log(radius) / math.log(1.06))
-            age_bin = min(_AGE_BINS - 1, round(blur * (_AGE_BINS - 1)))
+        if radius < _CACHED_RADIUS:
+            radius_bin = round(math.log(radius) / math.log(_BIN_RATIO))
+            age_bin = min(_AGE_BINS - 1, round(blurs[i] * (_AGE_BINS - 1)))
             patch = _cached_patch(radius_bin, age_bin)
         else:
-            aspect = depth_km(diameters_km[i]) / (0.196 * diameters_km[i])
-            patch = _patch(radius, blur, aspect, float(floors[i]))
+            shallow = depth_km(diameters_km[i]) / (0.196 * diameters_km[i])
+            # Steps of a fifteenth of the depth: a few tables serve all large craters.
+            table = blurred_profile(_blur_step(blurs[i]), round(floors[i] * 15) / 15)
+            table = table * np.float32(shallow)
+            patch = _patch(radius, table, _draw_wobble(rng))
         _add_periodic(height_m, patch * np.float32(scale), int(centres[i, 0]), int(centres[i, 1]))
+
+
+def _draw_wobble(rng: np.random.Generator) -> _Wobble:
+    return tuple(
+        (order, float(rng.normal(0, 0.05 / order)), float(rng.uniform(0, 2 * math.pi)))
+        for order in (2, 3, 4, 5, 7)
+    )
 
 
 def _add_periodic(

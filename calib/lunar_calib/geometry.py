@@ -86,6 +86,9 @@ def sample_spec(
         site = tuple(rng.uniform(0, terrain.cells * terrain.cell_m, 2).tolist())
     realistic = preset is Preset.REALISTIC or (preset is Preset.MIX and rng.uniform() < 0.5)
     low, high = SUN_ELEVATION_DEG
+    if realistic:
+        # Lower suns would leave most of the frame in cast shadow.
+        low += 5 * terrain.relief_scale
     return PairSpec(
         seed=seed,
         size_px=size_px,
@@ -291,7 +294,7 @@ def _terrain_values(
         seed=int(seed),
         cells=cells,
         cell_m=float(cell_m),
-        relief_scale=_log_uniform(rng, 0.55, 1.45),
+        relief_scale=_log_uniform(rng, 0.5, 1.3),
         hurst=float(rng.uniform(1.2, 1.6)),
         rolloff_m=_log_uniform(rng, 40, 150),
         crater_density=_log_uniform(rng, 0.2, 1.2),

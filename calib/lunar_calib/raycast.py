@@ -156,19 +156,23 @@ def _newton(
     t: Doubles,
 ) -> tuple[Doubles, Doubles]:
     """Newton steps on the exact bilinear surface; returns t and the remaining gap."""
-    dx, dy = d_xy
-    a, b, c = abc
     x0, y0 = origin_m[0] + site_m[0], origin_m[1] + site_m[1]
-    speed = np.hypot(dx, dy)
-    for i in range(_NEWTON_STEPS + 1):
-        h, hx, hy = sample_height(terrain, x0 + t * dx, y0 + t * dy)
-        gap = c + t * (b + t * a) - h
-        if i == _NEWTON_STEPS or np.abs(gap).max() < TOLERANCE_M / 10:
-            break
-        rate = -(b + 2 * a * t - hx * dx - hy * dy)
+    t, left = t.copy(), np.full(t.shape, np.inf)
+    active: slice | NDArray[np.intp] = slice(None)
+    for _ in range(_NEWTON_STEPS + 1):
+        dx, dy, a, b, ta = (v[active] for v in (*d_xy, *abc[:2], t))
+        h, hx, hy = sample_height(terrain, x0 + ta * dx, y0 + ta * dy)
+        gap = abc[2] + ta * (b + ta * a) - h
+        left[active] = gap
+        rate = -(b + 2 * a * ta - hx * dx - hy * dy)
         # Near a silhouette the ray runs along the surface; small steps keep it on this side.
-        t = t + gap / np.maximum(rate, 0.1 * (speed - b))
-    return t, gap
+        step = gap / np.maximum(rate, 0.1 * (np.hypot(dx, dy) - b))
+        going = np.flatnonzero(np.abs(gap) >= TOLERANCE_M / 2)
+        if going.size == 0:
+            break
+        t[active] = ta + step
+        active = going if isinstance(active, slice) else active[going]
+    return t, left
 
 
 def _march(

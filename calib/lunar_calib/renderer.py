@@ -13,7 +13,7 @@ from lunar_calib import cameras
 from lunar_calib.image_formation import form_image
 from lunar_calib.raycast import cast
 from lunar_calib.reflectance import phase_term, reflect
-from lunar_calib.shadows import sunlit_fraction
+from lunar_calib.shadows import ShadowField, cast_shadows
 from lunar_calib.spec import MOON_RADIUS_M, CameraSpec, PairSpec
 from lunar_calib.terrain import Terrain, synthesise_terrain
 
@@ -66,8 +66,20 @@ def render_pair(spec: PairSpec, terrain: Terrain | None = None) -> RenderedPair:
         terrain = synthesise_terrain(spec.terrain)
     rng = np.random.default_rng([spec.seed, 11])
     level = site_level_m(terrain, spec)
-    left = _render_view(spec, terrain, spec.left, level, rng)
-    right = _render_view(spec, terrain, spec.right, level, rng)
+    geometry = [_trace_view(spec, terrain, camera, level) for camera in (spec.left, spec.right)]
+    sun = sun_vector(spec.sun_azimuth_deg, spec.sun_elevation_deg)
+    shadows = None
+    if spec.cast_shadows:
+        shadows = cast_shadows(terrain, _window(spec, terrain, geometry), sun)
+    left, right = (
+        RenderedView(
+            image=form_image(_shade(spec, terrain, view, sun, shadows), spec.imaging, rng),
+            depth_m=view.depth_m.astype(np.float32),
+            intrinsics=cameras.intrinsics(spec.size_px),
+            cam2world=view.pose,
+        )
+        for view in geometry
+    )
     return RenderedPair(left, right, spec)
 
 
@@ -90,38 +102,59 @@ def sun_vector(azimuth_deg: float, elevation_deg: float) -> NDArray[np.float64]:
     )
 
 
-def _render_view(
-    spec: PairSpec, terrain: Terrain, camera: CameraSpec, level_m: float, rng: np.random.Generator
-) -> RenderedView:
+@dataclass(frozen=True)
+class _TracedView:
+    """A camera and its hits: pose (4, 4), Z-depth and 1 / Z-depth (H, W), sky mask (H, W)."""
+
+    pose: NDArray[np.float64]
+    rays: list[NDArray[np.float64]]
+    depth_m: NDArray[np.float64]
+    inverse: NDArray[np.float32]
+    sky: NDArray[np.bool_]
+
+
+def _trace_view(
+    spec: PairSpec, terrain: Terrain, camera: CameraSpec, level_m: float
+) -> _TracedView:
     pose = cameras.cam2world(camera)
     pose[2, 3] += level_m
-    depth = cast(
-        terrain, spec.site_m, pose[:3, 3], cameras.world_rays(spec.size_px, pose)
-    )
-    radiance = _shade(spec, terrain, pose, depth)
-    return RenderedView(
-        image=form_image(radiance, spec.imaging, rng),
-        depth_m=depth.astype(np.float32),
-        intrinsics=cameras.intrinsics(spec.size_px),
-        cam2world=pose,
-    )
+    rays = cameras.world_rays(spec.size_px, pose)
+    depth = cast(terrain, spec.site_m, pose[:3, 3], rays)
+    sky = ~np.isfinite(depth)
+    inverse = (1 / depth).astype(np.float32)
+    if sky.any():
+        inverse[sky] = np.float32(1e-5) if sky.all() else inverse[~sky].min()
+    return _TracedView(pose, rays, depth, inverse, sky)
+
+
+def _window(
+    spec: PairSpec, terrain: Terrain, views: list[_TracedView]
+) -> tuple[float, float, float, float]:
+    """First and last column and row of the grid that the views' pixels meet."""
+    bounds = []
+    for axis in (0, 1):
+        ends = []
+        for view in views:
+            hit = view.pose[axis, 3] + view.depth_m * view.rays[axis]
+            ends += [float(np.nanmin(hit)), float(np.nanmax(hit))]
+        bounds += [(spec.site_m[axis] + end) / terrain.cell_m for end in (min(ends), max(ends))]
+    return bounds[0], bounds[1], bounds[2], bounds[3]
 
 
 def _shade(
-    spec: PairSpec, terrain: Terrain, pose: NDArray[np.float64], depth: NDArray[np.float64]
+    spec: PairSpec,
+    terrain: Terrain,
+    view: _TracedView,
+    sun: NDArray[np.float64],
+    shadows: ShadowField | None,
 ) -> NDArray[np.float32]:
     """(H, W) radiance, averaged over `SAMPLES`² points of each pixel.
 
     Sub-pixel hits are interpolated in inverse depth between the exact ones at pixel centres.
     """
-    f, size = np.float32, spec.size_px
+    f, size, pose = np.float32, spec.size_px, view.pose
     fine = (size * SAMPLES, size * SAMPLES)
-    sun = sun_vector(spec.sun_azimuth_deg, spec.sun_elevation_deg)
-    sky = ~np.isfinite(depth)
-    inverse = np.where(sky, 0, 1 / np.where(sky, 1, depth)).astype(f)
-    if sky.any():
-        inverse = np.maximum(inverse, inverse[~sky].min() if not sky.all() else f(1e-5))
-    t = 1 / cv2.resize(inverse, fine, interpolation=cv2.INTER_LINEAR)
+    t = 1 / cv2.resize(view.inverse, fine, interpolation=cv2.INTER_LINEAR)
     dx, dy, dz = (d.astype(f) for d in cameras.world_rays(size, pose, SAMPLES))
     x = t * dx + f(pose[0, 3])
     y = t * dy + f(pose[1, 3])
@@ -136,7 +169,7 @@ def _shade(
     mu0 = (f(sun[2]) - gx * f(sun[0]) - gy * f(sun[1])) * normal
     mu = (gx * dx + gy * dy - dz) * (normal * length)
 
-    coarse = cameras.world_rays(size, pose)
+    coarse = view.rays
     cos_g = -(coarse[0] * sun[0] + coarse[1] * sun[1] + coarse[2] * sun[2])
     cos_g /= np.sqrt(coarse[0] ** 2 + coarse[1] ** 2 + coarse[2] ** 2)
     phase = phase_term(spec.reflectance, cos_g.astype(f))
@@ -150,13 +183,13 @@ def _shade(
         )
         radiance = radiance * np.exp(f(spec.imaging.albedo_contrast) * texture)
     averaged = cv2.resize(radiance, (size, size), interpolation=cv2.INTER_AREA)
-    if spec.cast_shadows:
-        centre = 1 / inverse
-        averaged = averaged * sunlit_fraction(
-            terrain,
-            centre * coarse[0].astype(f) + f(pose[0, 3] + spec.site_m[0]),
-            centre * coarse[1].astype(f) + f(pose[1, 3] + spec.site_m[1]),
-            sun,
+    if shadows is not None:
+        centre = 1 / view.inverse
+        averaged = averaged * shadows.sunlit_fraction(
+            *(
+                (centre * view.rays[i].astype(f) + f(pose[i, 3] + spec.site_m[i])) * inv
+                for i in (0, 1)
+            )
         )
-    averaged[sky] = 0
+    averaged[view.sky] = 0
     return np.asarray(averaged, dtype=np.float32)

@@ -109,9 +109,7 @@ def synthesise_terrain(spec: TerrainSpec) -> Terrain:
     amplitude /= 1 + (k * spec.rolloff_m) ** 2
     amplitude = amplitude.astype(np.float32)
     relief = _synthesise(rng, cells, amplitude)
-    # Free of wavelengths under four cells: bilinear sampling would beat with them.
-    f = k * np.float32(cell_m)
-    texture = _synthesise(rng, cells, (f * f + 1e-3) ** -0.6 * np.exp(-((f / 0.2) ** 4)))
+    texture = _fine_texture(rng, cells)
 
     craters = np.zeros((cells, cells), np.float32)
     add_craters(
@@ -134,6 +132,17 @@ def synthesise_terrain(spec: TerrainSpec) -> Terrain:
     height += texture * np.float32(spec.roughness * ROUGHNESS_SLOPE / slope)
     height -= height.mean()
     return Terrain(spec, height, gradient_of(height, cell_m))
+
+
+def _fine_texture(rng: np.random.Generator, cells: int) -> NDArray[np.float32]:
+    """(N, N) roughness, tiled from at most 1024 nodes: further than an image is wide.
+
+    Free of wavelengths under four cells: bilinear sampling would beat with them.
+    """
+    tiles = max(1, cells // 1024) if cells % 1024 == 0 else 1
+    f = _wavenumber(cells // tiles)
+    texture = _synthesise(rng, cells // tiles, (f * f + 1e-3) ** -0.6 * np.exp(-((f / 0.2) ** 4)))
+    return np.tile(texture, (tiles, tiles))
 
 
 def _sampled_rms(field: NDArray[np.float32], lag: int, step: int) -> float:
