@@ -20,6 +20,9 @@ from .errors import InputError
 from .plane import Plane, fit_plane, least_squares_plane
 from .slope import slope_deg
 
+# Relief below this share of the scene's size is the rounding of float32 points on a plane.
+_FLAT = 1e-6
+
 HAZARD_THRESHOLDS_DEG = (5.0, 10.0, 15.0, 20.0)
 
 
@@ -168,7 +171,7 @@ def measure_accuracy(
         absrel_median=float(np.median(absrel)),
         absrel_mean=float(np.mean(absrel)),
         slope_mae_deg=float(np.mean(np.abs(a - b))) if a.size else float("nan"),
-        relief_correlation=_correlation(_relief(aligned[mask]), _relief(true[mask])),
+        relief_correlation=_relief_correlation(aligned[mask], true[mask]),
         hazard_miss={t: _share(a < t, b >= t) for t in thresholds_deg},
         hazard_false_alarm={t: _share(a >= t, b < t) for t in thresholds_deg},
         coverage=float(np.count_nonzero(both) / np.count_nonzero(known)),
@@ -248,10 +251,12 @@ def _relief(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return facing.height(points)
 
 
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    spread = float(np.std(a)) * float(np.std(b))
-    if not spread > 0:
+def _relief_correlation(points: NDArray[np.float64], true: NDArray[np.float64]) -> float | None:
+    a, b = _relief(points), _relief(true)
+    size = float(np.linalg.norm(np.std(true, axis=0)))
+    if min(np.std(a), np.std(b)) <= _FLAT * size:
         return None
+    spread = float(np.std(a)) * float(np.std(b))
     return float(np.mean((a - a.mean()) * (b - b.mean())) / spread)
 
 

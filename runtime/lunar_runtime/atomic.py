@@ -30,13 +30,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         OutputError: The folder is missing or read-only, the disk is full, `path` is a folder, or
             any other failure of the operating system inside the block.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))  # replace what a link points to, not the link
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
     try:
-        # O_EXCL: never through somebody's link. 0o666: the umask decides, as for any new file.
+        # O_EXCL: never somebody else's file. 0o666: the umask decides, as for any new file.
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
-        raise _output_error(target, error) from error
+        raise _unwritable(path, error) from error
     try:
         yield temporary
         _flush_to_disk(temporary)
@@ -44,7 +44,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except LunarError:
         raise
     except OSError as error:
-        raise _output_error(target, error) from error
+        raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):  # gone already when all went well
             temporary.unlink()
@@ -55,9 +55,6 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _output_error(target: Path, error: OSError) -> OutputError:
-    reason = (error.strerror or str(error)).lower()
-    return OutputError(
-        f"{target}: cannot be written ({reason}); choose a folder that exists, is writable and has "
-        "free space"
-    )
+def _unwritable(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    why = (error.strerror or str(error)).lower()
+    return OutputError(f"{path}: cannot write ({why}); choose another place")

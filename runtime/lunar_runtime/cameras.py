@@ -23,7 +23,8 @@ from .errors import InputError, UsageError
 
 # A rotation printed with six decimals, as rig files are, is orthonormal to about 1e-6 per entry.
 _ROTATION_TOLERANCE = 1e-4
-_FOCAL_ITERATIONS = 20
+_FOCAL_ITERATIONS = 50
+_FOCAL_GRID = 256  # pixels of the pointmap used, per side; one unknown needs no more
 
 
 @dataclass(frozen=True)
@@ -210,11 +211,13 @@ def estimate_intrinsics(
     if weight.shape != (height, width):
         raise InputError(f"confidence must be ({height}, {width}), not {weight.shape}")
 
-    usable = np.isfinite(pointmap).all(axis=-1) & (pointmap[..., 2] > 0)
+    step_y, step_x = -(-height // _FOCAL_GRID), -(-width // _FOCAL_GRID)
+    rows, columns = np.mgrid[step_y // 2 : height : step_y, step_x // 2 : width : step_x]
+    point, weight = pointmap[rows, columns].astype(np.float64), weight[rows, columns]
+    usable = np.isfinite(point).all(axis=-1) & (point[..., 2] > 0)
     usable &= np.isfinite(weight) & (weight > 0)
-    point = pointmap[usable].astype(np.float64)
-    weight = weight[usable]
-    row, column = np.nonzero(usable)
+    point, weight = point[usable], weight[usable]
+    row, column = rows[usable], columns[usable]
     offset_px = np.stack([column + 0.5 - width / 2, row + 0.5 - height / 2], axis=-1)  # (N, 2)
     tangent = point[:, :2] / point[:, 2:]  # (N, 2), offset_px ≈ focal * tangent
     tangent_sq = np.sum(tangent**2, axis=-1)
@@ -233,7 +236,9 @@ def estimate_intrinsics(
     for _ in range(_FOCAL_ITERATIONS):
         distance = np.linalg.norm(offset_px - focal * tangent, axis=-1)
         pull = weight / np.maximum(distance, 1e-6)
-        focal = float(np.sum(pull * along) / np.sum(pull * tangent_sq))
+        previous, focal = focal, float(np.sum(pull * along) / np.sum(pull * tangent_sq))
+        if abs(focal - previous) <= 1e-9 * abs(focal):
+            break
     if not (math.isfinite(focal) and focal > 0):
         raise InputError(
             f"the focal length estimated from the pointmap is {focal:g} px, so the pointmap is "
@@ -252,21 +257,17 @@ def _intrinsics(name: str, camera: _CameraFile | None) -> Intrinsics | None:
     if camera is None:
         return None
     try:
-        values = np.asarray(camera.intrinsics, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{name}.intrinsics must be [fx, fy, cx, cy] or a 3 × 3 matrix of numbers"
-        ) from error
-    try:
-        if values.shape == (4,):
-            return Intrinsics(*values.tolist())
-        if values.shape == (3, 3):
-            return Intrinsics.from_matrix(values)
-    except InputError as error:
+        if camera.intrinsics and isinstance(camera.intrinsics[0], list):
+            matrix = msgspec.convert(camera.intrinsics, list[list[float]])
+            if [len(row) for row in matrix] == [3, 3, 3]:
+                return Intrinsics.from_matrix(matrix)
+        else:
+            values = msgspec.convert(camera.intrinsics, list[float])
+            if len(values) == 4:
+                return Intrinsics(*values)
+        raise InputError("write four numbers [fx, fy, cx, cy] or a 3 × 3 matrix")
+    except (InputError, msgspec.ValidationError) as error:
         raise InputError(f"{name}.intrinsics: {error}") from error
-    raise InputError(
-        f"{name}.intrinsics must be [fx, fy, cx, cy] or a 3 × 3 matrix, not {_shape_text(values)}"
-    )
 
 
 def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.float64] | None:

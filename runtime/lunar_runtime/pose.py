@@ -16,9 +16,12 @@ _MAX_POINTS = 4096
 _MIN_POINTS = 16
 _MIN_INLIERS = 0.25
 _INLIER_SHARE = 0.01  # of the image's longer side: 5 px at 512
-_TUKEY = 4.685
-_SIGMA_PER_MAD = 1.4826
 _ITERATIONS = 50
+_NEAREST = 1e-6  # depth of a point that still projects, at unit scene size
+# Where Tukey's weight ends: 4.685 sigma (95 % efficiency); the median length of a two-dimensional
+# Gaussian error is 1.177 sigma.
+_WIDTH_PER_MEDIAN = 4.685 / 1.177
+_LEAST_WIDTH_PX = 0.01
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ def right_from_left_pose(
 ) -> PoseEstimate:
     """Recover the right camera's pose from the right pointmap (perspective-n-point).
 
-    RANSAC on a grid of at most 4096 points, then Gauss-Newton with Tukey's biweight on the
-    reprojection error, from RANSAC's pose and from "the camera did not move"; the better of the
-    two wins. The same input gives the same pose.
+    RANSAC on a grid of at most 4096 points, then Levenberg-Marquardt on the reprojection error
+    under Tukey's biweight, from RANSAC's pose and from "the camera did not move"; the better of
+    the two wins. The same input gives the same pose.
 
     Args:
         pointmap_right: (H, W, 3), any unit: for the right image's pixels, points in the *left*
@@ -74,15 +77,17 @@ def right_from_left_pose(
     threshold_px = _INLIER_SHARE * longer_side
     K = intrinsics_right.matrix()
 
-    unmoved = (np.eye(3), centre / size)
-    starts = [unmoved]
+    starts = [(np.eye(3), centre / size)]  # the camera did not move
     ransac = _ransac(unit, pixel, K, threshold_px, seed)
     if ransac is not None:
         starts.append(ransac)
-    poses = [_refine(unit, pixel, weight, K, threshold_px, *start) for start in starts]
-    R, t = min(
-        poses, key=lambda pose: _cost(_distances_px(unit, pixel, K, *pose), weight, threshold_px)
-    )
+    # First with a wide weight from every start, then with the width of the winner's own errors.
+    wide_px = 3 * threshold_px
+    poses = [_refine(unit, pixel, weight, K, wide_px, *start) for start in starts]
+    R, t = min(poses, key=lambda pose: _cost(unit, pixel, weight, K, wide_px, *pose))
+    median_px = float(np.median(_distances_px(unit, pixel, K, R, t)))
+    width_px = min(max(_WIDTH_PER_MEDIAN * median_px, _LEAST_WIDTH_PX), wide_px)
+    R, t = _refine(unit, pixel, weight, K, width_px, R, t)
 
     distance_px = _distances_px(unit, pixel, K, R, t)
     inlier = distance_px <= threshold_px
@@ -182,48 +187,43 @@ def _refine(
     pixel: NDArray[np.float64],
     weight: NDArray[np.float64],
     K: NDArray[np.float64],
-    threshold_px: float,
+    width_px: float,
     R: NDArray[np.float64],
     t: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Levenberg-Marquardt on the Tukey cost, whose width is fixed by the residuals' spread."""
+    """Levenberg-Marquardt on the reprojection error under Tukey's biweight of the given width."""
     focal = K[[0, 1], [0, 1]]
     damping = 1e-4
-    distance = _distances_px(point, pixel, K, R, t)
-    width = _width(distance, threshold_px)
+    cost = _cost(point, pixel, weight, K, width_px, R, t)
     for _ in range(_ITERATIONS):
-        seen = point @ R.T + t
-        distance = _distances_px(point, pixel, K, R, t)
-        width = min(width, _width(distance, threshold_px))
-        cost = _cost(distance, weight, width)
-        front = seen[:, 2] > 1e-6
-        pull = weight * np.where(front, np.clip(1 - (distance / width) ** 2, 0, None) ** 2, 0)
+        turned = point @ R.T
+        seen = turned + t
+        front = seen[:, 2] > _NEAREST
         z = np.where(front, seen[:, 2], 1.0)
         residual = seen[:, :2] / z[:, None] * focal + K[:2, 2] - pixel  # (N, 2)
-        by_point = np.zeros((len(point), 2, 3))
+        pull = np.clip(1 - np.sum(residual**2, axis=-1) / width_px**2, 0, None) ** 2
+        pull = np.where(front, weight * pull, 0.0)
+        by_point = np.zeros((len(point), 2, 3))  # (N, 2, 3) of the pixel by the point
         by_point[:, 0, 0] = focal[0] / z
         by_point[:, 1, 1] = focal[1] / z
         by_point[:, :, 2] = -seen[:, :2] * focal / z[:, None] ** 2
-        # A small turn w after R moves the point by w × (R p) = -[R p]× w.
-        by_turn = -by_point @ _cross_matrices(point @ R.T)
-        J = np.concatenate([by_turn, by_point], axis=-1)  # (N, 2, 6)
-        weighted = J * pull[:, None, None]
-        A = np.einsum("nij,nik->jk", weighted, J)
-        b = np.einsum("nij,ni->j", weighted, residual)
-        if not np.trace(A) > 0:
+        # A small turn w after R moves the point by w × (R p) = -(R p) × w.
+        by_turn = -by_point @ _cross_matrices(turned)
+        J = np.concatenate([by_turn, by_point], axis=-1).reshape(-1, 6)  # (2 N, 6)
+        weighted = J * np.repeat(pull, 2)[:, None]
+        A, b = weighted.T @ J, weighted.T @ residual.ravel()
+        if not np.diag(A).min() > 0:  # nothing within the width: this start leads nowhere
             break
-        try:
-            step = -np.linalg.solve(
-                A + damping * np.diag(np.diag(A)) + 1e-12 * np.trace(A) * np.eye(6), b
-            )
-        except np.linalg.LinAlgError:
-            break
+        step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
         new_R = np.asarray(cv2.Rodrigues(step[:3])[0], dtype=np.float64) @ R
         new_t = t + step[3:]
-        if _cost(_distances_px(point, pixel, K, new_R, new_t), weight, width) <= cost:
+        new_cost = _cost(point, pixel, weight, K, width_px, new_R, new_t)
+        if new_cost <= cost:
             R, t = new_R, new_t
             damping = max(damping / 10, 1e-12)
-            if float(np.abs(step).max()) < 1e-12:
+            done = float(np.abs(step).max()) < 1e-12 or cost - new_cost <= 1e-12 * cost
+            cost = new_cost
+            if done:
                 break
         else:
             damping *= 10
@@ -233,14 +233,17 @@ def _refine(
     return U @ Vt, t
 
 
-def _width(distance_px: NDArray[np.float64], threshold_px: float) -> float:
-    """Where Tukey's weight ends: from the spread, at least a hundredth of a pixel."""
-    spread = _SIGMA_PER_MAD * float(np.median(np.minimum(distance_px, 1e9)))
-    return max(_TUKEY * spread, 0.01, 0.0 * threshold_px)
-
-
-def _cost(distance_px: NDArray[np.float64], weight: NDArray[np.float64], width: float) -> float:
-    inside = np.clip(1 - (distance_px / width) ** 2, 0, None)
+def _cost(
+    point: NDArray[np.float64],
+    pixel: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    K: NDArray[np.float64],
+    width_px: float,
+    R: NDArray[np.float64],
+    t: NDArray[np.float64],
+) -> float:
+    distance = _distances_px(point, pixel, K, R, t)
+    inside = np.clip(1 - (distance / width_px) ** 2, 0, None)
     return float(np.sum(weight * (1 - inside**3)) / np.sum(weight))
 
 
@@ -252,7 +255,7 @@ def _distances_px(
     t: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     seen = point @ R.T + t
-    front = seen[:, 2] > 1e-6
+    front = seen[:, 2] > _NEAREST
     z = np.where(front, seen[:, 2], 1.0)
     projected = seen[:, :2] / z[:, None] * K[[0, 1], [0, 1]] + K[:2, 2]
     return np.where(front, np.linalg.norm(projected - pixel, axis=-1), np.inf)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .plane import Plane
 
-# One pixel of parallax at a focal length of 1000 px; a shorter baseline is noise of the estimate.
-_MIN_BASELINE_OVER_DEPTH = 1e-3
+# A pointmap that is 1 % noisy gives a camera that did not move a baseline of about 0.1 % of the
+# depth. Five times that would still be a scale with 20 % of error, so below it there is none.
+_MIN_BASELINE_OVER_DEPTH = 5e-3
 
 
 class ScaleSource(Enum):
@@ -67,8 +68,8 @@ def scale_from_baseline(
         right_from_left: (4, 4) pose recovered from the pointmap, in the network's unit.
         baseline_m: True distance between the two cameras' centres, metres.
         median_depth: Of the scene, in the network's unit. With it, an estimated baseline below
-            0.1 % of the depth (less than a pixel of parallax) is refused, because dividing by
-            it would only amplify noise. Without it, only an exact zero is.
+            0.5 % of the depth is refused, because dividing by it would only amplify noise.
+            Without it, only an exact zero is.
         source: `ScaleSource.RIG` when the baseline is that of a rig's pose.
 
     Raises:
