@@ -41,11 +41,11 @@ Positive = Annotated[int, msgspec.Meta(gt=0)]
 UtcTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class StudentRecord(_Record, frozen=True):
+class StudentRecord(_Record, frozen=True, kw_only=True):
     """The network that was exported.
 
     Attributes:
@@ -61,7 +61,7 @@ class StudentRecord(_Record, frozen=True):
     config: dict[str, Any]
 
 
-class TensorRecord(_Record, frozen=True):
+class TensorRecord(_Record, frozen=True, kw_only=True):
     """One input or output of the graph.
 
     Attributes:
@@ -79,7 +79,7 @@ class TensorRecord(_Record, frozen=True):
     frame: str
 
 
-class GraphRecord(_Record, frozen=True):
+class GraphRecord(_Record, frozen=True, kw_only=True):
     """The ONNX file.
 
     Attributes:
@@ -101,7 +101,7 @@ class GraphRecord(_Record, frozen=True):
     outputs: tuple[TensorRecord, ...]
 
 
-class CalibrationRecord(_Record, frozen=True):
+class CalibrationRecord(_Record, frozen=True, kw_only=True):
     """The imagery that the INT8 ranges were measured on.
 
     Attributes:
@@ -115,14 +115,14 @@ class CalibrationRecord(_Record, frozen=True):
     method: str
 
 
-class OutputParity(_Record, frozen=True):
+class OutputParity(_Record, frozen=True, kw_only=True):
     """How far one output is from the reference; see `lunar_runtime.parity.relative_error`."""
 
     max_relative_error: float
     mean_relative_error: float
 
 
-class ParityRecord(_Record, frozen=True):
+class ParityRecord(_Record, frozen=True, kw_only=True):
     """The graph against the network it was made from.
 
     Attributes:
@@ -140,7 +140,7 @@ class ParityRecord(_Record, frozen=True):
     outputs: dict[str, OutputParity]
 
 
-class GoldenRecord(_Record, frozen=True):
+class GoldenRecord(_Record, frozen=True, kw_only=True):
     """A pair with the outputs it must give, to check a machine with.
 
     The file holds `left` and `right`, (H, W) uint8, and under each output's name the expected
@@ -157,14 +157,14 @@ class GoldenRecord(_Record, frozen=True):
     tolerances: dict[str, Annotated[float, msgspec.Meta(gt=0)]]
 
 
-class FileRecord(_Record, frozen=True):
+class FileRecord(_Record, frozen=True, kw_only=True):
     """Digest and size of a file of the bundle."""
 
     sha256: Sha256
     bytes: Count
 
 
-class Manifest(_Record, frozen=True):
+class Manifest(_Record, frozen=True, kw_only=True):
     """Everything that is known of a bundle.
 
     Attributes:

@@ -1,0 +1,77 @@
+"""What runs the network: one small protocol, one module per inference library.
+
+A backend or device that was asked for and cannot run is an error. Nothing falls back silently.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Bundle
+from ..errors import UsageError
+
+BACKENDS = ("auto", "onnxruntime")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class Backend(Protocol):
+    """A loaded network.
+
+    Attributes:
+        name: Of the inference library, with its version.
+        device: What it runs on, as in `cpu`.
+    """
+
+    name: str
+    device: str
+
+    def run(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run one pair.
+
+        Args:
+            left: (1, 1, H, W) grey, of the size in the bundle's manifest.
+            right: The same.
+
+        Returns:
+            Every output of the graph, by name.
+
+        Raises:
+            BackendError: The library failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the network; it cannot run afterwards."""
+        ...
+
+
+def select_backend(
+    bundle: Bundle, backend: str = "auto", device: str = "auto", threads: int | None = None
+) -> Backend:
+    """Load a bundle's network.
+
+    Args:
+        bundle: A verified bundle.
+        backend: One of `BACKENDS`; `auto` is ONNX Runtime.
+        device: One of `DEVICES`; `auto` is `cuda` where the library was built for it, else `cpu`.
+        threads: CPU threads; None lets the library choose.
+
+    Raises:
+        UsageError: No such backend or device, or `threads` is not positive.
+        BackendError: The library or the device is not there.
+        BundleError: The library cannot load the graph.
+    """
+    if backend not in BACKENDS:
+        raise UsageError(f"no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
+    if device not in DEVICES:
+        raise UsageError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads {threads}: needs to be 1 or more")
+    from .onnxruntime import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend(bundle, device, threads)

@@ -1,0 +1,130 @@
+"""ONNX Runtime, on the CPU or through CUDA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Bundle
+from ..errors import BackendError, BundleError
+from ..manifest import GraphRecord
+
+_FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxRuntimeBackend:
+    """A network in ONNX Runtime; see `Backend`.
+
+    Args:
+        bundle: A verified bundle.
+        device: `auto`, `cpu` or `cuda`.
+        threads: CPU threads; None lets ONNX Runtime take one per core.
+
+    Raises:
+        BackendError: ONNX Runtime or the device is not there.
+        BundleError: ONNX Runtime cannot load the graph, or it is not what the manifest says.
+    """
+
+    def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
+        ort = _import()
+        self.name = f"onnxruntime {ort.__version__}"
+        self.device = _choose(device, ort)
+        self._names = [output.name for output in bundle.manifest.graph.outputs]
+        self._session: Any = _load(ort, bundle, self.device, threads)
+        _check_graph(self._session, bundle)
+
+    def run(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run one pair; see `Backend.run`."""
+        if self._session is None:
+            raise BackendError("this network was closed; load the bundle again")
+        try:
+            outputs = self._session.run(self._names, {"left": left, "right": right})
+        except Exception as error:  # ORT's exceptions share no base of their own
+            raise BackendError(
+                f"{self.name} failed on {self.device}: {_first_line(error)}"
+            ) from error
+        return dict(zip(self._names, outputs, strict=True))
+
+    def close(self) -> None:
+        """Free the network."""
+        self._session = None
+
+
+def _import() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise BackendError(
+            f"ONNX Runtime cannot be imported ({_first_line(error)}); install it with "
+            "`pip install onnxruntime`"
+        ) from error
+    return onnxruntime
+
+
+def _choose(device: str, ort: Any) -> str:
+    there = ort.get_available_providers()
+    if device == "auto":
+        return "cuda" if _PROVIDERS["cuda"] in there else "cpu"
+    if _PROVIDERS[device] not in there:
+        raise BackendError(
+            f"--device {device}: this onnxruntime {ort.__version__} was built without "
+            f"{_PROVIDERS[device]}; install onnxruntime-gpu, or choose --device cpu"
+        )
+    return device
+
+
+def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.inter_op_num_threads = 1
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        session = ort.InferenceSession(
+            str(bundle.model_path), options, providers=[_PROVIDERS[device]]
+        )
+        session.disable_fallback()
+    except Exception as error:  # ORT's exceptions share no base of their own
+        if device == "cuda" and "CUDA" in str(error):
+            raise BackendError(_no_cuda(ort, _first_line(error))) from error
+        raise BundleError(
+            f"{bundle.model_path}: onnxruntime {ort.__version__} cannot load it "
+            f"({_first_line(error)}); re-create the bundle with lunar-export, or update onnxruntime"
+        ) from error
+    if session.get_providers()[0] != _PROVIDERS[device]:
+        # A missing driver or cuDNN makes ORT take the CPU and only log it.
+        raise BackendError(_no_cuda(ort, "the GPU, its driver or cuDNN is not there"))
+    return session
+
+
+def _no_cuda(ort: Any, reason: str) -> str:
+    return (
+        f"onnxruntime {ort.__version__} cannot use CUDA here ({reason}); repair the CUDA "
+        "installation, or choose --device cpu"
+    )
+
+
+def _check_graph(session: Any, bundle: Bundle) -> None:
+    graph: GraphRecord = bundle.manifest.graph
+    for kind, found, listed in (
+        ("input", session.get_inputs(), graph.inputs),
+        ("output", session.get_outputs(), graph.outputs),
+    ):
+        shapes = {tensor.name: (tuple(tensor.shape), tensor.type) for tensor in found}
+        for record in listed:
+            ort_type = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}.get(record.dtype)
+            if shapes.get(record.name) != (record.shape, ort_type):
+                raise BundleError(
+                    f"{bundle.model_path}: {kind} {record.name} is not {record.dtype} "
+                    f"{record.shape} as the manifest says; re-create the bundle with lunar-export"
+                )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,56 @@
+"""What every command of the project does with an error: one line on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from .errors import LunarError
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def run_command(
+    command: click.Command, name: str, arguments: Sequence[str] | None = None
+) -> NoReturn:
+    """Run a click command and exit.
+
+    Exit 0, or the number that the command returns · 1 a bug, with traceback · 2 wrong usage ·
+    3 unusable input · 4 backend missing · 5 accuracy gate failed · 130 interrupted.
+
+    Args:
+        command: The command.
+        name: Of the program, in front of every error.
+        arguments: Instead of the command line's.
+    """
+    try:
+        code = command.main(
+            list(arguments) if arguments is not None else None,
+            prog_name=name,
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        fail(name, f"{error.format_message()} (see {name} --help)")
+        code = error.exit_code
+    except click.Abort:
+        fail(name, "interrupted")
+        code = _INTERRUPTED
+    except LunarError as error:
+        fail(name, str(error))
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read stdout has enough (`| head`); keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    raise SystemExit(code or 0)
+
+
+def fail(name: str, message: str) -> None:
+    """Write `name: message` to stderr, on one line."""
+    text = " ".join(message.split()).encode("utf-8", "backslashreplace").decode("utf-8")
+    click.echo(f"{name}: {text}", err=True)
