@@ -124,12 +124,13 @@ def least_squares_plane(
 
     Args:
         point: (N, 3), finite.
-        weight: (N,), not negative, of positive sum.
+        weight: (N,), not negative.
 
     Raises:
-        InputError: The points are on one line.
+        InputError: The points of positive weight are on one line, or there are none.
     """
-    share = weight / weight.sum()
+    total = weight.sum()
+    share = weight / (total if total > 0 else 1.0)
     centre = share @ point
     delta = point - centre
     variance, axes = np.linalg.eigh((delta * share[:, None]).T @ delta)

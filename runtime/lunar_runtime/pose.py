@@ -15,7 +15,7 @@ from .errors import InputError
 _MAX_POINTS = 4096
 _MIN_POINTS = 16
 _MIN_INLIERS = 0.25
-_INLIER_SHARE = 0.01  # of the image's longer side: 5 px at 512
+_INLIER_SHARE = 0.02  # of the image's longer side: 10 px at 512
 _ITERATIONS = 50
 _NEAREST = 1e-6  # depth of a point that still projects, at unit scene size
 # Where Tukey's weight ends: 4.685 sigma (95 % efficiency); the median length of a two-dimensional
@@ -30,7 +30,7 @@ class PoseEstimate:
 
     Attributes:
         right_from_left: (4, 4) float64 rigid transform, in the pointmap's unit.
-        inlier_fraction: Of the points used, those that project within 1 % of the image's longer
+        inlier_fraction: Of the points used, those that project within 2 % of the image's longer
             side from their pixel.
         reprojection_px: Median distance of those inliers from their pixel.
     """

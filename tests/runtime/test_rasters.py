@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from lunar_runtime.errors import InputError, OutputError
+from lunar_runtime.rasters import read_raster, write_raster
+
+
+def _extreme_values() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2**32, size=(67, 45), dtype=np.uint32)  # any float32, NaN payloads too
+    values = bits.view(np.float32).copy()
+    values[0, :6] = [np.nan, np.inf, -np.inf, -0.0, np.finfo(np.float32).tiny / 2, 3.4e38]
+    return values
+
+
+def test_a_round_trip_is_exact_to_the_bit(tmp_path: Path) -> None:
+    values = _extreme_values()
+    write_raster(tmp_path / "a.tif", values)
+    back = read_raster(tmp_path / "a.tif")
+    assert back.dtype == np.float32
+    np.testing.assert_array_equal(back.view(np.uint32), values.view(np.uint32))
+
+
+def test_opencv_reads_the_same_bits(tmp_path: Path) -> None:
+    values = _extreme_values()
+    write_raster(tmp_path / "a.tif", values)
+    image = cv2.imread(str(tmp_path / "a.tif"), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    np.testing.assert_array_equal(image.view(np.uint32), values.view(np.uint32))
+
+
+def test_it_is_compressed(tmp_path: Path) -> None:
+    write_raster(tmp_path / "a.tif", np.zeros((256, 256), np.float32))
+    assert (tmp_path / "a.tif").stat().st_size < 256 * 256 * 4 / 20  # zeros: far below raw
+
+
+def test_float64_is_stored_as_float32(tmp_path: Path) -> None:
+    values = np.array([[1 / 3, np.nan]])
+    write_raster(tmp_path / "a.tif", values)
+    np.testing.assert_array_equal(read_raster(tmp_path / "a.tif"), values.astype(np.float32))
+
+
+def test_any_file_name_is_a_tiff(tmp_path: Path) -> None:
+    write_raster(tmp_path / "depth", np.ones((2, 3), np.float32))
+    assert read_raster(tmp_path / "depth").shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros((2, 3), np.int32), np.zeros((2, 3, 1)), np.zeros((0, 3)), np.zeros(4)]
+)
+def test_other_arrays_are_refused(tmp_path: Path, values: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"\(H, W\) floating-point"):
+        write_raster(tmp_path / "a.tif", values)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_an_output_error_of_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught:
+        write_raster(tmp_path / "no" / "a.tif", np.zeros((2, 2)))
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "no" / "a.tif") in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only folders")
+def test_a_read_only_folder_is_an_output_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OutputError, match="permission denied"):
+            write_raster(tmp_path / "a.tif", np.zeros((2, 2)))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_raster(tmp_path / "a.tif")
+    (tmp_path / "empty.tif").touch()
+    (tmp_path / "text.tif").write_text("not a raster")
+    for name in ("empty.tif", "text.tif"):
+        with pytest.raises(InputError, match="not a TIFF that can be decoded"):
+            read_raster(tmp_path / name)
+    cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((4, 4), np.uint8))
+    with pytest.raises(InputError, match="expected one float32 channel, found uint8"):
+        read_raster(tmp_path / "grey.png")
