@@ -1,0 +1,243 @@
+"""Weights from a file, and back to one.
+
+Read: a plain state dict or the training code's `{"model": state dict, "args": Namespace, …}`, as
+written by `torch.save` (`.pt`, `.pth`), and safetensors. What decides is the content, not the
+suffix. Nothing in a file is executed: of pickles only tensors, plain containers and
+`argparse.Namespace` are read.
+
+Written: safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lunar_runtime.atomic import atomic_path
+from lunar_runtime.errors import CheckpointError
+from torch import Tensor
+
+from lunar_student.architecture import infer_config
+from lunar_student.network import Student
+
+DAMAGED = "the file is damaged or incomplete; copy or download it again"
+FORMATS = "give a state dict written by torch.save (.pt, .pth) or safetensors"
+
+
+def load_checkpoint(path: str | os.PathLike[str], *, decoder_heads: int | None = None) -> Student:
+    """A member of the family with its weights, in evaluation mode, float32, on the CPU.
+
+    Which member is inferred from keys and shapes; see `lunar_student.architecture`. Weights stay
+    mapped from the file where its format allows, so that a large one is in memory once.
+
+    Args:
+        path: The checkpoint.
+        decoder_heads: Heads a decoder layer, needed for a width that the family does not have.
+
+    Raises:
+        CheckpointError: The file cannot be read, or is not a complete, finite set of weights of a
+            network of this family. The line says which keys, and what to do.
+    """
+    weights = read_state_dict(path)
+    shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
+    with torch.device("meta"):
+        student = Student(infer_config(shapes, path, decoder_heads))
+    expected = {key: tuple(tensor.shape) for key, tensor in student.state_dict().items()}
+    _compare(shapes, expected, student.config.id, path)
+    _refuse_non_finite(weights, path)
+    student.load_state_dict(weights, assign=True)
+    return student.eval()
+
+
+def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The named tensors of a checkpoint, whatever network they are of.
+
+    Floating-point tensors become float32, `module.` in front of every key (from
+    DistributedDataParallel) goes, and of two names of one tensor (`scratch.layer1_rn`,
+    `scratch.layer_rn.0`) a missing one is filled in.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, of another format, wants code run, holds no
+            state dict, or holds two different tensors where the network has one.
+    """
+    file = Path(path)
+    content = _read(file)
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{file}: holds a {type(content).__name__}, not weights; {FORMATS}")
+    if not content:
+        raise CheckpointError(f"{file}: holds no weights; {FORMATS}")
+    strangers = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if strangers:
+        raise CheckpointError(
+            f"{file}: neither a state dict nor a training checkpoint with one under 'model'; "
+            f"no tensors are {_some(strangers)}; {FORMATS}"
+        )
+    weights = {str(key): _as_float32(value) for key, value in content.items()}
+    if all(key.startswith("module.") for key in weights):
+        weights = {key.removeprefix("module."): value for key, value in weights.items()}
+    return _with_aliases(weights, file)
+
+
+def save_checkpoint(student: Student, path: str | os.PathLike[str]) -> None:
+    """Write a student's weights as safetensors, whole or not at all.
+
+    A tensor with two names is stored under the first. The file's metadata name the student.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    weights = {
+        key: value.detach().cpu().contiguous()
+        for key, value in student.state_dict().items()
+        if not _ALIAS.fullmatch(key)
+    }
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, metadata={"format": "pt", "student": student.config.id})
+
+
+def _read(file: Path) -> Any:
+    if not file.exists():
+        raise CheckpointError(f"{file}: no such checkpoint; check the path")
+    if file.is_dir():
+        raise CheckpointError(f"{file}: is a folder; give the checkpoint file inside it")
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(16)
+        if not head:
+            raise CheckpointError(f"{file}: is empty; copy or download it again")
+        if head.startswith(b"PK"):
+            return _read_zip(file)
+        if head[8:9] == b"{":
+            return _read_safetensors(file)
+        if head.startswith(b"\x80"):
+            return _load(file, mmap=False)  # torch.save before PyTorch 1.6
+    except OSError as error:
+        raise CheckpointError(
+            f"{file}: cannot be read ({(error.strerror or str(error)).lower()}); check its "
+            "permissions"
+        ) from error
+    raise CheckpointError(f"{file}: not a checkpoint; {FORMATS}")
+
+
+def _read_zip(file: Path) -> Any:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            # PyTorch itself never compares these checksums: flipped bits would become weights.
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise CheckpointError(f"{file}: {DAMAGED}") from error
+    if damaged is not None:
+        raise CheckpointError(f"{file}: {damaged} does not match its checksum; {DAMAGED}")
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise CheckpointError(f"{file}: a TorchScript program, not weights; {FORMATS}")
+    if not any(name.endswith("data.pkl") for name in names):
+        raise CheckpointError(f"{file}: a zip file, but not of torch.save; {FORMATS}")
+    return _load(file, mmap=True)
+
+
+def _load(file: Path, *, mmap: bool) -> Any:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        if wanted is None:
+            raise CheckpointError(f"{file}: {DAMAGED}") from error
+        raise CheckpointError(
+            f"{file}: not loaded, because reading it would run or build {wanted[1]}, which is no "
+            "part of a set of weights; where you trust the file, save its state dict alone"
+        ) from error
+    except OSError:
+        raise
+    # Damaged bytes can fail anywhere inside the unpickler: KeyError, struct.error, RuntimeError…
+    except Exception as error:
+        raise CheckpointError(f"{file}: {DAMAGED}") from error
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise CheckpointError(f"{file}: {DAMAGED}") from error
+
+
+# layer1_rn … layer4_rn are also saved as layer_rn.0 … layer_rn.3.
+_ALIAS = re.compile(r"(.*\.scratch\.)layer_rn\.([0-3])(\..*)")
+_FIRST = re.compile(r"(.*\.scratch\.)layer([1-4])_rn(\..*)")
+
+
+def _with_aliases(weights: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
+    complete = dict(weights)
+    for key, value in weights.items():
+        if m := _FIRST.fullmatch(key):
+            other = f"{m[1]}layer_rn.{int(m[2]) - 1}{m[3]}"
+        elif m := _ALIAS.fullmatch(key):
+            other = f"{m[1]}layer{int(m[2]) + 1}_rn{m[3]}"
+        else:
+            continue
+        if not torch.equal(complete.setdefault(other, value), value):
+            raise CheckpointError(
+                f"{file}: {key} and {other} are one tensor in the network, but differ here; remove "
+                "the one that was not trained"
+            )
+    return complete
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
+
+
+def _compare(
+    shapes: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]],
+    student: str,
+    path: object,
+) -> None:
+    missing = [key for key in expected if key not in shapes]
+    extra = [key for key in shapes if key not in expected]
+    other = [key for key in expected if key in shapes and shapes[key] != expected[key]]
+    problems = []
+    if missing:
+        problems.append(f"lacks {_some(missing)}")
+    if extra:
+        problems.append(f"has {_some(extra)} too many")
+    if other:
+        first = other[0]
+        problems.append(
+            f"has {_some(other)} of another shape ({first}: {shapes[first]}, not {expected[first]})"
+        )
+    if problems:
+        raise CheckpointError(
+            f"{path}: looks like {student}, but {', and '.join(problems)}; save the whole state "
+            "dict of the student, and nothing else"
+        )
+
+
+def _refuse_non_finite(weights: Mapping[str, Tensor], path: object) -> None:
+    bad = [key for key, value in weights.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise CheckpointError(
+            f"{path}: {_some(bad)} hold NaN or infinity; use a checkpoint from before the training "
+            "diverged"
+        )
+
+
+def _some(keys: Iterable[str], limit: int = 3) -> str:
+    every = list(keys)
+    more = f" and {len(every) - limit} more" if len(every) > limit else ""
+    return ", ".join(every[:limit]) + more
