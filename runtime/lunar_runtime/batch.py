@@ -11,6 +11,7 @@ file's own folder, `out` to the folder of all results.
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,7 +54,7 @@ def read_pairs(path: Path | str) -> list[Pair]:
 
 def is_batch(path: Path | str) -> bool:
     """Whether a path names many pairs: a folder, or a .csv file."""
-    return Path(path).suffix.lower() == ".csv" or Path(path).is_dir()
+    return Path(path).suffix.lower() == ".csv" or os.path.isdir(path)  # noqa: PTH112  never raises
 
 
 def _folder(folder: Path) -> list[Pair]:

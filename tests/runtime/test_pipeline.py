@@ -1,0 +1,269 @@
+"""The plane of conftest.py through ONNX Runtime: depth, slope, scale and pose in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lunar_runtime.cameras import Intrinsics, Rig
+from lunar_runtime.errors import BackendError, GateError, InputError, UsageError
+from lunar_runtime.pipeline import StereoRuntime
+from lunar_runtime.scale import ScaleSource
+
+TILT_DEG = 12.0  # of the plane in conftest.py, about y, against the left optical axis
+
+# float32 pointmaps: 2**-24 = 6e-8 relative, after a handful of operations.
+ROUNDING = 1e-6
+# The pose is the least-squares one of 4096 float32 points; its noise is well under a rounding of a
+# pixel coordinate at 64 px, 4e-6.
+POSE = 1e-5
+# arccos near 0° turns a cosine's float32 rounding into sqrt(2 * 6e-8) rad = 0.02°.
+SLOPE_DEG = 0.03
+
+
+@pytest.fixture(scope="module")
+def runtime(bundles):
+    with StereoRuntime.load(bundles["both"], threads=1) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def images(make_texture):
+    return make_texture(1), make_texture(2)
+
+
+def test_without_a_known_length_depth_is_the_networks_and_relative(runtime, images, scene):
+    result = runtime.infer(*images)
+    assert result.unit == "relative"
+    np.testing.assert_allclose(result.depth, scene.pointmap_left()[..., 2], rtol=ROUNDING)
+
+
+def test_slope_of_the_plane_from_its_own_normal_is_zero(runtime, images):
+    result = runtime.infer(*images)
+    assert result.up.source == "plane"
+    assert np.nanmax(result.slope) < SLOPE_DEG
+
+
+@pytest.mark.parametrize("view", ["left", "right"])
+def test_slope_from_the_rigs_up_is_the_tilt_in_both_views(runtime, images, view):
+    result = runtime.infer(*images, Rig(up_left=np.array([0.0, 0.0, -1.0])), view=view)
+    assert result.up.source == "rig"
+    np.testing.assert_allclose(result.slope, TILT_DEG, atol=SLOPE_DEG)
+
+
+def test_altitude_makes_depth_metres(runtime, images, scene):
+    result = runtime.infer(*images, altitude_m=scene.altitude_m)
+    assert (result.unit, result.scale.source) == ("m", ScaleSource.ALTITUDE)
+    truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
+    np.testing.assert_allclose(result.depth, truth, rtol=POSE)
+    assert result.plane.camera_height == pytest.approx(scene.altitude_m, rel=POSE)
+
+
+def test_baseline_makes_depth_metres(runtime, images, scene):
+    result = runtime.infer(*images, baseline_m=scene.baseline_m, intrinsics=scene.intrinsics)
+    assert result.scale.source is ScaleSource.BASELINE
+    truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
+    np.testing.assert_allclose(result.depth, truth, rtol=POSE)
+
+
+def test_a_rigs_pose_makes_depth_metres(runtime, images, scene):
+    metric = scene.right_from_left.copy()
+    metric[:3, 3] *= scene.metres_per_unit
+    result = runtime.infer(*images, Rig(left=scene.intrinsics, right_from_left=metric))
+    assert result.scale.source is ScaleSource.RIG
+    np.testing.assert_allclose(result.pose.right_from_left, metric, rtol=POSE, atol=POSE * 1000)
+
+
+def test_a_given_altitude_wins_over_the_rigs_baseline(runtime, images, scene):
+    rig = Rig(left=scene.intrinsics, right_from_left=scene.right_from_left)
+    result = runtime.infer(*images, rig, altitude_m=scene.altitude_m)
+    assert result.scale.source is ScaleSource.ALTITUDE
+
+
+def test_right_view_is_the_right_pointmap_carried_into_the_right_camera(runtime, images, scene):
+    result = runtime.infer(*images, view="right", intrinsics=scene.intrinsics)
+    assert set(result.views) == {"right"}
+    np.testing.assert_allclose(result.depth, scene.depth_right(), rtol=POSE)
+    np.testing.assert_allclose(result.pose.right_from_left, scene.right_from_left, atol=POSE * 5)
+
+
+def test_both_views_agree_with_each_asked_for_alone(runtime, images):
+    both = runtime.infer(*images, view="both")
+    assert both.primary == "left"
+    for view in ("left", "right"):
+        alone = runtime.infer(*images, view=view)
+        np.testing.assert_array_equal(both.views[view].depth, alone.depth)
+        np.testing.assert_array_equal(both.views[view].slope, alone.slope)
+
+
+def test_intrinsics_are_estimated_from_the_pointmap_unless_given(runtime, images, scene):
+    estimated = runtime.infer(*images)
+    assert estimated.camera_left.source == "estimated"
+    assert estimated.camera_left.intrinsics.fx == pytest.approx(scene.intrinsics.fx, rel=POSE)
+    assert estimated.camera_right.source == "estimated (left)"
+    given = Intrinsics(70.0, 71.0, 30.0, 31.0)
+    rig = Rig(left=Intrinsics(60.0, 60.0, 32.0, 32.0))
+    assert runtime.infer(*images, rig).camera_left.source == "rig"
+    assert runtime.infer(*images, rig, intrinsics=given).camera_left == (given, "option")
+
+
+def test_intrinsics_are_in_pixels_of_the_images_as_given(runtime, make_texture, scene):
+    """Images of 128 px for a network of 64: the same camera has twice the focal length there."""
+    images = make_texture(1, 128, 128), make_texture(2, 128, 128)
+    result = runtime.infer(*images, intrinsics=Intrinsics(160.0, 160.0, 64.0, 64.0))
+    assert result.camera_left.intrinsics == scene.intrinsics
+
+
+def test_confidence_is_that_of_the_pixels_the_network_saw(runtime, make_texture):
+    images = make_texture(1, 100, 128), make_texture(2, 100, 128)
+    result = runtime.infer(*images, view="both")
+    for side, pair_image in (("left", result.left), ("right", result.right)):
+        expected = 1 + pair_image.network / np.float32(255)
+        np.testing.assert_allclose(result.views[side].confidence, expected, rtol=ROUNDING)
+    assert (result.mapping.crop_x, result.mapping.crop_width) == (14, 100)
+
+
+def test_paths_and_arrays_give_the_same(runtime, pair, make_texture):
+    from_files = runtime.infer(str(pair[0]), pair[1])
+    from_arrays = runtime.infer(make_texture(0), make_texture(1))
+    np.testing.assert_array_equal(from_files.depth, from_arrays.depth)
+    np.testing.assert_array_equal(from_files.confidence, from_arrays.confidence)
+    assert from_files.left.source.sha256
+    assert from_arrays.left.source.sha256 is None
+
+
+def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(runtime, images):
+    result = runtime.infer(*images, view="both", min_confidence=1.5)
+    for side, points in (("left", result.pointmap_left), ("right", result.pointmap_right)):
+        view = result.views[side]
+        low = view.confidence < 1.5
+        assert 0 < low.sum() < low.size
+        np.testing.assert_array_equal(np.isnan(view.depth), low)
+        np.testing.assert_array_equal(np.isnan(points).any(axis=-1), low)
+        assert np.isnan(view.slope[low]).all()
+        assert np.isfinite(view.confidence).all()
+
+
+def test_an_unreachable_confidence_is_refused_with_the_highest_one(runtime, images):
+    with pytest.raises(
+        InputError, match=r"--min-confidence 9 leaves nothing of the left image.*2;"
+    ):
+        runtime.infer(*images, min_confidence=9)
+
+
+def test_paper_slope_is_marked_as_not_physical(runtime, images, scene):
+    result = runtime.infer(*images, slope="paper")
+    assert any("not physical" in warning for warning in result.warnings)
+    # Inside, the Sobel gradient of a nearly linear depth is its difference per pixel.
+    gradient = np.gradient(scene.pointmap_left()[..., 2])
+    expected = np.degrees(np.arctan(np.hypot(*gradient)))
+    inner = (slice(1, -1), slice(1, -1))
+    np.testing.assert_allclose(result.slope[inner], expected[inner], atol=SLOPE_DEG)
+
+
+def test_not_finite_outputs_become_nan_and_are_counted(tmp_path, make_bundle, make_outputs, scene):
+    outputs = make_outputs(scene, "both")
+    outputs["pointmap_left"][0, 10:12, 20] = [np.nan, np.inf, 1.0]
+    outputs["confidence_left"][0, 40, 41] = np.inf
+    folder = make_bundle(tmp_path / "b", "both", outputs)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 64, 64), np.uint8)
+    with StereoRuntime.load(folder) as runtime:
+        result = runtime.infer(*images)
+    assert result.not_finite == {"pointmap_left": 2, "confidence_left": 1}
+    assert np.isnan(result.depth).sum() == 3
+    assert "pointmap_left: 2 of 4096 pixels are not finite" in result.warnings
+
+
+def test_points_behind_the_camera_become_nan_and_are_counted(
+    tmp_path, make_bundle, make_outputs, scene, images
+):
+    outputs = make_outputs(scene, "left")
+    outputs["pointmap_left"][0, 5, :7, 2] = -1.0
+    with StereoRuntime.load(make_bundle(tmp_path / "b", "left", outputs)) as runtime:
+        result = runtime.infer(*images)
+    assert np.isnan(result.depth).sum() == 7
+    assert "left: 7 of 4096 points lie behind the camera" in result.warnings
+
+
+def test_a_left_bundle_gives_the_left_view(bundles, images, scene):
+    with StereoRuntime.load(bundles["left"]) as runtime:
+        result = runtime.infer(*images, altitude_m=scene.altitude_m)
+    assert result.pointmap_right is None
+    assert result.pose is None
+    truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
+    np.testing.assert_allclose(result.depth, truth, rtol=POSE)
+
+
+@pytest.mark.parametrize("options", [{"view": "right"}, {"view": "both"}, {"baseline_m": 10.0}])
+def test_a_left_bundle_cannot_do_what_needs_the_right_pointmap(bundles, images, options):
+    with (
+        StereoRuntime.load(bundles["left"]) as runtime,
+        pytest.raises(UsageError, match=r"needs the right pointmap.*lunar-export --outputs both"),
+    ):
+        runtime.infer(*images, **options)
+
+
+def test_a_left_bundle_says_that_the_rigs_baseline_is_of_no_use(bundles, images, scene):
+    rig = Rig(right_from_left=scene.right_from_left)
+    with StereoRuntime.load(bundles["left"]) as runtime:
+        result = runtime.infer(*images, rig)
+    assert result.unit == "relative"
+    assert any("depth stays relative" in warning for warning in result.warnings)
+
+
+def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(
+    tmp_path, make_bundle, make_outputs, scene, images
+):
+    outputs = make_outputs(scene, "both")
+    rng = np.random.default_rng(0)
+    outputs["pointmap_right"] = rng.uniform(-5, 5, (1, 64, 64, 3)).astype(np.float32)
+    with StereoRuntime.load(make_bundle(tmp_path / "b", "both", outputs)) as runtime:
+        result = runtime.infer(*images)
+        assert result.pose is None
+        assert any(warning.startswith("pose: no camera pose") for warning in result.warnings)
+        with pytest.raises(InputError, match="no camera pose explains"):
+            runtime.infer(*images, view="right")
+
+
+def test_all_outputs_serve_like_both(bundles, images, runtime):
+    with StereoRuntime.load(bundles["all"]) as everything:
+        result = everything.infer(*images, view="both")
+    np.testing.assert_array_equal(result.depth, runtime.infer(*images, view="both").depth)
+
+
+def test_the_same_pair_gives_the_same_result_twice(runtime, images):
+    first, second = (runtime.infer(*images, view="both", baseline_m=600.0) for _ in range(2))
+    for side in ("left", "right"):
+        np.testing.assert_array_equal(first.views[side].depth, second.views[side].depth)
+    np.testing.assert_array_equal(first.pose.right_from_left, second.pose.right_from_left)
+
+
+def test_golden_pair_passes_on_this_machine(runtime):
+    errors = runtime.check_golden()
+    assert set(errors) == {
+        f"{kind}_{side}" for kind in ("pointmap", "confidence") for side in ("left", "right")
+    }
+    assert max(errors.values()) < ROUNDING
+
+
+def test_a_machine_that_computes_something_else_fails_the_golden_pair(
+    tmp_path, make_bundle, make_outputs, scene
+):
+    outputs = make_outputs(scene, "left")
+    expected = {**outputs, "pointmap_left": outputs["pointmap_left"] * np.float32(1.01)}
+    with (
+        StereoRuntime.load(make_bundle(tmp_path / "b", "left", outputs, expected)) as runtime,
+        pytest.raises(GateError, match=r"pointmap_left is off by 0\.0099 on average, 1e-05 is"),
+    ):
+        runtime.check_golden()
+
+
+def test_a_closed_runtime_says_so(bundles, images):
+    with StereoRuntime.load(bundles["left"]) as runtime:
+        pass
+    with pytest.raises(BackendError, match="closed; load the bundle again"):
+        runtime.infer(*images)
+
+
+def test_every_stage_is_timed(runtime, images):
+    assert list(runtime.infer(*images).timings_ms) == ["read", "prepare", "network", "geometry"]
