@@ -34,12 +34,12 @@ R = cv2.Rodrigues(np.array([0.4, -1.0, 2.0]))[0]
 
 def _hills(size: int = 96) -> NDArray[np.float64]:
     row, column = np.mgrid[:size, :size]
-    return 1000 + 2.0 * row + 20 * np.sin(column / 6) * np.cos(row / 7)
+    return np.asarray(1000 + 2.0 * row + 20 * np.sin(column / 6) * np.cos(row / 7))
 
 
 def _distorted(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Another unit, another frame."""
-    return 0.003 * points @ R.T + [1.0, 2.0, 3.0]
+    return np.asarray(0.003 * points @ R.T + [1.0, 2.0, 3.0])
 
 
 def test_umeyama_recovers_a_similarity() -> None:

@@ -79,9 +79,10 @@ def test_a_folder_in_the_way_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only folders")
 def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("this user (root?) writes to read-only folders")
     try:
         with pytest.raises(OutputError, match="permission denied"), atomic_path(tmp_path / "a.tif"):
             pass

@@ -95,7 +95,7 @@ def test_parse_says_what_to_write(text: str, what: str) -> None:
 
 
 def test_a_whole_rig_is_read(tmp_path: Path) -> None:
-    turn = [[0, -1, 0, 10.0], [1, 0, 0, 20], [0, 0, 1, -0.5], [0, 0, 0, 1]]
+    turn = [[0.0, -1, 0, 10], [1.0, 0, 0, 20], [0.0, 0, 1, -0.5], [0.0, 0, 0, 1]]
     content = {
         "left": {"intrinsics": [618.04, 617, 250, 130.5]},
         "right": {"intrinsics": [[500, 0, 1], [0, 500, 2], [0, 0, 1]]},
@@ -106,6 +106,7 @@ def test_a_whole_rig_is_read(tmp_path: Path) -> None:
     assert rig.left == CAMERA
     assert rig.right == Intrinsics(500, 500, 1, 2)
     assert rig.right_from_left is not None
+    assert rig.up_left is not None
     np.testing.assert_allclose(rig.right_from_left, turn, atol=1e-15)
     np.testing.assert_allclose(rig.up_left, [0, -0.6, -0.8], atol=1e-15)  # unit length
 
@@ -164,7 +165,7 @@ def test_a_missing_rig_is_refused(tmp_path: Path) -> None:
 def _pointmap(camera: Intrinsics, height: int = 60, width: int = 80) -> np.ndarray:
     row, column = np.mgrid[:height, :width]
     depth = 30 + 0.05 * row + np.sin(column / 9)
-    return depth[..., None] * pixel_rays(camera, height, width).astype(np.float64)
+    return np.asarray(depth[..., None] * pixel_rays(camera, height, width).astype(np.float64))
 
 
 def test_the_focal_of_a_pointmap_is_found() -> None:

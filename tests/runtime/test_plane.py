@@ -16,7 +16,7 @@ UP = np.array([0.2, -0.3, -1.0]) / np.linalg.norm([0.2, -0.3, -1.0])
 def _seen_plane(height: float, size: int = 64) -> np.ndarray:
     """The plane `height` below a camera, as its pointmap."""
     rays = pixel_rays(Intrinsics(80, 80, size / 2, size / 2), size, size).astype(np.float64)
-    return -height / (rays @ UP)[..., None] * rays
+    return np.asarray(-height / (rays @ UP)[..., None] * rays)
 
 
 def _angle_deg(a: np.ndarray, b: np.ndarray) -> float:
@@ -29,7 +29,7 @@ def test_convention_the_normal_points_towards_the_camera() -> None:
     np.testing.assert_allclose(plane.normal, [0, 0, -1], atol=1e-12)
     assert plane.offset == pytest.approx(-5)
     assert plane.camera_height == pytest.approx(5)
-    assert plane.height([0, 0, 4]) == pytest.approx(1)  # nearer to the camera = up
+    assert plane.height(np.array([0, 0, 4])) == pytest.approx(1)  # nearer to the camera = up
 
 
 @pytest.mark.parametrize("height", [1e-3, 1.0, 40_000.0])

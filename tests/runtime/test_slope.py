@@ -17,7 +17,7 @@ def _tilted(tilt_deg: float, azimuth_deg: float = 30.0, height: float = 7.0) -> 
     normal = np.array(
         [np.sin(tilt) * np.cos(azimuth), np.sin(tilt) * np.sin(azimuth), -np.cos(tilt)]
     )
-    return -height / (RAYS @ normal)[..., None] * RAYS
+    return np.asarray(-height / (RAYS @ normal)[..., None] * RAYS)
 
 
 @pytest.mark.parametrize("smoothing_px", [0.0, 0.7, 2.0, 5.0])
