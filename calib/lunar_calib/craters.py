@@ -8,15 +8,20 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_calib.spec import TerrainSpec
+
 SIMPLE_MAX_KM = 15.0
 """Diameter at which lunar craters turn from simple to complex (Pike 1977)."""
 
 EXTENT = 3.2
 """Patch half-width in crater radii; the rim's ρ^-3 apron is 3 % there and is faded out."""
 
+EQUILIBRIUM_EXPONENT = 1.83
+"""Slope of the cumulative size distribution of small craters in equilibrium."""
+
 _AGE_BINS = 9
 _BIN_RATIO = 1.06
-_CACHED_RADIUS = 24.0
+_CACHED_RADIUS = 40.0
 _TABLE = 2048
 
 _Wobble = tuple[tuple[int, float, float], ...]
@@ -36,9 +41,9 @@ def rim_km(diameter_km: float) -> float:
     return float(0.236 * diameter_km**0.399)
 
 
-def density_per_km2(diameter_km: float) -> float:
-    """Cumulative equilibrium density N(>D): log10 N = -1.83 log10 D - 1.14."""
-    return float(10.0**-1.14 * diameter_km**-1.83)
+def density_per_km2(diameter_km: float, exponent: float = EQUILIBRIUM_EXPONENT) -> float:
+    """Cumulative equilibrium density N(>D): log10 N = -exponent log10 D - 1.14."""
+    return float(10.0**-1.14 * diameter_km**-exponent)
 
 
 def profile(
@@ -107,8 +112,8 @@ def _blur_step(blur: float) -> float:
     return float(0.02 * 1.12 ** max(0, round(math.log(max(blur, 0.02) / 0.02) / math.log(1.12))))
 
 
-def _patch(radius: float, table: NDArray[np.float32], wobble: _Wobble = ()) -> NDArray[np.float32]:
-    """Unit crater on a grid with `radius` cells to the radius.
+def _distances(radius: float, wobble: _Wobble = ()) -> NDArray[np.float32]:
+    """Distances from a crater's centre in radii, on a grid with `radius` cells to the radius.
 
     `wobble` lists (order, amplitude, phase) of deviations of the rim from a circle.
     """
@@ -122,79 +127,131 @@ def _patch(radius: float, table: NDArray[np.float32], wobble: _Wobble = ()) -> N
         for order, amplitude, phase in wobble:
             stretch += np.float32(amplitude) * np.cos(np.float32(order) * angle + np.float32(phase))
         rho *= stretch
-    rho *= np.float32(_TABLE / EXTENT)
-    np.minimum(rho, np.float32(_TABLE), out=rho)
-    index = rho.astype(np.int32)
-    rho -= index
+    return rho
+
+
+def _look_up(table: NDArray[np.float32], rho: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A radial table of `blurred_profile` at distances in radii; np.interp, but faster."""
+    position = np.minimum(rho * np.float32(_TABLE / EXTENT), np.float32(_TABLE))
+    index = position.astype(np.int32)
+    position -= index
     slope = np.append(np.diff(table), np.float32(0))
-    return np.asarray(table[index] + rho * slope[index], dtype=np.float32)
+    return np.asarray(table[index] + position * slope[index], dtype=np.float32)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _cached_patch(radius_bin: int, age_bin: int) -> NDArray[np.float32]:
     radius = _BIN_RATIO**radius_bin
     # At least 0.7 cells of blur, else bilinear sampling creases the rim.
     blur = max(age_bin / (_AGE_BINS - 1), 0.7 / radius)
-    return _patch(radius, blurred_profile(_blur_step(blur), 0.0))
+    return _look_up(blurred_profile(_blur_step(blur), 0.0), _distances(radius))
 
 
 def add_craters(
-    height_m: NDArray[np.float32],
-    cell_m: float,
-    rng: np.random.Generator,
-    density: float,
-    max_diameter_m: float,
-    degradation: float,
+    height_m: NDArray[np.float32], spec: TerrainSpec, rng: np.random.Generator
 ) -> None:
-    """Stamp a crater population into a periodic heightfield, in place.
+    """Stamp a spec's crater population into a periodic heightfield, in place.
 
-    Diameters follow the equilibrium law times `density` from 3 cells up to `max_diameter_m`.
-    Ages are uniform; a crater of age t is blurred by sqrt(2κt), which in units of its radius
-    is at most `degradation` for craters under 1 km and less for larger ones.
+    Diameters follow the power law from 3 cells up to the spec's largest, which is at most a fifth
+    of the grid. Ages are uniform; a crater of age t is blurred by sqrt(2κt), which in units of
+    its radius is at most `degradation` for craters under 1 km and less for larger ones.
 
     Args:
         height_m: (N, N) float32, changed.
-        cell_m: Grid distance.
+        spec: Density, sizes, degradation and the grid distance.
         rng: Source of positions, sizes and ages.
-        density: Fraction of the equilibrium density.
-        max_diameter_m: Largest diameter.
-        degradation: Largest blur in radii; 0 leaves all fresh.
     """
-    cells = height_m.shape[0]
-    area_km2 = (cells * cell_m / 1000) ** 2
-    low_km, high_km = 3.0 * cell_m / 1000, max_diameter_m / 1000
-    if high_km <= low_km or density <= 0:
+    cells, cell_m, slope = spec.cells, spec.cell_m, spec.crater_exponent
+    low_km = 3 * cell_m / 1000
+    high_km = min(spec.crater_max_m, cells * cell_m / 5) / 1000
+    if high_km <= low_km or spec.crater_density <= 0:
         return
-    n_low, n_high = density_per_km2(low_km), density_per_km2(high_km)
-    count = int(rng.poisson(density * (n_low - n_high) * area_km2))
-    cumulative = rng.uniform(n_high, n_low, count)
-    diameters_km = (cumulative * 10**1.14) ** (-1 / 1.83)
+    n_low, n_high = density_per_km2(low_km, slope), density_per_km2(high_km, slope)
+    area_km2 = (cells * cell_m / 1000) ** 2
+    count = int(rng.poisson(spec.crater_density * (n_low - n_high) * area_km2))
+    diameters_km = np.sort((rng.uniform(n_high, n_low, count) * 10**1.14) ** (-1 / slope))[::-1]
     centres = rng.integers(0, cells, (count, 2))
-    youth = rng.uniform(0, 1, count)
-    floors = rng.uniform(0, 0.35, count)
+    floors = rng.uniform(0, 0.2, count)
     # κt is common to all sizes, so in radii the blur falls with size; exponent by eye.
-    blurs = degradation * np.sqrt(youth) * np.minimum(1, diameters_km**-0.35)
+    blurs = spec.degradation * np.sqrt(rng.uniform(0, 1, count))
+    blurs *= np.minimum(1, diameters_km**-0.35)
 
-    for i in np.argsort(-diameters_km, kind="stable"):
-        radius = 500 * diameters_km[i] / cell_m
-        scale = radius * cell_m
+    for _ in range(spec.fresh_craters):
+        largest_km = min(spec.fresh_crater_m, cells * cell_m / 5) / 1000
+        radius = 500 * largest_km / cell_m
+        centre = (int(rng.integers(cells)), int(rng.integers(cells)))
+        size = float(rng.uniform(1 / 3, 1)) * largest_km
+        if radius / 3 > 4:
+            _add_large(height_m, spec, rng, size, centre, float(rng.uniform(0, 0.2)), 0.06)
+    for diameter_km, (row, col), floor, blur in zip(
+        diameters_km.tolist(), centres.tolist(), floors.tolist(), blurs.tolist(), strict=True
+    ):
+        radius = 500 * diameter_km / cell_m
         if radius < _CACHED_RADIUS:
-            radius_bin = round(math.log(radius) / math.log(_BIN_RATIO))
-            age_bin = min(_AGE_BINS - 1, round(blurs[i] * (_AGE_BINS - 1)))
-            patch = _cached_patch(radius_bin, age_bin)
+            patch = _cached_patch(_radius_bin(radius), min(_AGE_BINS - 1, round(blur * 8)))
+            _add_periodic(height_m, patch * np.float32(radius * cell_m), row, col)
         else:
-            shallow = depth_km(diameters_km[i]) / (0.196 * diameters_km[i])
-            # Steps of a fifteenth of the depth: a few tables serve all large craters.
-            table = blurred_profile(_blur_step(blurs[i]), round(floors[i] * 15) / 15)
-            table = table * np.float32(shallow)
-            patch = _patch(radius, table, _draw_wobble(rng))
-        _add_periodic(height_m, patch * np.float32(scale), int(centres[i, 0]), int(centres[i, 1]))
+            _add_large(height_m, spec, rng, diameter_km, (row, col), floor, blur)
+
+
+def _add_large(
+    height_m: NDArray[np.float32],
+    spec: TerrainSpec,
+    rng: np.random.Generator,
+    diameter_km: float,
+    centre: tuple[int, int],
+    floor: float,
+    blur: float,
+) -> None:
+    """A crater of its own shape: it wipes out what it hits and has hummocks on its floor."""
+    radius = 500 * diameter_km / spec.cell_m
+    rho = _distances(radius, _draw_wobble(rng))
+    shallow = depth_km(diameter_km) / (0.196 * diameter_km)
+    # Steps of a fifteenth of the depth: a few tables serve all large craters.
+    table = blurred_profile(_blur_step(blur), round(floor * 15) / 15)
+    patch = _look_up(table, rho) * np.float32(shallow * radius * spec.cell_m)
+    half = patch.shape[0] // 2
+    rows = np.arange(centre[0] - half, centre[0] + half + 1) % spec.cells
+    cols = np.arange(centre[1] - half, centre[1] + half + 1) % spec.cells
+    here = np.ix_(rows, cols)
+    before = height_m[here]
+    fresh = max(0.0, 1 - 3 * blur)
+    if fresh > 0:
+        erased = np.clip((np.float32(1.2) - rho) / np.float32(0.5), 0, 1) * np.float32(fresh)
+        before += (_plane_through(before, (rho > 0.95) & (rho < 1.15)) - before) * erased
+    height_m[here] = before + patch
+    if blur < 0.25 and floor > 0.05:
+        for _ in range(int(rng.integers(5, 20))):
+            size = radius * rng.uniform(0.04, 0.12)
+            reach = math.sqrt(floor * rng.uniform(0, 1)) * radius
+            angle = rng.uniform(0, 2 * math.pi)
+            row = round(centre[0] + reach * math.sin(angle))
+            col = round(centre[1] + reach * math.cos(angle))
+            mound = _cached_patch(_radius_bin(min(max(size, 2), 24)), 6)
+            height = -rng.uniform(0.5, 2) * size * spec.cell_m
+            _add_periodic(height_m, mound * np.float32(height), row, col)
+
+
+def _plane_through(
+    patch: NDArray[np.float32], where: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """The least-squares plane of the marked part of a square patch, over all of it."""
+    half = patch.shape[0] // 2
+    axis = np.arange(-half, half + 1, dtype=np.float32) / np.float32(half)
+    rows, cols = np.nonzero(where)
+    design = np.stack([np.ones(len(rows)), axis[cols], axis[rows]], axis=1)
+    c, east, north = np.linalg.lstsq(design, patch[rows, cols], rcond=None)[0].astype(np.float32)
+    return np.asarray(c + east * axis[None] + north * axis[:, None], dtype=np.float32)
+
+
+def _radius_bin(radius: float) -> int:
+    return round(math.log(radius) / math.log(_BIN_RATIO))
 
 
 def _draw_wobble(rng: np.random.Generator) -> _Wobble:
     return tuple(
-        (order, float(rng.normal(0, 0.05 / order)), float(rng.uniform(0, 2 * math.pi)))
-        for order in (2, 3, 4, 5, 7)
+        (order, float(rng.normal(0, 0.06 / order)), float(rng.uniform(0, 2 * math.pi)))
+        for order in (2, 3, 5)
     )
 
 

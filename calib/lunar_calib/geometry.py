@@ -118,7 +118,7 @@ def sample_terrain(seed: int, size_px: int, cells: int, crater_max_m: float = 90
     low, high = ALTITUDE_RANGE_M
     altitude = float(np.exp(rng.uniform(math.log(low), math.log(high / 1.5))))
     cell = altitude / focal_px(size_px) / CELLS_PER_PIXEL
-    return _terrain_values(rng, seed, cells, cell, crater_max_m)
+    return _terrain_values(rng, seed, size_px, cells, cell, crater_max_m)
 
 
 def altitude_for(terrain: TerrainSpec, size_px: int) -> float:
@@ -284,23 +284,34 @@ def _fitting_terrain(
         widest = max(widest, float(np.abs(ground[:, :2]).max()))
     cell = near / focal / CELLS_PER_PIXEL
     cells = int(np.clip(2.3 * widest / cell, 2 * size_px, 4 * size_px))
-    return _terrain_values(rng, seed, _good_fft_size(cells), cell, 9000.0)
+    return _terrain_values(rng, seed, size_px, _good_fft_size(cells), cell, 9000.0)
 
 
 def _terrain_values(
-    rng: np.random.Generator, seed: int, cells: int, cell_m: float, crater_max_m: float
+    rng: np.random.Generator,
+    seed: int,
+    size_px: int,
+    cells: int,
+    cell_m: float,
+    crater_max_m: float,
 ) -> TerrainSpec:
+    # One fresh crater for five footprints, a tenth to nine tenths as wide.
+    footprint = size_px * cell_m * CELLS_PER_PIXEL
+    fresh = int(rng.poisson((cells * cell_m / footprint) ** 2 / 5))
     return TerrainSpec(
         seed=int(seed),
         cells=cells,
         cell_m=float(cell_m),
-        relief_scale=_log_uniform(rng, 0.5, 1.3),
-        hurst=float(rng.uniform(1.2, 1.6)),
+        relief_scale=_log_uniform(rng, 0.5, 1.25),
+        hurst=float(rng.uniform(1.4, 1.9)),
         rolloff_m=_log_uniform(rng, 40, 150),
         crater_density=_log_uniform(rng, 0.2, 1.2),
+        crater_exponent=float(rng.uniform(1.4, 1.83)),
         crater_max_m=crater_max_m,
+        fresh_craters=fresh,
+        fresh_crater_m=float(rng.uniform(0.3, 0.9)) * min(footprint, 12_000.0),
         degradation=float(rng.uniform(0.5, 1.0)),
-        roughness=_log_uniform(rng, 0.3, 2.0),
+        roughness=_log_uniform(rng, 0.2, 1.5),
     )
 
 
@@ -319,7 +330,9 @@ def _good_fft_size(cells: int) -> int:
 
 def _sample_imaging(rng: np.random.Generator, realistic: bool) -> ImagingSpec:
     if not realistic:
-        return ImagingSpec(read_noise_dn=float(rng.uniform(0, 0.4)))
+        return ImagingSpec(
+            psf_sigma_px=float(rng.uniform(0.4, 0.6)), read_noise_dn=float(rng.uniform(0, 0.4))
+        )
     return ImagingSpec(
         psf_sigma_px=float(rng.uniform(0.5, 0.9)),
         albedo_contrast=float(rng.uniform(0.03, 0.15)) if rng.uniform() < 0.6 else 0.0,

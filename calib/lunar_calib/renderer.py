@@ -20,6 +20,8 @@ from lunar_calib.terrain import Terrain, synthesise_terrain
 SAMPLES = 2
 """Shading samples along a side of a pixel."""
 
+_LEAST_MU = 0.02
+
 
 @dataclass(frozen=True)
 class RenderedView:
@@ -174,7 +176,9 @@ def _shade(
     cos_g /= np.sqrt(coarse[0] ** 2 + coarse[1] ** 2 + coarse[2] ** 2)
     phase = phase_term(spec.reflectance, cos_g.astype(f))
     phase = cv2.resize(phase, fine, interpolation=cv2.INTER_LINEAR)
-    radiance = reflect(spec.reflectance, mu0, mu, phase)
+    # Where sub-pixels were interpolated across a silhouette, the ground they meet is turned away.
+    hidden = mu < _LEAST_MU
+    radiance = reflect(spec.reflectance, mu0, np.maximum(mu, f(_LEAST_MU)), phase)
 
     if spec.imaging.albedo_contrast > 0:
         ratio = f(terrain.albedo.shape[0] / terrain.spec.cells)
@@ -182,7 +186,11 @@ def _shade(
             terrain.albedo, u * ratio, v * ratio, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
         )
         radiance = radiance * np.exp(f(spec.imaging.albedo_contrast) * texture)
-    averaged = cv2.resize(radiance, (size, size), interpolation=cv2.INTER_AREA)
+    averaged = _area_average(radiance, size)
+    if hidden.any():
+        share = _area_average(1 - hidden.astype(f), size)
+        seen = _area_average(np.where(hidden, f(0), radiance), size)
+        averaged = np.where(share > 0, seen / np.maximum(share, f(0.1)), averaged)
     if shadows is not None:
         centre = 1 / view.inverse
         averaged = averaged * shadows.sunlit_fraction(
@@ -192,4 +200,9 @@ def _shade(
             )
         )
     averaged[view.sky] = 0
+    return np.asarray(averaged, dtype=np.float32)
+
+
+def _area_average(samples: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    averaged = cv2.resize(samples, (size, size), interpolation=cv2.INTER_AREA)
     return np.asarray(averaged, dtype=np.float32)

@@ -41,7 +41,10 @@ class TerrainSpec:
         hurst: H of the power spectrum k^-(2H+2).
         rolloff_m: Wavelength below which the relief's spectrum falls off faster.
         crater_density: Fraction of the equilibrium crater density.
+        crater_exponent: Slope of their cumulative size distribution; equilibrium has 1.83.
         crater_max_m: Largest crater diameter, metres.
+        fresh_craters: Extra fresh craters, as the sample scenes show one or two in view.
+        fresh_crater_m: Their largest diameter; the smallest is a third of it.
         degradation: Factor on the craters' diffusion age; 0 leaves all of them fresh.
         roughness: Strength of the fine texture, `terrain.ROUGHNESS_SLOPE` at 1.
     """
@@ -53,8 +56,11 @@ class TerrainSpec:
     hurst: float = 1.4
     rolloff_m: float = 80.0
     crater_density: float = 0.5
+    crater_exponent: float = 1.83
     crater_max_m: float = 8000.0
-    degradation: float = 1.0
+    fresh_craters: int = 0
+    fresh_crater_m: float = 4000.0
+    degradation: float = 0.8
     roughness: float = 1.0
 
 
