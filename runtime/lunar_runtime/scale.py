@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from .errors import InputError
 from .plane import Plane
 
-# A pointmap that is 1 % noisy gives a camera that did not move a baseline of about 0.1 % of the
-# depth. Five times that would still be a scale with 20 % of error, so below it there is none.
+# A pointmap with smooth errors of 0.3 % moves the recovered camera by as much as 0.5 % of the depth
+# (measured on StereoLunar geometry): an estimate below that is no baseline.
 _MIN_BASELINE_OVER_DEPTH = 5e-3
 
 
@@ -63,6 +63,10 @@ def scale_from_baseline(
     source: ScaleSource = ScaleSource.BASELINE,
 ) -> Scale:
     """The scale at which the estimated cameras are `baseline_m` apart.
+
+    No better than the recovered pose. On StereoLunar geometry with smooth pointmap errors of 1 % the
+    scale was 2-6 % off at a baseline of 0.4 of the depth, 16 % at 0.12 and 40 % at 0.045: there,
+    prefer the altitude.
 
     Args:
         right_from_left: (4, 4) pose recovered from the pointmap, in the network's unit.
