@@ -17,15 +17,15 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # Lazy, so that `lunar-calib --help` does not pay for OpenCV.
     if name in ("RenderedPair", "RenderedView", "render_pair"):
-        from lunar_calib import renderer
+        from . import renderer
 
         return getattr(renderer, name)
     if name == "PairSpec":
-        from lunar_calib import spec
+        from . import spec
 
         return spec.PairSpec
     if name == "sample_spec":
-        from lunar_calib import geometry
+        from . import geometry
 
         return geometry.sample_spec
     raise AttributeError(f"module 'lunar_calib' has no attribute {name!r}")

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.spec import FOV_DEG, CameraSpec
+from .spec import FOV_DEG, CameraSpec
 
 Matrix = NDArray[np.float64]
 

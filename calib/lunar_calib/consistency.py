@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib import cameras
-from lunar_calib.raycast import cast
-from lunar_calib.renderer import RenderedPair
-from lunar_calib.terrain import Terrain
+from . import cameras
+from .raycast import cast
+from .renderer import RenderedPair
+from .terrain import Terrain
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ def measure(pair: RenderedPair, terrain: Terrain) -> Consistency:
         axis=-1,
     )
     world = ray @ right.cam2world[:3, :3].T
-    hit = cast(
-        terrain, pair.spec.site_m, right.cam2world[:3, 3], [world[:, i] for i in range(3)]
-    )
+    hit = cast(terrain, pair.spec.site_m, right.cam2world[:3, 3], [world[:, i] for i in range(3)])
     seen = np.isfinite(hit) & (np.abs(hit - z) < 0.005 * z)
     at = uv_in[seen].astype(np.float32) - np.float32(0.5)
     depth = _sample(right.depth_m, at)
@@ -77,8 +75,10 @@ def measure(pair: RenderedPair, terrain: Terrain) -> Consistency:
 
 def _sample(image: NDArray[np.float32], at: NDArray[np.float32]) -> NDArray[np.float32]:
     """Bicubic samples at (N, 2) positions counted from the first pixel's centre."""
+    # OpenCV refuses maps wider than 32 767.
     rows = -(-len(at) // 1024)
     padded = np.zeros((rows * 1024, 2), np.float32)
     padded[: len(at)] = at
     grid = padded.reshape(rows, 1024, 2)
-    return cv2.remap(image, grid, None, cv2.INTER_CUBIC).reshape(-1)[: len(at)]
+    sampled = cv2.remap(image, grid[..., 0], grid[..., 1], cv2.INTER_CUBIC)
+    return np.asarray(sampled, dtype=np.float32).reshape(-1)[: len(at)]

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.spec import TerrainSpec
+from .spec import TerrainSpec
 
 SIMPLE_MAX_KM = 15.0
 """Diameter at which lunar craters turn from simple to complex (Pike 1977)."""
@@ -62,7 +62,7 @@ def profile(
     """
     bowl = np.maximum(rim - depth * (1 - rho * rho), rim - depth * (1 - floor))
     apron = rim * np.clip((EXTENT - rho) / (EXTENT - 1.5), 0, 1) / np.maximum(rho, 1) ** 3
-    return np.where(rho < 1, bowl, apron).astype(np.float32)
+    return np.asarray(np.where(rho < 1, bowl, apron), dtype=np.float32)
 
 
 @lru_cache(maxsize=256)
@@ -127,7 +127,7 @@ def _distances(radius: float, wobble: _Wobble = ()) -> NDArray[np.float32]:
         for order, amplitude, phase in wobble:
             stretch += np.float32(amplitude) * np.cos(np.float32(order) * angle + np.float32(phase))
         rho *= stretch
-    return rho
+    return np.asarray(rho)
 
 
 def _look_up(table: NDArray[np.float32], rho: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -147,9 +147,7 @@ def _cached_patch(radius_bin: int, age_bin: int) -> NDArray[np.float32]:
     return _look_up(blurred_profile(_blur_step(blur), 0.0), _distances(radius))
 
 
-def add_craters(
-    height_m: NDArray[np.float32], spec: TerrainSpec, rng: np.random.Generator
-) -> None:
+def add_craters(height_m: NDArray[np.float32], spec: TerrainSpec, rng: np.random.Generator) -> None:
     """Stamp a spec's crater population into a periodic heightfield, in place.
 
     Diameters follow the power law from 3 cells up to the spec's largest, which is at most a fifth
@@ -232,9 +230,7 @@ def _add_large(
             _add_periodic(height_m, mound * np.float32(height), row, col)
 
 
-def _plane_through(
-    patch: NDArray[np.float32], where: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def _plane_through(patch: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The least-squares plane of the marked part of a square patch, over all of it."""
     half = patch.shape[0] // 2
     axis = np.arange(-half, half + 1, dtype=np.float32) / np.float32(half)

@@ -9,8 +9,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib import cameras
-from lunar_calib.spec import (
+from . import cameras
+from .spec import (
     MOON_RADIUS_M,
     CameraSpec,
     GeometryKind,
@@ -100,16 +100,16 @@ def sample_spec(
         sun_azimuth_deg=float(rng.uniform(0, 360)),
         sun_elevation_deg=float(rng.uniform(low, high)),
         reflectance=(
-            Reflectance.LUNAR_LAMBERT
-            if realistic and rng.uniform() < 0.3
-            else Reflectance.HAPKE
+            Reflectance.LUNAR_LAMBERT if realistic and rng.uniform() < 0.3 else Reflectance.HAPKE
         ),
         cast_shadows=realistic,
         imaging=_sample_imaging(rng, realistic),
     )
 
 
-def sample_terrain(seed: int, size_px: int, cells: int, crater_max_m: float = 9000.0) -> TerrainSpec:
+def sample_terrain(
+    seed: int, size_px: int, cells: int, crater_max_m: float = 9000.0
+) -> TerrainSpec:
     """Draw a heightfield for several pairs of a size: `cells` nodes at 0.8 ground samples.
 
     The altitude that fits it is log-uniform over StereoLunar's range.
@@ -118,7 +118,7 @@ def sample_terrain(seed: int, size_px: int, cells: int, crater_max_m: float = 90
     low, high = ALTITUDE_RANGE_M
     altitude = float(np.exp(rng.uniform(math.log(low), math.log(high / 1.5))))
     cell = altitude / focal_px(size_px) / CELLS_PER_PIXEL
-    return _terrain_values(rng, seed, size_px, cells, cell, crater_max_m)
+    return _terrain_values(rng, seed, size_px, cells, cell)
 
 
 def altitude_for(terrain: TerrainSpec, size_px: int) -> float:
@@ -191,9 +191,7 @@ def _heading(rng: np.random.Generator) -> tuple[float, float, float]:
     return (math.cos(angle), math.sin(angle), 0.0)
 
 
-def _at(
-    altitude: float, offsets: list[tuple[float, float]]
-) -> tuple[float, float, float]:
+def _at(altitude: float, offsets: list[tuple[float, float]]) -> tuple[float, float, float]:
     """Position from an altitude and (azimuth, distance) offsets."""
     east = sum(d * math.sin(az) for az, d in offsets)
     north = sum(d * math.cos(az) for az, d in offsets)
@@ -284,7 +282,7 @@ def _fitting_terrain(
         widest = max(widest, float(np.abs(ground[:, :2]).max()))
     cell = near / focal / CELLS_PER_PIXEL
     cells = int(np.clip(2.3 * widest / cell, 2 * size_px, 4 * size_px))
-    return _terrain_values(rng, seed, size_px, _good_fft_size(cells), cell, 9000.0)
+    return _terrain_values(rng, seed, size_px, _good_fft_size(cells), cell)
 
 
 def _terrain_values(
@@ -293,7 +291,6 @@ def _terrain_values(
     size_px: int,
     cells: int,
     cell_m: float,
-    crater_max_m: float,
 ) -> TerrainSpec:
     # One fresh crater for five footprints, a tenth to nine tenths as wide.
     footprint = size_px * cell_m * CELLS_PER_PIXEL
@@ -307,7 +304,7 @@ def _terrain_values(
         rolloff_m=_log_uniform(rng, 40, 150),
         crater_density=_log_uniform(rng, 0.2, 1.2),
         crater_exponent=float(rng.uniform(1.4, 1.83)),
-        crater_max_m=crater_max_m,
+        crater_max_m=9000.0,
         fresh_craters=fresh,
         fresh_crater_m=float(rng.uniform(0.3, 0.9)) * min(footprint, 12_000.0),
         degradation=float(rng.uniform(0.5, 1.0)),

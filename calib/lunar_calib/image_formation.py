@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.spec import ImagingSpec
+from .spec import ImagingSpec
 
 
 def form_image(
@@ -22,11 +22,10 @@ def form_image(
     Returns:
         (H, W) uint8.
     """
-    image = radiance
+    image = np.array(radiance, dtype=np.float32)
     if imaging.psf_sigma_px > 0:
-        image = cv2.GaussianBlur(
-            image, (0, 0), imaging.psf_sigma_px, borderType=cv2.BORDER_REPLICATE
-        )
+        sigma = imaging.psf_sigma_px
+        image[...] = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     if imaging.vignetting > 0:
         n = image.shape[0]
         r2 = ((np.arange(n) + 0.5) / n * 2 - 1) ** 2
@@ -38,8 +37,8 @@ def form_image(
         low, high = float(image.min()), float(image.max())
         counts = (image - low) * (255.0 / max(high - low, 1e-9))
     if imaging.full_well_e > 0:
-        sigma = np.sqrt(np.maximum(counts, 0) * (255.0 / imaging.full_well_e))
-        counts = counts + sigma * rng.standard_normal(counts.shape, np.float32)
+        shot = np.sqrt(np.maximum(counts, 0) * (255.0 / imaging.full_well_e))
+        counts = counts + shot * rng.standard_normal(counts.shape, np.float32)
     if imaging.read_noise_dn > 0:
         noise = rng.standard_normal(counts.shape, np.float32)
         counts = counts + np.float32(imaging.read_noise_dn) * noise
@@ -49,4 +48,4 @@ def form_image(
         count = int(rng.poisson(imaging.hot_pixels))
         where = rng.integers(0, counts.shape[0], (2, count))
         counts[where[0], where[1]] += rng.uniform(60, 255, count)
-    return np.clip(np.rint(counts), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(counts), 0, 255), dtype=np.uint8)

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.spec import MOON_RADIUS_M
-from lunar_calib.terrain import Terrain
+from .spec import MOON_RADIUS_M
+from .terrain import Terrain
 
 TOLERANCE_M = 0.003
 """Largest height error of an accepted intersection; float32 heights resolve 0.2 mm at 3 km."""
@@ -29,16 +29,15 @@ _COARSE = 4
 Doubles = NDArray[np.float64]
 
 
-def sample_height(
-    terrain: Terrain, x: Doubles, y: Doubles
-) -> tuple[Doubles, Doubles, Doubles]:
+def sample_height(terrain: Terrain, x: Doubles, y: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     """Exact bilinear height and slope at positions on the periodic grid.
 
     OpenCV's remap rounds positions to 1/32 cell on some builds, which is metres here.
 
     Args:
         terrain: The heightfield.
-        x, y: Positions in metres from node (0, 0), one shape.
+        x: Metres east of node (0, 0).
+        y: Metres north of it, same shape.
 
     Returns:
         Height in metres, dh/dx, dh/dy, each float64 of that shape.
@@ -79,7 +78,7 @@ class _Rays:
         return _Rays(self.x0, self.y0, self.c, *rays)
 
     def reach(self, level_m: float) -> Doubles:
-        """t at which rays come down to a height over the sphere; NaN for never."""
+        """Ray parameter at a height over the sphere, coming down; NaN for never."""
         c = self.c - level_m
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(2 * c / (-self.b + np.sqrt(self.b**2 - 4 * self.a * c)))
@@ -141,7 +140,7 @@ def cast(
         i = np.flatnonzero(failed)
         t[i] = _march(terrain, rays.pick(i), t0[i], t1[i])
     t[~hits] = np.nan
-    return t[:count].reshape(shape)
+    return np.asarray(t[:count].reshape(shape))
 
 
 def _start_near(
@@ -165,7 +164,7 @@ def _start_near(
     start = t0.copy()
     inside = slice(0, shape[0] * shape[1])
     start[inside] = fine[: shape[0], : shape[1]].reshape(-1)
-    return np.maximum(start - 0.02 * (t1 - t0), t0)
+    return np.asarray(np.maximum(start - 0.02 * (t1 - t0), t0))
 
 
 def _trace(terrain: Terrain, rays: _Rays, t0: Doubles, t1: Doubles) -> Doubles:
@@ -188,7 +187,7 @@ def _trace(terrain: Terrain, rays: _Rays, t0: Doubles, t1: Doubles) -> Doubles:
         np.minimum(t, t_end, out=t)
         if i % 2 and np.count_nonzero(np.abs(gap) > near) <= t.size // 500:
             break
-    return t.reshape(-1).astype(np.float64)
+    return np.asarray(t.reshape(-1), dtype=np.float64)
 
 
 def _newton(terrain: Terrain, rays: _Rays, t: Doubles) -> tuple[Doubles, Doubles]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.spec import Reflectance
+from .spec import Reflectance
 
 HAPKE_H = 0.145
 HAPKE_GAMMA = 0.928
@@ -41,7 +41,8 @@ def hapke(mu0: Floats, mu: Floats, phase: Floats) -> Floats:
     """Hapke's bidirectional reflectance.
 
     Args:
-        mu0, mu: Cosines of incidence and emission, any one shape.
+        mu0: Cosine of incidence, any shape.
+        mu: Cosine of emission, same shape.
         phase: `hapke_phase` of the phase angle, broadcastable.
 
     Returns:
@@ -53,7 +54,7 @@ def hapke(mu0: Floats, mu: Floats, phase: Floats) -> Floats:
     scale = np.float32((1 - HAPKE_GAMMA**2) / (4 * np.pi))
     lit = (mu0 > 0) & (mu > 0)
     value = scale * mu0 / np.maximum(mu0 + mu, np.float32(1e-6)) * (phase + h - 1)
-    return np.where(lit, value, np.float32(0))
+    return np.asarray(np.where(lit, value, np.float32(0)), dtype=np.float32)
 
 
 def lunar_lambert(mu0: Floats, mu: Floats, cos_g: Floats) -> Floats:
@@ -62,7 +63,7 @@ def lunar_lambert(mu0: Floats, mu: Floats, cos_g: Floats) -> Floats:
     weight = np.clip(1 - 0.019 * g + 2.42e-4 * g**2 - 1.46e-6 * g**3, 0, 1).astype(np.float32)
     lit = (mu0 > 0) & (mu > 0)
     value = 2 * weight * mu0 / np.maximum(mu0 + mu, np.float32(1e-6)) + (1 - weight) * mu0
-    return np.where(lit, value, np.float32(0))
+    return np.asarray(np.where(lit, value, np.float32(0)), dtype=np.float32)
 
 
 def phase_term(model: Reflectance, cos_g: Floats) -> Floats:

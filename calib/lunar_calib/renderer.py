@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib import cameras
-from lunar_calib.image_formation import form_image
-from lunar_calib.raycast import cast
-from lunar_calib.reflectance import phase_term, reflect
-from lunar_calib.shadows import ShadowField, cast_shadows
-from lunar_calib.spec import MOON_RADIUS_M, CameraSpec, PairSpec
-from lunar_calib.terrain import Terrain, synthesise_terrain
+from . import cameras
+from .image_formation import form_image
+from .raycast import cast
+from .reflectance import phase_term, reflect
+from .shadows import ShadowField, cast_shadows
+from .spec import MOON_RADIUS_M, CameraSpec, PairSpec
+from .terrain import Terrain, synthesise_terrain
 
 SAMPLES = 2
 """Shading samples along a side of a pixel."""
@@ -99,9 +99,7 @@ def site_level_m(terrain: Terrain, spec: PairSpec) -> float:
 def sun_vector(azimuth_deg: float, elevation_deg: float) -> NDArray[np.float64]:
     """(3,) unit vector to the sun in east, north, up; azimuth clockwise from north."""
     az, el = math.radians(azimuth_deg), math.radians(elevation_deg)
-    return np.array(
-        [math.cos(el) * math.sin(az), math.cos(el) * math.cos(az), math.sin(el)]
-    )
+    return np.array([math.cos(el) * math.sin(az), math.cos(el) * math.cos(az), math.sin(el)])
 
 
 @dataclass(frozen=True)
@@ -175,10 +173,10 @@ def _shade(
     cos_g = -(coarse[0] * sun[0] + coarse[1] * sun[1] + coarse[2] * sun[2])
     cos_g /= np.sqrt(coarse[0] ** 2 + coarse[1] ** 2 + coarse[2] ** 2)
     phase = phase_term(spec.reflectance, cos_g.astype(f))
-    phase = cv2.resize(phase, fine, interpolation=cv2.INTER_LINEAR)
+    fine_phase = np.asarray(cv2.resize(phase, fine, interpolation=cv2.INTER_LINEAR), dtype=f)
     # Where sub-pixels were interpolated across a silhouette, the ground they meet is turned away.
     hidden = mu < _LEAST_MU
-    radiance = reflect(spec.reflectance, mu0, np.maximum(mu, f(_LEAST_MU)), phase)
+    radiance = reflect(spec.reflectance, mu0, np.maximum(mu, f(_LEAST_MU)), fine_phase)
 
     if spec.imaging.albedo_contrast > 0:
         ratio = f(terrain.albedo.shape[0] / terrain.spec.cells)

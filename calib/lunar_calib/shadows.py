@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.terrain import Terrain
+from .terrain import Terrain
 
 PENUMBRA_SLOPE = 0.0186
 """Width of the shadow's edge, metres of height a metre of cell: four solar angular radii. The
@@ -46,7 +46,7 @@ class ShadowField:
             self.clearance_m, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         width = np.float32(PENUMBRA_SLOPE * self.cell_m)
-        return np.clip(np.float32(0.5) + clearance / width, 0, 1)
+        return np.asarray(np.clip(np.float32(0.5) + clearance / width, 0, 1), dtype=np.float32)
 
 
 def cast_shadows(

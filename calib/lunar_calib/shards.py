@@ -52,9 +52,9 @@ def render_shard(
 
     Each terrain serves `PAIRS_PER_TERRAIN` pairs with their own sites, cameras and suns.
     """
-    from lunar_calib.geometry import sample_spec, sample_terrain
-    from lunar_calib.renderer import render_pair
-    from lunar_calib.terrain import synthesise_terrain
+    from .geometry import sample_spec, sample_terrain
+    from .renderer import render_pair
+    from .terrain import synthesise_terrain
 
     terrain = None
     for i in range(count):
@@ -69,11 +69,9 @@ def render_shard(
         yield i, render_pair(spec, terrain)
 
 
-def write_shard(
-    out: Path, seed: int, index: int, size_px: int, count: int, preset: str
-) -> Path:
+def write_shard(out: Path, seed: int, index: int, size_px: int, count: int, preset: str) -> Path:
     """Render one shard into `out/shard_<index>`; returns it. A complete one is left alone."""
-    from lunar_calib.renderer import RenderedPair
+    from .renderer import RenderedPair
 
     target = out / f"shard_{index:05d}"
     if target.exists():
@@ -90,7 +88,7 @@ def write_shard(
     }
     try:
         arrays = {
-            name: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            name: np.lib.format.open_memmap(
                 partial / f"{name}.npy", "w+", np.dtype(dtype), (count, *shape)
             )
             for name, (shape, dtype) in shapes.items()
@@ -108,7 +106,7 @@ def write_shard(
         for array in arrays.values():
             array.flush()
         (partial / "specs.json").write_text(json.dumps(specs))
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return target

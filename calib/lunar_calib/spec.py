@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+import msgspec
+from lunar_runtime.errors import InputError
 
 MOON_RADIUS_M = 1_737_400.0
 """Mean radius of the Moon (IAU)."""
@@ -141,26 +143,17 @@ class PairSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values; `from_dict` gives an equal spec back."""
-        values = dataclasses.asdict(self)
-        values["kind"] = self.kind.value
-        values["reflectance"] = self.reflectance.value
+        values: dict[str, Any] = msgspec.to_builtins(self)
         return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PairSpec:
-        """The inverse of `to_dict`, also after a pass through JSON."""
+        """The inverse of `to_dict`, also after a pass through JSON.
 
-        def camera(v: dict[str, Any]) -> CameraSpec:
-            return CameraSpec(**{k: tuple(x) if isinstance(x, list) else x for k, x in v.items()})
-
-        rest = dict(values)
-        return cls(
-            kind=GeometryKind(rest.pop("kind")),
-            reflectance=Reflectance(rest.pop("reflectance")),
-            terrain=TerrainSpec(**rest.pop("terrain")),
-            imaging=ImagingSpec(**rest.pop("imaging")),
-            left=camera(rest.pop("left")),
-            right=camera(rest.pop("right")),
-            site_m=tuple(rest.pop("site_m")),
-            **rest,
-        )
+        Raises:
+            InputError: A value is missing or of the wrong type.
+        """
+        try:
+            return msgspec.convert(values, cls)
+        except msgspec.ValidationError as error:
+            raise InputError(f"pair spec: {error}; was it written by another version?") from error

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.craters import add_craters
-from lunar_calib.spec import TerrainSpec
+from .craters import add_craters
+from .spec import TerrainSpec
 
 TARGET_LAGS_M = (100.0, 500.0, 1000.0, 2000.0, 5000.0)
 TARGET_RMS_M = (19.0, 90.0, 180.0, 350.0, 750.0)
@@ -154,7 +154,7 @@ def _wavenumber(cells: int) -> NDArray[np.float32]:
     """(N, N//2+1) |k| in cycles per cell, for the half-spectrum of a real field."""
     ky = np.fft.fftfreq(cells).astype(np.float32)
     kx = np.fft.rfftfreq(cells).astype(np.float32)
-    return np.sqrt(kx[None] ** 2 + ky[:, None] ** 2)
+    return np.asarray(np.sqrt(kx[None] ** 2 + ky[:, None] ** 2), dtype=np.float32)
 
 
 def _synthesise(
