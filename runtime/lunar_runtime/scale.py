@@ -64,9 +64,9 @@ def scale_from_baseline(
 ) -> Scale:
     """The scale at which the estimated cameras are `baseline_m` apart.
 
-    No better than the recovered pose. On StereoLunar geometry with smooth pointmap errors of 1 % the
-    scale was 2-6 % off at a baseline of 0.4 of the depth, 16 % at 0.12 and 40 % at 0.045: there,
-    prefer the altitude.
+    No better than the recovered pose. On StereoLunar geometry with smooth pointmap errors of 1 %,
+    the scale was 2-6 % off at a baseline of 0.4 of the depth, 16 % at 0.12 and 40 % at 0.045:
+    there, prefer the altitude.
 
     Args:
         right_from_left: (4, 4) pose recovered from the pointmap, in the network's unit.

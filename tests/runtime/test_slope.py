@@ -79,8 +79,8 @@ def test_smoothing_removes_noise() -> None:
     noisy = _tilted(10) * (1 + 1e-3 * rng.standard_normal((SIZE, SIZE, 1)))
     rough = np.abs(slope_deg(noisy, TOWARDS_CAMERA, 0.0) - 10).mean()
     smooth = np.abs(slope_deg(noisy, TOWARDS_CAMERA, 2.0) - 10).mean()
-    # White noise: a central difference keeps 1 / sqrt(2) of it, the derivative of a Gaussian of s px
-    # 1 / (sqrt(8 pi) s²): 14 times less at 2 px.
+    # White noise: a central difference keeps 1 / sqrt(2) of it, the derivative of a Gaussian of
+    # s px 1 / (sqrt(8 pi) s²): 14 times less at 2 px.
     assert smooth < rough / 10
 
 
