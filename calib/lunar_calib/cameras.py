@@ -29,8 +29,8 @@ def cam2world(camera: CameraSpec) -> Matrix:
     The optical axis points from the position to the aim, the image's up is `up_hint`; then the
     camera turns about its own x axis (pitch) and its own z axis (roll).
     """
-    position = np.array(camera.position_m)
-    forward = np.array(camera.aim_m) - position
+    position = np.array(camera.position_m, dtype=np.float64)
+    forward = np.array(camera.aim_m, dtype=np.float64) - position
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, camera.up_hint)
     right /= np.linalg.norm(right)

@@ -129,6 +129,10 @@ def cast(
     end = np.where(np.isfinite(end), end, -rays.b / (2 * np.maximum(rays.a, 1e-12)))
     t0 = np.where(hits, np.maximum(start, 0), 1.0)
     t1 = np.where(hits, np.maximum(end, t0), 1.0)
+    if not hits.all():
+        # Misses stay in the arrays as rays straight down, lest their steps overflow.
+        dx, dy, a = (np.where(hits, v, 0.0) for v in (rays.dx, rays.dy, rays.a))
+        rays = _Rays(rays.x0, rays.y0, rays.c, dx, dy, a, np.where(hits, rays.b, -1.0))
 
     near = t0
     if len(shape) == 2 and shape[0] % 8 == 0 and shape[1] % 8 == 0 and min(shape) >= 64:

@@ -121,7 +121,7 @@ def _trace_view(
     rays = cameras.world_rays(spec.size_px, pose)
     depth = cast(terrain, spec.site_m, pose[:3, 3], rays)
     sky = ~np.isfinite(depth)
-    inverse = (1 / depth).astype(np.float32)
+    inverse = (1 / depth).astype(np.float32)  # (H, W)
     if sky.any():
         inverse[sky] = np.float32(1e-5) if sky.all() else inverse[~sky].min()
     return _TracedView(pose, rays, depth, inverse, sky)
