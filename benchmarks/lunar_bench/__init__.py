@@ -1,0 +1,1 @@
+"""What a bundle costs: time and memory, with the machine written beside every figure."""

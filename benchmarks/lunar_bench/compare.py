@@ -1,0 +1,78 @@
+"""A bundle against the eager PyTorch network that it was exported from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from lunar_runtime import Bundle
+from lunar_runtime.backends import select_backend
+from numpy.typing import NDArray
+
+from lunar_bench.machine import Machine, describe_machine
+from lunar_bench.timing import Timing, interleave, ratio
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One interleaved run.
+
+    Attributes:
+        student: Family id.
+        size: Height and width of the images.
+        threads: CPU threads of each candidate.
+        outputs: What the bundle computes; eager PyTorch computes all of it, as a researcher would.
+        times: By candidate.
+        bundle_over_eager: Median over rounds of the ratio of their times.
+        machine: Where.
+    """
+
+    student: str
+    size: tuple[int, int]
+    threads: int
+    outputs: str
+    times: dict[str, Timing]
+    bundle_over_eager: float
+    machine: Machine
+
+
+def compare_with_eager(bundle_path: Path, rounds: int, threads: int) -> Comparison:
+    """Time the network alone: images in memory to outputs in memory.
+
+    The eager network has random weights of the bundle's student: time does not depend on them.
+
+    Args:
+        bundle_path: Bundle of a member of the family.
+        rounds: Timed rounds.
+        threads: CPU threads of each.
+    """
+    import torch
+    from lunar_student import build_student
+
+    machine = describe_machine()
+    torch.set_num_threads(threads)
+    bundle = Bundle.open(bundle_path)
+    graph, student_id = bundle.manifest.graph, bundle.manifest.student.id
+    backend = select_backend(bundle, "onnxruntime", "cpu", threads)
+    student = build_student(student_id).eval()
+    rng = np.random.default_rng(0)
+    shape = (1, 1, graph.height, graph.width)
+    left, right = (rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(2))
+
+    def eager() -> None:
+        with torch.inference_mode():
+            student(_normalised(left), _normalised(right))
+
+    def _normalised(image: NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(image).expand(-1, 3, -1, -1) / 127.5 - 1.0
+
+    times = interleave({"eager": eager, "bundle": lambda: backend.run(left, right)}, rounds)
+    return Comparison(
+        student=student_id,
+        size=(graph.height, graph.width),
+        threads=threads,
+        outputs=graph.output_set,
+        times=times,
+        bundle_over_eager=round(ratio(times, "bundle", "eager"), 4),
+        machine=machine,
+    )

@@ -1,0 +1,1 @@
+"""Training: ground truth on rendered terrain today, teacher to student on top of it."""

@@ -1,0 +1,118 @@
+"""`lunar-distill`: train a student, measure it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+EXISTING = click.Path(path_type=Path, exists=True)
+
+
+class Group(click.Group):
+    """Commands whose expected failures are one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a LunarError ends it."""
+        from lunar_runtime.errors import LunarError
+
+        try:
+            return super().invoke(ctx)
+        except LunarError as error:
+            click.echo(f"lunar-distill: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lunar-edge")
+def main() -> None:
+    """Train a student of the family, and measure it against the truth."""
+
+
+@main.command()
+@click.option("--data", type=EXISTING, multiple=True, required=True, help="Folder of shards.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--student", default="S0", show_default=True, help="Family id.")
+@click.option(
+    "--init", type=EXISTING, help="Checkpoint to start from (any that lunar-export takes)."
+)
+@click.option("--size", "size_px", type=int, default=128, show_default=True, help="Image side, px.")
+@click.option("--batch", "batch_size", type=click.IntRange(1), default=16, show_default=True)
+@click.option("--pairs", "total_pairs", type=click.IntRange(1), default=100_000, show_default=True)
+@click.option("--lr", "learning_rate", type=float, default=1e-3, show_default=True)
+@click.option(
+    "--decay", "decay_fraction", type=click.FloatRange(0, 1), default=0.3, show_default=True
+)
+@click.option("--warmup", "warmup_steps", type=click.IntRange(1), default=300, show_default=True)
+@click.option("--right-view", is_flag=True, help="Train the right view's head too.")
+@click.option("--copy-left", is_flag=True, help="Start the right view's head from the left's.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--bf16/--fp32", default=True, show_default=True, help="Precision of the arithmetic.")
+@click.option("--minutes", type=float, help="Stop after so long; run again to go on.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all).")
+def supervise(
+    data: tuple[Path, ...],
+    out: Path,
+    init: Path | None,
+    copy_left: bool,
+    minutes: float | None,
+    threads: int | None,
+    **options: object,
+) -> None:
+    """Train from ground truth on rendered shards; run again to resume.
+
+    Writes RUN/state.pt (checkpoint), RUN/log.csv, and at the end of the schedule
+    RUN/student.safetensors with the averaged weights.
+    """
+    import math
+    import time
+
+    import torch
+    from lunar_runtime.errors import UsageError
+    from lunar_student import load_checkpoint, save_checkpoint
+
+    from lunar_distill.pairs import RenderedPairs
+    from lunar_distill.train import Trainer, TrainOptions, copy_left_to_right, train
+
+    if threads:
+        torch.set_num_threads(threads)
+    chosen = TrainOptions(**options)  # type: ignore[arg-type]
+    if chosen.size_px % 32:
+        raise UsageError(f"--size {chosen.size_px}: must be a multiple of 32")
+    initial = load_checkpoint(init) if init else None
+    if initial is not None and initial.config.id != chosen.student:
+        raise UsageError(f"--init {init} is {initial.config.id}, not --student {chosen.student}")
+    if copy_left:
+        if initial is None:
+            raise UsageError("--copy-left needs --init: there is no trained left view to copy")
+        copy_left_to_right(initial)
+    trainer = Trainer(chosen, out, initial)
+    if trainer.resume():
+        click.echo(f"resumed at step {trainer.step}", err=True)
+    deadline = math.inf if minutes is None else time.time() + 60 * minutes
+    train(trainer, RenderedPairs(list(data), chosen.size_px), deadline=deadline)
+    if trainer.finished:
+        save_checkpoint(trainer.averaged, out / "student.safetensors")
+        click.echo(str(out / "student.safetensors"))
+    else:
+        click.echo(f"stopped at step {trainer.step}; run the same command to go on", err=True)
+
+
+@main.command()
+@click.option("--ckpt", type=EXISTING, required=True, help="Checkpoint.")
+@click.option("--data", type=EXISTING, multiple=True, required=True, help="Folder of shards.")
+@click.option("--size", "size_px", type=int, default=256, show_default=True, help="Image side, px.")
+@click.option("--pairs", type=click.IntRange(1), default=256, show_default=True)
+def evaluate(ckpt: Path, data: tuple[Path, ...], size_px: int, pairs: int) -> None:
+    """Measure a checkpoint on the first pairs of shards that it has not seen."""
+    from lunar_student import load_checkpoint
+
+    from lunar_distill.evaluate import evaluate as measure
+    from lunar_distill.pairs import RenderedPairs
+
+    click.echo(str(measure(load_checkpoint(ckpt), RenderedPairs(list(data), size_px), pairs)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""What a pointmap is trained on when the true one is known.
+
+Three terms, each free of the scene's scale:
+
+- `point_loss`: distance of the points, weighted by the predicted confidence (MASt3R's regression,
+  Leroy et al. 2024, after Kendall & Gal 2017).
+- `relief_loss`: inverse depth with its best plane removed. From orbit, the plane is nearly all of
+  the depth and none of the relief, so without this term the relief does not count.
+- `gradient_loss`: the differences of that residual over 1, 2, 4, … pixels, each scale divided by
+  its own true magnitude: slopes count as much as heights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CONFIDENCE_WEIGHT = 0.2  # alpha in c·e - alpha·log c
+GRADIENT_SCALES = (1, 2, 4, 8, 16)
+MIN_RELIEF = 2e-3  # of the depth; a flatter scene does not weigh more
+MIN_DEPTH = 0.05  # keeps 1/z finite before the network has learned that z > 0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """B true pointmaps.
+
+    Attributes:
+        points: (B, H, W, 3) in the camera's frame, any unit, 0 where unknown.
+        valid: (B, H, W) bool.
+    """
+
+    points: Tensor
+    valid: Tensor
+
+
+def unproject(depth: Tensor, focal_px: Tensor) -> Tensor:
+    """Points of a Z-depth map seen with the principal point at the image centre.
+
+    Args:
+        depth: (B, H, W).
+        focal_px: (B,).
+
+    Returns:
+        (B, H, W, 3) in the camera's frame; pixel centres at +0.5.
+    """
+    height, width = depth.shape[-2:]
+    y = (torch.arange(height, device=depth.device) + 0.5 - height / 2)[None, :, None]
+    x = (torch.arange(width, device=depth.device) + 0.5 - width / 2)[None, None, :]
+    focal = focal_px[:, None, None]
+    return torch.stack((x / focal * depth, y / focal * depth, depth), dim=-1)
+
+
+def unit_scale(points: Tensor, valid: Tensor) -> Tensor:
+    """Divide each pointmap by the mean distance of its valid points; (B, H, W, 3)."""
+    return points / mean_distance(points, valid)
+
+
+def mean_distance(points: Tensor, valid: Tensor) -> Tensor:
+    """Mean distance of the valid points from the camera; (B, 1, 1, 1)."""
+    weight = valid.float()
+    mean: Tensor = (points.norm(dim=-1) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1)
+    return mean.clamp_min(1e-6)[:, None, None, None]
+
+
+def point_loss(points: Tensor, confidence: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Confidence-weighted distance of scale-free points (B, H, W, 3); a scalar."""
+    error = (points - truth).norm(dim=-1)
+    loss: Tensor = confidence * error - CONFIDENCE_WEIGHT * confidence.log()
+    return loss[valid].mean()
+
+
+def relief(points: Tensor, valid: Tensor) -> Tensor:
+    """Relative inverse depth with its best plane removed; (B, H, W), 0 where not valid.
+
+    A plane in space is linear in the inverse depth over the image, whatever its tilt.
+    """
+    weight = valid.float()
+    inverse = weight / points[..., 2].clamp_min(MIN_DEPTH)
+    inverse = inverse / (inverse.sum((1, 2)) / weight.sum((1, 2)).clamp_min(1))[:, None, None]
+    columns = _plane_columns(weight)  # (H·W, 3)
+    flat, w = inverse.flatten(1), weight.flatten(1)  # (B, H·W)
+    normal = torch.einsum("bn,ni,nj->bij", w, columns, columns) + 1e-6 * torch.eye(
+        3, device=flat.device
+    )
+    plane = torch.linalg.solve(normal, torch.einsum("bn,ni->bi", flat, columns))  # (B, 3)
+    residual: Tensor = flat - w * (plane @ columns.T)
+    return residual.reshape(weight.shape)
+
+
+def _plane_columns(like: Tensor) -> Tensor:
+    height, width = like.shape[-2:]
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, height, device=like.device),
+        torch.linspace(-1, 1, width, device=like.device),
+        indexing="ij",
+    )
+    return torch.stack((torch.ones_like(x), x, y), dim=-1).flatten(0, 1)
+
+
+def relief_losses(points: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Error of the relief and of its gradients, each over its own true magnitude; two scalars."""
+    predicted, true = relief(points, valid), relief(truth, valid)
+    weight = valid.float()
+    height_loss = _relative(predicted - true, true, weight)
+    gradient_loss = predicted.new_zeros(())
+    for scale in GRADIENT_SCALES:
+        p, t, w = (_pool(x, scale) for x in (predicted, true, weight))
+        whole = (w > 0.999).float()
+        for axis in (1, 2):
+            gradient_loss = gradient_loss + _relative(
+                p.diff(dim=axis) - t.diff(dim=axis),
+                t.diff(dim=axis),
+                whole.narrow(axis, 1, whole.shape[axis] - 1)
+                * whole.narrow(axis, 0, whole.shape[axis] - 1),
+                floor=MIN_RELIEF / 20,
+            )
+    return height_loss, gradient_loss / (2 * len(GRADIENT_SCALES))
+
+
+def _pool(x: Tensor, scale: int) -> Tensor:
+    return x if scale == 1 else F.avg_pool2d(x[:, None], scale)[:, 0]
+
+
+def _relative(error: Tensor, true: Tensor, weight: Tensor, floor: float = MIN_RELIEF) -> Tensor:
+    total = weight.sum((1, 2)).clamp_min(1)
+    mean_error = (error.abs() * weight).sum((1, 2)) / total
+    magnitude = (true.abs() * weight).sum((1, 2)) / total
+    return (mean_error / magnitude.clamp_min(floor)).mean()

@@ -1,0 +1,214 @@
+"""Batches of rendered pairs from shards on disk, turned, mirrored, swapped and re-exposed.
+
+Every change keeps the geometry exact: a quarter turn of an image is a roll of its camera, a mirror
+image is the image of a mirrored world, and swapping the images swaps the cameras. Each pair so
+serves as 2 · 4 · 4 · 2 different ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from lunar_calib.cameras import cam2world
+from lunar_calib.renderer import sun_vector
+from lunar_calib.shards import open_shards
+from lunar_calib.spec import PairSpec
+from lunar_runtime.errors import InputError
+from numpy.typing import NDArray
+from torch import Tensor
+
+Image = NDArray[np.float32]
+Matrix = NDArray[Any]
+MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B pairs on the device of the network.
+
+    Attributes:
+        images: (2, B, H, W) float32 grey in [-1, 1], left then right.
+        depths: (2, B, H, W) float32 Z-depth in metres in each one's own camera, NaN where unknown.
+        left_from_right: (B, 4, 4) float32 pose, metres, OpenCV axes.
+        focal_px: (B,) float32; the principal point is the image centre.
+        suns: (2, B, 3) float32 unit vector to the sun in each one's own camera.
+    """
+
+    images: Tensor
+    depths: Tensor
+    left_from_right: Tensor
+    focal_px: Tensor
+    suns: Tensor
+
+    def __len__(self) -> int:
+        return self.focal_px.shape[0]
+
+
+class RenderedPairs:
+    """Every pair of a folder of shards; new shards are picked up by `refresh`."""
+
+    def __init__(self, folders: list[Path], size_px: int) -> None:
+        self.folders = folders
+        self.size_px = size_px
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look for shards again.
+
+        Raises:
+            InputError: There is none.
+        """
+        self.shards = [shard for folder in self.folders for shard in open_shards(folder)]
+        if not self.shards:
+            raise InputError(
+                f"{self.folders[0]}: no shards; render some with python -m lunar_calib.shards"
+            )
+        files = [
+            file for folder in self.folders for file in sorted(folder.glob("shard_*/specs.json"))
+        ]
+        self.suns = [_shard_suns(file) for file in files]
+        counts = [len(shard["intrinsics"]) for shard in self.shards]
+        self.index = [(s, i) for s, count in enumerate(counts) for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, numbers: NDArray[np.int64], rng: np.random.Generator | None = None) -> Batch:
+        """The pairs of these numbers; changed at random where a generator is given."""
+        pairs = [self._pair(int(number), rng) for number in numbers]
+        images = np.stack([pair[0] for pair in pairs], axis=1)
+        depths = np.stack([pair[1] for pair in pairs], axis=1)
+        return Batch(
+            torch.from_numpy(images),
+            torch.from_numpy(depths),
+            torch.from_numpy(np.stack([pair[2] for pair in pairs])),
+            torch.tensor([pair[3] for pair in pairs]),
+            torch.from_numpy(np.stack([pair[4] for pair in pairs], axis=1)),
+        )
+
+    def _pair(
+        self, number: int, rng: np.random.Generator | None
+    ) -> tuple[Image, Image, Image, float, Image]:
+        shard, row = self.index[number]
+        arrays = self.shards[shard]
+        images = [arrays[f"{side}_image"][row].astype(np.float32) for side in ("left", "right")]
+        depths = [
+            np.asarray(arrays[f"{side}_depth"][row], np.float32) for side in ("left", "right")
+        ]
+        scale = self.size_px / images[0].shape[0]
+        focal = float(arrays["intrinsics"][row][0, 0]) * scale
+        images = [self._resize(image) for image in images]
+        depths = [self._resize(depth) for depth in depths]
+        right_from_left = np.asarray(arrays["right_from_left"][row], np.float64)
+        suns = self.suns[shard][row]
+        if rng is not None:
+            images, depths, right_from_left, suns = _change(
+                images, depths, right_from_left, suns, rng
+            )
+            images = [_expose(image, rng) for image in images]
+        left_from_right = np.linalg.inv(right_from_left).astype(np.float32)
+        return (
+            np.stack(images) / np.float32(127.5) - np.float32(1.0),
+            np.stack(depths),
+            left_from_right,
+            focal,
+            suns.astype(np.float32),
+        )
+
+    def _resize(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        if image.shape[0] == self.size_px:
+            return image
+        side = (self.size_px, self.size_px)
+        return np.asarray(cv2.resize(image, side, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _change(
+    images: list[NDArray[np.float32]],
+    depths: list[NDArray[np.float32]],
+    right_from_left: Matrix,
+    suns: Matrix,
+    rng: np.random.Generator,
+) -> tuple[list[Image], list[Image], Matrix, Matrix]:
+    if rng.random() < 0.5:
+        images = [image[:, ::-1] for image in images]
+        depths = [depth[:, ::-1] for depth in depths]
+        right_from_left = MIRROR @ right_from_left @ MIRROR
+        suns = suns @ MIRROR[:3, :3]
+    both, extra = int(rng.integers(4)), int(rng.integers(4)) if rng.random() < 0.3 else 0
+    turns = (both, both + extra)
+    images = [np.rot90(image, k) for image, k in zip(images, turns, strict=True)]
+    depths = [np.rot90(depth, k) for depth, k in zip(depths, turns, strict=True)]
+    right_from_left = _roll(turns[1]) @ right_from_left @ _roll(turns[0]).T
+    suns = np.stack([_roll(k)[:3, :3] @ sun for k, sun in zip(turns, suns, strict=True)])
+    if rng.random() < 0.5:
+        images, depths = images[::-1], depths[::-1]
+        right_from_left = np.linalg.inv(right_from_left)
+        suns = suns[::-1]
+    return images, depths, right_from_left, suns
+
+
+@functools.cache
+def _shard_suns(specs: Path) -> NDArray[np.float64]:
+    """(N, 2, 3) of a whole shard."""
+    return np.stack([_suns(PairSpec.from_dict(spec)) for spec in json.loads(specs.read_text())])
+
+
+def _suns(spec: PairSpec) -> NDArray[np.float64]:
+    """(2, 3) directions to the sun in the left and right camera."""
+    sun = sun_vector(spec.sun_azimuth_deg, spec.sun_elevation_deg)
+    return np.stack([cam2world(camera)[:3, :3].T @ sun for camera in (spec.left, spec.right)])
+
+
+def _roll(quarter_turns: int) -> NDArray[np.float64]:
+    """New camera from old, for an image turned anticlockwise by `np.rot90`."""
+    c, s = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarter_turns % 4]
+    roll = np.eye(4)
+    roll[:2, :2] = [[c, s], [-s, c]]
+    return roll
+
+
+def _expose(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Another exposure: gain, black level, a mild tone curve, noise."""
+    if rng.random() < 0.5:
+        return image
+    gain, black, gamma = rng.uniform(0.5, 1.0), rng.uniform(0, 0.1), rng.uniform(0.8, 1.25)
+    tone = np.float32(255 * (1 - black) * gain) * (image / np.float32(255)) ** np.float32(gamma)
+    noise = rng.normal(0, rng.uniform(0, 2), image.shape)
+    return np.asarray(np.clip(tone + 255 * black + noise, 0, 255), np.float32)
+
+
+def batches(pairs: RenderedPairs, batch_size: int, seed: int, start: int) -> Iterator[Batch]:
+    """Endless random batches, prepared by a background thread while the network computes.
+
+    On the same shards, batch `start + k` of a seed is the same in every run.
+    """
+    ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=4)
+
+    def fill() -> None:
+        step = start
+        try:
+            while True:
+                rng = np.random.default_rng([seed, step])
+                if step % 200 == 0:
+                    pairs.refresh()
+                ready.put(pairs.batch(rng.integers(len(pairs), size=batch_size), rng))
+                step += 1
+        except Exception as error:
+            ready.put(error)
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        batch = ready.get()
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import torch
+from lunar_distill.losses import point_loss, relief, relief_losses, unit_scale, unproject
+
+FOCAL = torch.tensor([80.0])
+
+
+def tilted_plane(size: int = 64) -> torch.Tensor:
+    """Points of the plane z = 2 + 0.3 x - 0.2 y."""
+    rays = unproject(torch.ones(1, size, size), FOCAL)
+    depth = 2 / (1 - 0.3 * rays[..., 0] + 0.2 * rays[..., 1])
+    return rays * depth[..., None]
+
+
+def hilly(size: int = 64) -> torch.Tensor:
+    rays = unproject(torch.ones(1, size, size), FOCAL)
+    bumps = 0.03 * torch.sin(9 * rays[..., 0]) * torch.cos(7 * rays[..., 1])
+    return rays * (1 + bumps)[..., None]
+
+
+VALID = torch.ones(1, 64, 64, dtype=torch.bool)
+
+
+def test_a_tilted_plane_has_no_relief() -> None:
+    # 1e-5: float32 rounding of the least squares over 4096 pixels.
+    assert relief(tilted_plane(), VALID).abs().max() < 1e-5
+
+
+def test_relief_ignores_the_scale() -> None:
+    torch.testing.assert_close(
+        relief(hilly(), VALID), relief(1000 * hilly(), VALID), atol=1e-5, rtol=1e-3
+    )
+
+
+def test_relief_losses_are_one_for_a_plane_and_zero_for_the_truth() -> None:
+    height, gradient = relief_losses(tilted_plane(), hilly(), VALID)
+    assert abs(float(height) - 1) < 1e-2
+    assert abs(float(gradient) - 1) < 1e-2
+    height, gradient = relief_losses(3 * hilly(), hilly(), VALID)
+    assert float(height) < 1e-3
+    assert float(gradient) < 1e-2
+
+
+def test_unknown_pixels_do_not_change_the_losses() -> None:
+    valid = VALID.clone()
+    valid[:, 20:30, 10:50] = False
+    spoiled = hilly()
+    spoiled[~valid] = 0.0
+    height, gradient = relief_losses(hilly(), spoiled, valid)
+    assert float(height) < 1e-3
+    assert float(gradient) < 1e-2
+
+
+def test_unit_scale_makes_the_mean_distance_one() -> None:
+    distance = unit_scale(1234 * hilly(), VALID).norm(dim=-1).mean()
+    torch.testing.assert_close(distance, torch.tensor(1.0))
+
+
+def test_the_best_confidence_of_an_error_is_alpha_over_it() -> None:
+    truth = hilly()
+    wrong = truth + torch.tensor([0.0, 0.0, 0.01])
+    losses = {
+        c: float(point_loss(wrong, torch.full((1, 64, 64), c), truth, VALID))
+        for c in (10.0, 20.0, 40.0)
+    }
+    assert min(losses, key=losses.__getitem__) == 20.0  # 0.2 / 0.01

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from lunar_distill.cli import main
+from lunar_distill.evaluate import evaluate
+from lunar_distill.pairs import RenderedPairs
+from lunar_distill.train import Trainer, TrainOptions, copy_left_to_right, train
+from lunar_student import build_student, load_checkpoint
+
+OPTIONS = TrainOptions(size_px=64, batch_size=4, total_pairs=24, warmup_steps=2, bf16=False)
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(shards: Path, tmp_path: Path) -> None:
+    data = RenderedPairs([shards], 64)
+    unbroken = Trainer(OPTIONS, tmp_path / "a")
+    train(unbroken, data)
+    broken = Trainer(OPTIONS, tmp_path / "b")
+    train(broken, data, deadline=0.0)  # one step, then the deadline
+    assert broken.step == 1
+    resumed = Trainer(OPTIONS, tmp_path / "b")
+    assert resumed.resume()
+    train(resumed, data)
+    assert resumed.finished
+    for a, b in zip(unbroken.student.parameters(), resumed.student.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_training_on_one_batch_finds_its_relief(shards: Path, tmp_path: Path) -> None:
+    data = RenderedPairs([shards], 64)
+    trainer = Trainer(
+        TrainOptions(size_px=64, batch_size=4, total_pairs=400, warmup_steps=5), tmp_path
+    )
+    import numpy as np
+
+    batch = data.batch(np.arange(4))
+    terms = [trainer.update(batch) for _ in range(60)]
+    assert terms[0]["relief"] == pytest.approx(1.0, abs=0.02)  # begins as the plane
+    assert terms[-1]["relief"] < 0.7
+
+
+def test_the_right_view_trains_from_the_left_view(shards: Path, tmp_path: Path) -> None:
+    student = build_student("S0")
+    copy_left_to_right(student)
+    left, right = student.downstream_head1.state_dict(), student.downstream_head2.state_dict()
+    assert all(torch.equal(left[key], right[key]) for key in left)
+    options = TrainOptions(size_px=64, batch_size=4, total_pairs=8, right_view=True)
+    trainer = Trainer(options, tmp_path, student)
+    before = student.downstream_head2.dpt.head[-1].bias.clone()
+    train(trainer, RenderedPairs([shards], 64))
+    assert not torch.equal(before, student.downstream_head2.dpt.head[-1].bias)
+
+
+def test_an_untrained_student_scores_as_the_plane_or_worse(shards: Path) -> None:
+    result = evaluate(build_student("S0"), RenderedPairs([shards], 64), 4)
+    assert result.absrel >= 0.9 * result.absrel_null
+    assert abs(result.relief_correlation) < 0.2
+    assert "relief correlation" in str(result)
+
+
+def test_the_command_writes_a_checkpoint_that_loads(shards: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = ["supervise", "--data", str(shards), "--out", str(out), "--size", "64"]
+    result = CliRunner().invoke(main, [*arguments, "--batch", "4", "--pairs", "8"])
+    assert result.exit_code == 0, result.output
+    assert load_checkpoint(out / "student.safetensors").config.id == "S0"
+    with (out / "log.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "text"),
+    [
+        (["--size", "50"], 2, "must be a multiple of 32"),
+        (["--copy-left"], 2, "--copy-left needs --init"),
+        (["--student", "S9"], 2, "no student 'S9'"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    shards: Path, tmp_path: Path, extra: list[str], code: int, text: str
+) -> None:
+    arguments = ["supervise", "--data", str(shards), "--out", str(tmp_path / "run"), *extra]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == code
+    assert text in result.output
