@@ -51,7 +51,8 @@ class StudentConfig:
             set of weights serves several image sizes.
         ray_field: Whether the head predicts the departure from a fronto-parallel plane at unit
             depth seen by the nominal 45° camera, instead of the points from nothing.
-        stem_skips: Whether the encoder's stride-2, -4 and -8 features also feed the head.
+        stem_skips: Whether the encoder's stride-2, -4 and -8 features also feed the head, each
+            channel times a gain that the decoder sets for the image.
     """
 
     id: str
@@ -81,9 +82,9 @@ S0 = StudentConfig(
     decoder_dim=192,
     decoder_depth=4,
     decoder_heads=4,
-    head_feature_dim=64,
+    head_feature_dim=48,
     head_layer_dims=(48, 96, 128, 128),
-    head_dims=(32, 16),
+    head_dims=(24, 12),
     descriptor_dim=0,
     teacher_leftovers=False,
     rope_grid=16,

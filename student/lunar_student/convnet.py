@@ -52,7 +52,7 @@ class ConvEncoder(nn.Module):
         self.stages = nn.ModuleList(
             (
                 nn.Sequential(Down(3, c2), Residual(c2)),
-                nn.Sequential(Down(c2, c4), Residual(c4), Residual(c4)),
+                nn.Sequential(Down(c2, c4), Residual(c4)),
                 nn.Sequential(Down(c4, c8), Residual(c8), Residual(c8)),
                 nn.Sequential(
                     Down(c8, TOP_CHANNELS), Residual(TOP_CHANNELS), Residual(TOP_CHANNELS)

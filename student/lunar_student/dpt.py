@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lunar_student.config import StudentConfig
 from lunar_student.convnet import STEM_CHANNELS
+from lunar_student.transformer import Mlp
 
 OUTPUT_CHANNELS = 4  # x, y, z and confidence, before their activations
 
@@ -94,6 +95,15 @@ class DptHead(nn.Module):
             self.skips = nn.ModuleList(
                 (nn.Conv2d(c2, channels, 1), nn.Conv2d(c4, channels, 1), nn.Conv2d(c8, channels, 1))
             )
+            # Whether a bright slope rises or falls depends on where the sun stands, which only the
+            # whole image tells: the decoder's mean token sets the gain of every fine feature.
+            self.gains = Mlp(dec, dec, sum(STEM_CHANNELS))
+
+    def gated_skips(self, deepest: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
+        """Encoder features at stride 2, 4 and 8, each channel times the gain of this image."""
+        gains = 1.0 + self.gains(deepest.mean((2, 3)))  # (B, 32 + 64 + 128)
+        parts = gains[:, :, None, None].split(STEM_CHANNELS, dim=1)
+        return [conv(x * gain) for conv, x, gain in zip(self.skips, skips, parts, strict=True)]
 
     def forward(self, maps: Sequence[Tensor], skips: Sequence[Tensor] = ()) -> Tensor:
         """Fuse the maps, deepest first.
@@ -109,13 +119,14 @@ class DptHead(nn.Module):
             )
         ]  # (B, C, H/4, W/4), (B, C, H/8, W/8), (B, C, H/16, W/16), (B, C, ⌈H/32⌉, ⌈W/32⌉)
         if skips:
-            levels[0] = levels[0] + self.skips[1](skips[1])
-            levels[1] = levels[1] + self.skips[2](skips[2])
+            half, quarter, eighth = self.gated_skips(maps[-1], skips)
+            levels[0] = levels[0] + quarter
+            levels[1] = levels[1] + eighth
         path = self.scratch.refinenet4(levels[3])
         path = path[..., : levels[2].shape[-2], : levels[2].shape[-1]]
         path = self.scratch.refinenet3(path, levels[2])
         path = self.scratch.refinenet2(path, levels[1])
         path = self.scratch.refinenet1(path, levels[0])  # (B, C, H/2, W/2)
         if skips:
-            path = path + self.skips[0](skips[0])
+            path = path + half
         return self.head(path)  # type: ignore[no-any-return]

@@ -29,7 +29,7 @@ class VisionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.patch = patch
-        self.grid = grid
+        self.grid = (grid, grid)  # tokens down and across that `pos_embed` is for
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.pos_embed = nn.Parameter(0.02 * torch.randn(1, 1 + grid * grid, dim))
         self.patch_embed = PatchEmbed(patch, dim)
@@ -53,10 +53,16 @@ class VisionTransformer(nn.Module):
         x = self.norm(x)[:, 1:]
         return x.transpose(1, 2).reshape(batch, dim, rows, columns)  # type: ignore[no-any-return]
 
+    def fix_grid(self, rows: int, columns: int) -> None:
+        """Resample the position embedding for good, for images of this many patches."""
+        with torch.no_grad():
+            self.pos_embed = nn.Parameter(self._position_embedding(rows, columns))
+        self.grid = (rows, columns)
+
     def _position_embedding(self, rows: int, columns: int) -> Tensor:
-        if (rows, columns) == (self.grid, self.grid):
+        if (rows, columns) == self.grid:
             return self.pos_embed
         cls, grid = self.pos_embed[:, :1], self.pos_embed[:, 1:]
-        grid = grid.transpose(1, 2).reshape(1, -1, self.grid, self.grid)
+        grid = grid.transpose(1, 2).reshape(1, -1, *self.grid)
         grid = F.interpolate(grid, (rows, columns), mode="bicubic", antialias=True)
         return torch.cat((cls, grid.flatten(2).transpose(1, 2)), dim=1)
