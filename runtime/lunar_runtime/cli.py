@@ -248,7 +248,7 @@ def _show(report: Report, as_json: bool) -> None:
     view, camera = report.views[0], report.camera_left
     width, height = report.mapping.network_width, report.mapping.network_height
     rows = [
-        ("unit", f"{report.scale.unit} (scale: {report.scale.source})"),
+        ("unit", _unit(report)),
         ("depth", _depth(report)),
         ("slope", _slope(report)),
         ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
@@ -263,6 +263,12 @@ def _show(report: Report, as_json: bool) -> None:
 
 def _line(report: Report) -> str:
     return f"{report.out}: depth {_depth(report)}; slope {_slope(report)}"
+
+
+def _unit(report: Report) -> str:
+    if report.scale.unit == "m":
+        return f"m (scale from the {report.scale.source})"
+    return "relative (for metres, give --baseline-m, --altitude-m or a --rig with the pose)"
 
 
 def _depth(report: Report) -> str:

@@ -27,19 +27,17 @@ def run_command(
         name: Of the program, in front of every error.
         arguments: Instead of the command line's.
     """
+    # Not command.main(): what it does with interrupts and closed pipes differs between versions.
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = command.main(
-            list(arguments) if arguments is not None else None,
-            prog_name=name,
-            standalone_mode=False,
-        )
+        with command.make_context(name, given) as context:
+            code = command.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as stop:  # --help, --version
+        code = stop.exit_code
     except click.ClickException as error:
-        fail(name, f"{error.format_message()} (see {name} --help)")
+        fail(name, f"{error.format_message().rstrip('.')}; see {name} --help")
         code = error.exit_code
-    except click.Abort:
-        fail(name, "interrupted")
-        code = _INTERRUPTED
     except LunarError as error:
         fail(name, str(error))
         code = error.exit_code
@@ -47,6 +45,9 @@ def run_command(
         # Whoever read stdout has enough (`| head`); keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except (KeyboardInterrupt, click.Abort):
+        fail(name, "interrupted")
+        code = _INTERRUPTED
     raise SystemExit(code or 0)
 
 

@@ -248,7 +248,7 @@ def check_file_name(name: str) -> str | None:
     Names are relative, use `/`, and stay inside the bundle.
     """
     path = PurePosixPath(name)
-    if not name or "\\" in name or "\0" in name or path.is_absolute() or str(path) != name:
+    if name in ("", ".") or "\\" in name or "\0" in name or path.is_absolute() or str(path) != name:
         return "not a plain relative path"
     if ".." in path.parts or ":" in name:
         return "leads out of the bundle"

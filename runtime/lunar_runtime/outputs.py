@@ -10,7 +10,6 @@ report.json                            how it came about
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -114,7 +113,8 @@ def _write_preview(result: StereoResult, folder: Path) -> None:
     if result.plane is not None:
         relief = result.plane.height(points)
         relief[~np.isfinite(result.depth)] = np.nan
-    names = [os.path.basename(camera.source.name) for camera in (result.left, result.right)]  # noqa: PTH119
+    # printable: OpenCV 5 dies of a file name that is no UTF-8.
+    names = [printable(Path(given.source.name).name) for given in (result.left, result.right)]
     picture = render_preview(
         image,
         result.depth,

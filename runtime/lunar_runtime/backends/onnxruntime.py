@@ -82,6 +82,10 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL
     options.inter_op_num_threads = 1
+    # A ViT with a DPT head at 512 x 512, 213 MB of weights, on 2 cores: peak 730 MiB instead of
+    # 1080, 460 MiB instead of 1080 between pairs, at the same speed within its noise of 5 %.
+    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
     if threads is not None:
         options.intra_op_num_threads = threads
     try:

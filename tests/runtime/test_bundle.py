@@ -1,0 +1,191 @@
+"""Bundles are written whole, verified to the last byte, and name what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from lunar_runtime.bundle import Bundle, default_bundle_path, sha256_of, write_bundle
+from lunar_runtime.errors import BundleError, OutputError
+from lunar_runtime.manifest import (
+    CalibrationRecord,
+    FileRecord,
+    check_file_name,
+    decode,
+    encode,
+)
+
+
+def names(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def files(make_golden, make_outputs, scene):
+    return {"model.onnx": b"graph", "golden.npz": make_golden(make_outputs(scene, "left"))}
+
+
+def test_what_is_written_can_be_opened(tmp_path, make_manifest, files):
+    written = write_bundle(tmp_path / "deep" / "b", make_manifest("left"), files)
+    opened = Bundle.open(tmp_path / "deep" / "b")
+    assert opened == written
+    assert opened.digest == sha256_of(opened.path / "manifest.json")
+    assert opened.model_path.read_bytes() == b"graph"
+    assert opened.manifest.files["model.onnx"].bytes == 5
+    assert names(tmp_path) == [f"deep/b/{n}" for n in ("golden.npz", "manifest.json", "model.onnx")]
+
+
+def test_files_are_copied_from_paths_as_well(tmp_path, make_manifest, files):
+    weights = tmp_path / "weights"
+    weights.write_bytes(bytes(range(256)) * 10_000)  # over two chunks of the hash
+    files["model.onnx.data"] = weights
+    bundle = write_bundle(tmp_path / "b", make_manifest("left"), files)
+    assert bundle.manifest.files["model.onnx.data"].bytes == 2_560_000
+    assert bundle.manifest.files["model.onnx.data"].sha256 == sha256_of(weights)
+
+
+def test_a_bundle_can_be_moved_and_linked_to(tmp_path, make_manifest, files):
+    digest = write_bundle(tmp_path / "a", make_manifest("left"), files).digest
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "link").symlink_to(tmp_path / "b")
+    assert Bundle.open(tmp_path / "link").digest == digest
+
+
+def test_engines_made_on_the_target_need_no_entry(tmp_path, make_manifest, files):
+    write_bundle(tmp_path / "b", make_manifest("left"), files)
+    (tmp_path / "b" / "engines").mkdir()
+    (tmp_path / "b" / "engines" / "gpu.plan").write_bytes(b"engine")
+    Bundle.open(tmp_path / "b")
+
+
+def test_an_existing_bundle_stays_without_overwrite(tmp_path, make_manifest, files):
+    old = write_bundle(tmp_path / "b", make_manifest("left"), files)
+    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+        write_bundle(tmp_path / "b", make_manifest("left", gate="failed"), files)
+    assert Bundle.open(tmp_path / "b") == old
+
+
+def test_overwrite_replaces_the_whole_bundle(tmp_path, make_manifest, files):
+    write_bundle(tmp_path / "b", make_manifest("left"), {**files, "notes/more.txt": b"old"})
+    new = write_bundle(tmp_path / "b", make_manifest("left", gate="failed"), files, overwrite=True)
+    assert new.manifest.gate == "failed"
+    assert names(tmp_path / "b") == ["golden.npz", "manifest.json", "model.onnx"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
+def test_a_failed_overwrite_leaves_the_old_bundle(tmp_path, make_manifest, files):
+    old = write_bundle(tmp_path / "b", make_manifest("left"), files)
+    files["model.onnx"] = tmp_path / "nowhere.onnx"
+    with pytest.raises(OutputError, match=r"nowhere\.onnx: no such file"):
+        write_bundle(tmp_path / "b", make_manifest("left"), files, overwrite=True)
+    assert Bundle.open(tmp_path / "b") == old
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]
+
+
+def test_overwrite_spares_a_folder_of_other_things(tmp_path, make_manifest, files):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years")
+    with pytest.raises(OutputError, match=r"'thesis\.tex', which is not ours"):
+        write_bundle(tmp_path / "home", make_manifest("left"), files, overwrite=True)
+    assert (tmp_path / "home" / "thesis.tex").read_text() == "years"
+
+
+def test_a_broken_bundle_may_be_overwritten(tmp_path, make_manifest, files):
+    write_bundle(tmp_path / "b", make_manifest("left"), files)
+    (tmp_path / "b" / "manifest.json").write_text("{ no")
+    write_bundle(tmp_path / "b", make_manifest("left"), files, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model.onnx": None}, r"model\.onnx is not in `files`"),
+        ({"../escape": b""}, r"'\.\./escape': leads out of the bundle"),
+        ({"/root": b""}, "'/root': not a plain relative path"),
+    ],
+)
+def test_a_bundle_that_could_not_be_opened_is_not_written(
+    tmp_path, make_manifest, files, changes, reason
+):
+    files = {name: value for name, value in {**files, **changes}.items() if value is not None}
+    with pytest.raises(BundleError, match=reason):
+        write_bundle(tmp_path / "deep" / "b", make_manifest("left"), files)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_manifest_survives_encoding(make_manifest):
+    manifest = make_manifest(
+        "left",
+        precision="int8",
+        calibration=CalibrationRecord(digest="0" * 64, count=64, method="percentile 99.99"),
+        files={name: FileRecord(sha256="1" * 64, bytes=1) for name in ("model.onnx", "golden.npz")},
+    )
+    text = encode(manifest)
+    assert decode(text) == manifest
+    assert text.startswith(b'{\n  "student": {\n    "id": "plane"')
+    assert json.loads(text)["created"] == "2025-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("version", [0, 2, 99])
+def test_another_format_version_is_told_from_damage(make_manifest, version):
+    """Whatever else such a manifest holds."""
+    text = msgspec.json.encode({"format_version": version, "shape": "unheard of"})
+    with pytest.raises(BundleError, match=rf"^b/manifest\.json: format_version {version}, this"):
+        decode(text, "b/manifest.json")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "engines/a.plan", "a b/ü.txt"])
+def test_plain_names_are_fine(name):
+    assert check_file_name(name) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "a/../b", "/a", "a//b", "./a", "a/", "a\\b", "C:a", "a\0b", "manifest.json"],
+)
+def test_names_that_could_lead_elsewhere_are_not(name):
+    assert check_file_name(name)
+
+
+def test_golden_pair_holds_images_and_expected_outputs(bundles, make_outputs, scene):
+    golden = Bundle.open(bundles["left"]).golden()
+    assert golden.left.shape == golden.right.shape == (64, 64)
+    expected = make_outputs(scene, "left")["pointmap_left"][:, 2::4, 2::4]
+    np.testing.assert_array_equal(golden.outputs["pointmap_left"], expected)
+    assert golden.tolerances == {"pointmap_left": 1e-5, "confidence_left": 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({}, "not a golden pair"),
+        ({"left": np.zeros((64, 64), np.uint8)}, "not a golden pair"),
+        ({"left": np.zeros((9, 9)), "right": np.zeros((9, 9))}, "images are not uint8"),
+        ({"left": np.array([{}]), "right": 1}, "not a golden pair"),
+    ],
+)
+def test_a_golden_file_of_other_things_is_refused(tmp_path, make_manifest, files, arrays, reason):
+    path = tmp_path / "golden.npz"
+    with path.open("wb") as stream:
+        values = {"pointmap_left": np.zeros(1), "confidence_left": np.zeros(1), **arrays}
+        np.savez(stream, **values)
+    files["golden.npz"] = path
+    bundle = write_bundle(tmp_path / "b", make_manifest("left"), files)
+    with pytest.raises(BundleError, match=reason):
+        bundle.golden()
+
+
+def test_a_golden_file_that_is_no_archive_is_refused(tmp_path, make_manifest, files):
+    files["golden.npz"] = b"PK not really"
+    bundle = write_bundle(tmp_path / "b", make_manifest("left"), files)
+    with pytest.raises(BundleError, match=r"golden\.npz: not a golden pair"):
+        bundle.golden()
+
+
+def test_the_packages_own_bundle_is_there_or_its_absence_is_explained():
+    try:
+        Bundle.open(default_bundle_path())
+    except BundleError as error:
+        assert "--bundle DIR" in str(error)
