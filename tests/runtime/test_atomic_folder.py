@@ -1,0 +1,118 @@
+"""A folder is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+
+import pytest
+from lunar_runtime.atomic_folder import atomic_folder, check_folder
+from lunar_runtime.errors import OutputError
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_nothing_has_the_name_before_the_end(tmp_path):
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("1")
+        assert not (tmp_path / "out").exists()
+    assert entries(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "a").read_text() == "1"
+
+
+def test_a_failure_leaves_nothing_not_even_new_parents(tmp_path):
+    with (
+        pytest.raises(ZeroDivisionError),
+        atomic_folder(tmp_path / "new" / "newer" / "out") as folder,
+    ):
+        (folder / "a").write_text("1")
+        raise ZeroDivisionError
+    assert entries(tmp_path) == []
+
+
+def test_a_failure_spares_parents_that_others_use_by_now(tmp_path):
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "new" / "out"):
+        (tmp_path / "new" / "other").write_text("mine")
+        raise ZeroDivisionError
+    assert entries(tmp_path / "new") == ["other"]
+
+
+def test_a_failed_overwrite_leaves_the_old_folder(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("old")
+    with (
+        pytest.raises(ZeroDivisionError),
+        atomic_folder(tmp_path / "out", overwrite=True, owned={"a"}) as folder,
+    ):
+        (folder / "a").write_text("new")
+        raise ZeroDivisionError
+    assert (tmp_path / "out" / "a").read_text() == "old"
+    assert entries(tmp_path) == ["out"]
+
+
+def test_overwrite_leaves_only_the_new_files(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("old")
+    with atomic_folder(tmp_path / "out", overwrite=True, owned={"a", "b"}) as folder:
+        (folder / "b").write_text("new")
+    assert entries(tmp_path / "out") == ["b"]
+    assert entries(tmp_path) == ["out"]
+
+
+def test_a_link_to_the_folder_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with atomic_folder(tmp_path / "link", overwrite=True) as folder:
+        (folder / "a").write_text("1")
+    assert (tmp_path / "link").is_symlink()
+    assert entries(tmp_path / "real") == ["a"]
+
+
+def test_what_appears_meanwhile_is_not_overwritten(tmp_path):
+    with pytest.raises(OutputError, match="exists already"), atomic_folder(tmp_path / "out"):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").write_text("1")
+    assert entries(tmp_path / "out") == ["theirs"]
+
+
+def test_of_two_writers_at_once_one_wins_whole(tmp_path):
+    barrier = threading.Barrier(2)
+    outcomes = []
+
+    def write(name):
+        try:
+            with atomic_folder(tmp_path / "out") as folder:
+                barrier.wait()
+                for part in "ab":
+                    (folder / part).write_text(name)
+            outcomes.append(name)
+        except OutputError:
+            outcomes.append(None)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [name for name in outcomes if name]
+    assert len(winners) == 1
+    assert {(tmp_path / "out" / part).read_text() for part in "ab"} == set(winners)
+    assert entries(tmp_path) == ["out"]
+
+
+def test_permissions_are_those_of_any_new_folder(tmp_path):
+    mask = os.umask(0o022)
+    try:
+        with atomic_folder(tmp_path / "out"):
+            pass
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o755
+
+
+def test_checking_writes_nothing(tmp_path):
+    check_folder(tmp_path / "a" / "b", overwrite=False, owned=())
+    assert entries(tmp_path) == []

@@ -1,0 +1,112 @@
+"""ONNX Runtime on real graphs; what it cannot load or run is said, never passed over."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from lunar_runtime.backends import BACKENDS, select_backend
+from lunar_runtime.bundle import Bundle, write_bundle
+from lunar_runtime.errors import BackendError, BundleError, UsageError
+
+
+@pytest.fixture(scope="module")
+def left(bundles):
+    return Bundle.open(bundles["left"])
+
+
+def test_a_backend_gives_the_graphs_outputs(left, scene):
+    backend = select_backend(left, threads=1)
+    image = np.zeros((1, 1, 64, 64), np.uint8)
+    outputs = backend.run(image, image)
+    assert list(outputs) == ["pointmap_left", "confidence_left"]
+    np.testing.assert_array_equal(
+        outputs["pointmap_left"][0], scene.pointmap_left().astype(np.float32)
+    )
+    assert backend.name.startswith("onnxruntime 1.")
+    backend.close()
+    with pytest.raises(BackendError, match="closed"):
+        backend.run(image, image)
+
+
+@pytest.mark.parametrize(
+    "choice", [{"backend": "tensorrt"}, {"device": "tpu"}, {"threads": 0}, {"threads": -1}]
+)
+def test_a_choice_that_does_not_exist_is_wrong_usage(left, choice):
+    with pytest.raises(UsageError):
+        select_backend(left, **choice)
+
+
+def test_every_backend_on_the_list_loads(left):
+    for name in BACKENDS:
+        select_backend(left, name, "cpu", 1).close()
+
+
+def test_a_failing_run_is_a_backend_error(left):
+    backend = select_backend(left, threads=1)
+    with pytest.raises(BackendError, match=r"^onnxruntime .* failed on cpu: "):
+        backend.run(np.zeros((1, 1, 8, 8), np.uint8), np.zeros((1, 1, 8, 8), np.uint8))
+
+
+def spoil(folder, source, manifest, change):
+    """A bundle whose manifest does not know of `change` to the graph."""
+    model = onnx.load(source / "model.onnx")
+    change(model.graph)
+    golden = (source / "golden.npz").read_bytes()
+    files = {"model.onnx": model.SerializeToString(), "golden.npz": golden}
+    return write_bundle(folder, manifest, files)
+
+
+def rename_output(graph):
+    graph.node[-1].output[0] = graph.output[1].name = "certainty"
+
+
+def rename_input(graph):
+    for node in graph.node:
+        node.input[:] = ["links" if name == "left" else name for name in node.input]
+    graph.input[0].name = "links"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (rename_input, "input left is not uint8"),
+        (rename_output, "output confidence_left is not float32"),
+    ],
+)
+def test_a_graph_that_is_not_what_its_manifest_says_is_refused(
+    tmp_path, bundles, make_manifest, change, reason
+):
+    bundle = spoil(tmp_path / "b", bundles["left"], make_manifest("left"), change)
+    with pytest.raises(BundleError, match=reason):
+        select_backend(bundle, threads=1)
+
+
+def test_an_operator_that_onnx_runtime_lacks_is_named(tmp_path, bundles, make_manifest, capfd):
+    def rename(graph):
+        graph.node[0].op_type = "Teleport"
+
+    bundle = spoil(tmp_path / "b", bundles["left"], make_manifest("left"), rename)
+    with pytest.raises(BundleError, match=r"onnxruntime .* cannot load it .*Teleport"):
+        select_backend(bundle, threads=1)
+    assert capfd.readouterr().err == ""
+
+
+def test_weights_in_a_file_of_their_own_are_found(
+    tmp_path, bundles, make_manifest, make_outputs, scene
+):
+    """As for models of over 2 GB."""
+    model = onnx.load(bundles["left"] / "model.onnx")
+    onnx.save(
+        model, tmp_path / "model.onnx", save_as_external_data=True, location="model.onnx.data"
+    )
+    assert (tmp_path / "model.onnx.data").stat().st_size > 64 * 64 * 3 * 4
+    files = {name: tmp_path / name for name in ("model.onnx", "model.onnx.data")}
+    files["golden.npz"] = bundles["left"] / "golden.npz"
+    bundle = write_bundle(tmp_path / "b", make_manifest("left"), files)
+    for name in ("model.onnx", "model.onnx.data"):
+        (tmp_path / name).unlink()
+    image = np.zeros((1, 1, 64, 64), np.uint8)
+    outputs = select_backend(bundle, threads=1).run(image, image)
+    expected = make_outputs(scene, "left")["pointmap_left"]
+    np.testing.assert_array_equal(outputs["pointmap_left"], expected)
