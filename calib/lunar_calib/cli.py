@@ -44,6 +44,13 @@ def command() -> None:
 )
 @click.option("--kind", type=click.Choice(["nadir", "oblique", "dynamic"]), help="All pairs so.")
 @click.option(
+    "--layout",
+    type=click.Choice(["stereolunar", "rig"]),
+    default="stereolunar",
+    show_default=True,
+    help="rig: left.png, right.png, rig.json and truth.npz, as lunar-infer takes them.",
+)
+@click.option(
     "--depth",
     type=click.Choice(["npz", "exr"]),
     default="npz",
@@ -60,12 +67,13 @@ def render(
     out: Path,
     preset: str,
     kind: str | None,
+    layout: str,
     depth: str,
     image: str,
     jobs: int,
     overwrite: bool,
 ) -> None:
-    """Render stereo pairs with depth and cameras in StereoLunar's layout.
+    """Render stereo pairs with their depth and cameras.
 
     The same seed gives the same files, whatever --jobs is.
     """
@@ -81,6 +89,7 @@ def render(
         seed,
         preset=preset,
         kind=kind,
+        layout="rig" if layout == "rig" else "stereolunar",
         depth="exr" if depth == "exr" else "npz",
         image="jpg" if image == "jpg" else "png",
         jobs=jobs,

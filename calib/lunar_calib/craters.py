@@ -208,16 +208,13 @@ def _add_large(
     # Steps of a fifteenth of the depth: a few tables serve all large craters.
     table = blurred_profile(_blur_step(blur), round(floor * 15) / 15)
     patch = _look_up(table, rho) * np.float32(shallow * radius * spec.cell_m)
-    half = patch.shape[0] // 2
-    rows = np.arange(centre[0] - half, centre[0] + half + 1) % spec.cells
-    cols = np.arange(centre[1] - half, centre[1] + half + 1) % spec.cells
-    here = np.ix_(rows, cols)
-    before = height_m[here]
     fresh = max(0.0, 1 - 3 * blur)
     if fresh > 0:
-        erased = np.clip((np.float32(1.2) - rho) / np.float32(0.5), 0, 1) * np.float32(fresh)
-        before += (_plane_through(before, (rho > 0.95) & (rho < 1.15)) - before) * erased
-    height_m[here] = before + patch
+        before = _window(height_m, patch.shape[0], *centre)
+        erased = np.clip((np.float32(1.2) - rho) / np.float32(0.5), 0, 1)
+        erased *= np.float32(fresh)
+        patch += (_plane_through(before, (rho > 0.95) & (rho < 1.15)) - before) * erased
+    _add_periodic(height_m, patch, *centre)
     if blur < 0.25 and floor > 0.05:
         for _ in range(int(rng.integers(5, 20))):
             size = radius * rng.uniform(0.04, 0.12)
@@ -249,6 +246,13 @@ def _draw_wobble(rng: np.random.Generator) -> _Wobble:
         (order, float(rng.normal(0, 0.06 / order)), float(rng.uniform(0, 2 * math.pi)))
         for order in (2, 3, 5)
     )
+
+
+def _window(field: NDArray[np.float32], side: int, row: int, col: int) -> NDArray[np.float32]:
+    """The part of a periodic field that `_add_periodic` changes."""
+    rows = np.arange(row - side // 2, row - side // 2 + side)
+    cols = np.arange(col - side // 2, col - side // 2 + side)
+    return np.asarray(field.take(rows, axis=0, mode="wrap").take(cols, axis=1, mode="wrap"))
 
 
 def _add_periodic(

@@ -1,14 +1,17 @@
-"""Rendered pairs as StereoLunar scenes in a folder, by any number of processes."""
+"""Rendered pairs in a folder, each in its own, by any number of processes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 from lunar_runtime.errors import OutputError
 
 from .stereolunar import DepthFormat, ImageFormat
+
+Layout = Literal["stereolunar", "rig"]
 
 
 def pair_seed(seed: int, number: int) -> int:
@@ -26,22 +29,29 @@ def write_folder(
     *,
     preset: str = "stereolunar",
     kind: str | None = None,
+    layout: Layout = "stereolunar",
     depth: DepthFormat = "npz",
     image: ImageFormat = "png",
     jobs: int = 1,
     overwrite: bool = False,
 ) -> Iterator[Path]:
-    """Render pairs into `out/paire<i>/im_<2i>…`, yielding each scene's folder when it is done.
+    """Render pairs into `out/paire<i>`, yielding each folder when it is done.
+
+    The layout is StereoLunar's, `im_<2i>.*` and `im_<2i+1>.*` in that folder, or `rig`: the files
+    that `lunar-infer` takes (`write_rig_pair`), for which `depth` and `image` do not count.
 
     Raises:
-        OutputError: `out` holds something already and `overwrite` is not set.
+        OutputError: `out` holds something already and `overwrite` is not set, or cannot be made.
     """
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: not empty; add --overwrite or choose another folder")
-    tasks = [
-        (out / f"paire{i + 1:05d}", 2 * i, pair_seed(seed, i), size_px, preset, kind, depth, image)
-        for i in range(count)
-    ]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise OutputError(f"{out}: cannot write ({why}); choose another place") from error
+    style = (size_px, preset, kind, layout, depth, image)
+    tasks = [(out / f"paire{i + 1:05d}", 2 * i, pair_seed(seed, i), *style) for i in range(count)]
     if jobs <= 1:
         for task in tasks:
             yield _write_scene(*task)
@@ -59,15 +69,20 @@ def _write_scene(
     size_px: int,
     preset: str,
     kind: str | None,
+    layout: Layout,
     depth: DepthFormat,
     image: ImageFormat,
 ) -> Path:
     from .geometry import sample_spec
     from .renderer import render_pair
+    from .rig_files import write_rig_pair
     from .stereolunar import write_pair
 
     pair = render_pair(sample_spec(seed, size_px, preset, kind))
-    write_pair(pair, folder, number, depth=depth, image=image)
+    if layout == "rig":
+        write_rig_pair(pair, folder)
+    else:
+        write_pair(pair, folder, number, depth=depth, image=image)
     return folder
 
 

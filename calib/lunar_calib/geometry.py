@@ -299,7 +299,7 @@ def _terrain_values(
         seed=int(seed),
         cells=cells,
         cell_m=float(cell_m),
-        relief_scale=_log_uniform(rng, 0.5, 1.25),
+        relief_scale=_log_uniform(rng, 0.4, 1.15),
         hurst=float(rng.uniform(1.4, 1.9)),
         rolloff_m=_log_uniform(rng, 40, 150),
         crater_density=_log_uniform(rng, 0.2, 1.2),
@@ -326,9 +326,13 @@ def _good_fft_size(cells: int) -> int:
 
 
 def _sample_imaging(rng: np.random.Generator, realistic: bool) -> ImagingSpec:
+    # The published frames are JPEG, of high quality.
+    jpeg = int(rng.integers(85, 99)) if rng.uniform() < 0.4 else 0
     if not realistic:
         return ImagingSpec(
-            psf_sigma_px=float(rng.uniform(0.4, 0.6)), read_noise_dn=float(rng.uniform(0, 0.4))
+            psf_sigma_px=float(rng.uniform(0.4, 0.6)),
+            read_noise_dn=float(rng.uniform(0, 0.4)),
+            jpeg_quality=jpeg,
         )
     return ImagingSpec(
         psf_sigma_px=float(rng.uniform(0.5, 0.9)),
@@ -339,4 +343,5 @@ def _sample_imaging(rng: np.random.Generator, realistic: bool) -> ImagingSpec:
         hot_pixels=float(rng.uniform(0, 5)) if rng.uniform() < 0.2 else 0.0,
         exposure=float(rng.uniform(130, 250)),
         black_level_dn=float(rng.uniform(0, 8)),
+        jpeg_quality=jpeg,
     )

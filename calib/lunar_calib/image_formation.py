@@ -48,4 +48,8 @@ def form_image(
         count = int(rng.poisson(imaging.hot_pixels))
         where = rng.integers(0, counts.shape[0], (2, count))
         counts[where[0], where[1]] += rng.uniform(60, 255, count)
-    return np.asarray(np.clip(np.rint(counts), 0, 255), dtype=np.uint8)
+    pixels = np.clip(np.rint(counts), 0, 255).astype(np.uint8)
+    if imaging.jpeg_quality > 0:
+        _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, imaging.jpeg_quality])
+        pixels = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+    return np.asarray(pixels)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 
 PAIRS_PER_SHARD = 256
@@ -133,10 +134,19 @@ def write_shards(
 
 
 def open_shards(folder: Path) -> list[dict[str, NDArray[np.generic]]]:
-    """Memory-map every complete shard of a folder, in order; keys are `ARRAYS`."""
+    """Memory-map every complete shard of a folder, in order; keys are `ARRAYS`.
+
+    Raises:
+        InputError: There is none.
+    """
+    folders = sorted(folder.glob("shard_*"))
+    if not folders:
+        raise InputError(
+            f"{folder}: no shards in it; make some with python -m lunar_calib.shards --out {folder}"
+        )
     return [
         {name: np.load(shard / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        for shard in sorted(folder.glob("shard_*"))
+        for shard in folders
     ]
 
 

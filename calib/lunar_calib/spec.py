@@ -97,6 +97,7 @@ class ImagingSpec:
         vignetting: Relative loss in the corners.
         hot_pixels: Expected number in the image.
         exposure: 0 stretches min-max as StereoLunar; else the count of the 99th percentile.
+        jpeg_quality: 1-100 compresses and reads back the image; 0 does not.
         black_level_dn: Count of zero radiance, used when `exposure` is not 0.
     """
 
@@ -108,6 +109,7 @@ class ImagingSpec:
     hot_pixels: float = 0.0
     exposure: float = 0.0
     black_level_dn: float = 0.0
+    jpeg_quality: int = 0
 
 
 @dataclass(frozen=True)

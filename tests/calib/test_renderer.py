@@ -137,3 +137,14 @@ def test_ground_sample_scales_with_the_size(size):
     spec = sample_spec(2, size, "stereolunar", "nadir")
     nodes = spec.left.position_m[2] / cameras.intrinsics(size)[0, 0] / spec.terrain.cell_m
     assert nodes == pytest.approx(1.25, rel=0.1)
+
+
+def test_jpeg_changes_the_image_little_and_the_depth_not_at_all():
+    spec = sample_spec(2, 64, "stereolunar", "nadir")
+    images = []
+    for quality in (0, 90):
+        imaging = dataclasses.replace(spec.imaging, jpeg_quality=quality)
+        images.append(render_pair(dataclasses.replace(spec, imaging=imaging)).left)
+    difference = images[0].image.astype(float) - images[1].image
+    assert 0 < difference.std() < 4
+    np.testing.assert_array_equal(images[0].depth_m, images[1].depth_m)

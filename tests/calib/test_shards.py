@@ -59,6 +59,11 @@ def test_an_unfinished_shard_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_without_shards_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"no shards in it; make some with python -m lunar_calib"):
+        shards.open_shards(tmp_path)
+
+
 def test_command_writes_shards_and_names_them(tmp_path):
     result = CliRunner().invoke(
         shards.main, ["--count", "2", "--size", "64", "--out", str(tmp_path / "s")]

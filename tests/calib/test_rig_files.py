@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+from lunar_calib import cameras, render_pair, sample_spec
+from lunar_calib.rig_files import write_rig_pair
+from lunar_runtime.cameras import read_rig
+from lunar_runtime.images import read_image
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return render_pair(sample_spec(5, 64, "stereolunar", "oblique"))
+
+
+def test_the_runtime_reads_the_rig(tmp_path, pair):
+    rig = read_rig(write_rig_pair(pair, tmp_path) / "rig.json")
+    np.testing.assert_allclose(rig.left.matrix(), pair.left.intrinsics)
+    np.testing.assert_allclose(rig.right_from_left, pair.right_from_left, atol=1e-6)
+
+
+def test_up_is_the_vertical_in_the_left_camera(tmp_path, pair):
+    rig = read_rig(write_rig_pair(pair, tmp_path) / "rig.json")
+    np.testing.assert_allclose(pair.left.cam2world[:3, :3] @ rig.up_left, [0, 0, 1], atol=1e-9)
+
+
+def test_truth_projects_into_the_right_camera(tmp_path, pair):
+    folder = write_rig_pair(pair, tmp_path)
+    rig = read_rig(folder / "rig.json")
+    with np.load(folder / "truth.npz") as file:
+        points = cameras.unproject(file["depth_left"], rig.left.matrix())
+    uv = cameras.project(cameras.transform(rig.right_from_left, points), rig.right.matrix())
+    # Both look at the same target within 12.5 m, which is the middle of both images.
+    np.testing.assert_allclose(uv[32, 32], [32, 32], atol=6)
+
+
+def test_images_are_written_losslessly(tmp_path, pair):
+    folder = write_rig_pair(pair, tmp_path)
+    np.testing.assert_array_equal(read_image(folder / "left.png").pixels, pair.left.image)
+    np.testing.assert_array_equal(read_image(folder / "right.png").pixels, pair.right.image)
