@@ -142,7 +142,7 @@ def open_shards(folder: Path) -> list[dict[str, NDArray[np.generic]]]:
     folders = sorted(folder.glob("shard_*"))
     if not folders:
         raise InputError(
-            f"{folder}: no shards in it; make some with python -m lunar_calib.shards --out {folder}"
+            f"{folder}: no shards; render some with python -m lunar_calib.shards --out {folder}"
         )
     return [
         {name: np.load(shard / f"{name}.npy", mmap_mode="r") for name in ARRAYS}

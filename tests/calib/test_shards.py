@@ -60,7 +60,7 @@ def test_an_unfinished_shard_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_folder_without_shards_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no shards in it; make some with python -m lunar_calib"):
+    with pytest.raises(ValueError, match=r"no shards; render some with python -m lunar_calib"):
         shards.open_shards(tmp_path)
 
 
