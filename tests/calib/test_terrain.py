@@ -106,6 +106,6 @@ def test_degradation_makes_craters_shallower():
 
 def test_blurring_a_profile_keeps_its_volume():
     r = np.linspace(0, EXTENT, len(blurred_profile(0.3, 0.0)))
-    volume = [np.trapezoid(blurred_profile(b, 0.0) * r, r) for b in (0.02, 0.3)]
+    volume = [np.sum(blurred_profile(b, 0.0) * r) * (r[1] - r[0]) for b in (0.02, 0.3)]
     # The faded apron takes a little; the bowl alone has -0.08.
     assert volume[1] == pytest.approx(volume[0], abs=0.006)
