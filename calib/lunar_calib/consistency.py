@@ -68,7 +68,7 @@ def measure(pair: RenderedPair, terrain: Terrain) -> Consistency:
         exact_dz_m=float(np.median(dz)),
         sampled_dz_m=float(np.nanmedian(np.abs(depth - z[seen]))),
         photo_correlation=float(np.corrcoef(ours, photo)[0, 1]),
-        visible=float(seen.sum() / z.size) if z.size else 0.0,
+        visible=float(seen.sum() / left.depth_m.size),
         exact_p99_m=float(np.percentile(dz, 99)),
     )
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import cameras
+from .camera_pairs import (
+    ALTITUDE_RANGE_M,
+    CameraPair,
+    ground_points,
+    log_uniform,
+    sample_cameras,
+)
 from .spec import (
-    MOON_RADIUS_M,
-    CameraSpec,
     GeometryKind,
     ImagingSpec,
     PairSpec,
@@ -20,14 +23,12 @@ from .spec import (
     TerrainSpec,
 )
 
-ALTITUDE_RANGE_M = (3_500.0, 40_000.0)
 SUN_ELEVATION_DEG = (5.0, 50.0)
 
 CELLS_PER_PIXEL = 1.25
 """Grid nodes per ground sample of the nearest pixels."""
 
 _KINDS = (GeometryKind.NADIR, GeometryKind.OBLIQUE, GeometryKind.DYNAMIC)
-_MAX_TRIES = 200
 
 
 class Preset(str, Enum):
@@ -41,13 +42,6 @@ class Preset(str, Enum):
     STEREOLUNAR = "stereolunar"
     REALISTIC = "realistic"
     MIX = "mix"
-
-
-@dataclass(frozen=True)
-class _Cameras:
-    kind: GeometryKind
-    left: CameraSpec
-    right: CameraSpec
 
 
 def sample_spec(
@@ -78,7 +72,7 @@ def sample_spec(
     else:
         base = altitude_for(terrain, size_px)
         altitude_range = (0.85 * base, 1.5 * base)
-    pair = _sample_cameras(rng, chosen, altitude_range)
+    pair = sample_cameras(rng, chosen, altitude_range)
     if terrain is None:
         terrain = _fitting_terrain(rng, seed, size_px, pair)
         site = (terrain.cells * terrain.cell_m / 2,) * 2
@@ -131,152 +125,15 @@ def focal_px(size_px: int) -> float:
     return float(cameras.intrinsics(size_px)[0, 0])
 
 
-def overlap(left: CameraSpec, right: CameraSpec, samples: int = 12) -> tuple[float, float]:
-    """Fraction of each image's ground that the other sees, on the smooth sphere.
-
-    Returns:
-        (left's ground seen by right, right's ground seen by left), each in [0, 1].
-    """
-    poses = cameras.cam2world(left), cameras.cam2world(right)
-    grounds = [_ground_points(pose, samples) for pose in poses]
-    k = cameras.intrinsics(2)
-    fractions = []
-    for i in (0, 1):
-        points = cameras.transform(cameras.invert(poses[1 - i]), grounds[i])
-        uv = cameras.project(points, k)
-        inside = np.all((uv >= 0) & (uv < 2), axis=-1)
-        fractions.append(float(inside.mean()))
-    return fractions[0], fractions[1]
-
-
-def _ground_points(pose: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
-    d = np.stack(cameras.world_rays(samples, pose), axis=-1).reshape(-1, 3)
-    o = pose[:3, 3]
-    t = -o[2] / np.minimum(d[:, 2], -1e-3)
-    # One correction for curvature is enough for an overlap estimate.
-    p = o + t[:, None] * d
-    drop = (p[:, 0] ** 2 + p[:, 1] ** 2) / (2 * MOON_RADIUS_M)
-    t = -(o[2] + drop) / np.minimum(d[:, 2], -1e-3)
-    return np.asarray(o + t[:, None] * d)
-
-
-def _sample_cameras(
-    rng: np.random.Generator, kind: GeometryKind, altitude_range: tuple[float, float]
-) -> _Cameras:
-    least = 0.5 if rng.uniform() < 0.8 else 0.3
-    draw = {
-        GeometryKind.NADIR: _nadir,
-        GeometryKind.OBLIQUE: _oblique,
-        GeometryKind.DYNAMIC: _dynamic,
-    }[kind]
-    best, best_overlap = None, -1.0
-    for _ in range(_MAX_TRIES):
-        left, right = draw(rng, altitude_range)
-        shared = min(overlap(left, right))
-        if shared > best_overlap:
-            best, best_overlap = _Cameras(kind, left, right), shared
-        if shared >= least:
-            break
-    if best is None:  # pragma: no cover - _MAX_TRIES is positive
-        raise RuntimeError("no camera pair was drawn")
-    return best
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(math.log(low), math.log(high))))
-
-
-def _heading(rng: np.random.Generator) -> tuple[float, float, float]:
-    angle = rng.uniform(0, 2 * math.pi)
-    return (math.cos(angle), math.sin(angle), 0.0)
-
-
-def _at(altitude: float, offsets: list[tuple[float, float]]) -> tuple[float, float, float]:
-    """Position from an altitude and (azimuth, distance) offsets."""
-    east = sum(d * math.sin(az) for az, d in offsets)
-    north = sum(d * math.cos(az) for az, d in offsets)
-    return (float(east), float(north), float(altitude))
-
-
-def _nadir(
-    rng: np.random.Generator, altitude_range: tuple[float, float]
-) -> tuple[CameraSpec, CameraSpec]:
-    altitude = _log_uniform(rng, altitude_range[0], min(altitude_range[1], 32_000.0))
-    base = altitude * rng.uniform(0.02, 0.10)
-    azimuth, up = rng.uniform(0, 2 * math.pi), _heading(rng)
-    roll = float(rng.uniform(-180, 180)) if rng.uniform() < 0.3 else 0.0
-    return (
-        CameraSpec(_at(altitude, [(azimuth, -base / 2)]), up_hint=up),
-        CameraSpec(_at(altitude, [(azimuth, base / 2)]), up_hint=up, roll_deg=roll),
-    )
-
-
-def _oblique(
-    rng: np.random.Generator, altitude_range: tuple[float, float]
-) -> tuple[CameraSpec, CameraSpec]:
-    # Off-nadir views are slant: closer than the altitude that suits the grid.
-    low, high = altitude_range
-    altitude = _log_uniform(rng, max(low * 0.8, 3_500.0), high * 0.85)
-    scheme = int(rng.integers(4))
-    if scheme == 0:
-        other = altitude
-    elif scheme == 1:
-        other = altitude + rng.choice([-1, 1]) * rng.uniform(500, 1000)
-    elif scheme == 2:
-        other = altitude + rng.uniform(-1000, 1000)
-    else:
-        other = altitude + rng.choice([-1, 1]) * rng.uniform(0, 1000)
-    other = max(other, 3_000.0)
-    common = rng.uniform(0, 2 * math.pi)
-    views = []
-    for h in (altitude, other):
-        azimuth = common + math.radians(rng.uniform(-10, 10))
-        east, north = rng.uniform(-12.5, 12.5, 2)
-        views.append(
-            CameraSpec(
-                _at(h, [(azimuth, h * rng.uniform(0.5, 1.1))]),
-                aim_m=(float(east), float(north), 0.0),
-            )
-        )
-    return views[0], views[1]
-
-
-def _dynamic(
-    rng: np.random.Generator, altitude_range: tuple[float, float]
-) -> tuple[CameraSpec, CameraSpec]:
-    low, high = altitude_range
-    middle = _log_uniform(rng, low, high)
-    cone = math.radians(rng.uniform(0, rng.choice([10, 20, 30], p=[0.3, 0.5, 0.2])))
-    cone_azimuth, up = rng.uniform(0, 2 * math.pi), _heading(rng)
-    pitch_limit = rng.choice([5, 10, 15], p=[0.3, 0.4, 0.3])
-    turn = float(rng.uniform(-180, 180)) if rng.uniform() < 0.7 else 0.0
-    views = []
-    for i in range(2):
-        altitude = float(np.clip(middle * rng.uniform(0.7, 1.3), *ALTITUDE_RANGE_M))
-        base = middle * rng.uniform(0.02, 0.22)
-        azimuth = rng.uniform(0, 2 * math.pi)
-        east, north = rng.uniform(-500, 500, 2)
-        views.append(
-            CameraSpec(
-                _at(altitude, [(cone_azimuth, altitude * math.tan(cone)), (azimuth, base / 2)]),
-                aim_m=(float(east), float(north), 0.0),
-                up_hint=up,
-                roll_deg=float(rng.uniform(-10, 10)) + (turn if i else 0.0),
-                pitch_deg=float(rng.uniform(-pitch_limit, pitch_limit)),
-            )
-        )
-    return views[0], views[1]
-
-
 def _fitting_terrain(
-    rng: np.random.Generator, seed: int, size_px: int, pair: _Cameras
+    rng: np.random.Generator, seed: int, size_px: int, pair: CameraPair
 ) -> TerrainSpec:
     """A grid fine enough for the nearest ground and at least as wide as both footprints."""
     focal = focal_px(size_px)
     near, widest = math.inf, 0.0
     for camera in (pair.left, pair.right):
         pose = cameras.cam2world(camera)
-        ground = _ground_points(pose, 8)
+        ground = ground_points(pose, 8)
         depth = cameras.transform(cameras.invert(pose), ground)[:, 2]
         near = min(near, float(np.percentile(depth, 20)))
         widest = max(widest, float(np.abs(ground[:, :2]).max()))
@@ -299,16 +156,16 @@ def _terrain_values(
         seed=int(seed),
         cells=cells,
         cell_m=float(cell_m),
-        relief_scale=_log_uniform(rng, 0.4, 1.15),
+        relief_scale=log_uniform(rng, 0.4, 1.15),
         hurst=float(rng.uniform(1.4, 1.9)),
-        rolloff_m=_log_uniform(rng, 40, 150),
-        crater_density=_log_uniform(rng, 0.2, 1.2),
+        rolloff_m=log_uniform(rng, 40, 150),
+        crater_density=log_uniform(rng, 0.2, 1.2),
         crater_exponent=float(rng.uniform(1.4, 1.83)),
         crater_max_m=9000.0,
         fresh_craters=fresh,
         fresh_crater_m=float(rng.uniform(0.3, 0.9)) * min(footprint, 12_000.0),
         degradation=float(rng.uniform(0.5, 1.0)),
-        roughness=_log_uniform(rng, 0.2, 1.5),
+        roughness=log_uniform(rng, 0.2, 1.5),
     )
 
 
@@ -337,7 +194,7 @@ def _sample_imaging(rng: np.random.Generator, realistic: bool) -> ImagingSpec:
     return ImagingSpec(
         psf_sigma_px=float(rng.uniform(0.5, 0.9)),
         albedo_contrast=float(rng.uniform(0.03, 0.15)) if rng.uniform() < 0.6 else 0.0,
-        full_well_e=_log_uniform(rng, 8_000, 60_000) if rng.uniform() < 0.7 else 0.0,
+        full_well_e=log_uniform(rng, 8_000, 60_000) if rng.uniform() < 0.7 else 0.0,
         read_noise_dn=float(rng.uniform(0.2, 1.5)),
         vignetting=float(rng.uniform(0, 0.2)) if rng.uniform() < 0.5 else 0.0,
         hot_pixels=float(rng.uniform(0, 5)) if rng.uniform() < 0.2 else 0.0,
