@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,9 @@ class StereoRuntime:
             outputs = self._run(grey_left, grey_right)
         with clock.stage("geometry"):
             geometry = solve_geometry(outputs, options, rig or Rig(), mapping)
+        if self.bundle.manifest.gate == "failed":
+            failed = "bundle: it did not pass the accuracy gate of its export"
+            geometry = replace(geometry, warnings=(failed, *geometry.warnings))
         return StereoResult(
             **vars(geometry),
             options=options,

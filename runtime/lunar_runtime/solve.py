@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,8 @@ from .scale import (
     scale_from_rig,
 )
 from .slope import slope_deg, slope_paper_deg
+
+_WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
 
 
 def solve_geometry(
@@ -51,6 +55,7 @@ def solve_geometry(
             _count_not_finite(name, values, not_finite, warnings)
     confidence_left, left = _masked("left", outputs, options.min_confidence)
     camera_left, camera_right = _cameras(left, confidence_left, options, rig, mapping)
+    _doubt_camera(camera_left, mapping, warnings)
     confidence_right: NDArray[np.float32] | None = None
     right: NDArray[np.float32] | None = None
     pose: PoseEstimate | None = None
@@ -143,6 +148,15 @@ def _cameras(
     # The right pointmap is in the left camera's frame, so it says nothing of its own camera
     # before the pose is known: two cameras of one kind, or one that moved, is the common case.
     return left, CameraEstimate(left.intrinsics, f"{left.source} (left)")
+
+
+def _doubt_camera(camera: CameraEstimate, mapping: FrameMapping, warnings: list[str]) -> None:
+    angle = 2 * math.degrees(math.atan2(mapping.network_width / 2, camera.intrinsics.fx))
+    if camera.source == "estimated" and angle > _WIDEST_DEG:
+        warnings.append(
+            f"camera: the pointmap spans {angle:.0f} degrees, as no pinhole camera does; the "
+            "network does not understand this pair"
+        )
 
 
 def _pose(

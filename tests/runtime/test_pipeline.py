@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lunar_runtime.bundle import write_bundle
 from lunar_runtime.cameras import Intrinsics, Rig
 from lunar_runtime.errors import BackendError, GateError, InputError, UsageError
 from lunar_runtime.pipeline import StereoRuntime
@@ -183,6 +184,24 @@ def test_points_behind_the_camera_become_nan_and_are_counted(
         result = runtime.infer(*images)
     assert np.isnan(result.depth).sum() == 7
     assert "left: 7 of 4096 points lie behind the camera" in result.warnings
+
+
+def test_a_pointmap_that_no_camera_sees_is_doubted(
+    tmp_path, make_bundle, make_outputs, scene, images
+):
+    outputs = make_outputs(scene, "left")
+    outputs["pointmap_left"][..., 2] /= 10  # f = 8 px at 64 px: 152 degrees
+    with StereoRuntime.load(make_bundle(tmp_path / "b", "left", outputs)) as runtime:
+        assert "camera: the pointmap spans 152 degrees" in runtime.infer(*images).warnings[0]
+        given = runtime.infer(*images, intrinsics=scene.intrinsics)
+    assert given.warnings == ()
+
+
+def test_a_bundle_that_failed_its_gate_says_so_every_time(tmp_path, bundles, make_manifest, images):
+    files = {name: bundles["left"] / name for name in ("model.onnx", "golden.npz")}
+    bundle = write_bundle(tmp_path / "b", make_manifest("left", gate="failed"), files)
+    with StereoRuntime.load(bundle) as runtime:
+        assert runtime.infer(*images).warnings[0].startswith("bundle: it did not pass")
 
 
 def test_a_left_bundle_gives_the_left_view(bundles, images, scene):
