@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from lunar_calib.stereolunar import find_scenes, read_pair
 from lunar_runtime.accuracy import Accuracy, measure_accuracy, plane_null
 from lunar_runtime.cameras import Intrinsics
+from lunar_runtime.preprocess import prepare
 from lunar_student import Outputs, Student
+from numpy.typing import NDArray
 
 from lunar_distill.pairs import RenderedPairs
+
+
+@dataclass(frozen=True)
+class TruePair:
+    """A pair whose left depth is known.
+
+    Attributes:
+        name: For a table.
+        left: (H, W) uint8.
+        right: (H, W) uint8.
+        depth: (H, W) float Z-depth of the left view, NaN where unknown.
+        camera: The left camera's intrinsics, pixels.
+    """
+
+    name: str
+    left: NDArray[np.uint8]
+    right: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    camera: Intrinsics
 
 
 @dataclass(frozen=True)
@@ -43,23 +68,52 @@ class Evaluation:
         )
 
 
+def rendered_pairs(data: RenderedPairs, count: int) -> Iterator[TruePair]:
+    """The first `count` pairs of shards, as they are on disk."""
+    for number in range(min(count, len(data))):
+        batch = data.batch(np.array([number]))
+        grey = ((batch.images[:, 0].numpy() + 1) * 127.5).round().astype(np.uint8)
+        depth = batch.depths[0, 0].numpy()
+        focal, half = float(batch.focal_px[0]), data.size_px / 2
+        camera = Intrinsics(focal, focal, half, half)
+        yield TruePair(f"rendered {number}", grey[0], grey[1], depth, camera)
+
+
+def stereolunar_pairs(root: Path, size_px: int) -> Iterator[TruePair]:
+    """Every pair of every StereoLunar scene below `root`, resized.
+
+    The depth comes from `<root>/../stereolunar_depth/<scene>_<pair>_L.npz` (`depth_m`) where that
+    exists: StereoLunar's own is half-float, in steps of 8-32 m that spoil slopes.
+    """
+    for scene in find_scenes(root):
+        label = f"{scene.folder.parent.name.split('_')[0]}_{scene.folder.name}"
+        smooth = root.parent / "stereolunar_depth" / f"{label}_L.npz"
+        for left_stem, right_stem in scene.pairs:
+            pair = read_pair(left_stem, right_stem, depth=not smooth.exists())
+            depth = np.load(smooth)["depth_m"] if smooth.exists() else pair.left.depth_m
+            left, mapping = prepare(pair.left.image, size_px, size_px)
+            right, _ = prepare(pair.right.image, size_px, size_px)
+            small = cv2.resize(
+                np.asarray(depth, np.float32), (size_px, size_px), interpolation=cv2.INTER_AREA
+            )
+            camera = mapping.to_network(Intrinsics.from_matrix(pair.left.intrinsics))
+            name = f"{label} {left_stem.name}/{right_stem.name}"
+            yield TruePair(name, left, right, np.asarray(small, np.float32), camera)
+
+
 @torch.no_grad()
-def evaluate(student: Student, data: RenderedPairs, pairs: int, batch_size: int = 8) -> Evaluation:
-    """Measure the left pointmaps of the first `pairs` pairs, as they are on disk."""
+def measure(student: Student, pair: TruePair) -> tuple[Accuracy, Accuracy]:
+    """Accuracy of the student's left pointmap, and of the plane null."""
     student.eval()
-    results: list[tuple[Accuracy, Accuracy]] = []
-    for start in range(0, min(pairs, len(data)), batch_size):
-        numbers = np.arange(start, min(start + batch_size, pairs, len(data)))
-        batch = data.batch(numbers)
-        images = batch.images[:, :, None].expand(-1, -1, 3, -1, -1)
-        points = student(images[0], images[1], Outputs.LEFT).pointmap_left.numpy()
-        for i in range(len(numbers)):
-            depth = batch.depths[0, i].numpy()
-            height, width = depth.shape
-            focal = float(batch.focal_px[i])
-            camera = Intrinsics(focal, focal, width / 2, height / 2)
-            results.append((measure_accuracy(points[i], depth, camera), plane_null(depth, camera)))
-    return summarise(results)
+    images = [
+        torch.from_numpy(image)[None, None].expand(1, 3, -1, -1) / 127.5 - 1.0
+        for image in (pair.left, pair.right)
+    ]
+    points = student(images[0], images[1], Outputs.LEFT).pointmap_left[0].numpy()
+    return (
+        measure_accuracy(points, pair.depth, pair.camera),
+        plane_null(pair.depth, pair.camera),
+    )
 
 
 def summarise(results: list[tuple[Accuracy, Accuracy]]) -> Evaluation:

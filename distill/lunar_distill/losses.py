@@ -1,11 +1,13 @@
 """What a pointmap is trained on when the true one is known.
 
-Three terms, each free of the scene's scale:
+Four terms, each free of the scene's scale:
 
 - `point_loss`: distance of the points, weighted by the predicted confidence (MASt3R's regression,
   Leroy et al. 2024, after Kendall & Gal 2017).
 - `relief_loss`: inverse depth with its best plane removed. From orbit, the plane is nearly all of
   the depth and none of the relief, so without this term the relief does not count.
+- the inverse depth itself, plane and all, over the magnitude of the true relief: how many times
+  worse than the plane null; its logarithm, since a plane that is far off must not drown the rest;
 - `gradient_loss`: the differences of that residual over 1, 2, 4, … pixels, each scale divided by
   its own true magnitude: slopes count as much as heights.
 """
@@ -20,7 +22,7 @@ from torch import Tensor
 
 CONFIDENCE_WEIGHT = 0.2  # alpha in c·e - alpha·log c
 GRADIENT_SCALES = (1, 2, 4, 8, 16)
-MIN_RELIEF = 2e-3  # of the depth; a flatter scene does not weigh more
+MIN_RELIEF = 5e-3  # of the depth; a flatter scene does not weigh more
 MIN_DEPTH = 0.05  # keeps 1/z finite before the network has learned that z > 0
 
 
@@ -73,14 +75,19 @@ def point_loss(points: Tensor, confidence: Tensor, truth: Tensor, valid: Tensor)
     return loss[valid].mean()
 
 
-def relief(points: Tensor, valid: Tensor) -> Tensor:
-    """Relative inverse depth with its best plane removed; (B, H, W), 0 where not valid.
+def inverse_depth(points: Tensor, valid: Tensor) -> Tensor:
+    """1/z over its mean; (B, H, W), 0 where not valid."""
+    weight = valid.float()
+    inverse = weight / points[..., 2].clamp_min(MIN_DEPTH)
+    return inverse / (inverse.sum((1, 2)) / weight.sum((1, 2)).clamp_min(1))[:, None, None]
+
+
+def relief(inverse: Tensor, valid: Tensor) -> Tensor:
+    """Relative inverse depth (B, H, W) with its best plane removed; 0 where not valid.
 
     A plane in space is linear in the inverse depth over the image, whatever its tilt.
     """
     weight = valid.float()
-    inverse = weight / points[..., 2].clamp_min(MIN_DEPTH)
-    inverse = inverse / (inverse.sum((1, 2)) / weight.sum((1, 2)).clamp_min(1))[:, None, None]
     columns = _plane_columns(weight)  # (H·W, 3)
     flat, w = inverse.flatten(1), weight.flatten(1)  # (B, H·W)
     normal = torch.einsum("bn,ni,nj->bij", w, columns, columns) + 1e-6 * torch.eye(
@@ -101,24 +108,30 @@ def _plane_columns(like: Tensor) -> Tensor:
     return torch.stack((torch.ones_like(x), x, y), dim=-1).flatten(0, 1)
 
 
-def relief_losses(points: Tensor, truth: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Error of the relief and of its gradients, each over its own true magnitude; two scalars."""
-    predicted, true = relief(points, valid), relief(truth, valid)
+def depth_losses(points: Tensor, truth: Tensor, valid: Tensor) -> dict[str, Tensor]:
+    """Errors over the true relief's magnitude: `depth` (its logarithm), `relief`, `gradient`."""
+    inverse, true_inverse = inverse_depth(points, valid), inverse_depth(truth, valid)
+    predicted, true = relief(inverse, valid), relief(true_inverse, valid)
     weight = valid.float()
-    height_loss = _relative(predicted - true, true, weight)
+    depth_loss = _relative(inverse - true_inverse, true, weight).log1p().mean()
+    height_loss = _relative(predicted - true, true, weight).mean()
     gradient_loss = predicted.new_zeros(())
     for scale in GRADIENT_SCALES:
         p, t, w = (_pool(x, scale) for x in (predicted, true, weight))
         whole = (w > 0.999).float()
         for axis in (1, 2):
-            gradient_loss = gradient_loss + _relative(
-                p.diff(dim=axis) - t.diff(dim=axis),
-                t.diff(dim=axis),
-                whole.narrow(axis, 1, whole.shape[axis] - 1)
-                * whole.narrow(axis, 0, whole.shape[axis] - 1),
-                floor=MIN_RELIEF / 20,
+            gradient_loss = (
+                gradient_loss
+                + _relative(
+                    p.diff(dim=axis) - t.diff(dim=axis),
+                    t.diff(dim=axis),
+                    whole.narrow(axis, 1, whole.shape[axis] - 1)
+                    * whole.narrow(axis, 0, whole.shape[axis] - 1),
+                    floor=MIN_RELIEF / 20,
+                ).mean()
             )
-    return height_loss, gradient_loss / (2 * len(GRADIENT_SCALES))
+    gradient_loss = gradient_loss / (2 * len(GRADIENT_SCALES))
+    return {"depth": depth_loss, "relief": height_loss, "gradient": gradient_loss}
 
 
 def _pool(x: Tensor, scale: int) -> Tensor:
@@ -129,4 +142,4 @@ def _relative(error: Tensor, true: Tensor, weight: Tensor, floor: float = MIN_RE
     total = weight.sum((1, 2)).clamp_min(1)
     mean_error = (error.abs() * weight).sum((1, 2)) / total
     magnitude = (true.abs() * weight).sum((1, 2)) / total
-    return (mean_error / magnitude.clamp_min(floor)).mean()
+    return mean_error / magnitude.clamp_min(floor)

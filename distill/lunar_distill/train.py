@@ -24,7 +24,7 @@ from lunar_student.network import split_views
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lunar_distill.losses import mean_distance, point_loss, relief_losses, unit_scale, unproject
+from lunar_distill.losses import depth_losses, mean_distance, point_loss, unit_scale, unproject
 from lunar_distill.pairs import Batch, RenderedPairs, batches
 
 STATE_NAME = "state.pt"
@@ -44,11 +44,14 @@ class TrainOptions:
         warmup_steps: Linear warm-up.
         total_pairs: Pairs to see in all.
         decay_fraction: Last part of the run, in which the rate falls to zero.
+        depth_weight: Of the inverse-depth term.
         relief_weight: Of the relief term.
         gradient_weight: Of the gradient term.
-        sun_weight: Of the direction to the sun, read off the decoder's mean token by a linear
-            probe that is not part of the student. Shading tells the relief only to who knows the
-            sun, and the relief's own losses teach that slowly.
+        sun_weight: Of the direction to the sun, read off the mean tokens of encoder and decoder by
+            linear probes that are not part of the student. Shading tells the relief only to who
+            knows the sun, and the relief's own losses teach that slowly.
+        encoder_rate: Factor on the encoder's learning rate: convolutions bear more than
+            transformers.
         right_weight: Of the right view's points.
         right_view: Whether the right view's head is trained.
         ema: Decay of the averaged weights that are evaluated and shipped.
@@ -64,9 +67,11 @@ class TrainOptions:
     warmup_steps: int = 300
     total_pairs: int = 100_000
     decay_fraction: float = 0.3
+    depth_weight: float = 0.5
     relief_weight: float = 1.0
     gradient_weight: float = 1.0
     sun_weight: float = 0.5
+    encoder_rate: float = 2.0
     right_weight: float = 0.5
     right_view: bool = False
     ema: float = 0.998
@@ -83,18 +88,29 @@ class Trainer:
         self.out = out
         self.student = initial if initial is not None else build_student(options.student)
         self.student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.probe = nn.Linear(self.student.config.decoder_dim, 3)
-        self.averaged = copy.deepcopy(self.student).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            [*self.student.parameters(), *self.probe.parameters()],
-            options.learning_rate,
-            (0.9, 0.98),
-            weight_decay=0.0,
+        config = self.student.config
+        self.probes = nn.ModuleList(
+            nn.Linear(d, 3) for d in (config.encoder_dim, config.decoder_dim)
         )
-        _split_decay(self.optimiser, options.weight_decay)
+        self.averaged = copy.deepcopy(self.student).requires_grad_(False)
+        self.optimiser = torch.optim.AdamW(self._groups(), options.learning_rate, (0.9, 0.99))
         self.step = 0
         out.mkdir(parents=True, exist_ok=True)
         (out / "options.json").write_text(json.dumps(asdict(options), indent=2) + "\n")
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameters by learning rate and weight decay: none on biases and gains."""
+        encoder = {id(p) for name, p in self.student.named_parameters() if "tiny_" in name}
+        groups = []
+        for first, rate in ((True, self.options.encoder_rate), (False, 1.0)):
+            for matrices, decay in ((True, self.options.weight_decay), (False, 0.0)):
+                members = [
+                    p
+                    for p in (*self.student.parameters(), *self.probes.parameters())
+                    if (id(p) in encoder) == first and (p.ndim >= 2) == matrices
+                ]
+                groups.append({"params": members, "rate": rate, "weight_decay": decay})
+        return groups
 
     @property
     def total_steps(self) -> int:
@@ -113,7 +129,7 @@ class Trainer:
             return False
         state = torch.load(path, weights_only=True)
         self.student.load_state_dict(state["student"])
-        self.probe.load_state_dict(state["probe"])
+        self.probes.load_state_dict(state["probes"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
@@ -124,7 +140,7 @@ class Trainer:
         """Write the checkpoint, atomically."""
         state = {
             "student": self.student.state_dict(),
-            "probe": self.probe.state_dict(),
+            "probes": self.probes.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
@@ -143,11 +159,12 @@ class Trainer:
     def update(self, batch: Batch) -> dict[str, float]:
         """One step; returns the terms of the loss."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * group["rate"]
         self.student.train()
-        terms = pair_losses(self.student, self.probe, batch, self.options)
+        terms = pair_losses(self.student, self.probes, batch, self.options)
         loss = (
             terms["points"]
+            + self.options.depth_weight * terms["depth"]
             + self.options.relief_weight * terms["relief"]
             + self.options.gradient_weight * terms["gradient"]
             + self.options.sun_weight * terms["sun"]
@@ -176,7 +193,7 @@ class Trainer:
 
 
 def pair_losses(
-    student: Student, probe: nn.Linear, batch: Batch, options: TrainOptions
+    student: Student, probes: nn.ModuleList, batch: Batch, options: TrainOptions
 ) -> dict[str, Tensor]:
     """The terms of the loss for both orders of each pair."""
     grey = batch.images.flatten(0, 1)[:, None]  # (2B, 1, H, W)
@@ -196,19 +213,20 @@ def pair_losses(
     depth = batch.depths.flatten(0, 1)
     valid = torch.isfinite(depth) & (depth > 0)
     true = unproject(depth.nan_to_num(0.0), batch.focal_px.repeat(2))
-    relief, gradient = relief_losses(points, true, valid)
     terms = {
+        **depth_losses(points, true, valid),
         "points": point_loss(unit_scale(points, valid), confidence, unit_scale(true, valid), valid),
-        "relief": relief,
-        "gradient": gradient,
-        "sun": (probe(first.layers[-1].float().mean(1)) - batch.suns.flatten(0, 1))
-        .square()
-        .sum(1)
-        .mean(),
+        "sun": _sun_loss(first.layers, probes, batch.suns.flatten(0, 1)),
     }
     if second is not None:
         terms["right"] = _right_loss(points, points2, confidence2, true, valid, batch)
     return terms
+
+
+def _sun_loss(layers: list[Tensor], probes: nn.ModuleList, suns: Tensor) -> Tensor:
+    """Squared error of the sun's direction (2B, 3), by each probe; a scalar."""
+    guesses = [probes[i](layers[end].float().mean(1)) for i, end in enumerate((0, -1))]
+    return torch.stack([(guess - suns).square().sum(1).mean() for guess in guesses]).mean()
 
 
 def _right_loss(
@@ -231,16 +249,6 @@ def _right_loss(
 def _concatenate(a: Encoded, b: Encoded) -> Encoded:
     skips = tuple(torch.cat(pair) for pair in zip(a.skips, b.skips, strict=True))
     return Encoded(torch.cat((a.tokens, b.tokens)), skips)
-
-
-def _split_decay(optimiser: torch.optim.Optimizer, decay: float) -> None:
-    """Weight decay on matrices and kernels, none on biases and gains."""
-    group = optimiser.param_groups[0]
-    parameters = group["params"]
-    group["params"] = [p for p in parameters if p.ndim < 2]
-    optimiser.add_param_group(
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": decay}
-    )
 
 
 def copy_left_to_right(student: Student) -> None:

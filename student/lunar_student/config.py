@@ -52,7 +52,7 @@ class StudentConfig:
         ray_field: Whether the head predicts the departure from a fronto-parallel plane at unit
             depth seen by the nominal 45° camera, instead of the points from nothing.
         stem_skips: Whether the encoder's stride-2, -4 and -8 features also feed the head, each
-            channel times a gain that the decoder sets for the image.
+            channel times a gain that the mean tokens set for the image.
     """
 
     id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -96,12 +97,13 @@ class DptHead(nn.Module):
                 (nn.Conv2d(c2, channels, 1), nn.Conv2d(c4, channels, 1), nn.Conv2d(c8, channels, 1))
             )
             # Whether a bright slope rises or falls depends on where the sun stands, which only the
-            # whole image tells: the decoder's mean token sets the gain of every fine feature.
-            self.gains = Mlp(dec, dec, sum(STEM_CHANNELS))
+            # whole image tells: the mean tokens set the gain of every fine feature.
+            self.gains = Mlp(enc + dec, dec, sum(STEM_CHANNELS))
 
-    def gated_skips(self, deepest: Tensor, skips: Sequence[Tensor]) -> list[Tensor]:
+    def gated_skips(self, maps: Sequence[Tensor], skips: Sequence[Tensor]) -> list[Tensor]:
         """Encoder features at stride 2, 4 and 8, each channel times the gain of this image."""
-        gains = 1.0 + self.gains(deepest.mean((2, 3)))  # (B, 32 + 64 + 128)
+        whole = torch.cat((maps[0].mean((2, 3)), maps[-1].mean((2, 3))), dim=1)  # (B, enc + dec)
+        gains = 1.0 + self.gains(whole)  # (B, 32 + 64 + 128)
         parts = gains[:, :, None, None].split(STEM_CHANNELS, dim=1)
         return [conv(x * gain) for conv, x, gain in zip(self.skips, skips, parts, strict=True)]
 
@@ -119,7 +121,7 @@ class DptHead(nn.Module):
             )
         ]  # (B, C, H/4, W/4), (B, C, H/8, W/8), (B, C, H/16, W/16), (B, C, ⌈H/32⌉, ⌈W/32⌉)
         if skips:
-            half, quarter, eighth = self.gated_skips(maps[-1], skips)
+            half, quarter, eighth = self.gated_skips(maps, skips)
             levels[0] = levels[0] + quarter
             levels[1] = levels[1] + eighth
         path = self.scratch.refinenet4(levels[3])

@@ -1,7 +1,14 @@
 from __future__ import annotations
 
 import torch
-from lunar_distill.losses import point_loss, relief, relief_losses, unit_scale, unproject
+from lunar_distill.losses import (
+    depth_losses,
+    inverse_depth,
+    point_loss,
+    relief,
+    unit_scale,
+    unproject,
+)
 
 FOCAL = torch.tensor([80.0])
 
@@ -24,22 +31,24 @@ VALID = torch.ones(1, 64, 64, dtype=torch.bool)
 
 def test_a_tilted_plane_has_no_relief() -> None:
     # 1e-5: float32 rounding of the least squares over 4096 pixels.
-    assert relief(tilted_plane(), VALID).abs().max() < 1e-5
+    assert relief(inverse_depth(tilted_plane(), VALID), VALID).abs().max() < 1e-5
 
 
-def test_relief_ignores_the_scale() -> None:
+def test_inverse_depth_ignores_the_scale() -> None:
     torch.testing.assert_close(
-        relief(hilly(), VALID), relief(1000 * hilly(), VALID), atol=1e-5, rtol=1e-3
+        inverse_depth(hilly(), VALID), inverse_depth(1000 * hilly(), VALID), atol=1e-5, rtol=1e-3
     )
 
 
 def test_relief_losses_are_one_for_a_plane_and_zero_for_the_truth() -> None:
-    height, gradient = relief_losses(tilted_plane(), hilly(), VALID)
-    assert abs(float(height) - 1) < 1e-2
-    assert abs(float(gradient) - 1) < 1e-2
-    height, gradient = relief_losses(3 * hilly(), hilly(), VALID)
-    assert float(height) < 1e-3
-    assert float(gradient) < 1e-2
+    losses = depth_losses(tilted_plane(), hilly(), VALID)
+    assert abs(float(losses["relief"]) - 1) < 1e-2
+    assert abs(float(losses["gradient"]) - 1) < 1e-2
+    assert float(losses["depth"]) > 1  # the tilt alone is many times the relief
+    losses = depth_losses(3 * hilly(), hilly(), VALID)
+    assert float(losses["depth"]) < 1e-3
+    assert float(losses["relief"]) < 1e-3
+    assert float(losses["gradient"]) < 1e-2
 
 
 def test_unknown_pixels_do_not_change_the_losses() -> None:
@@ -47,9 +56,8 @@ def test_unknown_pixels_do_not_change_the_losses() -> None:
     valid[:, 20:30, 10:50] = False
     spoiled = hilly()
     spoiled[~valid] = 0.0
-    height, gradient = relief_losses(hilly(), spoiled, valid)
-    assert float(height) < 1e-3
-    assert float(gradient) < 1e-2
+    losses = depth_losses(hilly(), spoiled, valid)
+    assert all(float(loss) < 1e-2 for loss in losses.values())
 
 
 def test_unit_scale_makes_the_mean_distance_one() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from lunar_distill.cli import main
-from lunar_distill.evaluate import evaluate
+from lunar_distill.evaluate import measure, rendered_pairs, summarise
 from lunar_distill.pairs import RenderedPairs
 from lunar_distill.train import Trainer, TrainOptions, copy_left_to_right, train
 from lunar_student import build_student, load_checkpoint
@@ -56,7 +56,9 @@ def test_the_right_view_trains_from_the_left_view(shards: Path, tmp_path: Path) 
 
 
 def test_an_untrained_student_scores_as_the_plane_or_worse(shards: Path) -> None:
-    result = evaluate(build_student("S0"), RenderedPairs([shards], 64), 4)
+    student = build_student("S0")
+    pairs = rendered_pairs(RenderedPairs([shards], 64), 4)
+    result = summarise([measure(student, pair) for pair in pairs])
     assert result.absrel >= 0.9 * result.absrel_null
     assert abs(result.relief_correlation) < 0.2
     assert "relief correlation" in str(result)
@@ -68,6 +70,10 @@ def test_the_command_writes_a_checkpoint_that_loads(shards: Path, tmp_path: Path
     result = CliRunner().invoke(main, [*arguments, "--batch", "4", "--pairs", "8"])
     assert result.exit_code == 0, result.output
     assert load_checkpoint(out / "student.safetensors").config.id == "S0"
+    arguments = ["evaluate", "--ckpt", str(out / "student.safetensors"), "--data", str(shards)]
+    result = CliRunner().invoke(main, [*arguments, "--size", "64", "--pairs", "2"])
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("2 pairs: AbsRel")
     with (out / "log.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [2]
 
