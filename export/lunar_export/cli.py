@@ -1,0 +1,199 @@
+"""`lunar-export`: checkpoint to bundle."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from lunar_runtime import __version__
+from lunar_runtime.atomic_folder import check_folder
+from lunar_runtime.command_line import run_command
+from lunar_runtime.errors import CheckpointError, UsageError
+
+if TYPE_CHECKING:
+    from lunar_runtime.bundle import Bundle
+    from lunar_student import Student
+
+    from lunar_export.progress import Progress
+
+NAME = "lunar-export"
+STUDENTS = ("S0", "S1", "S2", "S3", "S4", "teacher")
+
+
+def _rows_columns(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
+    sides = value.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise click.BadParameter(f"{value!r} is neither a number of pixels nor HxW.")
+    return int(sides[0]), int(sides[-1])
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--ckpt",
+    type=click.Path(path_type=Path),
+    help="Weights: a state dict or training checkpoint (.pt, .pth), or safetensors.",
+)
+@click.option(
+    "--untrained",
+    type=click.Choice(STUDENTS),
+    help="Instead of --ckpt: random weights, to measure speed and memory. The bundle says so.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of --untrained.")
+@click.option(
+    "--student",
+    type=click.Choice(STUDENTS),
+    help="Refuse a checkpoint of another student.  [default: whichever it is]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32"]),
+    default="fp32",
+    show_default=True,
+    help="Of weights and arithmetic.",
+)
+@click.option(
+    "--outputs",
+    type=click.Choice(["left", "both", "all"]),
+    default="both",
+    show_default=True,
+    help="left: the left pointmap, for depth. both: the right one too, for pose and scale. "
+    "all: descriptors too. What is not asked for is not in the file.",
+)
+@click.option(
+    "--size",
+    callback=_rows_columns,
+    default="512",
+    show_default=True,
+    metavar="PX|HxW",
+    help="Of the images: a side, or rows x columns; multiples of 16.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The bundle to make.")
+@click.option("--overwrite", is_flag=True, help="Replace the bundle that is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+@click.option("-v", "--verbose", count=True, help="Log to stderr; twice for more.")
+@click.version_option(__version__, prog_name=NAME)
+def command(
+    ckpt: Path | None,
+    untrained: str | None,
+    seed: int,
+    student: str | None,
+    precision: str,
+    outputs: str,
+    size: tuple[int, int],
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+    verbose: int,
+) -> None:
+    """Make of a student's checkpoint a bundle for lunar-infer.
+
+    The graph is compared with the PyTorch network on lunar image pairs; one that differs is not
+    written.
+
+    Exit codes: 0 done, 2 wrong usage, 3 unusable checkpoint or output folder, 5 the graph differs
+    from the network.
+    """
+    if verbose:
+        # Not the root logger's: torch and onnx would report every folded constant.
+        logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+        for package in ("lunar_export", "lunar_runtime"):
+            logging.getLogger(package).setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    if (ckpt is None) == (untrained is None):
+        raise UsageError("give either --ckpt FILE or --untrained STUDENT")
+    if untrained and student:
+        raise UsageError("--student checks a checkpoint; --untrained already names the student")
+    if not overwrite:
+        check_folder(out, overwrite=False, owned=())  # before minutes of work, not after
+
+    from lunar_student import Outputs
+
+    from lunar_export.bundling import ExportOptions, export_bundle
+
+    options = ExportOptions(Outputs(outputs), *size)
+    options.check()
+    with _progress() as progress:
+        progress.begin("loading the weights")
+        network = _untrained(untrained, seed) if untrained else _load(ckpt, student)
+        bundle = export_bundle(
+            network, out, options, checkpoint=ckpt, overwrite=overwrite, progress=progress
+        )
+    _show(bundle, as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    run_command(command, NAME, arguments)
+
+
+def _load(ckpt: Path | None, expected: str | None) -> Student:
+    from lunar_student import load_checkpoint
+
+    assert ckpt is not None
+    network = load_checkpoint(ckpt)
+    if expected and network.config.id != expected:
+        raise CheckpointError(
+            f"{ckpt}: holds {network.config.id}, not {expected}; leave --student out to export it"
+        )
+    return network
+
+
+def _untrained(student: str, seed: int) -> Student:
+    import torch
+    from lunar_student import build_student
+
+    torch.manual_seed(seed)
+    return build_student(student).eval()
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    from lunar_export.progress import Silent
+
+    if not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    class Bars:
+        def begin(self, stage: str, steps: int = 1) -> None:
+            for task in bars.tasks:
+                bars.update(task.id, completed=task.total)
+                bars.stop_task(task.id)
+            bars.add_task(stage, total=steps)
+
+        def step(self) -> None:
+            bars.advance(bars.tasks[-1].id)
+
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield Bars()
+
+
+def _show(bundle: Bundle, as_json: bool) -> None:
+    from lunar_runtime.manifest import encode
+
+    manifest = bundle.manifest
+    if as_json:
+        click.echo(encode(manifest).decode(), nl=False)
+        return
+    graph, parity = manifest.graph, manifest.parity
+    size = sum(record.bytes for record in manifest.files.values())
+    worst = max(parity.outputs.values(), key=lambda output: output.max_relative_error)
+    rows = [
+        ("bundle", f"{bundle.path}, {size / 1e6:.1f} MB"),
+        ("network", f"{manifest.student.id}, {manifest.student.parameters / 1e6:.1f} M parameters"),
+        ("graph", f"{graph.output_set}, {graph.height} x {graph.width} px, {manifest.precision}"),
+        (
+            "parity",
+            f"{worst.max_relative_error:.1e} at most, {parity.tolerance:.0e} allowed "
+            f"({parity.pairs} pairs: {parity.pairs_source})",
+        ),
+    ]
+    for name, text in rows:
+        click.echo(f"{name:<9}{text}")

@@ -1,0 +1,25 @@
+"""How a long job tells whoever started it where it is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Somebody who listens."""
+
+    def begin(self, stage: str, steps: int = 1) -> None:
+        """A stage of so many steps begins, and the one before is done."""
+
+    def step(self) -> None:
+        """A step of the current stage is done."""
+
+
+class Silent:
+    """Nobody listens."""
+
+    def begin(self, stage: str, steps: int = 1) -> None:
+        """Ignore it."""
+
+    def step(self) -> None:
+        """Ignore it."""
