@@ -24,7 +24,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -41,8 +41,15 @@ _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
 
+# What libpng, libjpeg and libtiff say of lost pixels; their other warnings (unknown GeoTIFF tags, a
+# wrong colour profile) say neither.
+_COMPLAINT = re.compile(r"\berror\b|corrupt|premature", re.IGNORECASE)
+
 # OpenCV's own: "[ERROR:0@0.226] global grfmt_tiff.cpp:117 TIFF_Error ".
 _LOG_PREFIX = re.compile(r"^\[\w+:\S+\] global \S+ (?:\w+_Error )?")
+
+_DEBUG = 5  # OpenCV's LOG_LEVEL_DEBUG, whose Python name moved
+_opencv_logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5, OpenCV 4
 
 _log = logging.getLogger(__name__)
 _stderr_lock = threading.Lock()
@@ -176,13 +183,16 @@ def _decode(data: bytes) -> tuple[NDArray[np.generic] | None, str]:
     lines = [line.strip() for line in said if line.strip()]
     for line in lines:
         _log.debug("decoder: %s", line)
-    complaints = [line for line in lines if "rror" in line or line.startswith(("Corrupt", "Prem"))]
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
     return values, _LOG_PREFIX.sub("", complaints[0]) if complaints else ""
 
 
 @contextlib.contextmanager
 def _captured_stderr() -> Iterator[list[str]]:
-    """Divert file descriptor 2, where libjpeg and libpng write past every logging setting."""
+    """Divert file descriptor 2, where libjpeg and libpng write past every logging setting.
+
+    OpenCV 4.8 tells of a damaged TIFF at its level DEBUG and returns the rest as zeros.
+    """
     said: list[str] = []
     with _stderr_lock, contextlib.ExitStack() as stack:
         try:
@@ -195,11 +205,15 @@ def _captured_stderr() -> Iterator[list[str]]:
             spool: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
         except OSError:  # nowhere to write
             spool = stack.enter_context(Path(os.devnull).open("w+b"))
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.flush()
         os.dup2(spool.fileno(), 2)
+        log_level = _opencv_logging.getLogLevel()
+        _opencv_logging.setLogLevel(_DEBUG)
         try:
             yield said
         finally:
+            _opencv_logging.setLogLevel(log_level)
             os.dup2(saved, 2)
             spool.seek(0)
             said += spool.read().decode("utf-8", "replace").splitlines()

@@ -206,6 +206,7 @@ IMAGES: list[Case] = [
         3,
         "truncated TIFF",
     ),
+    ("TIFF LZW damaged", lambda c: c.left_holds(flipped(c.good(".tif"), 0.4)), 3, "damaged TIFF"),
     (
         "TIFF damaged",
         lambda c: c.left_holds(flipped(c.good(".tif", cv2.IMWRITE_TIFF_COMPRESSION, 8), 0.4)),
