@@ -41,9 +41,14 @@ _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
 
-# What libpng, libjpeg and libtiff say of lost pixels; their other warnings (unknown GeoTIFF tags, a
-# wrong colour profile) say neither.
-_COMPLAINT = re.compile(r"\berror\b|corrupt|premature", re.IGNORECASE)
+# What libjpeg, libpng and libtiff say of lost pixels, and nobody else: in a process of many threads
+# some other line may be caught as well. Their warnings (a GeoTIFF's tags, a wrong colour profile)
+# are not meant.
+_COMPLAINT = re.compile(
+    r"^(Corrupt JPEG|Premature end of JPEG|libpng error|\[ERROR:.* grfmt_"
+    r"|OpenCV TIFF: .*(error|corrupt))",
+    re.IGNORECASE,
+)
 
 # OpenCV's own: "[ERROR:0@0.226] global grfmt_tiff.cpp:117 TIFF_Error ".
 _LOG_PREFIX = re.compile(r"^\[\w+:\S+\] global \S+ (?:\w+_Error )?")

@@ -196,6 +196,19 @@ def test_what_decoders_print_goes_to_the_log(write, grey, capfd, caplog):
     assert "premature end of data segment" in caplog.text
 
 
+def test_what_others_print_meanwhile_is_not_held_against_the_image(write, grey, monkeypatch):
+    """Another thread may write to stderr while a decoder runs."""
+    decode = cv2.imdecode
+
+    def decode_beside_others(*arguments):
+        os.write(2, b"[navigation] error: corrupt odometry\nlibpng warning: iCCP: known profile\n")
+        return decode(*arguments)
+
+    path = write(encode(grey, ".png"))
+    monkeypatch.setattr("lunar_runtime.images.cv2.imdecode", decode_beside_others)
+    np.testing.assert_array_equal(read_image(path).pixels, grey)
+
+
 def test_stderr_works_afterwards(write, grey, capfd):
     read_image(write(encode(grey, ".png")))
     os.write(2, b"still here")
