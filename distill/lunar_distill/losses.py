@@ -14,29 +14,17 @@ Four terms, each free of the scene's scale:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import torch
 import torch.nn.functional as F
+from lunar_student.network import NOMINAL_FOV_DEG
 from torch import Tensor
 
 CONFIDENCE_WEIGHT = 0.2  # alpha in c·e - alpha·log c
 GRADIENT_SCALES = (1, 2, 4, 8, 16)
 MIN_RELIEF = 5e-3  # of the depth; a flatter scene does not weigh more
 MIN_DEPTH = 0.05  # keeps 1/z finite before the network has learned that z > 0
-
-
-@dataclass(frozen=True)
-class Truth:
-    """B true pointmaps.
-
-    Attributes:
-        points: (B, H, W, 3) in the camera's frame, any unit, 0 where unknown.
-        valid: (B, H, W) bool.
-    """
-
-    points: Tensor
-    valid: Tensor
 
 
 def unproject(depth: Tensor, focal_px: Tensor) -> Tensor:
@@ -87,15 +75,31 @@ def relief(inverse: Tensor, valid: Tensor) -> Tensor:
 
     A plane in space is linear in the inverse depth over the image, whatever its tilt.
     """
-    weight = valid.float()
-    columns = _plane_columns(weight)  # (H·W, 3)
-    flat, w = inverse.flatten(1), weight.flatten(1)  # (B, H·W)
-    normal = torch.einsum("bn,ni,nj->bij", w, columns, columns) + 1e-6 * torch.eye(
-        3, device=flat.device
-    )
-    plane = torch.linalg.solve(normal, torch.einsum("bn,ni->bi", flat, columns))  # (B, 3)
-    residual: Tensor = flat - w * (plane @ columns.T)
-    return residual.reshape(weight.shape)
+    columns = _plane_columns(inverse)  # (H·W, 3)
+    plane = _fit_plane(inverse, valid, columns) @ columns.T  # (B, H·W)
+    residual: Tensor = inverse - valid * plane.reshape(inverse.shape)
+    return residual
+
+
+def plane_normal(points: Tensor, valid: Tensor) -> Tensor:
+    """Unit normal (B, 3), away from the camera, of the best plane of points (B, H, W, 3).
+
+    For square images of the nominal camera: 1/z = (n · ray) / distance.
+    """
+    inverse = inverse_depth(points, valid)
+    plane = _fit_plane(inverse, valid, _plane_columns(inverse))
+    half_view = math.tan(math.radians(NOMINAL_FOV_DEG / 2))
+    normal = torch.stack((plane[:, 1] / half_view, plane[:, 2] / half_view, plane[:, 0]), dim=1)
+    return F.normalize(normal, dim=1)
+
+
+def _fit_plane(inverse: Tensor, valid: Tensor, columns: Tensor) -> Tensor:
+    """Least squares over the valid pixels: (B, 3) coefficients of `columns`."""
+    flat, weight = inverse.flatten(1), valid.flatten(1).float()  # (B, H·W)
+    normal = torch.einsum("bn,ni,nj->bij", weight, columns, columns)
+    normal = normal + 1e-6 * torch.eye(3, device=flat.device)
+    solution: Tensor = torch.linalg.solve(normal, torch.einsum("bn,ni->bi", flat, columns))
+    return solution
 
 
 def _plane_columns(like: Tensor) -> Tensor:

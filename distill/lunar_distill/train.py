@@ -24,7 +24,14 @@ from lunar_student.network import split_views
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lunar_distill.losses import depth_losses, mean_distance, point_loss, unit_scale, unproject
+from lunar_distill.losses import (
+    depth_losses,
+    mean_distance,
+    plane_normal,
+    point_loss,
+    unit_scale,
+    unproject,
+)
 from lunar_distill.pairs import Batch, RenderedPairs, batches
 
 STATE_NAME = "state.pt"
@@ -47,9 +54,10 @@ class TrainOptions:
         depth_weight: Of the inverse-depth term.
         relief_weight: Of the relief term.
         gradient_weight: Of the gradient term.
-        sun_weight: Of the direction to the sun, read off the mean tokens of encoder and decoder by
-            linear probes that are not part of the student. Shading tells the relief only to who
-            knows the sun, and the relief's own losses teach that slowly.
+        probe_weight: Of the directions to the sun and of the plane's normal, read off the mean
+            tokens of encoder and decoder by linear probes that are not part of the student.
+            Shading tells the relief only to who knows the sun, and the other losses teach that
+            slowly.
         encoder_rate: Factor on the encoder's learning rate: convolutions bear more than
             transformers.
         right_weight: Of the right view's points.
@@ -67,10 +75,10 @@ class TrainOptions:
     warmup_steps: int = 300
     total_pairs: int = 100_000
     decay_fraction: float = 0.3
-    depth_weight: float = 0.5
-    relief_weight: float = 1.0
-    gradient_weight: float = 1.0
-    sun_weight: float = 0.5
+    depth_weight: float = 0.3
+    relief_weight: float = 0.5
+    gradient_weight: float = 0.5
+    probe_weight: float = 5.0
     encoder_rate: float = 2.0
     right_weight: float = 0.5
     right_view: bool = False
@@ -167,7 +175,7 @@ class Trainer:
             + self.options.depth_weight * terms["depth"]
             + self.options.relief_weight * terms["relief"]
             + self.options.gradient_weight * terms["gradient"]
-            + self.options.sun_weight * terms["sun"]
+            + self.options.probe_weight * (terms["sun"] + terms["normal"])
         )
         if "right" in terms:
             loss = loss + self.options.right_weight * terms["right"]
@@ -216,17 +224,18 @@ def pair_losses(
     terms = {
         **depth_losses(points, true, valid),
         "points": point_loss(unit_scale(points, valid), confidence, unit_scale(true, valid), valid),
-        "sun": _sun_loss(first.layers, probes, batch.suns.flatten(0, 1)),
     }
+    for end, probe in zip((0, -1), probes, strict=True):
+        sun, normal = probe(first.layers[end].float().mean(1)).split(3, dim=1)
+        for name, guess, direction in (
+            ("sun", sun, batch.suns.flatten(0, 1)),
+            ("normal", normal, plane_normal(true, valid)),
+        ):
+            error = 0.5 * (guess - direction).square().sum(1).mean()
+            terms[name] = terms.get(name, error.new_zeros(())) + error
     if second is not None:
         terms["right"] = _right_loss(points, points2, confidence2, true, valid, batch)
     return terms
-
-
-def _sun_loss(layers: list[Tensor], probes: nn.ModuleList, suns: Tensor) -> Tensor:
-    """Squared error of the sun's direction (2B, 3), by each probe; a scalar."""
-    guesses = [probes[i](layers[end].float().mean(1)) for i, end in enumerate((0, -1))]
-    return torch.stack([(guess - suns).square().sum(1).mean() for guess in guesses]).mean()
 
 
 def _right_loss(
