@@ -4,10 +4,9 @@ import math
 
 import torch
 from lunar_distill.losses import (
-    depth_losses, inverse_depth, plane_normal, point_loss, relief, unit_scale, unproject,
-)
     depth_losses,
     inverse_depth,
+    plane_normal,
     point_loss,
     relief,
     unit_scale,
