@@ -1,15 +1,15 @@
 """What a pointmap is trained on when the true one is known.
 
-Four terms, each free of the scene's scale:
+Every term is free of the scene's scale. From orbit a plane is nearly all of the depth and none of
+the relief, so the points alone would spend the training on the last decimals of the plane:
 
 - `point_loss`: distance of the points, weighted by the predicted confidence (MASt3R's regression,
-  Leroy et al. 2024, after Kendall & Gal 2017).
-- `relief_loss`: inverse depth with its best plane removed. From orbit, the plane is nearly all of
-  the depth and none of the relief, so without this term the relief does not count.
-- the inverse depth itself, plane and all, over the magnitude of the true relief: how many times
-  worse than the plane null; its logarithm, since a plane that is far off must not drown the rest;
-- `gradient_loss`: the differences of that residual over 1, 2, 4, … pixels, each scale divided by
-  its own true magnitude: slopes count as much as heights.
+  Leroy et al. 2024, after Kendall & Gal 2017);
+- `depth_losses`, each over the magnitude of the true relief: `depth`, the inverse depth, plane and
+  all, as a logarithm, since a plane that is far off must not drown the rest; `relief`, the inverse
+  depth with its best plane removed; `gradient`, the differences of that residual over 1, 2, 4, …
+  pixels, each by its own true magnitude, so that slopes count as much as heights;
+- `plane_normal`: which way the plane faces.
 """
 
 from __future__ import annotations

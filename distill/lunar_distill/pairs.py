@@ -144,7 +144,9 @@ def _change(
         depths = [depth[:, ::-1] for depth in depths]
         right_from_left = MIRROR @ right_from_left @ MIRROR
         suns = suns @ MIRROR[:3, :3]
-    both, extra = int(rng.integers(4)), int(rng.integers(4)) if rng.random() < 0.3 else 0
+    # A camera that sees the horizon mostly has it at the top; the tilt is hard to tell otherwise.
+    both = int(rng.integers(4)) if rng.random() < 0.25 else 0
+    extra = int(rng.integers(4)) if rng.random() < 0.15 else 0
     turns = (both, both + extra)
     images = [np.rot90(image, k) for image, k in zip(images, turns, strict=True)]
     depths = [np.rot90(depth, k) for depth, k in zip(depths, turns, strict=True)]

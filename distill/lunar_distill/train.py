@@ -52,6 +52,7 @@ class TrainOptions:
         total_pairs: Pairs to see in all.
         decay_fraction: Last part of the run, in which the rate falls to zero.
         depth_weight: Of the inverse-depth term.
+        tilt_weight: Of the distance of the predicted plane's unit normal from the true one's.
         relief_weight: Of the relief term.
         gradient_weight: Of the gradient term.
         probe_weight: Of the directions to the sun and of the plane's normal, read off the mean
@@ -76,6 +77,7 @@ class TrainOptions:
     total_pairs: int = 100_000
     decay_fraction: float = 0.3
     depth_weight: float = 0.3
+    tilt_weight: float = 2.0
     relief_weight: float = 0.5
     gradient_weight: float = 0.5
     probe_weight: float = 5.0
@@ -98,7 +100,7 @@ class Trainer:
         self.student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         config = self.student.config
         self.probes = nn.ModuleList(
-            nn.Linear(d, 3) for d in (config.encoder_dim, config.decoder_dim)
+            nn.Linear(d, 6) for d in (config.encoder_dim, config.decoder_dim)
         )
         self.averaged = copy.deepcopy(self.student).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(self._groups(), options.learning_rate, (0.9, 0.99))
@@ -173,6 +175,7 @@ class Trainer:
         loss = (
             terms["points"]
             + self.options.depth_weight * terms["depth"]
+            + self.options.tilt_weight * terms["tilt"]
             + self.options.relief_weight * terms["relief"]
             + self.options.gradient_weight * terms["gradient"]
             + self.options.probe_weight * (terms["sun"] + terms["normal"])
@@ -225,13 +228,15 @@ def pair_losses(
         **depth_losses(points, true, valid),
         "points": point_loss(unit_scale(points, valid), confidence, unit_scale(true, valid), valid),
     }
+    direction = plane_normal(true, valid)
+    terms["tilt"] = (plane_normal(points, valid) - direction).norm(dim=1).mean()
     for end, probe in zip((0, -1), probes, strict=True):
         sun, normal = probe(first.layers[end].float().mean(1)).split(3, dim=1)
-        for name, guess, direction in (
+        for name, guess, known in (
             ("sun", sun, batch.suns.flatten(0, 1)),
-            ("normal", normal, plane_normal(true, valid)),
+            ("normal", normal, direction),
         ):
-            error = 0.5 * (guess - direction).square().sum(1).mean()
+            error = 0.5 * (guess - known).square().sum(1).mean()
             terms[name] = terms.get(name, error.new_zeros(())) + error
     if second is not None:
         terms["right"] = _right_loss(points, points2, confidence2, true, valid, batch)

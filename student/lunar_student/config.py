@@ -49,8 +49,10 @@ class StudentConfig:
             never run in a student.
         rope_grid: If set, token positions are stretched to this many tokens a side, so that one
             set of weights serves several image sizes.
-        ray_field: Whether the head predicts the departure from a fronto-parallel plane at unit
-            depth seen by the nominal 45° camera, instead of the points from nothing.
+        ray_field: Whether the head predicts the departure from a plane seen by the nominal 45°
+            camera, instead of the points from nothing. The mean tokens tell the plane's tilt and
+            the frame it is carried to; RoPE is blind to where in the image a token stands, so the
+            tokens alone can hardly draw a ramp across it.
         stem_skips: Whether the encoder's stride-2, -4 and -8 features also feed the head, each
             channel times a gain that the mean tokens set for the image.
     """

@@ -72,6 +72,10 @@ class Head(nn.Module):
         self.hooks = (0, depth * 2 // 4, depth * 3 // 4, depth)
         self.ray_field = config.ray_field
         self.dpt = DptHead(config)
+        if config.ray_field:
+            self.frame = Mlp(config.encoder_dim + config.decoder_dim, config.decoder_dim, 14)
+            nn.init.zeros_(self.frame.fc2.weight)
+            nn.init.zeros_(self.frame.fc2.bias)
         if config.descriptor_dim:
             width = config.encoder_dim + config.decoder_dim
             channels = (config.descriptor_dim + 1) * DESCRIPTOR_SHUFFLE**2
@@ -83,7 +87,9 @@ class Head(nn.Module):
         raw = self.dpt(maps, decoded.skips).float().permute(0, 2, 3, 1)  # (B, H, W, 4)
         xyz, confidence = raw[..., :3], raw[..., 3]
         if self.ray_field:
-            xyz = xyz + nominal_plane(raw.shape[1], raw.shape[2], raw.device)
+            ends = decoded.layers[0].mean(1), decoded.layers[-1].mean(1)
+            frame = self.frame(torch.cat(ends, dim=-1)).float()  # (B, 14)
+            xyz = xyz + logarithmic(tilted_plane(frame, raw.shape[1], raw.shape[2]))
         distance = xyz.norm(dim=-1, keepdim=True).clamp_min(1e-8)
         # exp(d) - 1 and not expm1: TensorRT's parser has no such operator.
         return xyz / distance * (distance.exp() - 1.0), 1.0 + confidence.exp()
@@ -211,19 +217,41 @@ def build_student(student: str | StudentConfig) -> Student:
     return Student(student)
 
 
-def nominal_plane(height: int, width: int, device: torch.device) -> Tensor:
-    """What the head would have to say for a plane at z = 1 seen by the nominal 45° camera.
-
-    Returns:
-        (H, W, 3): each pixel's ray at z = 1, its length d replaced by log(1 + d).
-    """
+def nominal_rays(height: int, width: int, device: torch.device) -> Tensor:
+    """(H, W, 3) rays with z = 1 of the nominal 45° camera, through pixel centres at +0.5."""
     focal = 0.5 * max(height, width) / math.tan(math.radians(NOMINAL_FOV_DEG / 2))
     y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5 - height / 2) / focal
     x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5 - width / 2) / focal
     yy, xx = torch.meshgrid(y, x, indexing="ij")
-    ray = torch.stack((xx, yy, torch.ones_like(xx)), dim=-1)
-    length = ray.norm(dim=-1, keepdim=True)
-    return ray / length * torch.log1p(length)  # type: ignore[no-any-return]
+    return torch.stack((xx, yy, torch.ones_like(xx)), dim=-1)
+
+
+def tilted_plane(frame: Tensor, height: int, width: int) -> Tensor:
+    """Points of a plane seen by the nominal camera, carried into another frame.
+
+    Args:
+        frame: (B, 14): the plane's two slopes of inverse depth, then the 3×3 matrix, less the
+            identity, and the translation that carry its points. All zero: the plane z = 1.
+        height: Of the image.
+        width: Of the image.
+
+    Returns:
+        (B, H, W, 3).
+    """
+    rays = nominal_rays(height, width, frame.device)
+    slopes, matrix, translation = frame.split((2, 9, 3), dim=-1)
+    inverse = 1.0 + (rays[..., :2] * slopes[:, None, None]).sum(-1, keepdim=True)  # (B, H, W, 1)
+    points = rays / inverse.clamp_min(0.2)
+    turned = points.flatten(1, 2) @ matrix.view(-1, 3, 3).transpose(1, 2)  # (B, H·W, 3)
+    carried: Tensor = points + turned.view(points.shape) + translation[:, None, None]
+    return carried
+
+
+def logarithmic(points: Tensor) -> Tensor:
+    """What the head has to say to mean these points: their distance d replaced by log(1 + d)."""
+    distance = points.norm(dim=-1, keepdim=True).clamp_min(1e-8)
+    direction: Tensor = points / distance
+    return direction * torch.log(1.0 + distance)
 
 
 def split_views(both: Encoded) -> tuple[Encoded, Encoded]:
