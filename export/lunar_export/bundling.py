@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import onnx
 from lunar_runtime import __version__
+from lunar_runtime.atomic_folder import check_folder
 from lunar_runtime.backends import select_backend
 from lunar_runtime.bundle import Bundle, sha256_of, write_bundle
 from lunar_runtime.errors import OutputError, UsageError
@@ -115,16 +116,14 @@ def export_bundle(
     """
     options = options or ExportOptions()
     options.check(student)
+    if not overwrite:
+        check_folder(out, overwrite=False, owned=())  # before minutes of work, not after
     progress = progress or Silent()
     pairs = evaluation_pairs(options.height, options.width)
     try:
         with tempfile.TemporaryDirectory(prefix="lunar-export-") as work:
+            references = _run_network(student, pairs, options.outputs, progress)
             files, graph, simplifier = _make_graph(student, options, Path(work), progress)
-            progress.begin("running the network", len(pairs))
-            references = []
-            for pair in pairs:
-                references.append(run_student(student, pair, options.outputs))
-                progress.step()
             manifest = Manifest(
                 student=_student_record(student, checkpoint),
                 graph=graph,
@@ -158,6 +157,17 @@ def export_bundle(
             f"{tempfile.gettempdir()}: cannot write ({(error.strerror or str(error)).lower()}); "
             "free some space there, or set TMPDIR to a folder with room for four times the weights"
         ) from error
+
+
+def _run_network(
+    student: Student, pairs: Sequence[EvaluationPair], outputs: Outputs, progress: Progress
+) -> list[Arrays]:
+    progress.begin("running the network", len(pairs))
+    references = []
+    for pair in pairs:
+        references.append(run_student(student, pair, outputs))
+        progress.step()
+    return references
 
 
 def _make_graph(

@@ -108,7 +108,7 @@ def command(
     if untrained and student:
         raise UsageError("--student checks a checkpoint; --untrained already names the student")
     if not overwrite:
-        check_folder(out, overwrite=False, owned=())  # before minutes of work, not after
+        check_folder(out, overwrite=False, owned=())  # before seconds of importing torch
 
     from lunar_student import Outputs
 

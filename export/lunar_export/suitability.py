@@ -14,7 +14,7 @@ MAX_OPSET = 20  # of TensorRT 10.3's parser
 # shapes known only at run time cannot be planned.
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceAt", "SequenceConstruct"}
 SHAPES = {"Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Unique", "Where", "Expand"}
-UNFOLDED = {"Cos", "Sin", "Log", "BatchNormalization"}  # position tables, the nominal plane
+UNFOLDED = {"Cos", "Sin", "BatchNormalization"}  # position tables; statistics
 FORBIDDEN = CONTROL_FLOW | SHAPES | UNFOLDED
 
 

@@ -1,0 +1,136 @@
+"""`lunar-export` as it is typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from lunar_export.cli import main
+from lunar_runtime.bundle import Bundle, sha256_of
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command line: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        streams = capsys.readouterr()
+        return stopped.value.code, streams.out, streams.err
+
+    return run
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    code = (
+        "import sys\n"
+        "from lunar_export.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'cv2', 'numpy', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Make of a student's checkpoint a bundle" in done.stdout
+
+
+def test_a_checkpoint_becomes_a_bundle(call, checkpoint, tmp_path):
+    out = tmp_path / "bundle"
+    code, printed, errors = call(
+        "--ckpt", checkpoint, "--student", "S0", "--size", "64x96", "--outputs", "left",
+        "--precision", "fp32", "--out", out,
+    )  # fmt: skip
+    assert (code, errors) == (0, "")
+    assert printed.startswith(f"bundle   {out}, ")
+    assert "network  S0, " in printed and "graph    left, 64 x 96 px, fp32" in printed
+    bundle = Bundle.open(out)
+    assert bundle.manifest.student.id == "S0"
+    assert bundle.manifest.student.checkpoint_sha256 == sha256_of(checkpoint)
+
+    # What is there stays, unless told otherwise.
+    code, _, errors = call("--ckpt", checkpoint, "--size", "64", "--out", out)
+    assert (code, errors) == (
+        3,
+        f"lunar-export: {out}: exists already; add --overwrite or choose another name\n",
+    )
+    assert Bundle.open(out).digest == bundle.digest
+
+    code, printed, errors = call(
+        "--untrained", "S0", "--size", "64", "--out", out, "--overwrite", "--json"
+    )
+    assert (code, errors) == (0, "")
+    assert json.loads(printed)["student"]["id"] == "S0-untrained"
+    assert Bundle.open(out).manifest.graph.width == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give either --ckpt FILE or --untrained STUDENT"),
+        (["--ckpt", "x.pt", "--untrained", "S0"], "give either --ckpt FILE or --untrained STUDENT"),
+        (
+            ["--untrained", "S0", "--student", "S0"],
+            "--student checks a checkpoint; --untrained already names the student",
+        ),
+        (
+            ["--untrained", "S0", "--precision", "fp16"],
+            "Invalid value for '--precision': 'fp16' is not 'fp32'; see lunar-export --help",
+        ),
+        (
+            ["--untrained", "S9"],
+            "Invalid value for '--untrained': 'S9' is not one of 'S0', 'S1', 'S2', 'S3', 'S4', "
+            "'teacher'; see lunar-export --help",
+        ),
+        (
+            ["--untrained", "S0", "--size", "big"],
+            "Invalid value for '--size': 'big' is neither a number of pixels nor HxW; see "
+            "lunar-export --help",
+        ),
+        (
+            ["--untrained", "S0", "--size", "500x512"],
+            "--size 500: must be a multiple of 16 from 32 to 4096; the nearest is 496",
+        ),
+        (
+            ["--untrained", "S0", "--outputs", "all"],
+            "--outputs all: S0 has no descriptors; use --outputs both",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(call, tmp_path, arguments, message):
+    out = tmp_path / "bundle"
+    assert call(*arguments, "--out", out) == (2, "", f"lunar-export: {message}\n")
+    assert not out.exists()
+
+
+def test_a_missing_checkpoint_is_exit_3(call, tmp_path):
+    assert call("--ckpt", tmp_path / "s2.pt", "--out", tmp_path / "bundle") == (
+        3,
+        "",
+        f"lunar-export: {tmp_path / 's2.pt'}: no such checkpoint; check the path\n",
+    )
+
+
+def test_another_student_than_expected_is_exit_3(call, checkpoint, tmp_path):
+    assert call("--ckpt", checkpoint, "--student", "S2", "--out", tmp_path / "bundle") == (
+        3,
+        "",
+        f"lunar-export: {checkpoint}: holds S0, not S2; leave --student out to export it\n",
+    )
+
+
+def test_a_graph_that_differs_is_exit_5_and_leaves_nothing(call, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr("lunar_export.graph.MIDDLE_GREY", 128.0)  # off by half a grey level
+    out = tmp_path / "new" / "bundle"
+    code, printed, errors = call("--ckpt", checkpoint, "--size", "64", "--out", out)
+    assert (code, printed) == (5, "")
+    assert errors.startswith("lunar-export: the graph differs from the network: ")
+    assert errors.endswith("constraints.txt names\n") and errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,91 @@
+"""Graphs that must be refused, each for its own reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lunar_export.suitability import check_graph
+from lunar_runtime.errors import BundleError
+from onnx import TensorProto, helper, numpy_helper
+
+
+def model(nodes, *, opset=18, domain="", shape=(1, 1, 4, 4), initializers=()):
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "g", [given], [result], list(initializers))
+    opsets = [helper.make_opsetid("", opset)]
+    if domain:
+        opsets.append(helper.make_opsetid(domain, 1))
+    return helper.make_model(graph, opset_imports=opsets)
+
+
+def node(kind, inputs, outputs, **attributes):
+    return helper.make_node(kind, inputs, outputs, name=f"module/{kind}", **attributes)
+
+
+def test_a_plain_graph_passes():
+    check_graph(model([node("Relu", ["x"], ["y"])]))
+
+
+@pytest.mark.parametrize("kind", ["Cos", "Sin", "Shape", "Size", "NonZero"])
+def test_what_should_have_been_folded_is_refused_by_name(kind):
+    with pytest.raises(BundleError, match=f"module/{kind}"):
+        check_graph(model([node(kind, ["x"], ["z"]), node("Relu", ["x"], ["y"])]))
+
+
+def test_a_branch_is_refused():
+    branch = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["b"])],
+        "b",
+        [],
+        [helper.make_tensor_value_info("b", TensorProto.FLOAT, (1, 1, 4, 4))],
+    )
+    condition = numpy_helper.from_array(np.array(True), "c")
+    choice = node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+    with pytest.raises(BundleError, match="module/If"):
+        check_graph(model([choice], initializers=[condition]))
+
+
+def test_a_cubic_resize_is_refused_and_a_linear_one_passes():
+    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "s")
+    for mode in ("cubic", "linear"):
+        graph = model([node("Resize", ["x", "", "s"], ["y"], mode=mode)], initializers=[scales])
+        if mode == "linear":
+            check_graph(graph)
+            continue
+        with pytest.raises(BundleError, match=r"module/Resize \(cubic\)"):
+            check_graph(graph)
+
+
+def test_integer_arithmetic_is_refused():
+    nodes = [
+        node("Cast", ["x"], ["i"], to=TensorProto.INT64),
+        helper.make_node("Cast", ["i"], ["y"], name="back", to=TensorProto.FLOAT),
+    ]
+    with pytest.raises(BundleError, match=r"module/Cast \(computes integers\)"):
+        check_graph(model(nodes))
+
+
+def test_a_shape_that_is_not_known_is_refused():
+    with pytest.raises(BundleError, match=r"module/Relu \(shape known only at run time\)"):
+        check_graph(model([node("Relu", ["x"], ["y"])], shape=("batch", 1, 4, 4)))
+
+
+def test_operators_of_one_runtime_are_refused():
+    custom = helper.make_node("Gelu", ["x"], ["z"], name="g", domain="com.microsoft")
+    with pytest.raises(BundleError, match=r"operators of com\.microsoft"):
+        check_graph(model([custom, node("Relu", ["x"], ["y"])], domain="com.microsoft"))
+
+
+def test_an_opset_that_jetpack_6_cannot_read_is_refused():
+    with pytest.raises(BundleError, match="opset 21, over 20"):
+        check_graph(model([node("Relu", ["x"], ["y"])], opset=21))
+
+
+def test_every_reason_is_given_with_the_next_step():
+    with pytest.raises(BundleError) as caught:
+        check_graph(model([node("Cos", ["x"], ["z"]), node("Sin", ["z"], ["y"])]))
+    assert str(caught.value) == (
+        "the traced graph is not fit for TensorRT: module/Cos; module/Sin; use the versions of "
+        "torch, onnx and onnxsim that constraints.txt names"
+    )
