@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from lunar_runtime import __version__
+from lunar_runtime.command_line import run_command
 
 if TYPE_CHECKING:
     import msgspec
 
 
-class Group(click.Group):
-    """Commands whose expected failures are one line and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a LunarError ends it."""
-        from lunar_runtime.errors import LunarError
-
-        try:
-            return super().invoke(ctx)
-        except LunarError as error:
-            click.echo(f"lunar-bench: {error}", err=True)
-            sys.exit(error.exit_code)
+NAME = "lunar-bench"
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="lunar-edge")
-def main() -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=NAME)
+def command() -> None:
     """Measure what a bundle costs on this machine."""
 
 
@@ -37,7 +28,7 @@ SAVE = click.option(
 )
 
 
-@main.command()
+@command.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
@@ -57,7 +48,7 @@ def compare(bundle: Path, rounds: int, threads: int, save: Path | None) -> None:
     _save(result, save)
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@command.command()
 @click.option("--runs", type=click.IntRange(1), default=3, show_default=True)
 @SAVE
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, required=True)
@@ -73,6 +64,11 @@ def footprint(runs: int, save: Path | None, arguments: tuple[str, ...]) -> None:
     _save(result, save)
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point."""
+    run_command(command, NAME, arguments)
+
+
 def _save(result: msgspec.Struct, path: Path | None) -> None:
     if path is None:
         return
@@ -82,7 +78,3 @@ def _save(result: msgspec.Struct, path: Path | None) -> None:
     with atomic_path(path) as temporary:
         text = msgspec.json.format(msgspec.json.encode(result), indent=2)
         temporary.write_bytes(text + b"\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -58,7 +58,7 @@ def measure_footprint(arguments: list[str], runs: int) -> Footprint:
 def _run(arguments: list[str]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = [] if "--help" in arguments else ["--out", str(Path(folder) / "out")]
-        command = [sys.executable, "-m", "lunar_runtime.cli", *arguments, *out]
+        command = [sys.executable, "-m", "lunar_runtime", *arguments, *out]
         begin = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         assert process.stderr is not None
