@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from .errors import LunarError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+# What click 8.2 and later raise for a group without a command: its message is the whole help.
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
 def run_command(
@@ -36,7 +38,10 @@ def run_command(
     except click.exceptions.Exit as stop:  # --help, --version
         code = stop.exit_code
     except click.ClickException as error:
-        fail(name, f"{error.format_message().rstrip('.')}; see {name} --help")
+        if isinstance(error, _NO_ARGUMENTS):
+            click.echo(error.format_message(), err=True)
+        else:
+            fail(name, f"{error.format_message().rstrip('.')}; see {name} --help")
         code = error.exit_code
     except LunarError as error:
         fail(name, str(error))
