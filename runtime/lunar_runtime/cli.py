@@ -245,7 +245,8 @@ def _show(report: Report, as_json: bool) -> None:
 
         click.echo(encode_report(report).decode())
         return
-    view, camera = report.views[0], report.camera_left
+    view = report.views[0]
+    camera = report.camera_right if view.view == "right" else report.camera_left
     width, height = report.mapping.network_width, report.mapping.network_height
     rows = [
         ("unit", _unit(report)),
@@ -282,6 +283,5 @@ def _slope(report: Report) -> str:
     if not view.slope_deg:
         return "none"
     steep = view.steeper_than["15"]
-    return (
-        f"median {view.slope_deg['p50']:.1f} deg, {steep:.0%} over 15 deg (up: {report.up.source})"
-    )
+    source = "the paper's" if report.options.slope == "paper" else f"up: {report.up.source}"
+    return f"median {view.slope_deg['p50']:.1f} deg, {steep:.0%} over 15 deg ({source})"

@@ -122,9 +122,10 @@ def _write_preview(result: StereoResult, folder: Path) -> None:
         result.confidence,
         unit=result.unit,
         relief=relief,
+        caption=f"{result.primary.capitalize()} image",
         title=(
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
-            f"scale: {result.scale.source.value}; slope from up of: {result.up.source}; "
+            f"scale: {result.scale.source.value}; slope {_slope_source(result)}; "
             f"{result.model.student} {result.model.precision} on {result.model.device}",
         ),
     )
@@ -132,6 +133,11 @@ def _write_preview(result: StereoResult, folder: Path) -> None:
     if not done:
         raise OutputError(f"{folder}: OpenCV cannot encode a PNG; install a build with PNG")
     (folder / "preview.png").write_bytes(encoded.tobytes())
+
+
+def _slope_source(result: StereoResult) -> str:
+    paper = result.options.slope == "paper"
+    return "per pixel, as in the paper" if paper else f"from up of: {result.up.source}"
 
 
 def _primary(result: StereoResult) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """One picture that shows at a glance what came out.
 
-Columns: the left image, depth, relief, slope and, where there is one, confidence. From orbit, depth
+Columns: the image, depth, relief, slope and, where there is one, confidence. From orbit, depth
 is a tilted plane with a few per cent of terrain on it, so depth alone looks like a smooth ramp
 whatever the terrain; relief is what remains when the plane is taken away.
 """
@@ -48,7 +48,7 @@ class _Panel:
 
 
 def render_preview(
-    left_grey: NDArray[np.uint8],
+    grey: NDArray[np.uint8],
     depth: NDArray[Any],
     slope: NDArray[Any],
     confidence: NDArray[Any] | None = None,
@@ -56,11 +56,12 @@ def render_preview(
     unit: str,
     relief: NDArray[Any] | None = None,
     title: Sequence[str] = (),
+    caption: str = "Left image",
 ) -> NDArray[np.uint8]:
-    """Draw left image | depth | relief | slope (| confidence) with colour bars, numbers and units.
+    """Draw image | depth | relief | slope (| confidence) with colour bars, numbers and units.
 
     Args:
-        left_grey: (H, W) uint8.
+        grey: (H, W) uint8.
         depth: (H, W), in `unit`; NaN = invalid, here and below.
         slope: (H, W) degrees.
         confidence: (H, W), higher = surer.
@@ -68,23 +69,22 @@ def render_preview(
         relief: (H, W) height above the scene's plane, in `unit`; None = how much nearer than the
             best plane a pixel is, along the line of sight's z.
         title: Lines above the panels; what is not ASCII is drawn as "?".
+        caption: Above the image.
 
     Returns:
         (h, w, 3) uint8, BGR as OpenCV writes it.
 
     Raises:
-        InputError: The shapes differ, or `left_grey` is not (H, W) uint8.
+        InputError: The shapes differ, or `grey` is not (H, W) uint8.
     """
-    left_grey = np.asarray(left_grey)
-    if left_grey.ndim != 2 or left_grey.dtype != np.uint8 or left_grey.size == 0:
-        raise InputError(
-            f"left_grey must be (H, W) uint8, not {left_grey.dtype} of shape {left_grey.shape}"
-        )
+    grey = np.asarray(grey)
+    if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
+        raise InputError(f"grey must be (H, W) uint8, not {grey.dtype} of shape {grey.shape}")
     maps = {"depth": depth, "slope": slope, "confidence": confidence, "relief": relief}
     for name, values in maps.items():
-        if values is not None and np.asarray(values).shape != left_grey.shape:
+        if values is not None and np.asarray(values).shape != grey.shape:
             raise InputError(
-                f"{name} must be {left_grey.shape} like the image, not {np.asarray(values).shape}"
+                f"{name} must be {grey.shape} like the image, not {np.asarray(values).shape}"
             )
     if relief is None:
         relief = _nearer_than_plane(np.asarray(depth))
@@ -92,9 +92,9 @@ def render_preview(
     else:
         relief_note = "height above the plane"
 
-    height, width = left_grey.shape
+    height, width = grey.shape
     panels = [
-        _Panel("Left image", f"{width} x {height} px", np.repeat(left_grey[..., None], 3, -1)),
+        _Panel(caption, f"{width} x {height} px", np.repeat(grey[..., None], 3, -1)),
         _length_panel("Depth", "", depth, unit, _map(cv2.COLORMAP_VIRIDIS), around_zero=False),
         _length_panel("Relief", relief_note, relief, unit, _diverging(), around_zero=True),
         _slope_panel(slope),

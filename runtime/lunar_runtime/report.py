@@ -116,7 +116,8 @@ class ViewReport(_Record, frozen=True, kw_only=True):
         valid_fraction: Pixels with a depth.
         depth: Percentiles (`p5` …), in the result's unit.
         slope_deg: Percentiles.
-        steeper_than: Threshold in degrees -> share of the valid pixels that are steeper.
+        steeper_than: Threshold in degrees -> share of the pixels with a slope that are steeper;
+            empty where there is none.
         confidence: Percentiles.
     """
 
@@ -289,8 +290,7 @@ def _view(result: StereoResult, side: Side) -> ViewReport:
         depth=_percentiles(view.depth),
         slope_deg=_percentiles(view.slope),
         steeper_than={
-            str(limit): float(np.mean(slope > limit)) if slope.size else 0.0
-            for limit in _HAZARD_DEG
+            str(limit): float(np.mean(slope > limit)) for limit in _HAZARD_DEG if slope.size
         },
         confidence=_percentiles(view.confidence),
     )

@@ -38,6 +38,13 @@ def test_the_left_image_is_shown_as_it_is() -> None:
     np.testing.assert_array_equal(panel[2::5, 2::5], np.repeat(GREY[..., None], 3, -1))
 
 
+def test_the_caption_names_the_view() -> None:
+    left = render_preview(GREY, DEPTH, SLOPE, unit="m")
+    right = render_preview(GREY, DEPTH, SLOPE, unit="m", caption="Right image")
+    assert left.shape == right.shape
+    assert not np.array_equal(left, right)
+
+
 def test_invalid_pixels_have_a_colour_of_their_own() -> None:
     depth, slope = DEPTH.copy(), SLOPE.copy()
     depth[:30], slope[:, :20] = np.nan, np.inf
@@ -135,7 +142,7 @@ def test_the_same_input_gives_the_same_picture() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((GREY.astype(float), DEPTH, SLOPE), r"left_grey must be \(H, W\) uint8, not float64"),
+        ((GREY.astype(float), DEPTH, SLOPE), r"grey must be \(H, W\) uint8, not float64"),
         ((GREY, DEPTH[1:], SLOPE), r"depth must be \(60, 80\) like the image, not \(59, 80\)"),
         ((GREY, DEPTH, SLOPE[:, 1:]), r"slope must be \(60, 80\)"),
         ((GREY, DEPTH, SLOPE, DEPTH.T), r"confidence must be \(60, 80\)"),
