@@ -77,7 +77,10 @@ def check_folder(path: Path | str, *, overwrite: bool, owned: Collection[str]) -
         raise OutputError(f"{path}: is a file, not a folder; choose another name")
     if exists and not overwrite:
         raise OutputError(f"{path}: exists already; add --overwrite or choose another name")
-    names = sorted(entry.name for entry in final.iterdir()) if exists else []
+    try:
+        names = sorted(entry.name for entry in final.iterdir()) if exists else []
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
     foreign = [name for name in names if name not in owned]
     if foreign:
         raise OutputError(
@@ -119,7 +122,11 @@ def _swap(new: Path, final: Path) -> None:
         new.rename(final)
         return
     old = Path(tempfile.mkdtemp(prefix=".lunar-old-", dir=final.parent))
-    final.rename(old)  # rename(2) replaces an empty folder
+    try:
+        final.rename(old)  # rename(2) replaces an empty folder
+    except OSError:  # a mount point, say
+        old.rmdir()
+        raise
     try:
         new.rename(final)
     except BaseException:

@@ -76,8 +76,6 @@ def _folder(folder: Path) -> list[Pair]:
                 )
             lefts, rights = images[::2], images[1::2]
     except OSError as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
     if not lefts:
         kinds = ", ".join(sorted(SUFFIXES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 from lunar_runtime.atomic_folder import atomic_folder, check_folder
@@ -60,6 +61,22 @@ def test_overwrite_leaves_only_the_new_files(tmp_path):
         (folder / "b").write_text("new")
     assert entries(tmp_path / "out") == ["b"]
     assert entries(tmp_path) == ["out"]
+
+
+def test_a_folder_that_cannot_be_moved_stays_and_nothing_is_left(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a").write_text("old")
+
+    def busy(self, target):
+        raise OSError(16, "Device or resource busy")
+
+    with pytest.raises(OutputError, match="busy"):  # noqa: SIM117
+        with atomic_folder(out, overwrite=True, owned={"a"}) as folder:
+            (folder / "a").write_text("new")
+            monkeypatch.setattr(Path, "rename", busy)  # as of a mount point
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (out / "a").read_text() == "old"
 
 
 def test_a_link_to_the_folder_stays_a_link(tmp_path):
