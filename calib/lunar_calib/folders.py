@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Literal
 
+from lunar_runtime.atomic import make_folder
 from lunar_runtime.errors import OutputError
 
 from .stereolunar import DepthFormat, ImageFormat
@@ -45,11 +46,7 @@ def write_folder(
     """
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: not empty; add --overwrite or choose another folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise OutputError(f"{out}: cannot write ({why}); choose another place") from error
+    make_folder(out)
     style = (size_px, preset, kind, layout, depth, image)
     tasks = [(out / f"paire{i + 1:05d}", 2 * i, pair_seed(seed, i), *style) for i in range(count)]
     if jobs <= 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from lunar_runtime.atomic import atomic_path
+from lunar_runtime.atomic import atomic_path, make_folder
 
 from .renderer import RenderedPair
 
@@ -40,7 +40,7 @@ def write_rig_pair(pair: RenderedPair, folder: Path | str) -> Path:
         OutputError: A file cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, view in (("left", pair.left), ("right", pair.right)):
         _, encoded = cv2.imencode(".png", view.image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         with atomic_path(folder / f"{name}.png") as file:

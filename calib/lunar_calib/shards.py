@@ -8,9 +8,8 @@ A shard is a folder `shard_00000/` of plain `.npy` arrays for N pairs (256 but f
     intrinsics.npy                    (N, 3, 3) float64, the same for both cameras
     specs.json                        list of N `PairSpec` dicts
 
-`DEPTH_RELATIVE_ERROR`: float32 depth is exact to 6e-8 of itself. A shard is written under a
-temporary name and renamed when complete, so that a stopped run resumes at the first absent one.
-Shards depend on the seed and their number only: not on the jobs, not on the count.
+A shard is written under a temporary name and renamed when complete, so that a stopped run resumes
+at the first absent one. Shards depend on the seed and their number only, not on the jobs.
 """
 
 from __future__ import annotations
@@ -24,12 +23,13 @@ from pathlib import Path
 
 import click
 import numpy as np
-from lunar_runtime.errors import InputError
+from lunar_runtime.atomic import make_folder
+from lunar_runtime.command_line import run_command
+from lunar_runtime.errors import InputError, OutputError
 from numpy.typing import NDArray
 
 PAIRS_PER_SHARD = 256
 PAIRS_PER_TERRAIN = 8
-DEPTH_RELATIVE_ERROR = 6e-8
 
 ARRAYS = (
     "left_image",
@@ -71,11 +71,16 @@ def render_shard(
 
 
 def write_shard(out: Path, seed: int, index: int, size_px: int, count: int, preset: str) -> Path:
-    """Render one shard into `out/shard_<index>`; returns it. A complete one is left alone."""
+    """Render one shard into `out/shard_<index>`; returns it. A complete one is left alone.
+
+    Raises:
+        OutputError: The one that is there holds other pairs than those asked for.
+    """
     from .renderer import RenderedPair
 
     target = out / f"shard_{index:05d}"
     if target.exists():
+        _require_same(target, seed, index, size_px, count)
         return target
     partial = out / f".shard_{index:05d}.{os.getpid()}"
     partial.mkdir(parents=True)
@@ -117,7 +122,7 @@ def write_shards(
     out: Path, count: int, size_px: int, seed: int, jobs: int = 1, preset: str = "mix"
 ) -> Iterator[Path]:
     """Write `count` pairs; yields each shard's folder as it is done."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     tasks = [
         (out, seed, i, size_px, min(PAIRS_PER_SHARD, count - i * PAIRS_PER_SHARD), preset)
         for i in range(-(-count // PAIRS_PER_SHARD))
@@ -150,6 +155,16 @@ def open_shards(folder: Path) -> list[dict[str, NDArray[np.generic]]]:
     ]
 
 
+def _require_same(shard: Path, seed: int, index: int, size_px: int, count: int) -> None:
+    specs = json.loads((shard / "specs.json").read_text())
+    first = _seed(seed, index * PAIRS_PER_SHARD, 2)
+    if (specs[0]["seed"], specs[0]["size_px"]) != (first, size_px) or len(specs) < count:
+        raise OutputError(
+            f"{shard}: holds {len(specs)} pairs of {specs[0]['size_px']} px, of another seed, size "
+            "or count than asked for; remove it or choose another folder"
+        )
+
+
 def _seed(seed: int, number: int, stream: int) -> int:
     return int(np.random.SeedSequence([seed, number, stream]).generate_state(1)[0])
 
@@ -179,4 +194,4 @@ def main(count: int, size_px: int, seed: int, out: Path, jobs: int, preset: str)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, "lunar_calib.shards")

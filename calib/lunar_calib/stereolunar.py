@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from lunar_runtime.atomic import atomic_path
+from lunar_runtime.atomic import atomic_path, make_folder
 from lunar_runtime.errors import InputError
 from lunar_runtime.images import read_image
 from numpy.typing import NDArray
@@ -170,11 +170,12 @@ def write_pair(
 
     Raises:
         InputError: `number` is odd, or OpenEXR is asked for and not installed.
+        OutputError: The folder or a file cannot be written.
     """
     if number % 2:
         raise InputError(f"frame number {number} is odd; left views have even numbers")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stems = (folder / f"im_{number:05d}", folder / f"im_{number + 1:05d}")
     for stem, view in zip(stems, (pair.left, pair.right), strict=True):
         options = [cv2.IMWRITE_JPEG_QUALITY, 95] if image == "jpg" else []

@@ -49,6 +49,15 @@ def test_a_stopped_run_goes_on_and_gives_the_same_shards(tmp_path):
             assert file.read_bytes() == (tmp_path / "b" / folder.name / file.name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    "count, size_px, seed", [(4, 64, 1), (2, 64, 2), (2, 32, 1)], ids=["count", "seed", "size"]
+)
+def test_a_shard_of_another_set_is_not_taken_for_this_one(tmp_path, count, size_px, seed):
+    list(shards.write_shards(tmp_path, 2, 64, 1))
+    with pytest.raises(OSError, match=r"shard_00000: holds 2 pairs of 64 px, of another"):
+        list(shards.write_shards(tmp_path, count, size_px, seed))
+
+
 def test_an_unfinished_shard_leaves_nothing(tmp_path, monkeypatch):
     def fails(*args, **kwargs):
         raise KeyboardInterrupt
