@@ -239,7 +239,7 @@ def tilted_plane(frame: Tensor, height: int, width: int) -> Tensor:
         (B, H, W, 3).
     """
     rays = nominal_rays(height, width, frame.device)
-    slopes, matrix, translation = frame.split((2, 9, 3), dim=-1)
+    slopes, matrix, translation = frame[:, :2], frame[:, 2:11], frame[:, 11:]
     inverse = 1.0 + (rays[..., :2] * slopes[:, None, None]).sum(-1, keepdim=True)  # (B, H, W, 1)
     points = rays / inverse.clamp_min(0.2)
     turned = points.flatten(1, 2) @ matrix.view(-1, 3, 3).transpose(1, 2)  # (B, H·W, 3)
