@@ -89,8 +89,9 @@ def scale_from_baseline(
         smallest = _MIN_BASELINE_OVER_DEPTH * _positive("median depth", median_depth, unit="units")
     if baseline <= smallest:
         raise InputError(
-            "the two views show no parallax (the same image twice, or a camera that only turned), "
-            "so the baseline cannot fix the scale; give the altitude instead, or neither"
+            "the two views show no parallax (the same image twice, a camera that only turned, or a "
+            "pair that the network does not understand), so the baseline cannot fix the scale; "
+            "give --altitude-m instead, or no baseline (in a rig: no right_from_left)"
         )
     return Scale(_positive("scale", baseline_m / baseline, unit="metres per unit"), source)
 

@@ -16,6 +16,7 @@ from .preprocess import FrameMapping
 from .result import CameraEstimate, Geometry, Side, UpEstimate, ViewResult
 from .scale import (
     Scale,
+    ScaleSource,
     relative_scale,
     scale_from_altitude,
     scale_from_baseline,
@@ -24,6 +25,8 @@ from .scale import (
 from .slope import slope_deg, slope_paper_deg
 
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
+_SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
+_MISPLACED_DEG = 30.0  # where half of the recovered baseline is error: sin 30° = 0.5
 
 
 def solve_geometry(
@@ -64,6 +67,8 @@ def solve_geometry(
         pose = _pose(right, confidence_right, camera_right, options, warnings)
     plane = _plane(left, confidence_left, options, rig, warnings)
     scale = _scale(left, pose, plane, options, rig, warnings)
+    if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and pose is not None:
+        _doubt_scale(left, pose, rig, warnings)
 
     left = _times(left, scale.factor)
     right = None if right is None else _times(right, scale.factor)
@@ -214,6 +219,36 @@ def _scale(
         )
         return relative_scale()
     return scale_from_rig(pose.right_from_left, rig.right_from_left, median_depth=depth)
+
+
+def _doubt_scale(
+    points: NDArray[np.float32], pose: PoseEstimate, rig: Rig, warnings: list[str]
+) -> None:
+    right = _camera_centre(pose.right_from_left)
+    share = float(np.linalg.norm(right) / np.nanmedian(points[..., 2]))
+    if 0 < share < _SHORT_BASELINE:
+        warnings.append(
+            f"scale: the baseline is {share:.1%} of the depth, so a pointmap error of 1 % moves "
+            "the scale by 16 % and more; --altitude-m is safer"
+        )
+    if rig.right_from_left is None:
+        return
+    given = _camera_centre(rig.right_from_left)
+    if not given.any():  # a rig that tells the turn alone, beside --baseline-m
+        return
+    cosine = float(right @ given / (np.linalg.norm(right) * np.linalg.norm(given)))
+    angle = math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+    if angle > _MISPLACED_DEG:
+        warnings.append(
+            f"scale: the right camera was recovered {angle:.0f} degrees from where the rig has "
+            "it, so metres are doubtful; check which image is the left one, or give --altitude-m"
+        )
+
+
+def _camera_centre(right_from_left: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) of the right camera, left camera's frame."""
+    centre: NDArray[np.float64] = -right_from_left[:3, :3].T @ right_from_left[:3, 3]
+    return centre
 
 
 def _up(plane: Plane | None, rig: Rig) -> UpEstimate:

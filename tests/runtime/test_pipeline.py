@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from lunar_runtime.bundle import write_bundle
@@ -228,6 +231,26 @@ def test_a_left_bundle_says_that_the_rigs_baseline_is_of_no_use(bundles, images,
         result = runtime.infer(*images, rig)
     assert result.unit == "relative"
     assert any("depth stays relative" in warning for warning in result.warnings)
+
+
+def test_a_rig_that_puts_the_right_camera_elsewhere_makes_metres_doubtful(bundles, images, scene):
+    swapped = np.linalg.inv(scene.right_from_left)
+    with StereoRuntime.load(bundles["both"]) as runtime:
+        assert runtime.infer(*images, Rig(right_from_left=scene.right_from_left)).warnings == ()
+        (warning,) = runtime.infer(*images, Rig(right_from_left=swapped)).warnings
+    assert re.search(r"recovered 1[78]\d degrees from where the rig has it", warning)
+
+
+def test_a_short_baseline_is_said_to_be_a_poor_scale(
+    tmp_path, make_bundle, make_outputs, scene, images
+):
+    pose = scene.right_from_left.copy()
+    pose[:3, 3] *= 0.1
+    short = dataclasses.replace(scene, right_from_left=pose)
+    with StereoRuntime.load(make_bundle(tmp_path / "b", "both", make_outputs(short, "both"))) as r:
+        (warning,) = r.infer(*images, baseline_m=short.baseline_m).warnings
+        assert r.infer(*images, altitude_m=short.altitude_m).warnings == ()
+    assert re.search(r"the baseline is \d\.\d% of the depth.*--altitude-m is safer", warning)
 
 
 def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(
