@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-LIBRARIES = ("lunar-edge", "numpy", "onnxruntime", "opencv-python", "torch", "onnx")
+LIBRARIES = ("lunar-edge", "numpy", "onnxruntime", "opencv-python-headless", "torch", "onnx")
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from lunar_runtime import __version__
+from lunar_runtime.command_line import run_command
 
+NAME = "lunar-distill"
 EXISTING = click.Path(path_type=Path, exists=True)
 
 
-class Group(click.Group):
-    """Commands whose expected failures are one line and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a LunarError ends it."""
-        from lunar_runtime.errors import LunarError
-
-        try:
-            return super().invoke(ctx)
-        except LunarError as error:
-            click.echo(f"lunar-distill: {error}", err=True)
-            sys.exit(error.exit_code)
-
-
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="lunar-edge")
-def main() -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=NAME)
+def command() -> None:
     """Train a student of the family, and measure it against the truth."""
 
 
-@main.command()
+@command.command()
 @click.option("--data", type=EXISTING, multiple=True, required=True, help="Folder of shards.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--student", default="S0", show_default=True, help="Family id.")
+@click.option(
+    "--student",
+    type=click.Choice(["S0", "S1", "S2", "S3", "S4", "teacher"]),
+    default="S0",
+    show_default=True,
+)
 @click.option(
     "--init", type=EXISTING, help="Checkpoint to start from (any that lunar-export takes)."
 )
@@ -87,11 +81,12 @@ def supervise(
         if initial is None:
             raise UsageError("--copy-left needs --init: there is no trained left view to copy")
         copy_left_to_right(initial)
+    pairs = RenderedPairs(list(data), chosen.size_px)
     trainer = Trainer(chosen, out, initial)
     if trainer.resume():
         click.echo(f"resumed at step {trainer.step}", err=True)
     deadline = math.inf if minutes is None else time.time() + 60 * minutes
-    train(trainer, RenderedPairs(list(data), chosen.size_px), deadline=deadline)
+    train(trainer, pairs, deadline=deadline)
     if trainer.finished:
         save_checkpoint(trainer.averaged, out / "student.safetensors")
         click.echo(str(out / "student.safetensors"))
@@ -99,7 +94,7 @@ def supervise(
         click.echo(f"stopped at step {trainer.step}; run the same command to go on", err=True)
 
 
-@main.command()
+@command.command()
 @click.option("--ckpt", type=EXISTING, required=True, help="Checkpoint.")
 @click.option("--data", type=EXISTING, help="Folder of shards that the student has not seen.")
 @click.option("--stereolunar", type=EXISTING, help="Folder in StereoLunar's layout.")
@@ -155,6 +150,11 @@ def evaluate(
         record = {"student": student.config.id, "size_px": size_px, "summary": asdict(summary)}
         with atomic_path(save) as path:
             path.write_text(json.dumps({**record, "pairs": rows}, indent=1) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `lunar-distill`; see `run_command` for the exit codes."""
+    run_command(command, NAME, arguments)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ serves as 2 · 4 · 4 · 2 different ones.
 
 from __future__ import annotations
 
-import functools
 import json
 import queue
 import threading
@@ -23,7 +22,6 @@ from lunar_calib.cameras import cam2world
 from lunar_calib.renderer import sun_vector
 from lunar_calib.shards import open_shards
 from lunar_calib.spec import PairSpec
-from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -55,28 +53,21 @@ class Batch:
 
 
 class RenderedPairs:
-    """Every pair of a folder of shards; new shards are picked up by `refresh`."""
+    """Every pair of some folders of shards, at one size.
+
+    Raises:
+        InputError: A folder has none.
+    """
 
     def __init__(self, folders: list[Path], size_px: int) -> None:
-        self.folders = folders
         self.size_px = size_px
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Look for shards again.
-
-        Raises:
-            InputError: There is none.
-        """
-        self.shards = [shard for folder in self.folders for shard in open_shards(folder)]
-        if not self.shards:
-            raise InputError(
-                f"{self.folders[0]}: no shards; render some with python -m lunar_calib.shards"
-            )
-        files = [
-            file for folder in self.folders for file in sorted(folder.glob("shard_*/specs.json"))
-        ]
-        self.suns = [_shard_suns(file) for file in files]
+        self.shards, self.suns = [], []
+        for folder in folders:
+            shards = open_shards(folder)
+            # One that is completed at this moment belongs to neither list.
+            files = sorted(folder.glob("shard_*/specs.json"))[: len(shards)]
+            self.shards += shards
+            self.suns += [_shard_suns(file) for file in files]
         counts = [len(shard["intrinsics"]) for shard in self.shards]
         self.index = [(s, i) for s, count in enumerate(counts) for i in range(count)]
 
@@ -159,7 +150,6 @@ def _change(
     return images, depths, right_from_left, suns
 
 
-@functools.cache
 def _shard_suns(specs: Path) -> NDArray[np.float64]:
     """(N, 2, 3) of a whole shard."""
     return np.stack([_suns(PairSpec.from_dict(spec)) for spec in json.loads(specs.read_text())])
@@ -201,8 +191,6 @@ def batches(pairs: RenderedPairs, batch_size: int, seed: int, start: int) -> Ite
         try:
             while True:
                 rng = np.random.default_rng([seed, step])
-                if step % 200 == 0:
-                    pairs.refresh()
                 ready.put(pairs.batch(rng.integers(len(pairs), size=batch_size), rng))
                 step += 1
         except Exception as error:

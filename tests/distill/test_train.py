@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
 from lunar_distill.cli import main
 from lunar_distill.evaluate import measure, rendered_pairs, summarise
 from lunar_distill.pairs import RenderedPairs
@@ -64,16 +63,23 @@ def test_an_untrained_student_scores_as_the_plane_or_worse(shards: Path) -> None
     assert "relief correlation" in str(result)
 
 
-def test_the_command_writes_a_checkpoint_that_loads(shards: Path, tmp_path: Path) -> None:
+def run(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    return int(stop.value.code or 0)
+
+
+def test_the_command_writes_a_checkpoint_that_loads(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
     arguments = ["supervise", "--data", str(shards), "--out", str(out), "--size", "64"]
-    result = CliRunner().invoke(main, [*arguments, "--batch", "4", "--pairs", "8"])
-    assert result.exit_code == 0, result.output
+    assert run([*arguments, "--batch", "4", "--pairs", "8"]) == 0
     assert load_checkpoint(out / "student.safetensors").config.id == "S0"
     arguments = ["evaluate", "--ckpt", str(out / "student.safetensors"), "--data", str(shards)]
-    result = CliRunner().invoke(main, [*arguments, "--size", "64", "--pairs", "2"])
-    assert result.exit_code == 0, result.output
-    assert result.output.startswith("2 pairs: AbsRel")
+    capsys.readouterr()
+    assert run([*arguments, "--size", "64", "--pairs", "2"]) == 0
+    assert capsys.readouterr().out.startswith("2 pairs: AbsRel")
     with (out / "log.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [2]
 
@@ -83,13 +89,22 @@ def test_the_command_writes_a_checkpoint_that_loads(shards: Path, tmp_path: Path
     [
         (["--size", "50"], 2, "must be a multiple of 32"),
         (["--copy-left"], 2, "--copy-left needs --init"),
-        (["--student", "S9"], 2, "no student 'S9'"),
+        (["--student", "S9"], 2, "'S9' is not one of 'S0'"),
+        (["--data", "nowhere"], 2, "'nowhere' does not exist"),
     ],
 )
 def test_wrong_usage_is_one_line(
-    shards: Path, tmp_path: Path, extra: list[str], code: int, text: str
+    shards: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    extra: list[str],
+    code: int,
+    text: str,
 ) -> None:
     arguments = ["supervise", "--data", str(shards), "--out", str(tmp_path / "run"), *extra]
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == code
-    assert text in result.output
+    assert run(arguments) == code
+    error = capsys.readouterr().err
+    assert error.startswith("lunar-distill: ")
+    assert error.count("\n") == 1
+    assert text in error
+    assert not (tmp_path / "run").exists()
