@@ -15,10 +15,9 @@ import msgspec
 import numpy as np
 import onnx
 from lunar_runtime import __version__
-from lunar_runtime.atomic_folder import check_folder
 from lunar_runtime.backends import select_backend
-from lunar_runtime.bundle import Bundle, sha256_of, write_bundle
-from lunar_runtime.errors import OutputError, UsageError
+from lunar_runtime.bundle import Bundle, check_bundle_folder, sha256_of, write_bundle
+from lunar_runtime.errors import CheckpointError, OutputError, UsageError
 from lunar_runtime.manifest import (
     OUTPUT_NAMES,
     GoldenRecord,
@@ -110,14 +109,15 @@ def export_bundle(
 
     Raises:
         UsageError: See `ExportOptions.check`.
+        CheckpointError: `checkpoint` cannot be read.
         OutputError: `out` exists or cannot be written, or the temporary folder is full.
         BundleError: The graph holds what TensorRT could not read.
         GateError: The graph does not compute what the network computes. Nothing was written.
     """
     options = options or ExportOptions()
     options.check(student)
-    if not overwrite:
-        check_folder(out, overwrite=False, owned=())  # before minutes of work, not after
+    check_bundle_folder(out, overwrite=overwrite)  # before minutes of work, not after
+    record = _student_record(student, checkpoint)
     progress = progress or Silent()
     pairs = evaluation_pairs(options.height, options.width)
     try:
@@ -125,7 +125,7 @@ def export_bundle(
             references = _run_network(student, pairs, options.outputs, progress)
             files, graph, simplifier = _make_graph(student, options, Path(work), progress)
             manifest = Manifest(
-                student=_student_record(student, checkpoint),
+                student=record,
                 graph=graph,
                 precision="fp32",
                 target="cpu",
@@ -209,10 +209,17 @@ def _unmeasured() -> ParityRecord:
 
 def _student_record(student: Student, checkpoint: Path | str | None) -> StudentRecord:
     config = student.config
+    try:
+        digest = None if checkpoint is None else sha256_of(checkpoint)
+    except OSError as error:
+        raise CheckpointError(
+            f"{checkpoint}: cannot be read ({(error.strerror or str(error)).lower()}); check the "
+            "path and its permissions"
+        ) from error
     return StudentRecord(
-        id=config.id if checkpoint is not None else f"{config.id}-untrained",
+        id=config.id if digest else f"{config.id}-untrained",
         parameters=sum(parameter.numel() for parameter in student.parameters()),
-        checkpoint_sha256=None if checkpoint is None else sha256_of(checkpoint),
+        checkpoint_sha256=digest,
         config=msgspec.to_builtins(config),
     )
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 from lunar_runtime import __version__
-from lunar_runtime.atomic_folder import check_folder
 from lunar_runtime.command_line import run_command
 from lunar_runtime.errors import CheckpointError, UsageError
 
@@ -107,9 +106,9 @@ def command(
         raise UsageError("give either --ckpt FILE or --untrained STUDENT")
     if untrained and student:
         raise UsageError("--student checks a checkpoint; --untrained already names the student")
-    if not overwrite:
-        check_folder(out, overwrite=False, owned=())  # before seconds of importing torch
+    from lunar_runtime.bundle import check_bundle_folder
 
+    check_bundle_folder(out, overwrite=overwrite)  # before seconds of importing torch
     from lunar_student import Outputs
 
     from lunar_export.bundling import ExportOptions, export_bundle

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .atomic_folder import atomic_folder
+from .atomic_folder import atomic_folder, check_folder
 from .errors import BundleError, OutputError
 from .manifest import MANIFEST_NAME, FileRecord, Manifest, check_file_name, decode, encode
 
@@ -167,6 +167,15 @@ def write_bundle(
         (folder / MANIFEST_NAME).write_bytes(text)
         decode(text, Path(path) / MANIFEST_NAME)
     return Bundle.open(path)
+
+
+def check_bundle_folder(path: Path | str, *, overwrite: bool) -> None:
+    """Refuse now what `write_bundle` would refuse after the work.
+
+    Raises:
+        OutputError: As `write_bundle`.
+    """
+    check_folder(path, overwrite=overwrite, owned=_owned(Path(path), {}))
 
 
 def sha256_of(path: Path | str) -> str:

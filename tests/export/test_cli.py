@@ -118,6 +118,17 @@ def test_a_missing_checkpoint_is_exit_3(call, tmp_path):
     )
 
 
+def test_a_folder_of_other_things_is_not_overwritten(call, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    assert call("--untrained", "S0", "--out", tmp_path, "--overwrite") == (
+        3,
+        "",
+        f"lunar-export: {tmp_path}: holds 'thesis.tex', which is not ours to overwrite; choose "
+        "another folder\n",
+    )
+    assert (tmp_path / "thesis.tex").exists()
+
+
 def test_another_student_than_expected_is_exit_3(call, checkpoint, tmp_path):
     assert call("--ckpt", checkpoint, "--student", "S2", "--out", tmp_path / "bundle") == (
         3,
