@@ -37,9 +37,9 @@ def test_training_on_one_batch_finds_its_relief(shards: Path, tmp_path: Path) ->
     import numpy as np
 
     batch = data.batch(np.arange(4))
-    terms = [trainer.update(batch) for _ in range(60)]
+    terms = [trainer.update(batch) for _ in range(40)]
     assert terms[0]["relief"] == pytest.approx(1.0, abs=0.02)  # begins as the plane
-    assert terms[-1]["relief"] < 0.7
+    assert terms[-1]["relief"] < 0.8
 
 
 def test_the_right_view_trains_from_the_left_view(shards: Path, tmp_path: Path) -> None:
