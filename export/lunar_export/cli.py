@@ -115,7 +115,7 @@ def command(
 
     options = ExportOptions(Outputs(outputs), *size)
     options.check()
-    with _progress() as progress:
+    with _progress(verbose) as progress:
         progress.begin("loading the weights")
         network = _untrained(untrained, seed) if untrained else _load(ckpt, student)
         bundle = export_bundle(
@@ -150,11 +150,11 @@ def _untrained(student: str, seed: int) -> Student:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
-    from lunar_export.progress import Silent
+def _progress(verbose: int) -> Iterator[Progress]:
+    from lunar_export.progress import Logged, Silent
 
-    if not sys.stderr.isatty():
-        yield Silent()
+    if verbose or not sys.stderr.isatty():
+        yield Logged() if verbose else Silent()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

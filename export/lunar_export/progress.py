@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
+
+_log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
@@ -20,6 +23,17 @@ class Silent:
 
     def begin(self, stage: str, steps: int = 1) -> None:
         """Ignore it."""
+
+    def step(self) -> None:
+        """Ignore it."""
+
+
+class Logged:
+    """The log listens."""
+
+    def begin(self, stage: str, steps: int = 1) -> None:
+        """Log the stage."""
+        _log.info("%s%s", stage, f", {steps} steps" if steps > 1 else "")
 
     def step(self) -> None:
         """Ignore it."""

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from lunar_export.cli import main
+from lunar_export.cli import STUDENTS, main
 from lunar_runtime.bundle import Bundle, sha256_of
+from lunar_student import FAMILY
 
 
 @pytest.fixture
@@ -69,6 +70,10 @@ def test_a_checkpoint_becomes_a_bundle(call, checkpoint, tmp_path):
     assert (code, errors) == (0, "")
     assert json.loads(printed)["student"]["id"] == "S0-untrained"
     assert Bundle.open(out).manifest.graph.width == 64
+
+
+def test_the_students_to_choose_from_are_the_family():
+    assert tuple(FAMILY) == STUDENTS
 
 
 @pytest.mark.parametrize(
