@@ -49,8 +49,15 @@ def load_checkpoint(path: str | os.PathLike[str], *, decoder_heads: int | None =
     shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
     with torch.device("meta"):
         student = Student(infer_config(shapes, path, decoder_heads))
-    expected = {key: tuple(tensor.shape) for key, tensor in student.state_dict().items()}
+    own = student.state_dict()
+    expected = {key: tuple(tensor.shape) for key, tensor in own.items()}
     _compare(shapes, expected, student.config.id, path)
+    other = [key for key in own if weights[key].dtype != own[key].dtype]
+    if other:
+        raise CheckpointError(
+            f"{path}: {_some(other)} hold {weights[other[0]].dtype}, not real numbers; export the "
+            "floating-point checkpoint, not a quantised one"
+        )
     _refuse_non_finite(weights, path)
     student.load_state_dict(weights, assign=True)
     return student.eval()

@@ -171,6 +171,15 @@ def test_weights_that_are_not_finite_are_refused_by_name(tmp_path, weights, valu
     )
 
 
+def test_quantised_weights_are_refused(tmp_path, weights):
+    weights["dec_norm.bias"] = weights["dec_norm.bias"].to(torch.int8)
+    torch.save(weights, tmp_path / "s0.pt")
+    assert refusal(tmp_path / "s0.pt") == (
+        "dec_norm.bias hold torch.int8, not real numbers; export the floating-point checkpoint, "
+        "not a quantised one"
+    )
+
+
 def test_a_foreign_network_is_refused(tmp_path):
     torch.save(torch.nn.Linear(2, 3).state_dict(), tmp_path / "linear.pt")
     assert "not a network of this family" in refusal(tmp_path / "linear.pt")
