@@ -54,7 +54,17 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         scores = op.MatMul(scaled, op.Transpose(key, perm=[0, 1, 3, 2]))
         return op.MatMul(op.Softmax(scores, axis=-1), value)
 
-    return {torch.ops.aten.scaled_dot_product_attention.default: attention}
+    def gelu(x: Any, approximate: str = "none") -> Any:
+        """x·(1 + erf(x/√2))·½, in the order in which ONNX Runtime fuses it."""
+        assert approximate == "none", "the family uses the exact GELU"
+        error = op.Erf(op.Div(x, op.Constant(value_float=math.sqrt(2))))
+        doubled = op.Mul(x, op.Add(error, op.Constant(value_float=1.0)))
+        return op.Mul(doubled, op.Constant(value_float=0.5))
+
+    return {
+        torch.ops.aten.scaled_dot_product_attention.default: attention,
+        torch.ops.aten.gelu.default: gelu,
+    }
 
 
 @contextlib.contextmanager

@@ -239,9 +239,10 @@ def _doubt_scale(
     cosine = float(right @ given / (np.linalg.norm(right) * np.linalg.norm(given)))
     angle = math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
     if angle > _MISPLACED_DEG:
-        warnings.append(
-            f"scale: the right camera was recovered {angle:.0f} degrees from where the rig has "
-            "it, so metres are doubtful; check which image is the left one, or give --altitude-m"
+        raise InputError(
+            f"the right camera was recovered {angle:.0f} degrees from where the rig has it, so the "
+            "baseline cannot fix the scale; check which image is the left one, give --altitude-m, "
+            "or leave right_from_left out of the rig"
         )
 
 

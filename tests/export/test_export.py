@@ -199,6 +199,22 @@ def test_attention_is_two_products_and_a_softmax_scaled_once(everything):
     assert len(scaled) == 1
 
 
+def test_onnx_runtime_fuses_every_gelu_and_the_scale_of_attention(everything, tmp_path):
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3  # it warns that such a file is of this machine
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    onnxruntime.InferenceSession(
+        str(everything.model_path), options, providers=["CPUExecutionProvider"]
+    )
+    kinds = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    encoder, decoder, heads = 12, 2 * 2, 2
+    assert "Erf" not in kinds
+    assert sum("Gelu" in kind for kind in kinds) == encoder + decoder + heads
+    # A decoder layer attends to itself and to the other view.
+    assert kinds.count("FusedMatMul") == encoder + 2 * decoder
+
+
 @pytest.mark.parametrize("member", ["S1", "S4"])
 def test_the_other_encoders_export_with_all_they_have(member, small, tmp_path):
     student = small(member)

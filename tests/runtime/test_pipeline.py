@@ -233,12 +233,16 @@ def test_a_left_bundle_says_that_the_rigs_baseline_is_of_no_use(bundles, images,
     assert any("depth stays relative" in warning for warning in result.warnings)
 
 
-def test_a_rig_that_puts_the_right_camera_elsewhere_makes_metres_doubtful(bundles, images, scene):
+def test_a_rig_that_puts_the_right_camera_elsewhere_gives_no_metres(bundles, images, scene):
     swapped = np.linalg.inv(scene.right_from_left)
     with StereoRuntime.load(bundles["both"]) as runtime:
         assert runtime.infer(*images, Rig(right_from_left=scene.right_from_left)).warnings == ()
-        (warning,) = runtime.infer(*images, Rig(right_from_left=swapped)).warnings
-    assert re.search(r"recovered 1[78]\d degrees from where the rig has it", warning)
+        with pytest.raises(
+            InputError, match=r"recovered 1[78]\d degrees from where the rig has it"
+        ):
+            runtime.infer(*images, Rig(right_from_left=swapped))
+        fixed = runtime.infer(*images, Rig(right_from_left=swapped), altitude_m=100.0)
+    assert fixed.unit == "m"
 
 
 def test_a_short_baseline_is_said_to_be_a_poor_scale(
