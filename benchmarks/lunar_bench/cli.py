@@ -49,6 +49,37 @@ def compare(bundle: Path, rounds: int, threads: int, save: Path | None) -> None:
 
 
 @command.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of rendered shards.")
+@click.option(
+    "--stereolunar", type=click.Path(path_type=Path), help="Folder in StereoLunar's layout."
+)
+@click.option("--pairs", "count", type=click.IntRange(1), default=256, show_default=True)
+@SAVE
+def accuracy(
+    bundle: Path, data: Path | None, stereolunar: Path | None, count: int, save: Path | None
+) -> None:
+    """Measure BUNDLE's left pointmaps against the truth, beside the plane null."""
+    from lunar_bench.accuracy import measure_bundle
+
+    result = measure_bundle(bundle, data, stereolunar, count)
+    m = result.medians
+    click.echo(
+        f"{result.student} on {len(result.pairs)} {result.data} pairs, {result.size[0]}x"
+        f"{result.size[1]}, medians over pairs (plane null in brackets, ratio)"
+    )
+    for label, name, null, scale, unit in (
+        ("AbsRel, median", "absrel_median", "absrel_median_null", 100.0, "%"),
+        ("AbsRel, mean", "absrel_mean", "absrel_mean_null", 100.0, "%"),
+        ("slope MAE", "slope_mae_deg", "slope_mae_null_deg", 1.0, "°"),
+    ):
+        own, plane = scale * m[name], scale * m[null]
+        click.echo(f"{label:18} {own:7.3f} {unit}  ({plane:.3f} {unit}, {own / plane:.3f})")
+    click.echo(f"{'relief correlation':18} {m['relief_correlation']:7.3f}")
+    _save(result, save)
+
+
+@command.command()
 @click.option("--runs", type=click.IntRange(1), default=3, show_default=True)
 @SAVE
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, required=True)
