@@ -239,7 +239,6 @@ IMAGES: list[Case] = [
 ]
 
 BUNDLES: list[Case] = [
-    ("none in the package", lambda c: [c.left, c.right], 3, "--bundle DIR"),
     ("missing", lambda c: [c.left, c.right, "--bundle", "no"], 3, "no: no such … lunar-export"),
     ("a file", lambda c: [c.left, c.right, "--bundle", c.left], 3, "not a folder"),
     ("empty", lambda c: [c.left, c.right, "--bundle", c.images()], 3, "no manifest.json"),
