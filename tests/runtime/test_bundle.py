@@ -7,7 +7,7 @@ import json
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.bundle import Bundle, default_bundle_path, sha256_of, write_bundle
+from lunar_runtime.bundle import Bundle, sha256_of, write_bundle
 from lunar_runtime.errors import BundleError, OutputError
 from lunar_runtime.manifest import (
     CalibrationRecord,
@@ -182,10 +182,3 @@ def test_a_golden_file_that_is_no_archive_is_refused(tmp_path, make_manifest, fi
     bundle = write_bundle(tmp_path / "b", make_manifest("left"), files)
     with pytest.raises(BundleError, match=r"golden\.npz: not a golden pair"):
         bundle.golden()
-
-
-def test_the_packages_own_bundle_is_there_or_its_absence_is_explained():
-    try:
-        Bundle.open(default_bundle_path())
-    except BundleError as error:
-        assert "--bundle DIR" in str(error)
