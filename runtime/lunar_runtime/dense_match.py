@@ -1,0 +1,172 @@
+"""Dense matches: the right image seen through a surface, and what is left between it and the left.
+
+The right image is warped onto the left one through the present surface; where the surface is right
+the two agree up to light and noise. `measure_flow` finds what is left in two dimensions (dense
+inverse search, Kroeger et al. 2016), from pixels down to about 0.1; `linearise` then compares
+brightness along the epipolar line alone, which a plate through all pixels turns into hundredths.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .epipolar import EpipolarField, Field
+
+_MARGIN_PX = 2  # bicubic interpolation looks that far
+_FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow
+_LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies between the views
+_CORRELATION_SIGMA_PX = 5.0
+_NOISE_DN = 2.0  # contrast below this is noise: shadows and saturated ground stay grey
+_GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
+_FORTH_AND_BACK_PX = 0.5  # flow that does not lead back is an occlusion or a guess
+_TRUST_PX = 0.3
+_OUTLIER_SIGMAS = 3.0
+
+
+class Flow(NamedTuple):
+    """Dense matches on the left grid.
+
+    Attributes:
+        u: (H, W) right pixel's x.
+        v: (H, W) its y.
+        trust: (H, W) in [0, 1]: 0 = no match.
+        inside: (H, W) bool, where the surface projects into the right image.
+        correlation: (H, W) local correlation of left and warped right image *before* the flow.
+    """
+
+    u: Field
+    v: Field
+    trust: Field
+    inside: NDArray[np.bool_]
+    correlation: Field
+
+
+class Brightness(NamedTuple):
+    """Brightness residuals, linear in the relative change of the inverse depth.
+
+    Attributes:
+        information: (H, W) of one pixel's residual on that change.
+        pull: (H, W) information · the change that would explain the residual.
+        inside: (H, W) bool, as in `Flow`.
+        correlation: (H, W) local correlation of left and warped right image.
+    """
+
+    information: Field
+    pull: Field
+    inside: NDArray[np.bool_]
+    correlation: Field
+
+
+def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth: Field) -> Flow:
+    """Match the images through a surface.
+
+    Args:
+        left: (H, W) grey.
+        right: (h, w) grey.
+        field: Of the two cameras.
+        inverse_depth: (H, W) the surface, baseline / Z.
+    """
+    u, v = field.project(inverse_depth)
+    inside = _inside(u, v, right.shape)
+    a, _ = _normalise(left, inside, _FLOW_SIGMA_PX)
+    b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
+    correlation = _correlate(a, b, inside)
+    eight = [np.clip(image * inside * _GAIN + _GREY, 0, 255).astype(np.uint8) for image in (a, b)]
+    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    forth = dis.calc(eight[0], eight[1], None)  # type: ignore[call-overload]
+    back = dis.calc(eight[1], eight[0], None)  # type: ignore[call-overload]
+    rows, columns = np.mgrid[: left.shape[0], : left.shape[1]].astype(np.float32)
+    x, y = columns + forth[..., 0], rows + forth[..., 1]
+    returned = cv2.remap(
+        back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(99.0, 99.0)
+    )
+    lost = np.hypot(*np.moveaxis(forth + returned, -1, 0))
+    matched_u, matched_v = (
+        cv2.remap(np.where(inside, values, np.float32(np.nan)), x, y, cv2.INTER_LINEAR)
+        for values in (u, v)
+    )
+    good = inside & (lost < _FORTH_AND_BACK_PX) & _inside(matched_u, matched_v, right.shape)
+    trust = np.where(good, np.exp(-((lost / _TRUST_PX) ** 2)), 0).astype(np.float32)
+    return Flow(
+        np.where(good, matched_u, 0).astype(np.float32),
+        np.where(good, matched_v, 0).astype(np.float32),
+        trust,
+        inside,
+        correlation,
+    )
+
+
+def linearise(left: Field, right: Field, field: EpipolarField, inverse_depth: Field) -> Brightness:
+    """Compare brightness through a surface, along the epipolar lines.
+
+    The gradient is taken in the right image, half a pixel to either side along the line. Residuals
+    beyond three robust sigmas count less (Geman-McClure); shading that differs between the views is
+    removed with the local mean and contrast. Arguments as in `measure_flow`.
+    """
+    u, v = field.project(inverse_depth)
+    inside = _inside(u, v, right.shape)
+    du, dv = field.motion(inverse_depth)
+    pixels = np.hypot(du, dv)
+    along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
+    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
+    b, contrast = _normalise(_sample(right, u, v), inside, _LIGHT_SIGMA_PX)
+    ahead = _sample(right, u + along_u, v + along_v)
+    behind = _sample(right, u - along_u, v - along_v)
+    gradient = (ahead - behind) / contrast * pixels * inverse_depth  # per relative change
+    residual = a - b
+    usable = inside & np.isfinite(gradient)
+    if not usable.any():
+        empty = np.zeros_like(left)
+        return Brightness(empty, empty, inside, empty)
+    sigma = max(1.4826 * float(np.median(np.abs(residual[usable]))), 1e-3)
+    weight = 1 / (1 + (residual / (_OUTLIER_SIGMAS * sigma)) ** 2) ** 2 / sigma**2
+    weight = np.where(usable, weight, 0).astype(np.float32)
+    gradient = np.where(usable, gradient, 0).astype(np.float32)
+    return Brightness(
+        weight * gradient**2, weight * gradient * residual, inside, _correlate(a, b, inside)
+    )
+
+
+def _inside(u: Field, v: Field, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        result: NDArray[np.bool_] = (
+            (u > _MARGIN_PX)
+            & (v > _MARGIN_PX)
+            & (u < shape[1] - _MARGIN_PX)
+            & (v < shape[0] - _MARGIN_PX)
+        )
+    return result
+
+
+def _sample(image: Field, u: Field, v: Field) -> Field:
+    x, y = (np.nan_to_num(values - np.float32(0.5), nan=-9.0) for values in (u, v))
+    sampled = cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)
+
+
+def _normalise(image: Field, mask: NDArray[np.bool_], sigma_px: float) -> tuple[Field, Field]:
+    """Local mean 0 and contrast 1 inside the mask; and the contrast, noise included."""
+    weight = mask.astype(np.float32)
+    total = _blur(weight, sigma_px) + np.float32(1e-3)
+    mean = _blur(image * weight, sigma_px) / total
+    variance = np.maximum(_blur(image * image * weight, sigma_px) / total - mean**2, 0)
+    contrast = np.sqrt(variance + np.float32(_NOISE_DN**2))
+    return (image - mean) / contrast, contrast
+
+
+def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
+    """Local correlation of two locally normalised images; 0 outside the mask."""
+    a, b = a * mask, b * mask
+    power = _blur(a * a, _CORRELATION_SIGMA_PX) * _blur(b * b, _CORRELATION_SIGMA_PX)
+    product = _blur(a * b, _CORRELATION_SIGMA_PX)
+    correlation = product / np.sqrt(np.maximum(power, 1e-12))
+    return np.where(mask, correlation, 0).astype(np.float32)
+
+
+def _blur(values: Field, sigma_px: float) -> Field:
+    blurred = cv2.GaussianBlur(values, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(blurred, np.float32)

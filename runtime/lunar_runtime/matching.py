@@ -1,0 +1,97 @@
+"""Sparse matches between the two images: features of the pixels, or the network's descriptors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_FEATURES = 2500
+_CONTRAST = 0.015  # SIFT's default 0.04 leaves a few dozen features on smooth maria
+_CLAHE_CLIP = 4.0
+_CLAHE_TILES = (8, 8)
+_RATIO = 0.85
+_DESCRIPTOR_STEP = 8  # pixels between compared descriptors: 4096 of them at 512, 64 MB
+
+
+class Matches(NamedTuple):
+    """Matched pixels; centre of the top-left pixel at (0.5, 0.5).
+
+    Attributes:
+        left: (N, 2) float64.
+        right: (N, 2) float64.
+    """
+
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+    def __add__(self, other: object) -> Matches:
+        """Both sets."""
+        assert isinstance(other, Matches)
+        return Matches(np.r_[self.left, other.left], np.r_[self.right, other.right])
+
+
+def match_features(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Matches:
+    """RootSIFT on contrast-equalised images, mutual nearest neighbours, Lowe's ratio test.
+
+    `enable_precise_upscale` matters: without it every keypoint is off by a quarter of a pixel, in
+    the direction of the image's axes, which between rolled views does not cancel (0.4 px of
+    epipolar error at 120° on StereoLunar, 0.15 px with it).
+    """
+    clahe = cv2.createCLAHE(_CLAHE_CLIP, _CLAHE_TILES)
+    sift = cv2.SIFT_create(_FEATURES, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
+    (points_left, left_d), (points_right, right_d) = (
+        _rooted(sift.detectAndCompute(clahe.apply(image), None)) for image in (left, right)
+    )
+    one, other = _mutual(left_d @ right_d.T, _RATIO)
+    return Matches(points_left[one], points_right[other])
+
+
+def match_descriptors(left: NDArray[np.float32], right: NDArray[np.float32]) -> Matches:
+    """Mutual nearest neighbours among the network's descriptors.
+
+    Args:
+        left: (H, W, D), unit length.
+        right: (H, W, D).
+    """
+    start, step = _DESCRIPTOR_STEP // 2, _DESCRIPTOR_STEP
+    grids = [image[start::step, start::step] for image in (left, right)]
+    rows, columns = np.mgrid[start : left.shape[0] : step, start : left.shape[1] : step]
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=-1) + 0.5
+    flat = [np.nan_to_num(grid.reshape(-1, grid.shape[-1])) for grid in grids]
+    one, other = _mutual(flat[0] @ flat[1].T, 1.0)
+    return Matches(pixels[one], pixels[other])
+
+
+def _rooted(
+    found: tuple[tuple[cv2.KeyPoint, ...], NDArray[np.float32] | None],
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    keypoints, descriptors = found
+    points = np.array([point.pt for point in keypoints], np.float64).reshape(-1, 2) + 0.5
+    if descriptors is None:
+        return points, np.zeros((0, 128), np.float32)
+    total = np.maximum(descriptors.sum(axis=-1, keepdims=True), 1e-9)
+    return points, np.sqrt(descriptors / total)
+
+
+def _mutual(
+    similarity: NDArray[np.float32], ratio: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs that are each other's best, better than the second best by a ratio of distances."""
+    if min(similarity.shape) < 2:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    one = np.arange(len(similarity))
+    other = similarity.argmax(axis=1)
+    mutual = similarity.argmax(axis=0)[other] == one
+    if ratio < 1:
+        best = similarity[one, other].copy()
+        similarity[one, other] = -1
+        second = similarity.max(axis=1)
+        mutual &= _distance(best) < ratio * _distance(second)
+    return one[mutual], other[mutual]
+
+
+def _distance(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.sqrt(np.maximum(2 - 2 * cosine, 0))

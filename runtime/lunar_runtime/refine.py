@@ -1,0 +1,447 @@
+"""The pointmap meets the images again: sub-pixel pose and depth from the pair itself.
+
+A network's pointmap is complete and robust, but from orbit it is a percent off, and a percent is
+the whole relief. The images hold far more, once it is known roughly where to look:
+
+1. the pose, from matched features (and the network's descriptors or pointmaps, whichever the
+   matches support best), then from dense flow (`relative_pose`);
+2. the surface, from dense flow along the epipolar lines, around a prior made of the best plane and
+   the network's relief (`dense_match`, `prior`);
+3. the last hundredths of a pixel, from brightness along the epipolar lines;
+4. every step through one thin plate, which keeps what the images say where they say something, and
+   the prior in shadow and beyond the right image, without a seam (`thin_plate`);
+5. how sure all this is, from random draws of the plate's own posterior.
+
+Everything is seeded and bounded: the same pair gives the same surface.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .cameras import Intrinsics
+from .dense_match import Brightness, Flow, linearise, measure_flow
+from .epipolar import EpipolarField, Field, RelativePose, inverse_depth, rays_of, sampson_distance
+from .errors import InputError
+from .matching import Matches, match_descriptors, match_features
+from .prior import Prior, fit_prior
+from .relative_pose import (
+    PoseFit,
+    best_poses,
+    fit_pose,
+    in_front,
+    rotation_residual_px,
+    start_poses,
+)
+from .thin_plate import bending, double, halve, sample_thin_plate, solve_thin_plate
+
+PoseSource = Literal["features", "network"]
+
+_FLOW_ROUNDS = 3
+_BRIGHTNESS_ROUNDS = 2
+_CYCLES = 5
+_DRAWS = 8
+
+# The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
+# pixel; 0.14 gave the lowest slope error on StereoLunar and rendered pairs, and a factor of two
+# either way costs less than 5 % of it.
+_BEND_PER_PX = 0.14
+# A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch.
+_FLOW_SIGMA_PX = 0.16
+_FLOW_PATCH_PX = 25
+_PRIOR_SHARE = 1 / 8  # of the image's width: how far the prior's errors reach
+# The posterior takes residuals for independent, but shading and interpolation are not: measured
+# errors over expected ones on StereoLunar and rendered pairs.
+_ERROR_PER_EXPECTED = 2.5
+
+_MIN_MATCHES = 24
+_INLIER_PX = 1.5
+_POSE_SAMPLES = 8000
+_MIN_TRUST = 0.3
+_LEAST_BASELINE = 0.01  # of the depth
+_LEAST_PARALLAX_PX = 0.15
+_LEAST_MATCHED = 0.15  # of the overlap
+_LEAST_CORRELATION = 0.4  # same sun 0.7-0.99; another sun -0.1 to 0.1
+
+
+class NotRefinedError(InputError):
+    """The images cannot refine the surface; the text says why."""
+
+
+@dataclass(frozen=True)
+class NetworkGuess:
+    """What the network says of the pair, on the refinement's grid.
+
+    Attributes:
+        inverse_depth: (H, W) 1 / Z of the left view in the network's unit; NaN = invalid.
+        pose: The right camera's, from the right pointmap; None without one.
+        descriptors_left: (H, W, D) or None.
+        descriptors_right: (H, W, D) or None.
+    """
+
+    inverse_depth: Field
+    pose: RelativePose | None = None
+    descriptors_left: NDArray[np.float32] | None = None
+    descriptors_right: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class PosePart:
+    """The pose, and what supports it.
+
+    Attributes:
+        pose: The right camera's, |t| = 1.
+        source: What it started from.
+        matches: Sparse matches, in all.
+        inliers: Of those, within 1.5 px of their epipolar lines.
+        epipolar_px: Median Sampson distance of the dense matches.
+        network_differs_deg: Angle to the network's rotation; None without one.
+    """
+
+    pose: RelativePose
+    source: PoseSource
+    matches: int
+    inliers: int
+    epipolar_px: float
+    network_differs_deg: float | None
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The refined surface of one view.
+
+    Attributes:
+        inverse_depth: (H, W) baseline / Z.
+        sigma: (H, W) expected standard deviation of Z, as a fraction of it.
+        refined: (H, W) bool, where the images at least halve the prior's uncertainty.
+        draws: (N, H, W) float32 relative errors of Z, drawn from the posterior, for propagation.
+        prior: What the surface falls back to.
+        overlap: Share of the pixels that the surface puts inside the other image.
+        correlation: Median local correlation of the two images through the surface.
+    """
+
+    inverse_depth: Field
+    sigma: Field
+    refined: NDArray[np.bool_]
+    draws: Field
+    prior: Prior
+    overlap: float
+    correlation: float
+
+
+def refine_pose_and_surface(
+    left: NDArray[np.uint8],
+    right: NDArray[np.uint8],
+    camera_left: Intrinsics,
+    camera_right: Intrinsics,
+    network: NetworkGuess | None = None,
+) -> tuple[PosePart, Surface]:
+    """Refine the left view of a pair.
+
+    Args:
+        left: (H, W) grey.
+        right: (H, W) grey.
+        camera_left: Of the left image, pixels.
+        camera_right: Of the right image.
+        network: What the network says; None = geometry alone.
+
+    Returns:
+        The pose and the surface.
+
+    Raises:
+        NotRefinedError: Too few matches, no parallax, different suns, or nothing in common.
+    """
+    focal_px = camera_left.fx
+    matches, fits, network_fit = _sparse(left, right, camera_left, camera_right, network)
+    rays = rays_of(matches.left, camera_left), rays_of(matches.right, camera_right)
+    first = fits[0].pose
+    inlier = np.abs(sampson_distance(*rays, first)) * focal_px < _INLIER_PX
+    if np.count_nonzero(inlier) < _MIN_MATCHES:
+        raise NotRefinedError(
+            f"only {np.count_nonzero(inlier)} of {len(inlier)} matched points agree on a camera "
+            f"pose, {_MIN_MATCHES} are needed; do the images show the same ground under the same "
+            "sun?"
+        )
+    _require_parallax(rays[0][inlier], rays[1][inlier], first, focal_px)
+    surface = _sparse_surface(left.shape, camera_left, rays, inlier, first, network)
+    solver = _Solver(left, right, camera_left, camera_right, network)
+    flow: Flow | None = None
+    fit = fits[0]
+    for number in range(_FLOW_ROUNDS):
+        flow = measure_flow(*solver.images, solver.field(fit.pose), surface)
+        fit = solver.fit_pose([f.pose for f in fits] if number == 0 else [fit.pose], flow)
+        surface = solver.from_flow(fit.pose, flow)
+    assert flow is not None
+    _require_agreement(flow)
+    part = PosePart(
+        pose=fit.pose,
+        source="network" if network_fit is not None and fits[0] is network_fit else "features",
+        matches=len(inlier),
+        inliers=int(np.count_nonzero(inlier)),
+        epipolar_px=fit.sigma_px / 1.4826,
+        network_differs_deg=None
+        if network is None or network.pose is None
+        else fit.pose.turned_deg(network.pose),
+    )
+    return part, solver.from_brightness(fit.pose, surface)
+
+
+def refine_surface(
+    left: NDArray[np.uint8],
+    right: NDArray[np.uint8],
+    camera_left: Intrinsics,
+    camera_right: Intrinsics,
+    pose: RelativePose,
+    start: Field,
+    network: NetworkGuess | None = None,
+) -> Surface:
+    """Refine a view whose pose is known, from a first surface; else as above.
+
+    Args:
+        left: (H, W) grey: the view to refine.
+        right: (H, W) grey.
+        camera_left: Of the view to refine, pixels.
+        camera_right: Of the other.
+        pose: Of the other camera.
+        start: (H, W) inverse depth, baseline / Z.
+        network: Prior of the view to refine.
+    """
+    solver = _Solver(left, right, camera_left, camera_right, network)
+    surface = start
+    for _ in range(_FLOW_ROUNDS):
+        flow = measure_flow(*solver.images, solver.field(pose), surface)
+        if not flow.trust.any():
+            raise NotRefinedError("the two views have no ground in common")
+        surface = solver.from_flow(pose, flow)
+    _require_agreement(flow)
+    return solver.from_brightness(pose, surface)
+
+
+class _Solver:
+    """The dense steps, which share the images, the cameras and the present prior."""
+
+    def __init__(
+        self,
+        left: NDArray[np.uint8],
+        right: NDArray[np.uint8],
+        camera_left: Intrinsics,
+        camera_right: Intrinsics,
+        network: NetworkGuess | None,
+    ) -> None:
+        self.images = left.astype(np.float32), right.astype(np.float32)
+        self._cameras = camera_left, camera_right
+        self._network = None if network is None else network.inverse_depth
+        self._height, self._width = left.shape
+        self._stiffness = (camera_left.fx / _BEND_PER_PX) ** 2
+        self._prior: Prior | None = None
+
+    def field(self, pose: RelativePose) -> EpipolarField:
+        return EpipolarField(*self._cameras, pose, self._height, self._width)
+
+    def fit_pose(self, starts: list[RelativePose], flow: Flow) -> PoseFit:
+        """Fit the pose to the dense matches, from every start; the lowest cost wins."""
+        stride = 1
+        while self._height * self._width / stride**2 > _POSE_SAMPLES:
+            stride += 1
+        rows, columns = np.nonzero(
+            flow.trust[stride // 2 :: stride, stride // 2 :: stride] > _MIN_TRUST
+        )
+        rows, columns = rows * stride + stride // 2, columns * stride + stride // 2
+        if len(rows) < _MIN_MATCHES:
+            raise NotRefinedError(
+                "the images do not match densely along the ground that the features put in both; "
+                "do they show the same ground under the same sun?"
+            )
+        here = np.stack([columns, rows], axis=-1) + 0.5
+        there = np.stack([flow.u[rows, columns], flow.v[rows, columns]], axis=-1)
+        left, right = rays_of(here, self._cameras[0]), rays_of(there, self._cameras[1])
+        focal_px = self._cameras[0].fx
+        fits = [fit_pose(left, right, start, focal_px, iterations=15) for start in starts]
+        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost))
+
+    def from_flow(self, pose: RelativePose, flow: Flow) -> Field:
+        """The surface through the flow's depths; refits the prior."""
+        field = self.field(pose)
+        measured = field.triangulate(flow.u, flow.v)
+        du, dv = field.motion(measured)
+        trust = np.where(np.isfinite(du) & (measured > 0), flow.trust, 0).astype(np.float32)
+        if np.count_nonzero(trust) < _MIN_MATCHES:
+            raise NotRefinedError("the dense matches do not meet in front of the cameras")
+        prior = self._prior = fit_prior(field.rays, measured, trust, self._network)
+        moved_px = np.where(trust > 0, np.hypot(du, dv), 0) * prior.inverse_depth
+        information = trust * moved_px**2 / np.float32(_FLOW_SIGMA_PX**2 * _FLOW_PATCH_PX)
+        change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
+        return self._through_plate(information, information * change.astype(np.float32))
+
+    def from_brightness(self, pose: RelativePose, surface: Field) -> Surface:
+        """The surface that the brightness asks for, and its uncertainty."""
+        assert self._prior is not None  # from_flow came first
+        prior, field = self._prior, self.field(pose)
+        for _ in range(_BRIGHTNESS_ROUNDS):
+            bright = linearise(*self.images, field, surface)
+            information, pull = self._around_prior(bright, surface)
+            surface = self._through_plate(information, pull)
+        coarse, slack = self._halved(information), self._slack
+        draws = self._draw(coarse, slack)
+        sigma = self._sigma(draws)
+        with np.errstate(invalid="ignore"):
+            refined = (sigma < prior.sigma / 2) & bright.inside
+        correlation = bright.correlation[bright.inside]
+        return Surface(
+            inverse_depth=surface,
+            sigma=sigma,
+            refined=refined,
+            draws=draws,
+            prior=prior,
+            overlap=float(np.mean(bright.inside)),
+            correlation=float(np.median(correlation)) if correlation.size else 0.0,
+        )
+
+    def _around_prior(self, bright: Brightness, surface: Field) -> tuple[Field, Field]:
+        """From changes of the present surface to changes of the prior's."""
+        assert self._prior is not None
+        ratio = surface / self._prior.inverse_depth
+        information = bright.information / ratio**2
+        return information, information * (ratio - 1) + bright.pull / ratio
+
+    def _through_plate(self, information: Field, pull: Field) -> Field:
+        """Solve at half resolution, where the surface is smooth; relax the plate where it bends."""
+        assert self._prior is not None
+        coarse, pull = self._halved(information), self._halved(pull)
+        stiffness = self._stiffness / 4
+        e = solve_thin_plate(coarse + self._prior_weight(), pull, stiffness, cycles=_CYCLES)
+        energy = _blur(bending(e), 1.0)
+        slack = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
+        slack = (slack / np.median(slack)).astype(np.float32)
+        # Dividing the plate's stiffness by the slack is multiplying the rest by it.
+        e = solve_thin_plate(
+            (coarse + self._prior_weight()) * slack,
+            pull * slack,
+            stiffness,
+            start=e,
+            cycles=_CYCLES,
+        )
+        self._slack = slack
+        grown = double(e)[: self._height, : self._width]
+        return np.asarray(self._prior.inverse_depth * (1 + np.maximum(grown, -0.9)), np.float32)
+
+    def _prior_weight(self) -> np.float32:
+        """Information of the prior in one half-resolution pixel."""
+        assert self._prior is not None
+        reach_px = _PRIOR_SHARE * self._width
+        return np.float32(4 / (self._prior.sigma * reach_px) ** 2)
+
+    def _draw(self, information: Field, slack: Field) -> Field:
+        rng = np.random.default_rng(0)
+        weight = (information + self._prior_weight()) * slack
+        # With A = weight + stiffness HᵀH per slack, the covariance is A⁻¹ · slack at each pixel.
+        drawn = [
+            double(
+                np.sqrt(slack) * sample_thin_plate(weight, self._stiffness / 4, rng, cycles=_CYCLES)
+            )[: self._height, : self._width]
+            for _ in range(_DRAWS)
+        ]
+        return np.float32(_ERROR_PER_EXPECTED) * np.stack(drawn)
+
+    def _sigma(self, draws: Field) -> Field:
+        variance = np.mean(draws**2, axis=0, dtype=np.float32)
+        return np.sqrt(_blur(variance, self._width / 64))
+
+    def _halved(self, values: Field) -> Field:
+        padded = np.pad(values, ((0, self._height % 2), (0, self._width % 2)))
+        return halve(padded.astype(np.float32)) * 4
+
+
+def _sparse(
+    left: NDArray[np.uint8],
+    right: NDArray[np.uint8],
+    camera_left: Intrinsics,
+    camera_right: Intrinsics,
+    network: NetworkGuess | None,
+) -> tuple[Matches, list[PoseFit], PoseFit | None]:
+    """Matches, the poses that they support, and the one among them that the network gave."""
+    matches = match_features(left, right)
+    if network is not None and network.descriptors_left is not None:
+        assert network.descriptors_right is not None
+        matches = matches + match_descriptors(network.descriptors_left, network.descriptors_right)
+    if len(matches.left) < _MIN_MATCHES:
+        raise NotRefinedError(
+            f"only {len(matches.left)} points match between the images, {_MIN_MATCHES} are needed; "
+            "do they show the same ground under the same sun?"
+        )
+    rays = rays_of(matches.left, camera_left), rays_of(matches.right, camera_right)
+    starts = start_poses(*rays, camera_left.fx)
+    own = best_poses(*rays, camera_left.fx, starts)
+    if network is not None and network.pose is not None:
+        given = best_poses(*rays, camera_left.fx, [network.pose])
+        if given and (not own or given[0].cost < own[0].cost):
+            return matches, [given[0], *own], given[0]
+    if not own:
+        raise NotRefinedError(
+            f"no camera pose puts the {len(matches.left)} matched points before both cameras; do "
+            "the images show the same ground?"
+        )
+    return matches, own, None
+
+
+def _require_parallax(
+    left: NDArray[np.float64], right: NDArray[np.float64], pose: RelativePose, focal_px: float
+) -> None:
+    baseline = float(np.median(inverse_depth(left, right, pose)))
+    moved_px = rotation_residual_px(left, right, pose, focal_px)
+    if moved_px < _LEAST_PARALLAX_PX or in_front(left, right, pose) < 0.6:
+        raise NotRefinedError(
+            f"a turn of the camera alone explains the images to {moved_px:.2f} px, so they hold no "
+            "depth; the cameras need a baseline"
+        )
+    if baseline < _LEAST_BASELINE:
+        raise NotRefinedError(
+            f"the baseline is {baseline:.2%} of the depth; below {_LEAST_BASELINE:.0%} the images "
+            "hold no depth worth having"
+        )
+
+
+def _require_agreement(flow: Flow) -> None:
+    overlap = float(np.count_nonzero(flow.inside))
+    matched = float(np.count_nonzero(flow.trust > _MIN_TRUST)) / max(overlap, 1.0)
+    if matched < _LEAST_MATCHED:
+        raise NotRefinedError(
+            f"only {matched:.0%} of the common ground matches between the images, "
+            f"{_LEAST_MATCHED:.0%} is needed; do they show it under the same sun?"
+        )
+    correlation = float(np.median(flow.correlation[flow.inside]))
+    if correlation < _LEAST_CORRELATION:
+        raise NotRefinedError(
+            f"the images differ through any surface (correlation {correlation:.2f}, "
+            f"{_LEAST_CORRELATION} is needed); do they show the ground under the same sun?"
+        )
+
+
+def _sparse_surface(
+    shape: tuple[int, ...],
+    camera: Intrinsics,
+    rays: tuple[NDArray[np.float64], NDArray[np.float64]],
+    inlier: NDArray[np.bool_],
+    pose: RelativePose,
+    network: NetworkGuess | None,
+) -> Field:
+    """The prior through the sparse matches: the first surface to warp through."""
+    height, width = shape
+    d = inverse_depth(rays[0][inlier], rays[1][inlier], pose)
+    at = rays[0][inlier][:, :2] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    column = np.clip(at[:, 0].astype(np.intp), 0, width - 1)
+    row = np.clip(at[:, 1].astype(np.intp), 0, height - 1)
+    measured, trust = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    measured[row, column], trust[row, column] = d, d > 0
+    grid = EpipolarField(camera, camera, pose, height, width).rays
+    guess = None if network is None else network.inverse_depth
+    return fit_prior(grid, measured, trust, guess).inverse_depth
+
+
+def _blur(values: Field, sigma_px: float) -> Field:
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma_px), np.float32)

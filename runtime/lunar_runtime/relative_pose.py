@@ -1,0 +1,189 @@
+"""The right camera's pose from matched points: MAGSAC starts, then a robust fit of all matches.
+
+On ground that is nearly a plane, two poses explain the matches almost equally well, and a coarse
+inlier threshold cannot tell them apart. So several thresholds down to 0.15 px give the starts, each
+is fitted to the Sampson distances under a cost that forgets outliers (Geman-McClure), and the
+lowest cost wins; what comes close to it is kept for the dense matches to decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .epipolar import Floats, RelativePose, inverse_depth, sampson_distance
+
+_THRESHOLDS_PX = (0.15, 0.3, 0.6, 1.2)
+_WIDTH_PX = 0.2  # of the robust cost: features are localised to 0.1-0.2 px
+_FINEST_PX = 0.02  # below this, residuals are interpolation's
+_WIDTH_PER_SIGMA = 2.385  # 95 % efficiency of the Cauchy weight, whose square is used
+_IN_FRONT = 0.6  # of the matches must lie before both cameras
+_AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
+_DISTINCT_DEG = 0.5
+_MAGSAC_ITERATIONS = 3000
+_STEP = 1e-6  # radians: of the numerical derivative
+
+
+@dataclass(frozen=True)
+class PoseFit:
+    """A pose and how well matches support it.
+
+    Attributes:
+        pose: The right camera's.
+        cost: Geman-McClure sum over the matches, in matches: each outlier costs one.
+        sigma_px: Robust standard deviation of the Sampson distances.
+    """
+
+    pose: RelativePose
+    cost: float
+    sigma_px: float
+
+
+def start_poses(left: Floats, right: Floats, focal_px: float) -> list[RelativePose]:
+    """Poses that MAGSAC finds at several thresholds, from (N, 3) rays; the same input, the same."""
+    starts = []
+    for threshold in _THRESHOLDS_PX:
+        cv2.setRNGSeed(0)
+        try:
+            E, _ = cv2.findEssentialMat(
+                left[:, :2], right[:, :2], np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999,
+                threshold=threshold / focal_px, maxIters=_MAGSAC_ITERATIONS,
+            )  # fmt: skip
+        except cv2.error:
+            continue
+        if E is None or E.shape != (3, 3):
+            continue
+        _, R, t, _ = cv2.recoverPose(E, left[:, :2], right[:, :2], np.eye(3))
+        starts.append(RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel()))
+    return starts
+
+
+def best_poses(
+    left: Floats, right: Floats, focal_px: float, starts: list[RelativePose]
+) -> list[PoseFit]:
+    """Fit every start to the matches; the best first, then distinct ones that are as good.
+
+    Returns:
+        Empty where no start puts the matches before both cameras.
+    """
+    fits = []
+    for start in starts:
+        fit = fit_pose(left, right, start, focal_px, width_px=_WIDTH_PX)
+        inlier = np.abs(sampson_distance(left, right, fit.pose)) * focal_px < 1
+        if in_front(left[inlier], right[inlier], fit.pose) >= _IN_FRONT:
+            fits.append(fit)
+    fits.sort(key=lambda fit: fit.cost)
+    kept: list[PoseFit] = []
+    for fit in fits:
+        if fit.cost > _AS_GOOD * fits[0].cost:
+            break
+        if all(fit.pose.turned_deg(other.pose) > _DISTINCT_DEG for other in kept):
+            kept.append(fit)
+    return kept
+
+
+def in_front(left: Floats, right: Floats, pose: RelativePose) -> float:
+    """Share of the matches that meet in front of both cameras; 0 of none."""
+    if not len(left):
+        return 0.0
+    d = inverse_depth(left, right, pose)
+    z_right = (left @ pose.R.T + d[:, None] * pose.t)[:, 2]
+    return float(np.mean((d > 0) & (z_right > 0)))
+
+
+def fit_pose(
+    left: Floats,
+    right: Floats,
+    start: RelativePose,
+    focal_px: float,
+    *,
+    width_px: float | None = None,
+    iterations: int = 50,
+) -> PoseFit:
+    """Levenberg-Marquardt on the Sampson distances: three angles and two of direction.
+
+    Args:
+        left: (N, 3) rays.
+        right: (N, 3) rays.
+        start: Where to start.
+        focal_px: Turns distances into pixels.
+        width_px: Standard deviation of a good match; None = measured anew in every step.
+        iterations: At most.
+    """
+
+    def residual_px(pose: RelativePose) -> Floats:
+        return sampson_distance(left, right, pose) * focal_px
+
+    def sigma_of(residual: Floats) -> float:
+        return max(1.4826 * float(np.median(np.abs(residual))), _FINEST_PX)
+
+    def cost_of(residual: Floats, width: float) -> float:
+        square = residual**2
+        return float(np.sum(square / (square + width**2)))
+
+    pose, residual = start, residual_px(start)
+    width = _WIDTH_PER_SIGMA * (sigma_of(residual) if width_px is None else width_px)
+    cost = cost_of(residual, width)
+    damping = 1e-3
+    for _ in range(iterations):
+        J = np.stack(
+            [(residual_px(_moved(pose, step)) - residual) / _STEP for step in _STEP * np.eye(5)],
+            axis=-1,
+        )
+        weight = 1 / (1 + (residual / width) ** 2) ** 2
+        A, b = J.T @ (J * weight[:, None]), J.T @ (weight * residual)
+        if not np.diag(A).min() > 0:
+            break
+        for _ in range(6):
+            step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
+            candidate = _moved(pose, step)
+            new_residual = residual_px(candidate)
+            new_cost = cost_of(new_residual, width)
+            if new_cost < cost:
+                break
+            damping *= 10
+        else:
+            break
+        gained = cost - new_cost
+        pose, residual, cost = candidate, new_residual, new_cost
+        damping = max(damping / 10, 1e-9)
+        if width_px is None:
+            width = _WIDTH_PER_SIGMA * sigma_of(residual)
+            cost = cost_of(residual, width)
+        if gained < 1e-7 * cost:
+            break
+    return PoseFit(pose, cost, sigma_of(residual))
+
+
+def rotation_residual_px(left: Floats, right: Floats, pose: RelativePose, focal_px: float) -> float:
+    """Median distance in pixels that the best pure rotation leaves: parallax, or the lack of it.
+
+    Args:
+        left: (N, 3) rays.
+        right: (N, 3) rays.
+        pose: Its rotation is the start.
+        focal_px: Turns distances into pixels.
+    """
+    unit_left = left / np.linalg.norm(left, axis=-1, keepdims=True)
+    unit_right = right / np.linalg.norm(right, axis=-1, keepdims=True)
+    R = pose.R
+    distance = np.linalg.norm(unit_right - unit_left @ R.T, axis=-1)
+    for _ in range(10):
+        weight = 1 / np.maximum(distance, 1e-9)  # Weiszfeld: the sum of distances, not of squares
+        U, _, Vt = np.linalg.svd((unit_right * weight[:, None]).T @ unit_left)
+        R = U @ np.diag([1, 1, np.sign(np.linalg.det(U @ Vt))]) @ Vt
+        distance = np.linalg.norm(unit_right - unit_left @ R.T, axis=-1)
+    return float(np.median(distance)) * focal_px
+
+
+def _moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
+    axis = np.eye(3)[int(np.argmin(np.abs(pose.t)))]
+    first = np.cross(pose.t, axis)
+    first /= np.linalg.norm(first)
+    tangent = np.stack([first, np.cross(pose.t, first)], axis=-1)
+    t = pose.t + tangent @ step[3:]
+    R = np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose.R
+    return RelativePose(R, t / np.linalg.norm(t))
