@@ -76,10 +76,10 @@ _FAILED = 3
 @click.option("--min-confidence", type=float, help="Pixels below become invalid (NaN).")
 @click.option(
     "--backend",
-    type=click.Choice(["auto", "onnxruntime"]),
+    type=click.Choice(["auto", "onnxruntime", "tensorrt", "tensorrt-rtx"]),
     default="auto",
     show_default=True,
-    help="Inference library.",
+    help="Inference library; `auto` is TensorRT where the bundle has an engine for this machine.",
 )
 @click.option(
     "--device",

@@ -30,16 +30,33 @@ def test_a_backend_gives_the_graphs_outputs(left, scene):
 
 
 @pytest.mark.parametrize(
-    "choice", [{"backend": "tensorrt"}, {"device": "tpu"}, {"threads": 0}, {"threads": -1}]
+    "choice",
+    [
+        {"backend": "openvino"},
+        {"device": "tpu"},
+        {"threads": 0},
+        {"threads": -1},
+        {"backend": "tensorrt", "device": "cpu"},
+    ],
 )
 def test_a_choice_that_does_not_exist_is_wrong_usage(left, choice):
     with pytest.raises(UsageError):
         select_backend(left, **choice)
 
 
-def test_every_backend_on_the_list_loads(left):
-    for name in BACKENDS:
-        select_backend(left, name, "cpu", 1).close()
+@pytest.mark.parametrize("name", [name for name in BACKENDS if not name.startswith("tensorrt")])
+def test_every_backend_for_the_cpu_loads(left, name):
+    select_backend(left, name, "cpu", 1).close()
+
+
+def test_cuda_that_is_asked_for_and_missing_is_an_error_never_a_cpu_run(left):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime was built for CUDA")
+    for name in ("auto", "onnxruntime"):
+        with pytest.raises(BackendError, match=r"--device cuda: .* without CUDAExecutionProvider"):
+            select_backend(left, name, "cuda")
 
 
 def test_a_failing_run_is_a_backend_error(left):

@@ -5,15 +5,18 @@ A backend or device that was asked for and cannot run is an error. Nothing falls
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
-from ..errors import UsageError
+from ..bundle import ENGINES_NAME, Bundle
+from ..errors import BackendError, UsageError
 
-BACKENDS = ("auto", "onnxruntime")
+_log = logging.getLogger(__name__)
+
+BACKENDS = ("auto", "onnxruntime", "tensorrt", "tensorrt-rtx")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -57,7 +60,8 @@ def select_backend(
 
     Args:
         bundle: A verified bundle.
-        backend: One of `BACKENDS`; `auto` is ONNX Runtime.
+        backend: One of `BACKENDS`; `auto` is TensorRT where the bundle has an engine for this
+            machine, else ONNX Runtime. Engines that are there and cannot run are warned of.
         device: One of `DEVICES`; `auto` is `cuda` where the library was built for it, else `cpu`.
         threads: CPU threads; None lets the library choose.
 
@@ -72,6 +76,36 @@ def select_backend(
         raise UsageError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
     if threads is not None and threads < 1:
         raise UsageError(f"--threads {threads}: needs to be 1 or more")
-    from .onnxruntime import OnnxRuntimeBackend
+    if backend == "auto" and device != "cpu":
+        engine = _engine_if_any(bundle)
+        if engine is not None:
+            return engine
+    if backend in ("auto", "onnxruntime"):
+        from .onnxruntime import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend(bundle, device, threads)
+        return OnnxRuntimeBackend(bundle, device, threads)
+    if device == "cpu":
+        raise UsageError(f"--backend {backend} runs on the GPU; leave --device cpu out")
+    from ..engines.libraries import LIBRARIES
+    from .tensorrt import TensorrtBackend
+
+    return TensorrtBackend.from_bundle(bundle, LIBRARIES[LIBRARIES.index(backend)])
+
+
+def _engine_if_any(bundle: Bundle) -> Backend | None:
+    if not (bundle.path / ENGINES_NAME).is_dir():
+        return None
+    from ..engines.libraries import LIBRARIES
+    from ..engines.store import stored_engines
+
+    made_with = {engine.record.key.library for engine in stored_engines(bundle)}
+    for library in LIBRARIES:
+        if library not in made_with:
+            continue
+        from .tensorrt import TensorrtBackend
+
+        try:
+            return TensorrtBackend.from_bundle(bundle, library)
+        except BackendError as error:
+            _log.warning("%s; running on ONNX Runtime instead", error)
+    return None
