@@ -22,6 +22,7 @@ from ..engines.description import EngineDescription, parse_description
 from ..engines.gpu import GpuSession, open_gpu
 from ..engines.journal import Journal, make_logger
 from ..engines.libraries import Library, LibraryName, import_library
+from ..engines.pycuda_driver import Event, Stream
 from ..engines.store import find_engine
 from ..engines.tensorrt_objects import ICudaEngine, IExecutionContext
 from ..engines.tensors import plan_bindings, read_tensors
@@ -83,6 +84,8 @@ class TensorrtBackend:
         self._session: GpuSession = open_gpu()
         self._graph: CudaGraph | None = None
         self._memory: list[BoundTensor] = []
+        self._stream: Stream | None = None
+        self._events: list[Event] = []
         self._engine: ICudaEngine | None = None
         self._context: IExecutionContext | None = None
         cuda = self._session.cuda
@@ -222,24 +225,25 @@ class TensorrtBackend:
     def _start(self) -> None:
         """The first run: it compiles and allocates what the library puts off until then."""
         cuda = self._session.cuda
-        self._stream = cuda.Stream()
+        stream = self._stream = cuda.Stream()
         self._events = [cuda.Event() for _ in range(len(STAGES) + 1)]
         for tensor in self._memory:
             tensor.host.fill(0)
         self._enqueue()
-        self._stream.synchronize()
+        stream.synchronize()
         # TensorRT-RTX captures by itself, and only what it has compiled.
         if self._plan.cuda_graph and self._library.rtx is None:
-            self._graph = CudaGraph(self._stream.handle, self._enqueue)
+            self._graph = CudaGraph(stream.handle, self._enqueue)
         self._run({})
 
     def _enqueue(self) -> None:
-        assert self._context is not None
+        assert self._context is not None and self._stream is not None
         if not self._context.execute_async_v3(self._stream.handle):
             raise self._failure("cannot run")
 
     def _run(self, images: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         stream, events = self._stream, self._events
+        assert stream is not None
         for tensor in self._memory:
             if tensor.binding.tensor.name in images:
                 tensor.fill(images[tensor.binding.tensor.name])
@@ -270,6 +274,9 @@ class TensorrtBackend:
             self._graph = None
         self._context = None
         self._engine = None
+        # Here, where the context is current: pycuda cannot free them later from another thread.
+        self._events.clear()
+        self._stream = None
         while self._memory:
             self._memory.pop().free()
 
@@ -282,5 +289,5 @@ class TensorrtBackend:
             )
         return BackendError(
             f"{self.name} {what} ({said}); build the engine again on this machine with "
-            "lunar-engine --overwrite, or choose --backend onnxruntime"
+            "lunar-engine --overwrite, or run lunar-infer --backend onnxruntime"
         )

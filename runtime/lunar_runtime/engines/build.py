@@ -169,7 +169,7 @@ def _parser_errors(parser: OnnxParser, journal: Journal) -> str:
         f"{' '.join(error.desc().split())} ({error.code().name}"
         + (f"; {more} more" if more else "")
         + "); export the student again with this version's lunar-export, use a newer TensorRT, or "
-        "choose --backend onnxruntime"
+        "run lunar-infer --backend onnxruntime"
     )
 
 
@@ -231,5 +231,5 @@ def _build_failure(
         )
     return BundleError(
         f"{model}: {library} cannot build it ({journal.first_error}); re-create the bundle with "
-        "lunar-export, or choose --backend onnxruntime"
+        "lunar-export, or run lunar-infer --backend onnxruntime"
     )

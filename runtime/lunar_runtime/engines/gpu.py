@@ -104,11 +104,11 @@ def _import() -> PycudaDriver:
         if "libcuda" in str(error):
             raise BackendError(
                 "the NVIDIA driver is missing (libcuda.so.1 cannot be loaded); install it, in a "
-                "container add `--runtime nvidia`, or choose --backend onnxruntime --device cpu"
+                "container add `--runtime nvidia`, or run lunar-infer --device cpu"
             ) from error
         raise BackendError(
             f"pycuda cannot be imported ({error}); install it with `pip install pycuda` (it is "
-            "compiled against the CUDA toolkit), or choose --backend onnxruntime"
+            "compiled against the CUDA toolkit), or run lunar-infer --backend onnxruntime"
         ) from error
 
 
@@ -120,7 +120,7 @@ def _open(cuda: PycudaDriver) -> GpuSession:
         raise BackendError(
             f"no NVIDIA GPU can be used here ({error}); check the driver with nvidia-smi, "
             "CUDA_VISIBLE_DEVICES, and in a container `--runtime nvidia`, or choose "
-            "--backend onnxruntime --device cpu"
+            "lunar-infer --device cpu"
         ) from error
 
 

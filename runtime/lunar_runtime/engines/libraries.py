@@ -60,7 +60,7 @@ def import_library(name: LibraryName) -> Library:
         reason = str(error).strip().splitlines()
         raise BackendError(
             f"{name} cannot be imported ({reason[0] if reason else type(error).__name__}); "
-            f"{_INSTALL[name]}, or choose --backend onnxruntime"
+            f"{_INSTALL[name]}, or run lunar-infer --backend onnxruntime"
         ) from error
     if version_numbers(version)[:2] < OLDEST[name]:
         oldest = ".".join(map(str, OLDEST[name]))

@@ -154,5 +154,6 @@ def find_engine(
     raise BackendError(
         f"{bundle.path}: no {library} engine for this machine"
         + (f" ({'; '.join(reasons)})" if reasons else "")
-        + f"; build one with `lunar-engine {bundle.path}{option}`, or choose --backend onnxruntime"
+        + f"; build one with `lunar-engine {bundle.path}{option}`, or run lunar-infer "
+        "--backend onnxruntime"
     )
