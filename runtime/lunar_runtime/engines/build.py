@@ -214,6 +214,12 @@ def _build_failure(
     library: Library, model: Path, journal: Journal, options: BuildOptions
 ) -> BackendError | BundleError:
     mib = options.workspace_bytes >> 20
+    requested = journal.requested_bytes
+    if journal.out_of_memory and requested and requested > options.workspace_bytes:
+        return BackendError(
+            f"{library} needs {-(-requested >> 20)} MiB of workspace for this graph and was given "
+            f"{mib}; give more with --workspace"
+        )
     if journal.out_of_memory:
         return BackendError(
             f"{library} ran out of memory while building ({journal.first_error}); the workspace "

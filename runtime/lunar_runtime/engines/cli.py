@@ -122,10 +122,6 @@ def command(
 
     opened = Bundle.open(bundle)
     chosen = _choose(library)
-    if compute_capabilities and chosen.rtx is None:
-        raise click.UsageError(
-            "--compute-capability is for --library tensorrt-rtx; TensorRT builds for this GPU only."
-        )
     from .gpu import open_gpu
     from .make import EngineRequest, check_engine, make_engine
     from .progress_bar import build_progress

@@ -42,6 +42,9 @@ _MULTIPLIES = re.compile(
     r"gemm|correlation|conv|matrix_?multiply|fully_?connected|mha|attention", re.IGNORECASE
 )
 
+# `__myl_FcAddMulErf`, `__myl_CorrAddRelu`: a fusion is named by what it begins with.
+_FUSED_MULTIPLIES = re.compile(r"Fc|Corr|Conv|Gemm|MatMul|Bmm|Mha")
+
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One kernel of an engine.
@@ -59,7 +62,8 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def multiplies(self) -> bool:
         """It is a matrix product or a convolution: where the arithmetic is."""
-        return bool(_MULTIPLIES.search(self.kind))
+        fused = "fusion" in self.kind and _FUSED_MULTIPLIES.search(self.name)
+        return bool(fused or _MULTIPLIES.search(self.kind))
 
 
 class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -119,7 +119,7 @@ def _open(cuda: PycudaDriver) -> GpuSession:
     except cuda.Error as error:
         raise BackendError(
             f"no NVIDIA GPU can be used here ({error}); check the driver with nvidia-smi, "
-            "CUDA_VISIBLE_DEVICES, and in a container `--runtime nvidia`, or choose "
+            "CUDA_VISIBLE_DEVICES, and in a container `--runtime nvidia`, or run "
             "lunar-infer --device cpu"
         ) from error
 

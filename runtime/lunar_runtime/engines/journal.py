@@ -17,15 +17,16 @@ _DESCRIPTION = "Layers:"
 _ACTIVATIONS = re.compile(r"Total Activation Memory: (\d+) bytes")
 _WEIGHTS = re.compile(r"Total Weights Memory: (\d+) bytes")
 _NO_MEMORY = re.compile(
-    r"out of ?memory|cudaErrorMemoryAllocation|could not be allocated|insufficient memory"
+    r"out ?of ?memory|cudaErrorMemoryAllocation|could not be allocated|insufficient memory"
     r"|failed to allocate|bad_alloc|cuda(?:Error)? (?:failure|error):? 2\b",
     re.IGNORECASE,
 )
 _NO_DRIVER = re.compile(
     r"cuda ?error:? (?:35|100)\b|driver version is insufficient|no CUDA-capable device"
-    r"|CUDA initialization failure",
+    r"|CUDA initialization failure|status == CUDA_SUCCESS",
     re.IGNORECASE,
 )
+_REQUESTED = re.compile(r"Requested size was (\d+) bytes")
 _TOO_LITTLE_WORKSPACE = re.compile(
     r"insufficient workspace|could not find any implementation", re.IGNORECASE
 )
@@ -65,6 +66,12 @@ class Journal:
     def out_of_memory(self) -> bool:
         """An allocation failed."""
         return self._said(_NO_MEMORY)
+
+    @property
+    def requested_bytes(self) -> int | None:
+        """Size of the allocation that failed, if it was said."""
+        found = _REQUESTED.search(" ".join(self.errors))
+        return int(found[1]) if found else None
 
     @property
     def no_driver(self) -> bool:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from ..atomic import atomic_path
+from ..atomic import atomic_path, make_folder
 from ..backends.tensorrt import Plan, TensorrtBackend
 from ..bundle import Bundle
-from ..errors import BackendError
+from ..errors import BackendError, UsageError
 from ..pipeline import StereoRuntime
 from .build import BuildOptions, BuiltEngine, build_engine, rtx_classes
 from .description import EngineDescription
@@ -81,11 +81,13 @@ def make_engine(
         progress: Told of every phase of the build.
 
     Raises:
+        UsageError: The library has not what is asked for.
         BackendError: The library, the GPU or memory for the build is missing.
         BundleError: The library cannot build the graph.
         GateError: The engine does not compute what the bundle says. Nothing was written.
         OutputError: The engine exists, or the bundle cannot be written to.
     """
+    _check(library, request)
     session = _find_gpu(library)
     gpu = session.gpu if session else None
     key = _make_key(bundle, library, request, gpu)
@@ -102,6 +104,7 @@ def make_engine(
     with session.current() if session else nullcontext():
         built = build_engine(library, bundle.model_path, options, _read_cache(cache), progress)
     if built.timing_cache:
+        make_folder(cache.parent)
         with atomic_path(cache) as temporary:
             temporary.write_bytes(built.timing_cache)
     runs_here = gpu is not None and not refusal(key, key.model_sha256, library.version, gpu)
@@ -154,6 +157,22 @@ def check_engine(bundle: Bundle, library: Library, stored: StoredEngine) -> Stor
         record, golden=golden, description=description, described_by="inspector"
     )
     return write_record(stored.path, record)
+
+
+def _check(library: Library, request: EngineRequest) -> None:
+    if library.rtx is None and request.compute_capabilities:
+        raise UsageError(
+            "--compute-capability is for --library tensorrt-rtx; TensorRT builds for the GPU that "
+            "it runs on"
+        )
+    if library.rtx is not None and request.version_compatible:
+        raise UsageError(
+            f"--version-compatible: engines of {library} run on that version only; leave it out"
+        )
+    if library.rtx is not None and request.hardware_compatible:
+        raise UsageError(
+            f"--hardware-compatible: {library} builds for GPUs by --compute-capability; use that"
+        )
 
 
 def _find_gpu(library: Library) -> GpuSession | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,11 +71,15 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     """Refuse now what would be refused after minutes of building.
 
     Raises:
-        OutputError: An engine is there, or the folder cannot be made.
+        OutputError: An engine is there, or the bundle is read-only.
     """
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already; add --overwrite to build it again")
-    make_folder(path.parent)
+    folder = path.parent if path.parent.exists() else path.parent.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{folder}: read-only; build the engine in a copy of the bundle that can be written to"
+        )
 
 
 def write_engine(path: Path, plan: memoryview, record: EngineRecord) -> StoredEngine:
@@ -85,6 +90,7 @@ def write_engine(path: Path, plan: memoryview, record: EngineRecord) -> StoredEn
     Raises:
         OutputError: They cannot be written.
     """
+    make_folder(path.parent)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(plan)
     return write_record(path, record)

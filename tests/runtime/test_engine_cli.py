@@ -1,0 +1,141 @@
+"""`lunar-engine` as it is used on a machine without a GPU."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from lunar_runtime.backends import select_backend
+from lunar_runtime.bundle import Bundle
+from lunar_runtime.engines.cli import main
+from lunar_runtime.engines.gpu import open_gpu
+from lunar_runtime.errors import BackendError
+
+needs_rtx = pytest.mark.skipif(
+    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
+)
+
+
+def gpu_is_missing() -> bool:
+    try:
+        open_gpu()
+    except BackendError:
+        return True
+    return False
+
+
+needs_no_gpu = pytest.mark.skipif(not gpu_is_missing(), reason="this machine has a GPU")
+
+
+@pytest.fixture
+def engine(capfd):
+    """Run lunar-engine in this process: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        said = capfd.readouterr()
+        return stop.value.code, said.out, said.err
+
+    return run
+
+
+@needs_rtx
+@needs_no_gpu
+def test_an_engine_is_built_for_others_and_says_that_it_was_not_run(engine, bundle):
+    code, out, err = engine(bundle, "--library", "tensorrt-rtx")
+    assert code == 0, err
+    assert "golden   not run: no GPU here can run this engine" in out
+    (record_path,) = (bundle / "engines").glob("*.json")
+    record = json.loads(record_path.read_text())
+    assert record["golden"] is None
+    assert record["described_by"] == "builder"
+    assert [8, 9] in record["key"]["compute_capabilities"]
+    assert record["bytes"] == record_path.with_suffix(".plan").stat().st_size
+    assert engine(bundle)[0] == 3  # exists already
+    assert engine(bundle, "--overwrite", "--json")[0] == 0
+    Bundle.open(bundle)
+
+
+@needs_rtx
+@needs_no_gpu
+def test_asked_for_it_is_an_error_by_itself_a_warning(engine, bundle, caplog):
+    assert engine(bundle)[0] == 0
+    opened = Bundle.open(bundle)
+    with pytest.raises(BackendError, match=r"pycuda|driver|GPU"):
+        select_backend(opened, "tensorrt-rtx")
+    backend = select_backend(opened, threads=1)
+    assert backend.name.startswith("onnxruntime")
+    assert "running on ONNX Runtime instead" in caplog.text
+
+
+@needs_rtx
+def test_what_tensorrt_rtx_has_not_is_wrong_usage(engine, bundle):
+    for option in ("--version-compatible", "--hardware-compatible"):
+        code, _, err = engine(bundle, "--library", "tensorrt-rtx", option)
+        assert code == 2
+        assert err.startswith(f"lunar-engine: {option}")
+    assert not (bundle / "engines").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["--workspace", "much"], 2, "--workspace much: give bytes, or as in 512M or 2G"),
+        (["--compute-capability", "89"], 2, "'89' is not a compute capability such as 8.9"),
+    ],
+)
+def test_wrong_usage_is_one_line(engine, bundle, arguments, code, reason):
+    found, out, err = engine(bundle, *arguments)
+    assert (found, out) == (code, "")
+    assert err.startswith("lunar-engine: ")
+    assert reason in err
+    assert err.count("\n") == 1
+
+
+def test_no_bundle_is_exit_3(engine, tmp_path):
+    code, _, err = engine(tmp_path / "none")
+    assert code == 3
+    assert "no such bundle" in err
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed"
+)
+def test_tensorrt_that_is_missing_is_exit_4_and_says_how_to_get_it(engine, bundle):
+    code, _, err = engine(bundle, "--library", "tensorrt")
+    assert code == 4
+    assert "tensorrt cannot be imported" in err
+    assert "python3-libnvinfer" in err
+    assert "pip install tensorrt" in err
+
+
+@needs_rtx
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_bundle_is_refused_before_the_build(engine, bundle):
+    bundle.chmod(0o555)
+    code, _, err = engine(bundle, "--library", "tensorrt-rtx")
+    bundle.chmod(0o755)
+    assert code == 3
+    assert "read-only; build the engine in a copy" in err
+
+
+def test_it_runs_without_what_does_not_fly(bundle):
+    """Up to the point where TensorRT is needed, in a Python that cannot import torch and onnx."""
+    blocked = ["torch", "onnx", "onnxsim", "scipy", "matplotlib", "onnxruntime"]
+    program = f"""
+import sys
+for name in {blocked!r}:
+    sys.modules[name] = None
+from lunar_runtime.engines.cli import main
+main(sys.argv[1:])
+"""
+    command = [sys.executable, "-c", program, str(bundle), "--json"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode in (0, 4), process.stderr
+    assert "Traceback" not in process.stderr
