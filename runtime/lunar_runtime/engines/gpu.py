@@ -104,7 +104,7 @@ def _import() -> PycudaDriver:
         if "libcuda" in str(error):
             raise BackendError(
                 "the NVIDIA driver is missing (libcuda.so.1 cannot be loaded); install it, in a "
-                "container add `--runtime nvidia`, or run lunar-infer --device cpu"
+                "container add `--runtime nvidia --gpus all`, or run lunar-infer --device cpu"
             ) from error
         raise BackendError(
             f"pycuda cannot be imported ({error}); install it with `pip install pycuda` (it is "
@@ -119,7 +119,7 @@ def _open(cuda: PycudaDriver) -> GpuSession:
     except cuda.Error as error:
         raise BackendError(
             f"no NVIDIA GPU can be used here ({error}); check the driver with nvidia-smi, "
-            "CUDA_VISIBLE_DEVICES, and in a container `--runtime nvidia`, or run "
+            "CUDA_VISIBLE_DEVICES, and in a container `--runtime nvidia --gpus all`, or run "
             "lunar-infer --device cpu"
         ) from error
 

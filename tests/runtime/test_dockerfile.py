@@ -1,0 +1,146 @@
+"""Dockerfile.jetson, read: there is no Docker engine here to build it with."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = None
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = ROOT / "Dockerfile.jetson"
+
+
+def stages() -> dict[str, list[str]]:
+    """Per stage, its instructions, each on one line; the first is FROM's image."""
+    text = "\n".join(
+        line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")
+    )
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in filter(None, re.sub(r"\\\n\s*", " ", text).splitlines()):
+        if image := re.fullmatch(r"FROM (\S+) AS (\S+)", line):
+            current = found[image[2]] = [image[1]]
+        else:
+            current.append(line)
+    return found
+
+
+@pytest.fixture(scope="module")
+def final():
+    return stages()["runtime"]
+
+
+def test_hadolint_has_nothing_to_say():
+    hadolint = shutil.which("hadolint") or shutil.which(
+        "hadolint", path=Path(sys.executable).parent
+    )
+    if hadolint is None:
+        pytest.skip("hadolint is not installed")
+    process = subprocess.run(
+        [hadolint, str(DOCKERFILE)], capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, process.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("jetpack", ["6", "7"])
+def test_each_jetpack_has_its_stages_with_fixed_tags(jetpack):
+    for stage in (f"toolkit-{jetpack}", f"base-{jetpack}"):
+        image, _, tag = stages()[stage][0].rpartition(":")
+        assert image
+        assert re.search(r"\d+\.\d+", tag)
+
+
+def test_jetpack_7_is_the_default():
+    assert "\nARG JETPACK=7\n" in DOCKERFILE.read_text()
+
+
+def test_the_last_stage_flies_without_root_compiler_or_sources(final):
+    assert list(stages())[-1] == "runtime"
+    users = [line for line in final if line.startswith("USER ")]
+    assert users == ["USER 10001"]
+    text = "\n".join(final)
+    assert "apt-get" not in text
+    assert not re.search(r"^(COPY|ADD)", text, re.MULTILINE)
+    for stage in ("base-6", "base-7"):
+        assert not re.search(r"g\+\+|-dev\b|build-essential|torch", "\n".join(stages()[stage][1:]))
+
+
+def test_lunar_infer_is_the_entry_point(final):
+    (entry,) = (line for line in final if line.startswith("ENTRYPOINT "))
+    assert json.loads(entry.removeprefix("ENTRYPOINT ")) == ["lunar-infer"]
+
+
+def test_what_does_not_fly_is_removed_and_the_rest_stays(final):
+    """The commands and packages of pyproject are either kept on purpose or removed."""
+    if tomllib is None:
+        pytest.skip("tomllib needs Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    text = "\n".join(final)
+    commands = re.search(r"rm /opt/lunar/bin/lunar-\{(.*?)\}", text)
+    packages = re.search(r"site-packages/lunar_\{(.*?)\}", text)
+    assert commands
+    assert packages
+    scripts = {name.removeprefix("lunar-") for name in project["project"]["scripts"]}
+    assert scripts - set(commands[1].split(",")) == {"infer", "engine"}
+    assert set(commands[1].split(",")) <= scripts
+    built = {
+        Path(p).name.removeprefix("lunar_")
+        for p in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    }
+    assert built - set(packages[1].split(",")) == {"runtime"}
+    assert set(packages[1].split(",")) <= built
+
+
+def test_what_is_copied_exists_and_is_not_ignored():
+    rules = [
+        line[1:]
+        for line in (ROOT / "Dockerfile.jetson.dockerignore").read_text().split()
+        if "!" in line
+    ]
+    copied = []
+    for line in stages()["wheels"]:
+        if line.startswith("COPY "):
+            copied += line.split()[1:-1]
+    assert {"pyproject.toml", "runtime"} <= set(copied)
+    for name in copied:
+        assert (ROOT / name).exists(), name
+        assert any(fnmatch(name, rule) for rule in rules), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("python", "glibc"), [("3.10", 35), ("3.12", 39)])
+def test_the_runtimes_needs_resolve_to_wheels_for_the_jetson(tmp_path, python, glibc):
+    """Ubuntu 22.04 (JetPack 6) and 24.04 (JetPack 7) on ARM64; pycuda alone is compiled."""
+    if tomllib is None:
+        pytest.skip("tomllib needs Python 3.11")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pycuda_needs = ["pytools", "platformdirs", "mako"]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-"]
+    command += ["--ignore-installed", "--target", str(tmp_path), "--only-binary=:all:"]
+    command += ["--python-version", python, "--implementation", "cp"]
+    for number in range(17, glibc + 1):
+        command += ["--platform", f"manylinux_2_{number}_aarch64"]
+    command += ["--platform", "manylinux2014_aarch64"]
+    process = subprocess.run(
+        [*command, *project["dependencies"], *pycuda_needs],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "No matching distribution" not in process.stderr and process.returncode:
+        pytest.skip(f"pip cannot reach an index: {process.stderr.splitlines()[-1]}")
+    assert process.returncode == 0, process.stderr
+    names = {item["metadata"]["name"].lower() for item in json.loads(process.stdout)["install"]}
+    assert {"numpy", "onnxruntime", "opencv-python-headless", "msgspec", "click"} <= names
+    assert not names & {"torch", "onnx", "scipy", "matplotlib"}
