@@ -16,8 +16,10 @@ from lunar_runtime.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     from lunar_runtime.bundle import Bundle
+    from lunar_runtime.engines.store import StoredEngine
     from lunar_student import Student
 
+    from lunar_export.engine import EngineChoice
     from lunar_export.progress import Progress
 
 NAME = "lunar-export"
@@ -72,6 +74,25 @@ def _rows_columns(_: click.Context, __: click.Parameter, value: str) -> tuple[in
     help="Of the images: a side, or rows x columns; multiples of 16.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The bundle to make.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "never", "require"]),
+    default="auto",
+    show_default=True,
+    help="Also build an engine, as lunar-engine does; auto: if TensorRT and a GPU are here.",
+)
+@click.option(
+    "--triton",
+    type=click.Path(path_type=Path),
+    help="Also add the model to this Triton model repository; the engine, if one was built.",
+)
+@click.option(
+    "--triton-instances",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Copies of the network that Triton runs side by side.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the bundle that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 @click.option("-v", "--verbose", count=True, help="Log to stderr; twice for more.")
@@ -85,6 +106,9 @@ def command(
     outputs: str,
     size: tuple[int, int],
     out: Path,
+    engine: EngineChoice,
+    triton: Path | None,
+    triton_instances: int,
     overwrite: bool,
     as_json: bool,
     verbose: int,
@@ -109,6 +133,9 @@ def command(
     from lunar_runtime.bundle import check_bundle_folder
 
     check_bundle_folder(out, overwrite=overwrite)  # before seconds of importing torch
+    from lunar_export.engine import build_for_export, library_for_engine
+
+    library = library_for_engine(engine)
     from lunar_student import Outputs
 
     from lunar_export.bundling import ExportOptions, export_bundle
@@ -121,7 +148,15 @@ def command(
         bundle = export_bundle(
             network, out, options, checkpoint=ckpt, overwrite=overwrite, progress=progress
         )
-    _show(bundle, as_json)
+    built = build_for_export(bundle, library, engine, bars=not verbose) if library else None
+    model = None
+    if triton is not None:
+        from lunar_export.triton import write_model
+
+        model = write_model(
+            bundle, triton, engine=built, instances=triton_instances, overwrite=overwrite
+        )
+    _show(bundle, built, model, as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -174,7 +209,7 @@ def _progress(verbose: int) -> Iterator[Progress]:
         yield Bars()
 
 
-def _show(bundle: Bundle, as_json: bool) -> None:
+def _show(bundle: Bundle, engine: StoredEngine | None, triton: Path | None, as_json: bool) -> None:
     from lunar_runtime.manifest import encode
 
     manifest = bundle.manifest
@@ -194,5 +229,9 @@ def _show(bundle: Bundle, as_json: bool) -> None:
             f"({parity.pairs} pairs: {parity.pairs_source})",
         ),
     ]
+    if engine is not None:
+        rows.append(("engine", str(engine.path)))
+    if triton is not None:
+        rows.append(("triton", str(triton)))
     for name, text in rows:
         click.echo(f"{name:<9}{text}")
