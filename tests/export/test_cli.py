@@ -47,9 +47,12 @@ def test_a_checkpoint_becomes_a_bundle(call, checkpoint, tmp_path):
     out = tmp_path / "bundle"
     code, printed, errors = call(
         "--ckpt", checkpoint, "--student", "S0", "--size", "64x96", "--outputs", "left",
-        "--precision", "fp32", "--out", out,
+        "--precision", "fp32", "--out", out, "--triton", tmp_path / "models",
     )  # fmt: skip
     assert (code, errors) == (0, "")
+    assert f"triton   {tmp_path / 'models' / 'lunar_s0_left_fp32'}\n" in printed
+    served = tmp_path / "models" / "lunar_s0_left_fp32" / "1" / "model.onnx"
+    assert sha256_of(served) == sha256_of(out / "model.onnx")
     assert printed.startswith(f"bundle   {out}, ")
     assert "network  S0, " in printed and "graph    left, 64 x 96 px, fp32" in printed
     bundle = Bundle.open(out)

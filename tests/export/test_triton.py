@@ -10,10 +10,12 @@ import zipfile
 import numpy as np
 import pytest
 from google.protobuf import text_format
+from lunar_export.cli import main
 from lunar_export.triton import render, write_model
 from lunar_runtime.bundle import Bundle, default_bundle_path
+from lunar_runtime.engines.gpu import open_gpu
 from lunar_runtime.engines.store import find_engine
-from lunar_runtime.errors import OutputError, UsageError
+from lunar_runtime.errors import BackendError, OutputError, UsageError
 from runtime.released_packages import released
 from runtime.test_engine_store import ORIN, store
 
@@ -138,3 +140,20 @@ def test_text_is_escaped(schema):
 def test_the_schema_refuses_what_it_does_not_know(schema):
     with pytest.raises(text_format.ParseError):
         text_format.Parse(render({"max_batch_sise": 3}), schema.ModelConfig())
+
+
+def test_an_engine_that_is_required_and_cannot_be_built_stops_before_the_export(
+    tmp_path, capsys, checkpoint
+):
+    try:
+        open_gpu()
+    except BackendError:
+        pass
+    else:
+        pytest.skip("this machine has a GPU")
+    out = tmp_path / "bundle"
+    with pytest.raises(SystemExit) as stopped:
+        main(["--ckpt", str(checkpoint), "--out", str(out), "--engine", "require"])
+    assert stopped.value.code == 4
+    assert capsys.readouterr().err.startswith("lunar-export: ")
+    assert not out.exists()

@@ -1,0 +1,58 @@
+"""The graphs of the family, read and built by TensorRT-RTX without a GPU; no engine is run.
+
+The default run builds a small S0; the family itself, 12 to 60 s each, is slow.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from lunar_export.graph import PairGraph
+from lunar_export.model_file import write_model
+from lunar_export.simplify import simplify
+from lunar_export.suitability import check_graph
+from lunar_export.trace import trace
+from lunar_runtime.engines.build import BuildOptions, build_engine
+from lunar_runtime.engines.libraries import import_library
+from lunar_runtime.manifest import OUTPUT_NAMES
+from lunar_student import Outputs, build_student
+
+pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
+
+FP32 = {"fp32"}
+
+
+def graph(student, outputs, size, folder):
+    """A student's FP32 graph, as lunar-export makes it."""
+    trace(PairGraph(student, size, size, outputs), size, size, folder / "traced.onnx")
+    model, _ = simplify(folder / "traced.onnx")
+    check_graph(model)
+    return write_model(model, folder)["model.onnx"]
+
+
+def build(path):
+    return build_engine(import_library("tensorrt-rtx"), path, BuildOptions(2 << 30)).description
+
+
+def check_tensors(description, outputs, size):
+    tensors = {t.name: (t.mode, t.dtype, t.shape[:3]) for t in description.tensors}
+    images = dict.fromkeys(("left", "right"), ("input", "uint8", (1, 1, size)))
+    maps = dict.fromkeys(OUTPUT_NAMES[outputs.value], ("output", "float32", (1, size, size)))
+    assert tensors == {**images, **maps}
+
+
+def test_a_small_student_builds_and_multiplies_in_fp32(small, tmp_path):
+    description = build(graph(small("S0"), Outputs.LEFT, 64, tmp_path))
+    assert description.precisions().keys() == FP32
+    check_tensors(description, Outputs.LEFT, 64)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outputs", [Outputs.LEFT, Outputs.BOTH], ids=lambda o: o.value)
+@pytest.mark.parametrize("member", ["S0", "S1", "S2", "S3", "S4"])
+def test_the_family_builds_and_multiplies_in_fp32(member, outputs, tmp_path):
+    torch.manual_seed(0)
+    student = build_student(member).eval()
+    description = build(graph(student, outputs, 256, tmp_path))
+    assert description.precisions().keys() == FP32
+    check_tensors(description, outputs, 256)
