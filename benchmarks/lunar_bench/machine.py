@@ -11,7 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-LIBRARIES = ("lunar-edge", "numpy", "onnxruntime", "opencv-python-headless", "torch", "onnx")
+LIBRARIES = (
+    "lunar-edge",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "opencv-python-headless",
+    "torch",
+    "onnx",
+    "tensorrt",
+    "tensorrt-rtx",
+    "pycuda",
+)
 
 
 class Machine(msgspec.Struct, frozen=True):

@@ -1,0 +1,274 @@
+"""Everything there is to know of an NVIDIA machine, in one call of under ten minutes.
+
+For each network: PyTorch eager, compiled and as a CUDA graph; the exported bundles on ONNX Runtime,
+TensorRT and TensorRT-RTX. All candidates of a network are timed in turn, from images in memory to
+maps in memory. What cannot run is in the result with its reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+from lunar_runtime import Bundle
+from lunar_runtime.backends import Backend
+from lunar_runtime.errors import BackendError, LunarError
+from lunar_runtime.parity import relative_error
+from lunar_student import Outputs, Student, build_student
+
+from lunar_bench.gpu_bundles import (
+    PRECISIONS,
+    SEED,
+    bundle_backends,
+    make_bundle,
+    random_pair,
+)
+from lunar_bench.gpu_torch import WAYS, Arrays, Run, make_torch
+from lunar_bench.machine import Machine, describe_machine
+from lunar_bench.timing import Timing, interleave, ratio
+
+REFERENCE = "eager fp32"
+
+#: (student, outputs), the most wanted first: what the time does not suffice for is left out.
+CASES = (("S2", "left"), ("S2", "both"), ("teacher", "left"))
+# An engine or an export is not begun with less time left than this.
+_LEAST_SECONDS = 30.0
+_SECONDS_PER_CASE = 60.0
+_FEWEST_ROUNDS = 5
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One candidate.
+
+    Attributes:
+        timing: Wall clock, images in memory to maps in memory.
+        p99_ms: 99th percentile of the rounds.
+        over_eager: Median ratio to `eager fp32` in the same round.
+        device_memory_mib: Taken on the device by loading it and running it, weights included.
+        mean_relative_error: Of the left pointmap against `eager fp32`. The weights are random,
+            which amplifies rounding: a sign that the same thing is computed, no accuracy.
+        load_seconds: Loading and first runs, the export or the engine's build included.
+    """
+
+    timing: Timing
+    p99_ms: float
+    over_eager: float
+    device_memory_mib: float
+    mean_relative_error: float
+    load_seconds: float
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One network.
+
+    Attributes:
+        student: Family id; random weights.
+        outputs: What is computed.
+        size: Side of the images, pixels.
+        measured: By candidate.
+        not_run: Candidate -> why.
+    """
+
+    student: str
+    outputs: str
+    size: int
+    measured: dict[str, Measured]
+    not_run: dict[str, str]
+
+
+class GpuReport(msgspec.Struct, frozen=True):
+    """A machine.
+
+    Attributes:
+        gpu: Name.
+        compute_capability: `8.7`.
+        cuda: PyTorch's.
+        cases: One per network.
+        seconds: The whole check took.
+        machine: The rest of it.
+    """
+
+    gpu: str
+    compute_capability: str
+    cuda: str
+    cases: list[Case]
+    seconds: float
+    machine: Machine
+
+
+def check_gpu(
+    bundles: Path,
+    *,
+    cases: tuple[tuple[str, str], ...] = CASES,
+    ways: tuple[str, ...] = WAYS,
+    precisions: tuple[str, ...] = PRECISIONS,
+    size: int = 512,
+    rounds: int = 50,
+    minutes: float = 9.0,
+    device: str = "cuda",
+    tell: Callable[[str], None] = lambda _: None,
+) -> GpuReport:
+    """Run the check.
+
+    Args:
+        bundles: Folder of the bundles; those that are missing are exported into it.
+        cases: (student, outputs) to measure.
+        ways: PyTorch's candidates.
+        precisions: Of the bundles.
+        size: Side of the images, pixels.
+        rounds: Timed rounds of each network, fewer where they would take over a minute.
+        minutes: After that nothing new is begun.
+        device: `cuda`; `cpu` tries the procedure out.
+        tell: Told what is being done.
+
+    Raises:
+        BackendError: PyTorch has no CUDA here.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BackendError(
+            f"PyTorch {torch.__version__} finds no NVIDIA GPU; install a CUDA build of it on a "
+            "machine with a driver"
+        )
+    begin = time.monotonic()
+    machine = describe_machine()
+    bundles.mkdir(parents=True, exist_ok=True)
+    # FP32 is to mean FP32 in every library; ONNX Runtime and TensorRT decide for themselves.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    deadline = begin + 60 * minutes
+    done = [
+        _Network(bundles, s, o, size, device, deadline, tell).run(ways, precisions, rounds)
+        for s, o in cases
+    ]
+    cuda = device == "cuda"
+    major, minor = torch.cuda.get_device_capability() if cuda else (0, 0)
+    return GpuReport(
+        gpu=torch.cuda.get_device_name() if cuda else "none",
+        compute_capability=f"{major}.{minor}",
+        cuda=torch.version.cuda or "none",
+        cases=done,
+        seconds=round(time.monotonic() - begin, 1),
+        machine=machine,
+    )
+
+
+class _Network:
+    """The candidates of one network."""
+
+    def __init__(
+        self,
+        bundles: Path,
+        student: str,
+        outputs: str,
+        size: int,
+        device: str,
+        deadline: float,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.bundles, self.student, self.outputs, self.size = bundles, student, outputs, size
+        self.device, self.deadline, self.tell = device, deadline, tell
+        self.runs: dict[str, Run] = {}
+        self.first: dict[str, Arrays] = {}
+        self.cost: dict[str, tuple[float, float]] = {}  # device memory in MiB, seconds to load
+        self.seconds = 0.0  # of one round
+        self.not_run: dict[str, str] = {}
+        self.close: list[Callable[[], None]] = []
+
+    def run(self, ways: tuple[str, ...], precisions: tuple[str, ...], rounds: int) -> Case:
+        try:
+            self._load_torch(ways)
+            self._load_bundles(precisions)
+            return self._measure(rounds)
+        finally:
+            for close in self.close:
+                close()
+            self.runs.clear()
+            self._free()
+
+    def _load_torch(self, ways: tuple[str, ...]) -> None:
+        left, right = random_pair(self.size)
+        torch.manual_seed(SEED)
+        student: Student = build_student(self.student).eval()
+        outputs = Outputs(self.outputs)
+        for way in ways:
+            if self.device != "cuda" and way.startswith("cuda graph"):
+                self.not_run[way] = f"there are none on the {self.device}"
+                continue
+            load = partial(make_torch, way, student, outputs, left, right, self.device)
+            self._load(way, load)
+
+    def _load_bundles(self, precisions: tuple[str, ...]) -> None:
+        for precision in precisions:
+            for name, load in bundle_backends(self.device).items():
+                self._load(f"{name} {precision}", partial(self._load_bundle, precision, load))
+
+    def _load_bundle(self, precision: str, load: Callable[[Bundle], Backend]) -> Run:
+        left, right = random_pair(self.size)
+        seconds = self.deadline - time.monotonic()
+        bundle = make_bundle(
+            self.bundles, self.student, self.outputs, precision, self.size, seconds
+        )
+        backend = load(bundle)
+        self.close.append(backend.close)
+        return lambda: backend.run(left, right)
+
+    def _load(self, name: str, make: Callable[[], Run]) -> None:
+        if time.monotonic() > self.deadline - _LEAST_SECONDS:
+            self.not_run[name] = "out of time"
+            return
+        self.tell(f"{self.student} {self.outputs}: {name}")
+        self._free()
+        begin, free = time.monotonic(), self._free_mib()
+        try:
+            run = make()
+            self.first[name] = run()
+            second = time.monotonic()
+            run()
+            self.seconds += time.monotonic() - second
+        except Exception as error:  # every library has its own; all of them are results here
+            lines = str(error).strip().splitlines()
+            reason = lines[0] if lines else type(error).__name__
+            self.not_run[name] = (
+                reason if isinstance(error, LunarError) else f"{type(error).__name__}: {reason}"
+            )
+            return
+        self.runs[name] = run
+        self.cost[name] = (round(free - self._free_mib(), 1), round(time.monotonic() - begin, 1))
+
+    def _measure(self, rounds: int) -> Case:
+        if REFERENCE not in self.runs:
+            reason = self.not_run.get(REFERENCE, "not loaded")
+            missed = dict.fromkeys(self.runs, f"nothing to compare with: {reason}")
+            return self._case({}, {**missed, **self.not_run})
+        left = min(_SECONDS_PER_CASE, self.deadline - time.monotonic())
+        rounds = min(rounds, max(_FEWEST_ROUNDS, int(left / self.seconds)))
+        self.tell(f"{self.student} {self.outputs}: {len(self.runs)} candidates, {rounds} rounds")
+        times = interleave(self.runs, rounds, warmup=3)
+        expected = self.first[REFERENCE]["pointmap_left"]
+        measured = {
+            name: Measured(
+                timing=timing,
+                p99_ms=round(float(np.percentile(timing.rounds_ms, 99)), 2),
+                over_eager=round(ratio(times, name, REFERENCE), 4),
+                device_memory_mib=self.cost[name][0],
+                mean_relative_error=relative_error(self.first[name]["pointmap_left"], expected)[1],
+                load_seconds=self.cost[name][1],
+            )
+            for name, timing in times.items()
+        }
+        return self._case(measured, self.not_run)
+
+    def _case(self, measured: dict[str, Measured], not_run: dict[str, str]) -> Case:
+        return Case(self.student, self.outputs, self.size, measured, dict(not_run))
+
+    def _free(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _free_mib(self) -> float:
+        return torch.cuda.mem_get_info()[0] / 2**20 if self.device == "cuda" else 0.0
