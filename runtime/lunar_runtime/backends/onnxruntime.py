@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,8 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> Any:
     options.enable_cpu_mem_arena = False
     if threads is not None:
         options.intra_op_num_threads = threads
+    if device == "cuda":
+        _find_cuda(ort)
     try:
         session = ort.InferenceSession(
             str(bundle.model_path), options, providers=[_PROVIDERS[device]]
@@ -106,10 +110,27 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> Any:
     return session
 
 
+def _find_cuda(ort: Any) -> None:
+    """Load CUDA's and cuDNN's libraries, also those that pip installed.
+
+    Raises:
+        BackendError: One is missing; the line names it.
+    """
+    ort.set_default_logger_severity(_FATAL)  # what is missing is told below, once
+    preload = getattr(ort, "preload_dlls", None)  # from ONNX Runtime 1.21 on
+    if preload is None:
+        return
+    with redirect_stdout(io.StringIO()) as said:  # it prints
+        preload()
+    missing = [line for line in said.getvalue().splitlines() if line.startswith("Failed to load")]
+    if missing:
+        raise BackendError(_no_cuda(ort, missing[0]))
+
+
 def _no_cuda(ort: Any, reason: str) -> str:
     return (
         f"onnxruntime {ort.__version__} cannot use CUDA here ({reason}); repair the CUDA "
-        "installation, or choose --device cpu"
+        "installation, or `pip install 'onnxruntime-gpu[cuda,cudnn]'`, or choose --device cpu"
     )
 
 
