@@ -284,8 +284,8 @@ class TensorrtBackend:
         said = str(error) if error else self._journal.first_error
         if self._journal.out_of_memory or "out of memory" in said:
             return BackendError(
-                f"{self.name} ran out of memory {what} ({said}); stop other programs that use the "
-                "GPU, or use a smaller or lower-precision bundle"
+                f"{self.name} ran out of memory ({said}); stop other programs that use the GPU, or "
+                "use a smaller or lower-precision bundle"
             )
         return BackendError(
             f"{self.name} {what} ({said}); build the engine again on this machine with "

@@ -185,6 +185,7 @@ def _show(stored: StoredEngine, as_json: bool) -> None:
     classes = ", ".join(f"{major}.{minor}" for major, minor in key.compute_capabilities)
     golden = "not run: no GPU here can run this engine; run `lunar-engine --check` on one that can"
     if record.golden:
+        on_device.append(f"{record.golden.device_memory_bytes / 1e6:.0f} MB in all when loaded")
         worst = max(record.golden.mean_relative_errors.values())
         golden = f"passed on {record.golden.gpu}, mean error {worst:.1e} at most"
     rows = [

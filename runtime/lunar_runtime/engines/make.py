@@ -241,7 +241,12 @@ def _run_golden(
     with StereoRuntime(bundle, backend) as runtime:
         errors = runtime.check_golden()
         description = backend.describe()
-    outcome = GoldenOutcome(mean_relative_errors=errors, gpu=open_gpu().gpu.name, checked=_now())
+    outcome = GoldenOutcome(
+        mean_relative_errors=errors,
+        gpu=open_gpu().gpu.name,
+        device_memory_bytes=backend.device_memory_bytes,
+        checked=_now(),
+    )
     return outcome, description
 
 

@@ -22,11 +22,13 @@ class GoldenOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     Attributes:
         mean_relative_errors: Per output; all were within the bundle's tolerances.
         gpu: Where it ran.
+        device_memory_bytes: Taken there by loading it, everything included.
         checked: When.
     """
 
     mean_relative_errors: dict[str, float]
     gpu: str
+    device_memory_bytes: int
     checked: UtcTime
 
 
