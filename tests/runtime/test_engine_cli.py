@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from lunar_runtime.backends import select_backend
-from lunar_runtime.bundle import Bundle
+from lunar_runtime.bundle import Bundle, default_bundle_path, write_bundle
 from lunar_runtime.engines.cli import main
 from lunar_runtime.engines.gpu import open_gpu
 from lunar_runtime.errors import BackendError
@@ -72,6 +74,19 @@ def test_asked_for_it_is_an_error_by_itself_a_warning(engine, bundle, caplog):
     backend = select_backend(opened, threads=1)
     assert backend.name.startswith("onnxruntime")
     assert "running on ONNX Runtime instead" in caplog.text
+
+
+@needs_rtx
+def test_a_precision_that_is_only_claimed_is_exit_5(engine, tmp_path):
+    real = Bundle.open(default_bundle_path())
+    manifest = msgspec.structs.replace(real.manifest, precision="fp16", files={})
+    files = {name: real.path / name for name in real.manifest.files}
+    claimed = write_bundle(tmp_path / "bundle", manifest, files).path
+    code, _, err = engine(claimed, "--library", "tensorrt-rtx")
+    assert code == 5
+    assert "its precision is fp16, but" in err
+    assert re.search(r"run \d+ in fp32;", err)
+    assert not (claimed / "engines").exists()
 
 
 @needs_rtx

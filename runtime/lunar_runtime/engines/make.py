@@ -13,7 +13,7 @@ import msgspec
 from ..atomic import atomic_path, make_folder
 from ..backends.tensorrt import Plan, TensorrtBackend
 from ..bundle import Bundle
-from ..errors import BackendError, UsageError
+from ..errors import BackendError, GateError, UsageError
 from ..pipeline import StereoRuntime
 from .build import BuildOptions, BuiltEngine, build_engine, rtx_classes
 from .description import EngineDescription
@@ -84,7 +84,8 @@ def make_engine(
         UsageError: The library has not what is asked for.
         BackendError: The library, the GPU or memory for the build is missing.
         BundleError: The library cannot build the graph.
-        GateError: The engine does not compute what the bundle says. Nothing was written.
+        GateError: The engine does not compute what the bundle says, or nothing in its precision.
+            Nothing was written.
         OutputError: The engine exists, or the bundle cannot be written to.
     """
     _check(library, request)
@@ -107,6 +108,7 @@ def make_engine(
         make_folder(cache.parent)
         with atomic_path(cache) as temporary:
             temporary.write_bytes(built.timing_cache)
+    _check_precision(bundle, library, built.description)
     runs_here = gpu is not None and not refusal(key, key.model_sha256, library.version, gpu)
     golden, description = _try(bundle, library, path, request, built) if runs_here else (None, None)
     record = EngineRecord(
@@ -172,6 +174,19 @@ def _check(library: Library, request: EngineRequest) -> None:
     if library.rtx is not None and request.hardware_compatible:
         raise UsageError(
             f"--hardware-compatible: {library} builds for GPUs by --compute-capability; use that"
+        )
+
+
+def _check_precision(bundle: Bundle, library: Library, description: EngineDescription) -> None:
+    """An engine called INT8 has to multiply in INT8 somewhere, if it says what it does."""
+    counts = description.precisions()
+    precision = bundle.manifest.precision
+    if counts and not any(precision in found.split("+") for found in counts):
+        what = ", ".join(f"{count} in {found}" for found, count in counts.items())
+        raise GateError(
+            f"{bundle.path}: its precision is {precision}, but {library} made an engine whose "
+            f"products and convolutions run {what}; export the student again with "
+            f"`lunar-export --precision {precision} --target tensorrt`"
         )
 
 
