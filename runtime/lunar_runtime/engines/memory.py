@@ -11,7 +11,7 @@ MIB = 1 << 20
 #: FP32, 64 MiB, and a kernel's scratch is a few times its output.
 ENOUGH_WORKSPACE = 2048 * MIB
 _LEAST = 64 * MIB
-# Of the model, that a build holds at once: file, parsed network, optimiser, plan. S2 `left` in FP32,
+# Of the model, that a build holds at once: file, network, optimiser, plan. S2 `left` in FP32,
 # a model of 268 MiB, took 1390 MiB with TensorRT-RTX 1.7.1 (peak resident memory, CPU). On an
 # integrated GPU they come out of the same memory.
 _COPIES = 5
