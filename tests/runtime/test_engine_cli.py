@@ -91,10 +91,14 @@ def test_a_precision_that_is_only_claimed_is_exit_5(engine, tmp_path):
 
 @needs_rtx
 def test_what_tensorrt_rtx_has_not_is_wrong_usage(engine, bundle):
-    for option in ("--version-compatible", "--hardware-compatible"):
-        code, _, err = engine(bundle, "--library", "tensorrt-rtx", option)
+    for options in (
+        ["--version-compatible"],
+        ["--hardware-compatible"],
+        ["--timing-cache", bundle / "cache"],
+    ):
+        code, _, err = engine(bundle, "--library", "tensorrt-rtx", *options)
         assert code == 2
-        assert err.startswith(f"lunar-engine: {option}")
+        assert err.startswith(f"lunar-engine: {options[0]}")
     assert not (bundle / "engines").exists()
 
 

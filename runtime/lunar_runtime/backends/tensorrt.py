@@ -23,7 +23,7 @@ from ..engines.gpu import GpuSession, open_gpu
 from ..engines.journal import Journal, make_logger
 from ..engines.libraries import Library, LibraryName, import_library
 from ..engines.pycuda_driver import Event, Stream
-from ..engines.store import find_engine
+from ..engines.store import StoredEngine, find_engine
 from ..engines.tensorrt_objects import ICudaEngine, IExecutionContext
 from ..engines.tensors import plan_bindings, read_tensors
 from ..errors import BackendError, BundleError
@@ -52,6 +52,22 @@ class Plan:
     weight_stripped: bool
     version_compatible: bool
     cuda_graph: bool
+
+    @classmethod
+    def stored(cls, engine: StoredEngine) -> Plan:
+        """Read an engine of a bundle.
+
+        Raises:
+            BundleError: See `StoredEngine.read`.
+        """
+        record = engine.record
+        return cls(
+            engine.read(),
+            engine.path,
+            record.weight_stripped,
+            record.key.version_compatible,
+            record.cuda_graph,
+        )
 
 
 class TensorrtBackend:
@@ -118,21 +134,13 @@ class TensorrtBackend:
         """
         library = import_library(name)
         stored = find_engine(bundle, name, library.version, open_gpu().gpu)
-        record = stored.record
-        if record.golden is None:
+        if stored.record.golden is None:
             _log.warning(
                 "%s was never checked on a GPU; `lunar-engine %s --check` does that",
                 stored.path.name,
                 bundle.path,
             )
-        plan = Plan(
-            stored.read(),
-            stored.path,
-            record.weight_stripped,
-            record.key.version_compatible,
-            record.cuda_graph,
-        )
-        return cls(bundle, library, plan)
+        return cls(bundle, library, Plan.stored(stored))
 
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]

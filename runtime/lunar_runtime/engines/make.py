@@ -146,17 +146,9 @@ def check_engine(bundle: Bundle, library: Library, stored: StoredEngine) -> Stor
         GateError: It does not compute what the bundle says.
         OutputError: The outcome cannot be noted.
     """
-    record = stored.record
-    plan = Plan(
-        stored.read(),
-        stored.path,
-        record.weight_stripped,
-        record.key.version_compatible,
-        record.cuda_graph,
-    )
-    golden, description = _run_golden(bundle, library, plan)
+    golden, description = _run_golden(bundle, library, Plan.stored(stored))
     record = msgspec.structs.replace(
-        record, golden=golden, description=description, described_by="inspector"
+        stored.record, golden=golden, description=description, described_by="inspector"
     )
     return write_record(stored.path, record)
 
@@ -171,6 +163,8 @@ def _check(library: Library, request: EngineRequest) -> None:
         raise UsageError(
             f"--version-compatible: engines of {library} run on that version only; leave it out"
         )
+    if library.rtx is not None and request.timing_cache:
+        raise UsageError(f"--timing-cache: {library} times nothing while it builds; leave it out")
     if library.rtx is not None and request.hardware_compatible:
         raise UsageError(
             f"--hardware-compatible: {library} builds for GPUs by --compute-capability; use that"
