@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from lunar_export.cli import command, main
 from lunar_export.graph import PairGraph
 from lunar_export.model_file import write_model
 from lunar_export.simplify import simplify
 from lunar_export.suitability import check_graph
 from lunar_export.trace import trace
+from lunar_runtime.bundle import Bundle
 from lunar_runtime.engines.build import BuildOptions, build_engine
 from lunar_runtime.engines.libraries import import_library
 from lunar_runtime.manifest import OUTPUT_NAMES
@@ -55,4 +57,31 @@ def test_the_family_builds_and_multiplies_in_fp32(member, outputs, tmp_path):
     student = build_student(member).eval()
     description = build(graph(student, outputs, 256, tmp_path))
     assert description.precisions().keys() == FP32
+    check_tensors(description, outputs, 256)
+
+
+def exported(member, outputs, precision, folder):
+    """The graph of a bundle for TensorRT, random weights, whatever its accuracy."""
+    choices = next(p.type.choices for p in command.params if p.name == "precision")
+    if precision not in choices:
+        pytest.skip(f"lunar-export makes {', '.join(choices)}, not {precision}")
+    arguments = ["--untrained", member, "--outputs", outputs.value, "--precision", precision]
+    arguments += ["--size", "256", "--target", "tensorrt", "--force", "--engine", "never"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--out", str(folder)])
+    assert stopped.value.code == 0
+    return Bundle.open(folder).model_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("outputs", [Outputs.LEFT, Outputs.BOTH], ids=lambda o: o.value)
+@pytest.mark.parametrize("member", ["S0", "S1", "S2", "S3", "S4"])
+def test_the_family_builds_and_multiplies_in_what_it_was_exported_as(
+    member, outputs, precision, tmp_path
+):
+    description = build(exported(member, outputs, precision, tmp_path / "bundle"))
+    counts = description.precisions()
+    # Islands stay in FP32 on purpose; the bulk of the arithmetic does not.
+    assert counts[precision] > sum(counts.values()) / 2
     check_tensors(description, outputs, 256)
