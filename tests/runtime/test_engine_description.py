@@ -1,7 +1,8 @@
 """Reading what TensorRT says an engine is made of.
 
 `engine_descriptions/` holds excerpts of what TensorRT-RTX 1.7.1 said of engines built from our own
-graphs; the lines are whole and unchanged.
+graphs; the lines are whole and unchanged. FP16 and INT8 are the packaged S0 after ONNX Runtime's own
+converters.
 """
 
 from __future__ import annotations
@@ -29,6 +30,19 @@ def test_every_recorded_layer_is_read(s0):
 
 def test_a_recorded_fp32_engine_multiplies_in_fp32_alone(s0):
     assert s0.precisions().keys() == {"fp32"}
+
+
+def test_a_recorded_fp16_engine_multiplies_in_fp16_alone_and_answers_in_fp32():
+    read = parse_description((RECORDED / "s0_both_256_fp16.txt").read_text())
+    assert read.precisions().keys() == {"fp16"}
+    assert {t.dtype for t in read.tensors if t.mode == "output"} == {"float32"}
+
+
+def test_a_recorded_int8_engine_multiplies_in_int8_but_for_transposed_convolutions():
+    read = parse_description((RECORDED / "s0_both_256_int8.txt").read_text())
+    assert read.precisions().keys() == {"int8", "fp32"}
+    assert {layer.precision for layer in read.layers if layer.kind == "correlation"} == {"int8"}
+    assert {layer.precision for layer in read.layers if layer.kind == "deconv"} == {"fp32"}
 
 
 def test_the_recorded_tensors_are_those_of_the_graph(s0):
