@@ -1,8 +1,8 @@
 """Reading what TensorRT says an engine is made of.
 
 `engine_descriptions/` holds excerpts of what TensorRT-RTX 1.7.1 said of engines built from our own
-graphs; the lines are whole and unchanged. FP16 and INT8 are the packaged S0 after ONNX Runtime's own
-converters.
+graphs; the lines are whole and unchanged. FP16 and INT8 are the packaged S0 after ONNX Runtime's
+own converters.
 """
 
 from __future__ import annotations
