@@ -59,5 +59,5 @@ def _fetch(name: str, version: str, kind: str, folder: Path) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"pip took over {_FETCH_SECONDS} s"
-    lines = [line for line in process.stderr.splitlines() if line.startswith("ERROR")]
+    lines = [line.strip() for line in process.stderr.splitlines() if "rror" in line]
     return lines[-1] if lines else "pip fetched nothing"
