@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .images import GreyImage, read_image
     from .manifest import Manifest
     from .outputs import write_result
-    from .pipeline import StereoRuntime
+    from .pipeline import StereoRuntime, infer_geometry_only
+    from .refine import NotRefinedError
     from .report import Report
     from .result import StereoResult
 
@@ -57,6 +58,8 @@ _HOME = {
     "Manifest": "manifest",
     "write_result": "outputs",
     "StereoRuntime": "pipeline",
+    "infer_geometry_only": "pipeline",
+    "NotRefinedError": "refine",
     "Report": "report",
     "StereoResult": "result",
 }
@@ -73,6 +76,7 @@ __all__ = [
     "Intrinsics",
     "LunarError",
     "Manifest",
+    "NotRefinedError",
     "OutputError",
     "Report",
     "Rig",
@@ -80,6 +84,7 @@ __all__ = [
     "StereoRuntime",
     "UsageError",
     "default_bundle_path",
+    "infer_geometry_only",
     "read_image",
     "read_rig",
     "write_bundle",

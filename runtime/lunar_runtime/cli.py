@@ -75,6 +75,19 @@ _FAILED = 3
 )
 @click.option("--min-confidence", type=float, help="Pixels below become invalid (NaN).")
 @click.option(
+    "--refine",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="Refine the network's pointmap with the images: where they allow it; or fail (exit 3) "
+    "where they do not; or never.",
+)
+@click.option(
+    "--geometry-only",
+    is_flag=True,
+    help="No network: the refinement alone, around a plane. Needs --intrinsics or a --rig.",
+)
+@click.option(
     "--backend",
     type=click.Choice(["auto", "onnxruntime", "tensorrt", "tensorrt-rtx"]),
     default="auto",
@@ -100,6 +113,7 @@ def command(
     overwrite: bool,
     intrinsics: str | None,
     rig: Path | None,
+    geometry_only: bool,
     backend: str,
     device: str,
     threads: int | None,
@@ -129,6 +143,8 @@ def command(
 
     options["intrinsics"] = None if intrinsics is None else Intrinsics.parse(intrinsics)
     InferOptions(**options).check("all")  # wrong usage is told before anything is read
+    if geometry_only:
+        _check_geometry_only(options["refine"], bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)
     many = is_batch(left) and right is None
     if many:
@@ -144,8 +160,13 @@ def command(
         folder = out or Path(f"{left.stem}_depth")
         pairs = [Pair(left, right, None, Path())]
         check_out(folder, overwrite=overwrite)
-    with StereoRuntime.load(bundle, backend, device=device, threads=threads) as runtime:
-        InferOptions(**options).check(runtime.model.output_set)
+    with (
+        nullcontext()
+        if geometry_only
+        else StereoRuntime.load(bundle, backend, device=device, threads=threads) as runtime
+    ):
+        if runtime is not None:
+            InferOptions(**options).check(runtime.model.output_set)
         job = _Job(runtime, shared_rig, options, folder, overwrite)
         if not many:
             _show(job.run(pairs[0]), as_json)
@@ -158,12 +179,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(command, NAME, arguments)
 
 
+def _check_geometry_only(refine: str, bundle: Path | None, backend: str, device: str) -> None:
+    if refine == "off":
+        raise click.UsageError("--geometry-only is the refinement alone; --refine off forbids it.")
+    if bundle is not None or backend != "auto" or device != "auto":
+        raise click.UsageError(
+            "--geometry-only runs no network; leave out --bundle, --backend and --device."
+        )
+
+
 class _Job:
     """Everything that is the same for all pairs of a call."""
 
     def __init__(
         self,
-        runtime: StereoRuntime,
+        runtime: StereoRuntime | None,
         rig: Rig | None,
         options: dict[str, Any],
         folder: Path,
@@ -182,7 +212,13 @@ class _Job:
         folder = self.folder / pair.out
         check_out(folder, overwrite=self.overwrite)
         rig = self.rig if pair.rig is None else read_rig(pair.rig)
-        result = self.runtime.infer(pair.left, pair.right, rig, **self.options)
+        if self.runtime is None:
+            from .pipeline import infer_geometry_only
+
+            options = {name: value for name, value in self.options.items() if name != "refine"}
+            result = infer_geometry_only(pair.left, pair.right, rig, **options)
+        else:
+            result = self.runtime.infer(pair.left, pair.right, rig, **self.options)
         return write_result(result, folder, overwrite=self.overwrite)
 
 
@@ -254,12 +290,36 @@ def _show(report: Report, as_json: bool) -> None:
         ("slope", _slope(report)),
         ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
-        ("time", f"{sum(report.timings_ms.values()):.0f} ms on {report.model.device}"),
+        *_refined_rows(report),
+        ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
         ("files", f"{report.out}: {', '.join([*report.files, 'report.json'])}"),
         *(("note", warning) for warning in report.warnings),
     ]
     for name, text in rows:
-        click.echo(f"{name:<7}{text}")
+        click.echo(f"{name:<8}{text}")
+
+
+def _where(report: Report) -> str:
+    return "" if report.model is None else f" on {report.model.device}"
+
+
+def _refined_rows(report: Report) -> list[tuple[str, str]]:
+    refinement, view = report.refinement, report.views[0]
+    if refinement is None or refinement.status == "kept":
+        return []  # why it was kept is among the notes
+    share = refinement.views[view.view]["fraction"]
+    unit = " m" if report.scale.unit == "m" else " (relative)"
+    expected = f"expected error: depth {view.depth_sigma['p50']:.3g}{unit}"
+    if view.slope_sigma_deg:
+        expected += f", slope {view.slope_sigma_deg['p50']:.1f} deg"
+    return [
+        (
+            "refined",
+            f"{share:.0%} by the images; epipolar residual {refinement.epipolar_px:.3f} px, "
+            f"parallax {refinement.parallax_deg:.1f} deg",
+        ),
+        ("", f"{expected} (medians)"),
+    ]
 
 
 def _line(report: Report) -> str:

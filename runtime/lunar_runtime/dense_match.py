@@ -76,7 +76,7 @@ def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth:
     b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
     correlation = _correlate(a, b, inside)
     eight = [np.clip(image * inside * _GAIN + _GREY, 0, 255).astype(np.uint8) for image in (a, b)]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     forth = dis.calc(eight[0], eight[1], None)  # type: ignore[call-overload]
     back = dis.calc(eight[1], eight[0], None)  # type: ignore[call-overload]
     rows, columns = np.mgrid[: left.shape[0], : left.shape[1]].astype(np.float32)
@@ -86,7 +86,10 @@ def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth:
     )
     lost = np.hypot(*np.moveaxis(forth + returned, -1, 0))
     matched_u, matched_v = (
-        cv2.remap(np.where(inside, values, np.float32(np.nan)), x, y, cv2.INTER_LINEAR)
+        np.asarray(
+            cv2.remap(np.where(inside, values, np.float32(np.nan)), x, y, cv2.INTER_LINEAR),
+            np.float32,
+        )
         for values in (u, v)
     )
     good = inside & (lost < _FORTH_AND_BACK_PX) & _inside(matched_u, matched_v, right.shape)

@@ -131,4 +131,5 @@ class EpipolarField:
         )
         along_u, along_v = self._near[0] - u * self._near[2], self._near[1] - v * self._near[2]
         square = np.maximum(along_u**2 + along_v**2, np.float32(1e-30))
-        return -(offset_u * along_u + offset_v * along_v) / square
+        d = -(offset_u * along_u + offset_v * along_v) / square
+        return np.asarray(d, np.float32)

@@ -41,10 +41,9 @@ def match_features(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Matches
     epipolar error at 120° on StereoLunar, 0.15 px with it).
     """
     clahe = cv2.createCLAHE(_CLAHE_CLIP, _CLAHE_TILES)
-    sift = cv2.SIFT_create(_FEATURES, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
-    (points_left, left_d), (points_right, right_d) = (
-        _rooted(sift.detectAndCompute(clahe.apply(image), None)) for image in (left, right)
-    )
+    sift = cv2.SIFT.create(_FEATURES, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
+    points_left, left_d = _rooted(sift, clahe.apply(left))
+    points_right, right_d = _rooted(sift, clahe.apply(right))
     one, other = _mutual(left_d @ right_d.T, _RATIO)
     return Matches(points_left[one], points_right[other])
 
@@ -66,9 +65,10 @@ def match_descriptors(left: NDArray[np.float32], right: NDArray[np.float32]) -> 
 
 
 def _rooted(
-    found: tuple[tuple[cv2.KeyPoint, ...], NDArray[np.float32] | None],
+    sift: cv2.SIFT, image: cv2.typing.MatLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    keypoints, descriptors = found
+    """Keypoints and their RootSIFT descriptors (Arandjelovic and Zisserman 2012)."""
+    keypoints, descriptors = sift.detectAndCompute(image, None)
     points = np.array([point.pt for point in keypoints], np.float64).reshape(-1, 2) + 0.5
     if descriptors is None:
         return points, np.zeros((0, 128), np.float32)

@@ -12,8 +12,10 @@ from .manifest import OutputSet
 
 View = Literal["left", "right", "both"]
 SlopeKind = Literal["physical", "paper"]
+Refine = Literal["auto", "on", "off"]
 VIEWS: tuple[View, ...] = ("left", "right", "both")
 SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
+REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class InferOptions:
     slope: SlopeKind = "physical"
     smoothing_px: float = 2.0
     min_confidence: float | None = None
+    refine: Refine = "auto"
 
     def check(self, output_set: OutputSet) -> None:
         """Refuse options that contradict each other, or that a bundle cannot serve.
@@ -38,6 +41,8 @@ class InferOptions:
             raise UsageError(f"--view {self.view}: choose one of {', '.join(VIEWS)}")
         if self.slope not in SLOPES:
             raise UsageError(f"--slope {self.slope}: choose one of {', '.join(SLOPES)}")
+        if self.refine not in REFINES:
+            raise UsageError(f"--refine {self.refine}: choose one of {', '.join(REFINES)}")
         if self.baseline_m is not None and self.altitude_m is not None:
             raise UsageError("--baseline-m and --altitude-m both fix the scale; give one of them")
         for name, length in (("baseline", self.baseline_m), ("altitude", self.altitude_m)):
@@ -47,12 +52,12 @@ class InferOptions:
             raise UsageError(f"--smoothing-px {self.smoothing_px:g}: needs to be 0 or more pixels")
         if self.min_confidence is not None and not math.isfinite(self.min_confidence):
             raise UsageError(f"--min-confidence {self.min_confidence:g}: needs to be finite")
-        if output_set != "left":
-            return
+        if output_set != "left" or self.refine != "off":
+            return  # the refined pair has a pose and a right view of its own
         needs = None if self.view == "left" else f"--view {self.view}"
         needs = "--baseline-m" if self.baseline_m is not None else needs
         if needs:
             raise UsageError(
-                f"{needs} needs the right pointmap, which this bundle does not have; export the "
-                "student again with `lunar-export --outputs both`"
+                f"{needs} needs the right pointmap, which this bundle does not have; refine the "
+                "pair (--refine auto), or export the student with `lunar-export --outputs both`"
             )

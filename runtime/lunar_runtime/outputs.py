@@ -1,8 +1,10 @@
 """A result on disk: one folder, there whole or not at all.
 
 depth.tif, slope.tif, confidence.tif   float32, NaN = invalid, of the view that was asked for
+depth_sigma.tif, slope_sigma.tif       expected errors of a refined pair
 depth_right.tif, …                     of the right view too, with view `both`
-pointmap.npz                           left, right, confidence_left, confidence_right
+pointmap.npz                           left, right, confidence_left, confidence_right, and of a
+                                       refined pair network_left, …: the network's own, its grid
 pointcloud.ply                         the asked view's points, left camera's frame
 preview.png                            all of it at a glance
 report.json                            how it came about
@@ -33,7 +35,7 @@ RESULT_NAMES = frozenset(
     {
         *(
             f"{kind}{side}.tif"
-            for kind in ("depth", "slope", "confidence")
+            for kind in ("depth", "slope", "confidence", "depth_sigma", "slope_sigma")
             for side in ("", "_right")
         ),
         "pointmap.npz",
@@ -88,6 +90,10 @@ def _write_rasters(result: StereoResult, folder: Path) -> None:
         write_raster(folder / f"depth{suffix}.tif", view.depth)
         write_raster(folder / f"slope{suffix}.tif", view.slope)
         write_raster(folder / f"confidence{suffix}.tif", view.confidence)
+        if view.depth_sigma is not None:
+            write_raster(folder / f"depth_sigma{suffix}.tif", view.depth_sigma)
+        if view.slope_sigma is not None:
+            write_raster(folder / f"slope_sigma{suffix}.tif", view.slope_sigma)
 
 
 def _write_pointmaps(result: StereoResult, folder: Path) -> None:
@@ -95,6 +101,10 @@ def _write_pointmaps(result: StereoResult, folder: Path) -> None:
     if result.pointmap_right is not None and result.confidence_right is not None:
         arrays["right"] = result.pointmap_right
         arrays["confidence_right"] = result.confidence_right
+    if result.refinement is not None and result.network is not None:
+        arrays["network_left"] = result.network.pointmap_left
+        if result.network.pointmap_right is not None:
+            arrays["network_right"] = result.network.pointmap_right
     with (folder / "pointmap.npz").open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
     points, image = _primary(result)
@@ -125,14 +135,35 @@ def _write_preview(result: StereoResult, folder: Path) -> None:
         caption=f"{result.primary.capitalize()} image",
         title=(
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
-            f"scale: {result.scale.source.value}; slope {_slope_source(result)}; "
-            f"{result.model.student} {result.model.precision} on {result.model.device}",
+            f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",
+            *_refinement_lines(result),
         ),
     )
     done, encoded = cv2.imencode(".png", picture)
     if not done:
         raise OutputError(f"{folder}: OpenCV cannot encode a PNG; install a build with PNG")
     (folder / "preview.png").write_bytes(encoded.tobytes())
+
+
+def _model(result: StereoResult) -> str:
+    model = result.model
+    return "no network" if model is None else f"{model.student} {model.precision} on {model.device}"
+
+
+def _refinement_lines(result: StereoResult) -> list[str]:
+    refinement = result.refinement
+    if refinement is None:
+        return []
+    if not refinement.done:
+        return [f"not refined: {refinement.reason}"]
+    view = result.views[result.primary]
+    assert view.depth_sigma is not None  # a refined pair has it
+    sigma = float(np.nanmedian(view.depth_sigma / view.depth))
+    return [
+        f"refined: {refinement.views[result.primary].fraction:.0%} of the view; epipolar residual "
+        f"{refinement.epipolar_px:.3f} px, parallax {refinement.parallax_deg:.1f} deg, expected "
+        f"depth error {sigma:.2%} (median)"
+    ]
 
 
 def _slope_source(result: StereoResult) -> str:
@@ -143,5 +174,5 @@ def _slope_source(result: StereoResult) -> str:
 def _primary(result: StereoResult) -> tuple[np.ndarray, np.ndarray]:
     """Points, in the left camera's frame, and image of the primary view."""
     if result.primary == "right" and result.pointmap_right is not None:
-        return result.pointmap_right, result.right.network
-    return result.pointmap_left, result.left.network
+        return result.pointmap_right, result.right.grey
+    return result.pointmap_left, result.left.grey

@@ -5,8 +5,8 @@
     result.depth, result.slope, result.unit
 
 Convention: OpenCV axes (x right, y down, z forward), pixel centres at +0.5; `b_from_a` maps points
-of frame a into frame b. All arrays are on the network's grid, H×W; `result.mapping` leads back to
-the pixels of the image as given.
+of frame a into frame b. All arrays are on one grid, H×W: the images' own pixels, up to 1024 a side,
+or with `refine="off"` the network's. `result.mapping` leads back to the image as given.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 from .backends import Backend, select_backend
 from .bundle import Bundle, default_bundle_path
 from .cameras import Intrinsics, Rig
-from .errors import BackendError, GateError
+from .errors import BackendError, GateError, UsageError
+from .fuse import fuse, result_grid
 from .images import GreyImage, grey_from_array, read_image
-from .options import InferOptions, SlopeKind, View
+from .maps import Maps, known_cameras, read_maps
+from .options import InferOptions, Refine, SlopeKind, View
 from .pair import check_pair
 from .parity import relative_error
-from .preprocess import prepare
-from .result import ModelInfo, PairImage, StereoResult
+from .preprocess import FrameMapping, prepare, resample
+from .result import CameraEstimate, Geometry, ModelInfo, PairImage, StereoResult
 from .solve import solve_geometry
 
 #: A path, or decoded values as `grey_from_array` takes them.
@@ -122,6 +124,7 @@ class StereoRuntime:
         slope: SlopeKind = "physical",
         smoothing_px: float = 2.0,
         min_confidence: float | None = None,
+        refine: Refine = "auto",
     ) -> StereoResult:
         """Run one pair.
 
@@ -137,6 +140,8 @@ class StereoRuntime:
             slope: `physical`, or `paper`: the published evaluation's per-pixel definition.
             smoothing_px: Of the physical slope; see `slope_deg`.
             min_confidence: Pixels below become NaN in everything but the confidence.
+            refine: `auto` refines the pointmap with the images where they allow it, else keeps the
+                network's and says why; `on` makes that an error; `off` leaves it the network's.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -144,34 +149,46 @@ class StereoRuntime:
             BackendError: The inference library failed.
         """
         options = InferOptions(
-            view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence
+            view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine
         )
         graph = self.bundle.manifest.graph
         options.check(graph.output_set)
+        rig = rig or Rig()
         clock = _Clock()
         with clock.stage("read"):
-            images = _read(left, "left array"), _read(right, "right array")
-            check_pair(*images)
+            images = _read_pair(left, right)
         with clock.stage("prepare"):
             (grey_left, mapping), (grey_right, _) = (
                 prepare(image.pixels, graph.height, graph.width) for image in images
             )
         with clock.stage("network"):
             outputs = self._run(grey_left, grey_right)
-        with clock.stage("geometry"):
-            geometry = solve_geometry(outputs, options, rig or Rig(), mapping)
+        not_finite: dict[str, int] = {}
+        warnings: list[str] = []
         if self.bundle.manifest.gate == "failed":
-            failed = "bundle: it did not pass the accuracy gate of its export"
-            geometry = replace(geometry, warnings=(failed, *geometry.warnings))
-        return StereoResult(
-            **vars(geometry),
-            options=options,
-            model=self.model,
-            left=PairImage(images[0], grey_left),
-            right=PairImage(images[1], grey_right),
-            mapping=mapping,
-            timings_ms=clock.timings_ms,
-        )
+            warnings.append("bundle: it did not pass the accuracy gate of its export")
+        with clock.stage("pointmaps"):
+            network = read_maps(outputs, options, rig, mapping, not_finite, warnings)
+        maps, refinement, greys = network, None, (grey_left, grey_right)
+        if options.refine != "off":
+            with clock.stage("refine"):
+                grid = result_grid(mapping)
+                greys = _on_grid(images, grid)
+                cameras = _cameras_on_grid(network, grid)
+                maps, refinement = fuse(
+                    network, _descriptors(outputs), greys, cameras, grid, options, rig, warnings
+                )
+        with clock.stage("geometry"):
+            geometry = solve_geometry(
+                maps,
+                options,
+                rig,
+                refinement=refinement,
+                network=network,
+                not_finite=not_finite,
+                warnings=warnings,
+            )
+        return _result(geometry, options, self.model, images, greys, clock)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -211,6 +228,101 @@ class StereoRuntime:
                     f"instead of float32 {record.shape}"
                 )
         return outputs
+
+
+def infer_geometry_only(
+    left: Image,
+    right: Image,
+    rig: Rig | None = None,
+    *,
+    view: View = "left",
+    intrinsics: Intrinsics | None = None,
+    baseline_m: float | None = None,
+    altitude_m: float | None = None,
+    slope: SlopeKind = "physical",
+    smoothing_px: float = 2.0,
+    min_confidence: float | None = None,
+) -> StereoResult:
+    """A pair without any network: the refinement alone, around a plane.
+
+    A baseline to compare with, and what is left when the accelerator is down. Where the images do
+    not overlap, the surface runs out into the plane, and `depth_sigma` says so. Arguments as in
+    `StereoRuntime.infer`; the cameras must be known.
+
+    Raises:
+        UsageError: The options contradict each other, or the intrinsics are not given.
+        NotRefinedError: The images do not give the geometry.
+        InputError: The pair cannot be used.
+    """
+    options = InferOptions(
+        view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on"
+    )
+    options.check("all")
+    rig = rig or Rig()
+    clock = _Clock()
+    with clock.stage("read"):
+        images = _read_pair(left, right)
+    width, height = images[0].size
+    grid = result_grid(FrameMapping.fit(height, width, height, width))
+    cameras = known_cameras(options, rig, grid)
+    if cameras is None:
+        raise UsageError(
+            "without a network the cameras cannot be estimated; give --intrinsics FX,FY,CX,CY or a "
+            "--rig with them"
+        )
+    warnings: list[str] = []
+    with clock.stage("refine"):
+        greys = _on_grid(images, grid)
+        maps, refinement = fuse(None, None, greys, cameras, grid, options, rig, warnings)
+    with clock.stage("geometry"):
+        geometry = solve_geometry(maps, options, rig, refinement=refinement, warnings=warnings)
+    return _result(geometry, options, None, images, greys, clock)
+
+
+def _result(
+    geometry: Geometry,
+    options: InferOptions,
+    model: ModelInfo | None,
+    images: tuple[GreyImage, GreyImage],
+    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    clock: _Clock,
+) -> StereoResult:
+    return StereoResult(
+        **vars(geometry),
+        options=options,
+        model=model,
+        left=PairImage(images[0], greys[0]),
+        right=PairImage(images[1], greys[1]),
+        timings_ms=clock.timings_ms,
+    )
+
+
+def _on_grid(
+    images: tuple[GreyImage, GreyImage], grid: FrameMapping
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return resample(images[0].pixels, grid), resample(images[1].pixels, grid)
+
+
+def _cameras_on_grid(maps: Maps, grid: FrameMapping) -> tuple[CameraEstimate, CameraEstimate]:
+    left, right = (
+        CameraEstimate(grid.to_network(maps.mapping.to_source(camera.intrinsics)), camera.source)
+        for camera in (maps.camera_left, maps.camera_right)
+    )
+    return left, right
+
+
+def _descriptors(
+    outputs: dict[str, NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    if "descriptors_left" not in outputs or "descriptors_right" not in outputs:
+        return None
+    return outputs["descriptors_left"][0], outputs["descriptors_right"][0]
+
+
+def _read_pair(left: Image, right: Image) -> tuple[GreyImage, GreyImage]:
+    images = _read(left, "left array"), _read(right, "right array")
+    check_pair(*images)
+    return images
 
 
 def _read(image: Image, name: str) -> GreyImage:

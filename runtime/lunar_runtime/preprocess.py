@@ -72,6 +72,10 @@ class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             network_height=network_height,
         )
 
+    def with_grid(self, height: int, width: int) -> FrameMapping:
+        """The same crop, on a grid of another size."""
+        return msgspec.structs.replace(self, network_height=height, network_width=width)
+
     @property
     def scale_x(self) -> float:
         """Network pixels per source pixel, along x."""
@@ -138,11 +142,17 @@ def prepare(
     if image.ndim != 2 or image.dtype != np.uint8:
         raise InputError(f"need a (h, w) uint8 grey image, not {image.dtype} {image.shape}")
     mapping = FrameMapping.fit(image.shape[0], image.shape[1], height, width)
+    return resample(image, mapping), mapping
+
+
+def resample(image: NDArray[np.uint8], mapping: FrameMapping) -> NDArray[np.uint8]:
+    """Crop and resize an image as a mapping says; see `prepare`."""
+    height, width = mapping.network_height, mapping.network_width
     top, left = mapping.crop_y, mapping.crop_x
     crop = image[top : top + mapping.crop_height, left : left + mapping.crop_width]
     if crop.shape == (height, width):
-        return np.ascontiguousarray(crop), mapping
+        return np.ascontiguousarray(crop)
     shrinks = crop.shape[0] >= height and crop.shape[1] >= width
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=mode)
-    return np.asarray(resized, np.uint8), mapping
+    return np.asarray(resized, np.uint8)

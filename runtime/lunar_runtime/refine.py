@@ -40,7 +40,7 @@ from .relative_pose import (
 )
 from .thin_plate import bending, double, halve, sample_thin_plate, solve_thin_plate
 
-PoseSource = Literal["features", "network"]
+PoseSource = Literal["matches", "network", "rig"]
 
 _FLOW_ROUNDS = 3
 _BRIGHTNESS_ROUNDS = 2
@@ -80,14 +80,12 @@ class NetworkGuess:
     Attributes:
         inverse_depth: (H, W) 1 / Z of the left view in the network's unit; NaN = invalid.
         pose: The right camera's, from the right pointmap; None without one.
-        descriptors_left: (H, W, D) or None.
-        descriptors_right: (H, W, D) or None.
+        descriptors: (H, W, D) of both images, or None.
     """
 
     inverse_depth: Field
     pose: RelativePose | None = None
-    descriptors_left: NDArray[np.float32] | None = None
-    descriptors_right: NDArray[np.float32] | None = None
+    descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class Surface:
         inverse_depth: (H, W) baseline / Z.
         sigma: (H, W) expected standard deviation of Z, as a fraction of it.
         refined: (H, W) bool, where the images at least halve the prior's uncertainty.
-        draws: (N, H, W) float32 relative errors of Z, drawn from the posterior, for propagation.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
         prior: What the surface falls back to.
         overlap: Share of the pixels that the surface puts inside the other image.
         correlation: Median local correlation of the two images through the surface.
@@ -140,6 +138,7 @@ def refine_pose_and_surface(
     camera_left: Intrinsics,
     camera_right: Intrinsics,
     network: NetworkGuess | None = None,
+    given: RelativePose | None = None,
 ) -> tuple[PosePart, Surface]:
     """Refine the left view of a pair.
 
@@ -149,6 +148,7 @@ def refine_pose_and_surface(
         camera_left: Of the left image, pixels.
         camera_right: Of the right image.
         network: What the network says; None = geometry alone.
+        given: A pose known beforehand: one more start, kept if the matches support it best.
 
     Returns:
         The pose and the surface.
@@ -157,7 +157,7 @@ def refine_pose_and_surface(
         NotRefinedError: Too few matches, no parallax, different suns, or nothing in common.
     """
     focal_px = camera_left.fx
-    matches, fits, network_fit = _sparse(left, right, camera_left, camera_right, network)
+    matches, fits, source = _sparse(left, right, camera_left, camera_right, network, given)
     rays = rays_of(matches.left, camera_left), rays_of(matches.right, camera_right)
     first = fits[0].pose
     inlier = np.abs(sampson_distance(*rays, first)) * focal_px < _INLIER_PX
@@ -180,7 +180,7 @@ def refine_pose_and_surface(
     _require_agreement(flow)
     part = PosePart(
         pose=fit.pose,
-        source="network" if network_fit is not None and fits[0] is network_fit else "features",
+        source=source,
         matches=len(inlier),
         inliers=int(np.count_nonzero(inlier)),
         epipolar_px=fit.sigma_px / 1.4826,
@@ -313,8 +313,9 @@ class _Solver:
         """Solve at half resolution, where the surface is smooth; relax the plate where it bends."""
         assert self._prior is not None
         coarse, pull = self._halved(information), self._halved(pull)
+        weight = coarse + self._prior_weight()
         stiffness = self._stiffness / 4
-        e = solve_thin_plate(coarse + self._prior_weight(), pull, stiffness, cycles=_CYCLES)
+        e = solve_thin_plate(weight, pull, stiffness, cycles=_CYCLES)
         energy = _blur(bending(e), 1.0)
         slack = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
         slack = (slack / np.median(slack)).astype(np.float32)
@@ -330,27 +331,25 @@ class _Solver:
         grown = double(e)[: self._height, : self._width]
         return np.asarray(self._prior.inverse_depth * (1 + np.maximum(grown, -0.9)), np.float32)
 
-    def _prior_weight(self) -> np.float32:
+    def _prior_weight(self) -> float:
         """Information of the prior in one half-resolution pixel."""
         assert self._prior is not None
         reach_px = _PRIOR_SHARE * self._width
-        return np.float32(4 / (self._prior.sigma * reach_px) ** 2)
+        return float(4 / (self._prior.sigma * reach_px) ** 2)
 
     def _draw(self, information: Field, slack: Field) -> Field:
         rng = np.random.default_rng(0)
         weight = (information + self._prior_weight()) * slack
         # With A = weight + stiffness HᵀH per slack, the covariance is A⁻¹ · slack at each pixel.
         drawn = [
-            double(
-                np.sqrt(slack) * sample_thin_plate(weight, self._stiffness / 4, rng, cycles=_CYCLES)
-            )[: self._height, : self._width]
+            np.sqrt(slack) * sample_thin_plate(weight, self._stiffness / 4, rng, cycles=_CYCLES)
             for _ in range(_DRAWS)
         ]
-        return np.float32(_ERROR_PER_EXPECTED) * np.stack(drawn)
+        return np.asarray(np.float32(_ERROR_PER_EXPECTED) * np.stack(drawn), np.float32)
 
     def _sigma(self, draws: Field) -> Field:
-        variance = np.mean(draws**2, axis=0, dtype=np.float32)
-        return np.sqrt(_blur(variance, self._width / 64))
+        variance = _blur(np.mean(draws**2, axis=0, dtype=np.float32), self._width / 128)
+        return np.sqrt(np.maximum(_grown(variance), 1e-14))[: self._height, : self._width]
 
     def _halved(self, values: Field) -> Field:
         padded = np.pad(values, ((0, self._height % 2), (0, self._width % 2)))
@@ -363,30 +362,37 @@ def _sparse(
     camera_left: Intrinsics,
     camera_right: Intrinsics,
     network: NetworkGuess | None,
-) -> tuple[Matches, list[PoseFit], PoseFit | None]:
-    """Matches, the poses that they support, and the one among them that the network gave."""
+    given: RelativePose | None,
+) -> tuple[Matches, list[PoseFit], PoseSource]:
+    """Matches, the poses that they support, best first, and where the best one started."""
     matches = match_features(left, right)
-    if network is not None and network.descriptors_left is not None:
-        assert network.descriptors_right is not None
-        matches = matches + match_descriptors(network.descriptors_left, network.descriptors_right)
+    if network is not None and network.descriptors is not None:
+        matches = matches + match_descriptors(*network.descriptors)
     if len(matches.left) < _MIN_MATCHES:
         raise NotRefinedError(
             f"only {len(matches.left)} points match between the images, {_MIN_MATCHES} are needed; "
             "do they show the same ground under the same sun?"
         )
     rays = rays_of(matches.left, camera_left), rays_of(matches.right, camera_right)
-    starts = start_poses(*rays, camera_left.fx)
-    own = best_poses(*rays, camera_left.fx, starts)
-    if network is not None and network.pose is not None:
-        given = best_poses(*rays, camera_left.fx, [network.pose])
-        if given and (not own or given[0].cost < own[0].cost):
-            return matches, [given[0], *own], given[0]
-    if not own:
+    starts: list[tuple[PoseSource, list[RelativePose]]] = [
+        ("matches", start_poses(*rays, camera_left.fx)),
+        ("network", [] if network is None or network.pose is None else [network.pose]),
+        ("rig", [] if given is None else [given]),
+    ]
+    fits: list[PoseFit] = []
+    source: PoseSource = "matches"
+    for name, poses in starts:
+        found = best_poses(*rays, camera_left.fx, poses)
+        # Only a start that ends lower than all others decides; one that ends in the same place
+        # confirms the matches.
+        if found and (not fits or found[0].cost < 0.99 * fits[0].cost):
+            fits, source = [*found, *fits], name
+    if not fits:
         raise NotRefinedError(
             f"no camera pose puts the {len(matches.left)} matched points before both cameras; do "
             "the images show the same ground?"
         )
-    return matches, own, None
+    return matches, fits, source
 
 
 def _require_parallax(
@@ -441,6 +447,12 @@ def _sparse_surface(
     grid = EpipolarField(camera, camera, pose, height, width).rays
     guess = None if network is None else network.inverse_depth
     return fit_prior(grid, measured, trust, guess).inverse_depth
+
+
+def _grown(values: Field) -> Field:
+    """Bilinear interpolation to twice the sides: unlike bicubic, it cannot overshoot."""
+    size = values.shape[1] * 2, values.shape[0] * 2
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _blur(values: Field, sigma_px: float) -> Field:

@@ -16,7 +16,7 @@ from . import __version__
 from .images import GreyImage
 from .manifest import FileRecord
 from .preprocess import FrameMapping
-from .result import CameraEstimate, Side, StereoResult
+from .result import CameraEstimate, ModelInfo, Refinement, Side, StereoResult
 
 REPORT_VERSION = 1
 
@@ -70,7 +70,7 @@ class ScaleReport(_Record, frozen=True, kw_only=True):
     Attributes:
         unit: Of every length in the result: `m` or `relative`.
         source: `baseline`, `rig`, `altitude` or `relative`.
-        metres_per_unit: Factor that was applied to the network's output; None = none.
+        metres_per_unit: Factor that was applied to the relative result; None = none.
     """
 
     unit: str
@@ -79,19 +79,50 @@ class ScaleReport(_Record, frozen=True, kw_only=True):
 
 
 class PoseReport(_Record, frozen=True, kw_only=True):
-    """The right camera's pose, from its pointmap.
+    """The right camera's pose, from its pointmap or, refined, from the images.
 
     Attributes:
         right_from_left: 4×4, row by row; translation in the result's unit.
         baseline: Distance between the cameras, in the result's unit.
-        inlier_fraction: Of the points used.
-        reprojection_px: Median of the inliers, network's grid.
+        inlier_fraction: Of the points used; refined: of the sparse matches.
+        reprojection_px: Median of the inliers, on the grid of the outputs; refined: of the dense
+            matches' distances from their epipolar lines.
     """
 
     right_from_left: list[list[float]]
     baseline: float
     inlier_fraction: float
     reprojection_px: float
+
+
+class RefinementReport(_Record, frozen=True, kw_only=True):
+    """How the images refined the pair.
+
+    Attributes:
+        status: `refined`; `kept`: the network's result, for the reason given.
+        reason: Why the pair was not refined.
+        pose_source: What the pose started from: `matches`, `network` or `rig`.
+        matches: Sparse matches.
+        inliers: Of those, within 1.5 px of their epipolar lines.
+        epipolar_px: Median distance of the dense matches from their epipolar lines.
+        network_differs_deg: Angle between the refined rotation and the network's.
+        parallax_deg: Median angle under which the refined ground sees the baseline.
+        relief_gain: Factors on the network's coarse and fine relief where the images are silent.
+        views: Per refined view: share of its pixels where the images decide (`fraction`), that the
+            other image shows (`overlap`), their `correlation`, and the expected relative error of
+            depth elsewhere (`prior_sigma`).
+    """
+
+    status: Literal["refined", "kept"]
+    reason: str | None
+    pose_source: str
+    matches: int
+    inliers: int
+    epipolar_px: float
+    network_differs_deg: float | None
+    parallax_deg: float
+    relief_gain: tuple[float, float] | None
+    views: dict[str, dict[str, float]]
 
 
 class PlaneReport(_Record, frozen=True, kw_only=True):
@@ -119,6 +150,8 @@ class ViewReport(_Record, frozen=True, kw_only=True):
         steeper_than: Threshold in degrees -> share of the pixels with a slope that are steeper;
             empty where there is none.
         confidence: Percentiles.
+        depth_sigma: Percentiles of the expected error of a refined depth, in the result's unit.
+        slope_sigma_deg: The same of the slope.
     """
 
     view: Side
@@ -127,6 +160,8 @@ class ViewReport(_Record, frozen=True, kw_only=True):
     slope_deg: dict[str, float]
     steeper_than: dict[str, float]
     confidence: dict[str, float]
+    depth_sigma: dict[str, float]
+    slope_sigma_deg: dict[str, float]
 
 
 class ModelReport(_Record, frozen=True, kw_only=True):
@@ -150,6 +185,7 @@ class OptionsReport(_Record, frozen=True, kw_only=True):
     min_confidence: float | None
     baseline_m: float | None
     altitude_m: float | None
+    refine: str
 
 
 class Report(_Record, frozen=True, kw_only=True):
@@ -161,12 +197,13 @@ class Report(_Record, frozen=True, kw_only=True):
     left: ImageReport
     right: ImageReport
     mapping: FrameMapping
-    model: ModelReport
+    model: ModelReport | None
     options: OptionsReport
     scale: ScaleReport
     camera_left: CameraReport
     camera_right: CameraReport
     pose: PoseReport | None
+    refinement: RefinementReport | None
     plane: PlaneReport | None
     up: UpReport
     views: list[ViewReport]
@@ -195,15 +232,7 @@ def make_report(
         left=_image(result.left.source),
         right=_image(result.right.source),
         mapping=result.mapping,
-        model=ModelReport(
-            bundle=printable(result.model.bundle_path),
-            digest=result.model.bundle_digest,
-            student=result.model.student,
-            precision=result.model.precision,
-            output_set=result.model.output_set,
-            backend=result.model.backend,
-            device=result.model.device,
-        ),
+        model=None if result.model is None else _model(result.model),
         options=OptionsReport(
             view=result.options.view,
             slope=result.options.slope,
@@ -211,6 +240,7 @@ def make_report(
             min_confidence=result.options.min_confidence,
             baseline_m=result.options.baseline_m,
             altitude_m=result.options.altitude_m,
+            refine=result.options.refine,
         ),
         scale=ScaleReport(
             unit=result.unit,
@@ -227,6 +257,7 @@ def make_report(
             inlier_fraction=pose.inlier_fraction,
             reprojection_px=pose.reprojection_px,
         ),
+        refinement=None if result.refinement is None else _refinement(result.refinement),
         plane=None
         if plane is None
         else PlaneReport(normal=plane.normal.tolist(), camera_height=plane.camera_height),
@@ -293,6 +324,35 @@ def _view(result: StereoResult, side: Side) -> ViewReport:
             str(limit): float(np.mean(slope > limit)) for limit in _HAZARD_DEG if slope.size
         },
         confidence=_percentiles(view.confidence),
+        depth_sigma={} if view.depth_sigma is None else _percentiles(view.depth_sigma),
+        slope_sigma_deg={} if view.slope_sigma is None else _percentiles(view.slope_sigma),
+    )
+
+
+def _model(model: ModelInfo) -> ModelReport:
+    return ModelReport(
+        bundle=printable(model.bundle_path),
+        digest=model.bundle_digest,
+        student=model.student,
+        precision=model.precision,
+        output_set=model.output_set,
+        backend=model.backend,
+        device=model.device,
+    )
+
+
+def _refinement(refinement: Refinement) -> RefinementReport:
+    return RefinementReport(
+        status="refined" if refinement.done else "kept",
+        reason=refinement.reason,
+        pose_source=refinement.pose_source,
+        matches=refinement.matches,
+        inliers=refinement.inliers,
+        epipolar_px=refinement.epipolar_px,
+        network_differs_deg=refinement.network_differs_deg,
+        parallax_deg=refinement.parallax_deg,
+        relief_gain=refinement.relief_gain,
+        views={side: view._asdict() for side, view in refinement.views.items()},
     )
 
 

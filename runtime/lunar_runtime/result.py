@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -46,6 +46,20 @@ class UpEstimate(NamedTuple):
     source: str
 
 
+class Precision(NamedTuple):
+    """How good refined points are expected to be.
+
+    Attributes:
+        sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
+        refined: (H, W) bool, where the images decide; elsewhere the prior does.
+    """
+
+    sigma: NDArray[np.float32]
+    draws: NDArray[np.float32]
+    refined: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class ViewResult:
     """What is seen from one of the two cameras.
@@ -53,12 +67,89 @@ class ViewResult:
     Attributes:
         depth: (H, W) float32, Z in this camera's frame, in the result's unit; NaN = invalid.
         slope: (H, W) float32 degrees; NaN = invalid.
-        confidence: (H, W) float32, 1 and more; what the network gave, unmasked.
+        confidence: (H, W) float32, 1 and more, unmasked: what the network gave, or, refined,
+            1 + 0.01 / (expected relative error of Z).
+        depth_sigma: (H, W) float32 expected standard deviation of the depth, in the result's unit;
+            None where the pair was not refined, as below.
+        slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.
+        refined: (H, W) bool, where the images decide; elsewhere the network does, or the plane.
     """
 
     depth: NDArray[np.float32]
     slope: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    depth_sigma: NDArray[np.float32] | None = None
+    slope_sigma: NDArray[np.float32] | None = None
+    refined: NDArray[np.bool_] | None = None
+
+
+class RefinedView(NamedTuple):
+    """How far the images decide one view.
+
+    Attributes:
+        fraction: Of the pixels, those where the images decide.
+        overlap: Of the pixels, those that the other image shows too.
+        correlation: Median local correlation of the two images through the surface.
+        prior_sigma: Robust relative deviation of the measured surface from what it falls back to
+            elsewhere: the expected error there.
+    """
+
+    fraction: float
+    overlap: float
+    correlation: float
+    prior_sigma: float
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How the images refined a pair, or why they did not.
+
+    Attributes:
+        reason: Why not; None = refined, and only then is the rest there.
+        pose_source: What the pose started from: `matches`, `network` or `rig`.
+        matches: Sparse matches.
+        inliers: Of those, within 1.5 px of their epipolar lines.
+        epipolar_px: Median distance of the dense matches from their epipolar lines.
+        network_differs_deg: Angle between the refined and the network's rotation; None without one.
+        parallax_deg: Median angle under which the refined ground sees the baseline.
+        relief_gain: Factors on the network's coarse and fine relief where the images are silent;
+            None without a network.
+        views: Per refined view.
+    """
+
+    reason: str | None
+    pose_source: str = ""
+    matches: int = 0
+    inliers: int = 0
+    epipolar_px: float = 0.0
+    network_differs_deg: float | None = None
+    parallax_deg: float = 0.0
+    relief_gain: tuple[float, float] | None = None
+    views: dict[Side, RefinedView] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        """Whether the pair was refined."""
+        return self.reason is None
+
+
+@dataclass(frozen=True)
+class NetworkMaps:
+    """What the network alone said, on its own grid, in the result's unit.
+
+    Attributes:
+        mapping: From the images as given to this grid.
+        pointmap_left: (h, w, 3) float32, left camera's frame.
+        confidence_left: (h, w) float32.
+        pointmap_right: (h, w, 3) float32, left camera's frame; None when the bundle has none.
+        confidence_right: (h, w) float32, or None.
+    """
+
+    mapping: FrameMapping
+    pointmap_left: NDArray[np.float32]
+    confidence_left: NDArray[np.float32]
+    pointmap_right: NDArray[np.float32] | None
+    confidence_right: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
@@ -68,8 +159,9 @@ class Geometry:
     Attributes:
         pointmap_left: (H, W, 3) float32, left camera's frame; NaN = invalid.
         pointmap_right: (H, W, 3) float32, the points of the right image's pixels, also in the left
-            camera's frame; None when the bundle has no right pointmap.
-        confidence_left: (H, W) float32, as the network gave it.
+            camera's frame; None when the bundle has no right pointmap, and in a refined pair
+            unless the right view was asked for.
+        confidence_left: (H, W) float32; see `ViewResult`.
         confidence_right: (H, W) float32, or None.
         views: `left`, `right` or both, as asked for.
         scale: The factor to metres that was applied, and where it came from.
@@ -80,6 +172,9 @@ class Geometry:
         up: What slopes are measured from.
         not_finite: Per output, pixels that the network gave as NaN or infinite; 0 is left out.
         warnings: What the user should know before trusting the numbers.
+        mapping: From the images as given to the grid of these maps; the same for both.
+        refinement: How the images refined the pair; None when that was not asked for.
+        network: What the network alone said; None when it did not run.
     """
 
     pointmap_left: NDArray[np.float32]
@@ -95,6 +190,9 @@ class Geometry:
     up: UpEstimate
     not_finite: dict[str, int]
     warnings: tuple[str, ...]
+    mapping: FrameMapping
+    refinement: Refinement | None
+    network: NetworkMaps | None
 
     @property
     def unit(self) -> str:
@@ -115,10 +213,10 @@ class ModelInfo(NamedTuple):
 
 
 class PairImage(NamedTuple):
-    """One of the two images: as given, and as the network saw it, (H, W) uint8."""
+    """One of the two images: as given, and on the grid of the result, (H, W) uint8."""
 
     source: GreyImage
-    network: NDArray[np.uint8]
+    grey: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -127,18 +225,16 @@ class StereoResult(Geometry):
 
     Attributes:
         options: What was asked for.
-        model: What ran.
+        model: What ran; None = no network did.
         left: The left image.
         right: The right image.
-        mapping: From the images as given to the network's grid; the same for both.
         timings_ms: Per stage.
     """
 
     options: InferOptions
-    model: ModelInfo
+    model: ModelInfo | None
     left: PairImage
     right: PairImage
-    mapping: FrameMapping
     timings_ms: dict[str, float]
 
     @property

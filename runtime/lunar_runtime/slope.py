@@ -108,6 +108,36 @@ def slope_paper_deg(depth: NDArray[Any]) -> NDArray[np.float32]:
     return np.degrees(np.arctan(np.hypot(along_x, along_y))).astype(np.float32)
 
 
+def slope_sigma_deg(
+    pointmap: NDArray[Any], draws: NDArray[Any], up: ArrayLike, smoothing_px: float = 2.0
+) -> NDArray[np.float32]:
+    """Expected standard deviation of `slope_deg`, from random errors of the depth.
+
+    Every draw is added to the pointmap along its rays, and the slope taken again, at half the
+    resolution; the variance is averaged over 8 px, as a few draws tell it only roughly.
+
+    Args:
+        pointmap: (H, W, 3) in its own camera's frame or the left one's.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) relative errors of the depth.
+        up: As in `slope_deg`.
+        smoothing_px: As in `slope_deg`, in pixels of the pointmap.
+
+    Returns:
+        (H, W) float32 degrees.
+    """
+    height, width = pointmap.shape[:2]
+    coarse = np.asarray(pointmap)[::2, ::2]
+    flat = slope_deg(coarse, up, smoothing_px / 2)
+    square = np.zeros(coarse.shape[:2], np.float32)
+    for draw in draws:
+        moved = slope_deg(coarse * (1 + draw[..., None]), up, smoothing_px / 2)
+        square += np.nan_to_num(moved - flat) ** 2
+    variance = cv2.GaussianBlur(square / len(draws), (0, 0), 4.0)
+    size = variance.shape[1] * 2, variance.shape[0] * 2
+    grown = cv2.resize(variance, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    return np.sqrt(np.asarray(grown, np.float32))
+
+
 def _smooth(pointmap: NDArray[np.float64], smoothing_px: float) -> NDArray[np.float64]:
     """Gaussian mean over valid points; NaN stays NaN and does not spread."""
     valid = np.asarray(np.isfinite(pointmap).all(axis=-1))

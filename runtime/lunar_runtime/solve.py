@@ -1,19 +1,29 @@
-"""From the network's pointmaps to cameras, pose, scale, depth and slope."""
+"""From the pointmaps to plane, scale, depth and slope."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .cameras import Rig, estimate_intrinsics
+from .cameras import Rig
 from .errors import InputError
+from .maps import Maps
 from .options import InferOptions
 from .plane import Plane, fit_plane
-from .pose import PoseEstimate, right_from_left_pose, transform_points
-from .preprocess import FrameMapping
-from .result import CameraEstimate, Geometry, Side, UpEstimate, ViewResult
+from .pose import PoseEstimate, transform_points
+from .result import (
+    Geometry,
+    NetworkMaps,
+    Precision,
+    Refinement,
+    Side,
+    UpEstimate,
+    ViewResult,
+)
 from .scale import (
     Scale,
     ScaleSource,
@@ -22,18 +32,21 @@ from .scale import (
     scale_from_baseline,
     scale_from_rig,
 )
-from .slope import slope_deg, slope_paper_deg
+from .slope import slope_deg, slope_paper_deg, slope_sigma_deg
 
-_WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
 _SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
 _MISPLACED_DEG = 30.0  # where half of the recovered baseline is error: sin 30° = 0.5
 
 
 def solve_geometry(
-    outputs: dict[str, NDArray[np.float32]],
+    maps: Maps,
     options: InferOptions,
     rig: Rig,
-    mapping: FrameMapping,
+    *,
+    refinement: Refinement | None = None,
+    network: Maps | None = None,
+    not_finite: dict[str, int] | None = None,
+    warnings: Sequence[str] = (),
 ) -> Geometry:
     """Work out everything that was asked for.
 
@@ -41,34 +54,35 @@ def solve_geometry(
     pose, while only the left depth is wanted) is a warning.
 
     Args:
-        outputs: Of the graph, with the batch axis: at least `pointmap_left` (1, H, W, 3) and
-            `confidence_left` (1, H, W).
+        maps: The pointmaps to go by.
         options: What to work out; checked against the bundle already.
         rig: What is known of the cameras, in pixels of the images as given.
-        mapping: From those pixels to the network's grid.
+        refinement: How the maps came about; None = they are the network's.
+        network: What the network said, kept for comparison.
+        not_finite: Per output of the network, pixels that were not finite.
+        warnings: Those so far.
 
     Raises:
-        InputError: Nothing usable is in the outputs, or the scale or the pose that was asked for
-            cannot be had from them.
+        InputError: The scale or the view that was asked for cannot be had from the maps.
     """
-    warnings: list[str] = []
-    not_finite: dict[str, int] = {}
-    for name, values in outputs.items():
-        if name.startswith(("pointmap", "confidence")):
-            _count_not_finite(name, values, not_finite, warnings)
-    confidence_left, left = _masked("left", outputs, options.min_confidence)
-    camera_left, camera_right = _cameras(left, confidence_left, options, rig, mapping)
-    _doubt_camera(camera_left, mapping, warnings)
-    confidence_right: NDArray[np.float32] | None = None
-    right: NDArray[np.float32] | None = None
-    pose: PoseEstimate | None = None
-    if "pointmap_right" in outputs:
-        confidence_right, right = _masked("right", outputs, options.min_confidence)
-        pose = _pose(right, confidence_right, camera_right, options, warnings)
-    plane = _plane(left, confidence_left, options, rig, warnings)
-    scale = _scale(left, pose, plane, options, rig, warnings)
+    noted = list(warnings)
+    left, right, pose = maps.left, maps.right, maps.pose
+    refined = refinement is not None and refinement.done
+    if pose is None and (options.view != "left" or options.baseline_m is not None):
+        what = "--baseline-m" if options.view == "left" else f"--view {options.view}"
+        raise InputError(
+            f"{what} needs the right camera's pose, which neither the network's right pointmap nor "
+            f"the images gave{_because(refinement)}"
+        )
+    if options.view != "left" and right is None:
+        raise InputError(
+            f"--view {options.view} needs the right pointmap, which this bundle does not have"
+            f"{_because(refinement)}; export the student with `lunar-export --outputs both`"
+        )
+    plane = _plane(left, maps.confidence_left, options, rig, noted)
+    scale = _scale(left, pose, plane, options, rig, noted)
     if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and pose is not None:
-        _doubt_scale(left, pose, rig, warnings)
+        _doubt_scale(left, pose, rig, noted, refined=refined)
 
     left = _times(left, scale.factor)
     right = None if right is None else _times(right, scale.factor)
@@ -78,106 +92,56 @@ def solve_geometry(
 
     views: dict[Side, ViewResult] = {}
     if options.view in ("left", "both"):
-        views["left"] = _view("left", left, left, confidence_left, up, options, warnings)
+        shown = _Shown(left, left, maps.confidence_left, maps.precision_left)
+        views["left"] = _view("left", shown, up, options, noted)
     if options.view in ("right", "both") and right is not None and pose is not None:
+        assert maps.confidence_right is not None  # came with `right`
         seen = transform_points(pose.right_from_left, right)
-        assert confidence_right is not None  # came with `right`
-        views["right"] = _view("right", right, seen, confidence_right, up, options, warnings)
+        shown = _Shown(right, seen, maps.confidence_right, maps.precision_right)
+        views["right"] = _view("right", shown, up, options, noted)
     if options.slope == "paper":
-        warnings.append("slope: the paper's, per pixel and per unit of depth; it is not physical")
+        noted.append("slope: the paper's, per pixel and per unit of depth; it is not physical")
     return Geometry(
         pointmap_left=left,
         pointmap_right=right,
-        confidence_left=confidence_left,
-        confidence_right=confidence_right,
+        confidence_left=maps.confidence_left,
+        confidence_right=maps.confidence_right,
         views=views,
         scale=scale,
-        camera_left=camera_left,
-        camera_right=camera_right,
+        camera_left=maps.camera_left,
+        camera_right=maps.camera_right,
         pose=pose,
         plane=plane,
         up=up,
-        not_finite=not_finite,
-        warnings=tuple(warnings),
+        not_finite=not_finite or {},
+        warnings=tuple(noted),
+        mapping=maps.mapping,
+        refinement=refinement,
+        network=None if network is None else _network(network, scale.factor),
     )
 
 
-def _count_not_finite(
-    name: str, values: NDArray[np.float32], not_finite: dict[str, int], warnings: list[str]
-) -> None:
-    bad = ~np.isfinite(values if values.ndim == 3 else values.sum(axis=-1))
-    count = int(np.count_nonzero(bad))
-    if count:
-        not_finite[name] = count
-        warnings.append(f"{name}: {count} of {bad.size} pixels are not finite")
+class _Shown(NamedTuple):
+    """What one camera shows: points in the left frame, the same in its own, and how sure."""
+
+    points: NDArray[np.float32]
+    seen: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    precision: Precision | None
 
 
-def _masked(
-    side: Side, outputs: dict[str, NDArray[np.float32]], min_confidence: float | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Confidence, and the pointmap with NaN wherever either of them cannot be used."""
-    points, confidence = outputs[f"pointmap_{side}"][0], outputs[f"confidence_{side}"][0]
-    usable = np.isfinite(points).all(axis=-1) & np.isfinite(confidence)
-    if not usable.any():
-        raise InputError(
-            f"the network gave no finite point for the {side} image; check this machine with "
-            "StereoRuntime.check_golden, or the bundle with another pair"
-        )
-    if min_confidence is not None:
-        highest = float(confidence[usable].max())
-        usable &= confidence >= min_confidence
-        if not usable.any():
-            raise InputError(
-                f"--min-confidence {min_confidence:g} leaves nothing of the {side} image, whose "
-                f"highest confidence is {highest:.3g}; lower it"
-            )
-    return confidence, np.where(usable[..., None], points, np.float32(np.nan))
+def _because(refinement: Refinement | None) -> str:
+    return "" if refinement is None or refinement.done else f" (not refined: {refinement.reason})"
 
 
-def _cameras(
-    points: NDArray[np.float32],
-    confidence: NDArray[np.float32],
-    options: InferOptions,
-    rig: Rig,
-    mapping: FrameMapping,
-) -> tuple[CameraEstimate, CameraEstimate]:
-    if options.intrinsics is not None:
-        both = CameraEstimate(mapping.to_network(options.intrinsics), "option")
-        return both, both
-    if rig.left is not None:
-        left = CameraEstimate(mapping.to_network(rig.left), "rig")
-    else:
-        left = CameraEstimate(estimate_intrinsics(points, confidence), "estimated")
-    if rig.right is not None:
-        return left, CameraEstimate(mapping.to_network(rig.right), "rig")
-    # The right pointmap is in the left camera's frame, so it says nothing of its own camera
-    # before the pose is known: two cameras of one kind, or one that moved, is the common case.
-    return left, CameraEstimate(left.intrinsics, f"{left.source} (left)")
-
-
-def _doubt_camera(camera: CameraEstimate, mapping: FrameMapping, warnings: list[str]) -> None:
-    angle = 2 * math.degrees(math.atan2(mapping.network_width / 2, camera.intrinsics.fx))
-    if camera.source == "estimated" and angle > _WIDEST_DEG:
-        warnings.append(
-            f"camera: the pointmap spans {angle:.0f} degrees, as no pinhole camera does; the "
-            "network does not understand this pair"
-        )
-
-
-def _pose(
-    points: NDArray[np.float32],
-    confidence: NDArray[np.float32],
-    camera: CameraEstimate,
-    options: InferOptions,
-    warnings: list[str],
-) -> PoseEstimate | None:
-    try:
-        return right_from_left_pose(points, camera.intrinsics, confidence)
-    except InputError as error:
-        if options.view != "left" or options.baseline_m is not None:
-            raise
-        warnings.append(f"pose: {error}")
-        return None
+def _network(network: Maps, factor: float) -> NetworkMaps:
+    return NetworkMaps(
+        mapping=network.mapping,
+        pointmap_left=_times(network.left, factor),
+        confidence_left=network.confidence_left,
+        pointmap_right=None if network.right is None else _times(network.right, factor),
+        confidence_right=network.confidence_right,
+    )
 
 
 def _plane(
@@ -222,11 +186,16 @@ def _scale(
 
 
 def _doubt_scale(
-    points: NDArray[np.float32], pose: PoseEstimate, rig: Rig, warnings: list[str]
+    points: NDArray[np.float32],
+    pose: PoseEstimate,
+    rig: Rig,
+    warnings: list[str],
+    *,
+    refined: bool,
 ) -> None:
     right = _camera_centre(pose.right_from_left)
     share = float(np.linalg.norm(right) / np.nanmedian(points[..., 2]))
-    if 0 < share < _SHORT_BASELINE:
+    if 0 < share < _SHORT_BASELINE and not refined:
         warnings.append(
             f"scale: the baseline is {share:.1%} of the depth, so a pointmap error of 1 % moves "
             "the scale by 16 % and more; --altitude-m is safer"
@@ -260,16 +229,11 @@ def _up(plane: Plane | None, rig: Rig) -> UpEstimate:
 
 
 def _view(
-    side: Side,
-    points: NDArray[np.float32],
-    seen: NDArray[np.float32],
-    confidence: NDArray[np.float32],
-    up: UpEstimate,
-    options: InferOptions,
-    warnings: list[str],
+    side: Side, shown: _Shown, up: UpEstimate, options: InferOptions, warnings: list[str]
 ) -> ViewResult:
-    """Depth from `seen`, in this camera's frame; slope from `points`, in the left's, like `up`."""
-    depth = np.array(seen[..., 2], np.float32)
+    """Depth in this camera's frame; slope in the left's, like `up`."""
+    points, precision = shown.points, shown.precision
+    depth = np.array(shown.seen[..., 2], np.float32)
     with np.errstate(invalid="ignore"):
         behind = depth <= 0
     if behind.any():
@@ -278,11 +242,20 @@ def _view(
         depth[behind] = np.nan
     if not np.isfinite(depth).any():
         raise InputError(f"no point of the {side} view lies in front of its camera; check the pair")
+    depth_sigma = None
+    if precision is not None:
+        depth_sigma = np.asarray(depth * precision.sigma, np.float32)
     if options.slope == "paper":
-        return ViewResult(depth, slope_paper_deg(depth), confidence)
+        refined = None if precision is None else precision.refined
+        slope = slope_paper_deg(depth)
+        return ViewResult(depth, slope, shown.confidence, depth_sigma, None, refined)
     slope = slope_deg(points, up.vector, options.smoothing_px)
     slope[~np.isfinite(depth)] = np.nan
-    return ViewResult(depth, slope, confidence)
+    if precision is None:
+        return ViewResult(depth, slope, shown.confidence)
+    slope_sigma = slope_sigma_deg(points, precision.draws, up.vector, options.smoothing_px)
+    slope_sigma[~np.isfinite(slope)] = np.nan
+    return ViewResult(depth, slope, shown.confidence, depth_sigma, slope_sigma, precision.refined)
 
 
 def _times(points: NDArray[np.float32], factor: float) -> NDArray[np.float32]:

@@ -57,7 +57,7 @@ def solve_thin_plate(
     e = np.zeros_like(b) if start is None else _pad(start.astype(np.float32), below, right)
     for _ in range(cycles):
         e = e + _cycle(levels, b - _apply(e, levels[0], 1.0), 0)
-    return e[:height, :width]
+    return np.asarray(e[:height, :width], np.float32)
 
 
 def sample_thin_plate(
@@ -116,7 +116,8 @@ def _cycle(levels: list[Field], residual: Field, level: int) -> Field:
     energy = float(np.vdot(e, bent))
     step = np.float32(np.vdot(e, residual) / energy) if energy > 0 else np.float32(0)
     residual = residual - step * bent
-    return step * e + _conjugate_gradients(information, residual, stiffness, _SMOOTHING_ITERATIONS)
+    smooth = _conjugate_gradients(information, residual, stiffness, _SMOOTHING_ITERATIONS)
+    return np.asarray(step * e + smooth, np.float32)
 
 
 def _conjugate_gradients(
@@ -144,7 +145,8 @@ def _conjugate_gradients(
 
 def _apply(e: Field, information: Field, stiffness: float) -> Field:
     xx, yy, xy = _bend(e)
-    return information * e + np.float32(stiffness) * _bend_back(xx, yy, xy, e.shape, np.float32(2))
+    bent = _bend_back(xx, yy, xy, e.shape, np.float32(2))
+    return np.asarray(information * e + np.float32(stiffness) * bent, np.float32)
 
 
 def _bend(e: Field) -> tuple[Field, Field, Field]:
