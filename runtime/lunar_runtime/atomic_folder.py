@@ -45,7 +45,10 @@ def atomic_folder(
         yield temporary
         _flush(temporary)
         check_folder(final, overwrite=overwrite, owned=owned)
-        _swap(temporary, final)
+        if overwrite and final.exists():
+            _swap(temporary, final)
+        else:  # what came since the check above is not replaced: rename(2) fails on a full folder
+            temporary.rename(final)
     except BaseException as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -118,9 +121,6 @@ def _flush(folder: Path) -> None:
 
 
 def _swap(new: Path, final: Path) -> None:
-    if not final.exists():
-        new.rename(final)
-        return
     old = Path(tempfile.mkdtemp(prefix=".lunar-old-", dir=final.parent))
     try:
         final.rename(old)  # rename(2) replaces an empty folder

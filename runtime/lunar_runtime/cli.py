@@ -77,7 +77,7 @@ _FAILED = 3
 @click.option(
     "--refine",
     type=click.Choice(["auto", "on", "off"]),
-    default="auto",
+    default="off",
     show_default=True,
     help="Refine the network's pointmap with the images: where they allow it; or fail (exit 3) "
     "where they do not; or never.",
@@ -144,7 +144,7 @@ def command(
     options["intrinsics"] = None if intrinsics is None else Intrinsics.parse(intrinsics)
     InferOptions(**options).check("all")  # wrong usage is told before anything is read
     if geometry_only:
-        _check_geometry_only(options["refine"], bundle, backend, device)
+        _check_geometry_only(bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)
     many = is_batch(left) and right is None
     if many:
@@ -179,9 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(command, NAME, arguments)
 
 
-def _check_geometry_only(refine: str, bundle: Path | None, backend: str, device: str) -> None:
-    if refine == "off":
-        raise click.UsageError("--geometry-only is the refinement alone; --refine off forbids it.")
+def _check_geometry_only(bundle: Path | None, backend: str, device: str) -> None:
     if bundle is not None or backend != "auto" or device != "auto":
         raise click.UsageError(
             "--geometry-only runs no network; leave out --bundle, --backend and --device."
@@ -296,7 +294,7 @@ def _show(report: Report, as_json: bool) -> None:
         *(("note", warning) for warning in report.warnings),
     ]
     for name, text in rows:
-        click.echo(f"{name:<8}{text}")
+        click.echo(f"{name:<7}{text}")
 
 
 def _where(report: Report) -> str:
@@ -314,7 +312,7 @@ def _refined_rows(report: Report) -> list[tuple[str, str]]:
         expected += f", slope {view.slope_sigma_deg['p50']:.1f} deg"
     return [
         (
-            "refined",
+            "images",
             f"{share:.0%} by the images; epipolar residual {refinement.epipolar_px:.3f} px, "
             f"parallax {refinement.parallax_deg:.1f} deg",
         ),

@@ -29,7 +29,7 @@ class InferOptions:
     slope: SlopeKind = "physical"
     smoothing_px: float = 2.0
     min_confidence: float | None = None
-    refine: Refine = "auto"
+    refine: Refine = "off"
 
     def check(self, output_set: OutputSet) -> None:
         """Refuse options that contradict each other, or that a bundle cannot serve.

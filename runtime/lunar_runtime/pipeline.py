@@ -124,7 +124,7 @@ class StereoRuntime:
         slope: SlopeKind = "physical",
         smoothing_px: float = 2.0,
         min_confidence: float | None = None,
-        refine: Refine = "auto",
+        refine: Refine = "off",
     ) -> StereoResult:
         """Run one pair.
 
@@ -167,8 +167,7 @@ class StereoRuntime:
         warnings: list[str] = []
         if self.bundle.manifest.gate == "failed":
             warnings.append("bundle: it did not pass the accuracy gate of its export")
-        with clock.stage("pointmaps"):
-            network = read_maps(outputs, options, rig, mapping, not_finite, warnings)
+        network = read_maps(outputs, options, rig, mapping, not_finite, warnings)
         maps, refinement, greys = network, None, (grey_left, grey_right)
         if options.refine != "off":
             with clock.stage("refine"):

@@ -121,7 +121,7 @@ def test_confidence_is_that_of_the_pixels_the_network_saw(runtime, make_texture)
     images = make_texture(1, 100, 128), make_texture(2, 100, 128)
     result = runtime.infer(*images, view="both")
     for side, pair_image in (("left", result.left), ("right", result.right)):
-        expected = 1 + pair_image.network / np.float32(255)
+        expected = 1 + pair_image.grey / np.float32(255)
         np.testing.assert_allclose(result.views[side].confidence, expected, rtol=ROUNDING)
     assert (result.mapping.crop_x, result.mapping.crop_width) == (14, 100)
 
