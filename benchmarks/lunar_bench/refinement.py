@@ -103,7 +103,7 @@ def measure_refinement(
 
 def _measure(runtime: StereoRuntime, pair: KnownPair) -> PairResult:
     baseline_m = float(np.linalg.norm(pair.right_from_left[:3, 3]))
-    fused = runtime.infer(pair.left, pair.right, intrinsics=pair.camera_left)
+    fused = runtime.infer(pair.left, pair.right, intrinsics=pair.camera_left, refine="auto")
     assert fused.network is not None and fused.refinement is not None
     size = pair.left.shape[1], pair.left.shape[0]
     maps: dict[str, NDArray[np.floating]] = {

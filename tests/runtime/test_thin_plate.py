@@ -1,0 +1,67 @@
+"""The thin plate against the same sum minimised densely, and against what it must not bend."""
+
+from __future__ import annotations
+
+import numpy as np
+from lunar_runtime.thin_plate import sample_thin_plate, solve_thin_plate
+
+HEIGHT, WIDTH = 24, 28
+STIFFNESS = 3.0
+
+
+def dense_solution(information, pull):
+    """Normal equations of the sum, from second differences written out one by one."""
+    index = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH)
+    rows = []
+
+    def row(*terms):
+        values = np.zeros(HEIGHT * WIDTH)
+        for (y, x), factor in terms:
+            values[index[y, x]] += factor
+        rows.append(values)
+
+    for y in range(HEIGHT):
+        for x in range(WIDTH):
+            if 0 < x < WIDTH - 1:
+                row(((y, x - 1), 1), ((y, x), -2), ((y, x + 1), 1))
+            if 0 < y < HEIGHT - 1:
+                row(((y - 1, x), 1), ((y, x), -2), ((y + 1, x), 1))
+            if x < WIDTH - 1 and y < HEIGHT - 1:
+                f = np.sqrt(2)
+                row(((y, x), f), ((y, x + 1), -f), ((y + 1, x), -f), ((y + 1, x + 1), f))
+    B = np.array(rows)
+    A = STIFFNESS * B.T @ B + np.diag(information.ravel())
+    return np.linalg.solve(A, pull.ravel()).reshape(HEIGHT, WIDTH)
+
+
+def test_it_is_the_minimum_of_the_sum():
+    rng = np.random.default_rng(3)
+    information = np.where(rng.random((HEIGHT, WIDTH)) < 0.4, rng.random((HEIGHT, WIDTH)), 0)
+    pull = information * rng.standard_normal((HEIGHT, WIDTH))
+    found = solve_thin_plate(
+        information.astype(np.float32), pull.astype(np.float32), STIFFNESS, cycles=20
+    )
+    expected = dense_solution(information, pull)
+    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_a_plane_stays_where_nothing_was_measured():
+    y, x = np.mgrid[:64, :80].astype(np.float32)
+    plane = 3 + 0.01 * x - 0.02 * y
+    information = np.zeros_like(plane)
+    information[20:40, 30:60] = 1
+    found = solve_thin_plate(information, information * plane, 100.0, start=plane, cycles=5)
+    np.testing.assert_allclose(found, plane, atol=1e-3)
+
+
+def test_draws_spread_where_nothing_was_measured():
+    information = np.zeros((64, 64), np.float32)
+    information[:, :32] = 1
+    draws = np.stack(
+        [
+            sample_thin_plate(information, 10.0, np.random.default_rng(seed), cycles=6)
+            for seed in range(12)
+        ]
+    )
+    spread = draws.std(axis=0)
+    assert spread[:, 60:].mean() > 3 * spread[:, :28].mean()
