@@ -77,7 +77,7 @@ _FAILED = 3
 @click.option(
     "--refine",
     type=click.Choice(["auto", "on", "off"]),
-    default="off",
+    default="auto",
     show_default=True,
     help="Refine the network's pointmap with the images: where they allow it; or fail (exit 3) "
     "where they do not; or never.",

@@ -29,7 +29,7 @@ class InferOptions:
     slope: SlopeKind = "physical"
     smoothing_px: float = 2.0
     min_confidence: float | None = None
-    refine: Refine = "off"
+    refine: Refine = "auto"
 
     def check(self, output_set: OutputSet) -> None:
         """Refuse options that contradict each other, or that a bundle cannot serve.

@@ -124,7 +124,7 @@ class StereoRuntime:
         slope: SlopeKind = "physical",
         smoothing_px: float = 2.0,
         min_confidence: float | None = None,
-        refine: Refine = "off",
+        refine: Refine = "auto",
     ) -> StereoResult:
         """Run one pair.
 

@@ -311,10 +311,15 @@ class Outcome:
 
 @pytest.fixture
 def infer(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Run lunar-infer in this process; stderr is the file descriptor's, native noise and all."""
+    """Run lunar-infer in this process; stderr is the file descriptor's, native noise and all.
+
+    The network alone unless the call says otherwise: these textures are not of one ground.
+    """
     from lunar_runtime.cli import main
 
     def run(*arguments: object) -> Outcome:
+        if not {"--refine", "--geometry-only"} & set(arguments):
+            arguments = (*arguments, "--refine", "off")
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
             main([str(argument) for argument in arguments])
