@@ -144,7 +144,7 @@ def command(
     options["intrinsics"] = None if intrinsics is None else Intrinsics.parse(intrinsics)
     InferOptions(**options).check("all")  # wrong usage is told before anything is read
     if geometry_only:
-        _check_geometry_only(bundle, backend, device)
+        _check_geometry_only(options["refine"], bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)
     many = is_batch(left) and right is None
     if many:
@@ -179,7 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(command, NAME, arguments)
 
 
-def _check_geometry_only(bundle: Path | None, backend: str, device: str) -> None:
+def _check_geometry_only(refine: str, bundle: Path | None, backend: str, device: str) -> None:
+    if refine == "off":
+        raise click.UsageError("--geometry-only is the refinement alone; leave out --refine off.")
     if bundle is not None or backend != "auto" or device != "auto":
         raise click.UsageError(
             "--geometry-only runs no network; leave out --bundle, --backend and --device."

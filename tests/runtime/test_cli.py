@@ -380,3 +380,34 @@ def test_the_package_names_its_api_and_loads_it_lazily():
         assert name in dir(lunar_runtime)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lunar_runtime.nothing
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "pair"
+
+
+def test_geometry_alone_needs_no_bundle_and_gives_expected_errors(infer, tmp_path):
+    out = tmp_path / "out"
+    images = EXAMPLE / "left.png", EXAMPLE / "right.png"
+    outcome = infer(*images, "--rig", EXAMPLE / "rig.json", "--geometry-only", "--out", out)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert names(out) == LEFT_FILES | {"depth_sigma.tif", "slope_sigma.tif"}
+    report = json.loads((out / "report.json").read_text())
+    assert report["model"] is None
+    assert report["refinement"]["views"]["left"]["fraction"] > 0.8
+    assert report["scale"]["unit"] == "m"  # the rig's baseline
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--refine", "off"), "leave out --refine off"),
+        (("--bundle", "b"), "leave out --bundle"),
+        ((), "--intrinsics"),
+    ],
+)
+def test_geometry_alone_says_what_it_cannot_do_with(options, said, infer, tmp_path):
+    images = EXAMPLE / "left.png", EXAMPLE / "right.png"
+    outcome = infer(*images, "--geometry-only", *options, "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert not (tmp_path / "out").exists()
