@@ -9,13 +9,15 @@ import click
 from lunar_runtime import __version__
 from lunar_runtime.command_line import run_command
 
+from . import set_cli
+
 NAME = "lunar-calib"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=NAME)
 def command() -> None:
-    """Lunar imagery: rendered stereo pairs with exact ground truth."""
+    """Lunar imagery: rendered stereo pairs with exact ground truth, and calibration sets."""
 
 
 @command.command()
@@ -99,6 +101,10 @@ def render(
     hidden = not console.is_terminal
     for scene in track(scenes, "rendering", count, console=console, disable=hidden):
         click.echo(scene)
+
+
+for _each in set_cli.COMMANDS:
+    command.add_command(_each)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -127,13 +127,8 @@ def read_view(stem: Path | str, *, depth: bool = True) -> RenderedView:
     stem = Path(stem)
     path = _with(stem, ".npz")
     values = _read_npz(path)
-    K = _matrix(values, "intrinsics", (3, 3), path)
-    pose = _matrix(values, "cam2world", (4, 4), path)
-    candidates = [_with(stem, suffix) for suffix in _IMAGE_SUFFIXES]
-    found = next((c for c in candidates if c.exists()), None)
-    if found is None:
-        raise InputError(f"{candidates[0]}: no such file, nor .jpg; every im_N.npz needs its image")
-    image = read_image(found).pixels
+    K, pose = _camera(values, path)
+    image = read_image(image_of(stem)).pixels
     z = np.full(image.shape, np.nan, np.float32)
     exr = _with(stem, ".exr")
     if depth and "depth_m" in values:
@@ -144,6 +139,29 @@ def read_view(stem: Path | str, *, depth: bool = True) -> RenderedView:
     if z.shape != image.shape:
         raise InputError(f"{source}: depth is {z.shape}, its image {image.shape}; copy both again")
     return RenderedView(image, z, K, pose)
+
+
+def read_camera(stem: Path | str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Intrinsics (3, 3) and cam2world (4, 4) of one frame; see `read_view`.
+
+    Raises:
+        InputError: The `.npz` is missing, damaged, or lacks them.
+    """
+    path = _with(Path(stem), ".npz")
+    return _camera(_read_npz(path), path)
+
+
+def image_of(stem: Path | str) -> Path:
+    """The image file of one frame.
+
+    Raises:
+        InputError: There is none.
+    """
+    candidates = [_with(Path(stem), suffix) for suffix in _IMAGE_SUFFIXES]
+    found = next((c for c in candidates if c.exists()), None)
+    if found is None:
+        raise InputError(f"{candidates[0]}: no such file, nor .jpg; every im_N.npz needs its image")
+    return found
 
 
 def write_pair(
@@ -254,6 +272,15 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise InputError(f"{path}: no such file; every frame needs its camera") from error
     except Exception as error:  # numpy, zipfile and zlib each have their own
         raise InputError(f"{path}: damaged NPZ ({error}); copy it again") from error
+
+
+def _camera(
+    values: dict[str, NDArray[Any]], path: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return (
+        _matrix(values, "intrinsics", (3, 3), path),
+        _matrix(values, "cam2world", (4, 4), path),
+    )
 
 
 def _matrix(

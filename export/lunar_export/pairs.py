@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from lunar_calib.calibration_manifest import FIRST_EVALUATION_SEED
 from lunar_calib.geometry import sample_spec
 from lunar_calib.renderer import render_pair
 from lunar_calib.spec import GeometryKind
 from lunar_runtime.images import read_image
 from lunar_runtime.preprocess import prepare
 from numpy.typing import NDArray
-
-# Far from the seeds that calibration sets and training use, which count from 0.
-SEED = 77_000_001
 
 # Real data, where there is some: per source, a folder and which of its images make a pair.
 REAL_PAIRS = (
@@ -47,8 +45,8 @@ def evaluation_pairs(height: int, width: int) -> list[EvaluationPair]:
 def rendered_pairs(height: int, width: int) -> list[EvaluationPair]:
     """One pair a geometry; always the same."""
     pairs = []
-    for number, kind in enumerate(GeometryKind):
-        rendered = render_pair(sample_spec(SEED + number, max(height, width), kind=kind))
+    for seed, kind in enumerate(GeometryKind, FIRST_EVALUATION_SEED):
+        rendered = render_pair(sample_spec(seed, max(height, width), kind=kind))
         images = (rendered.left.image, rendered.right.image)
         left, right = (prepare(image, height, width)[0] for image in images)
         pairs.append(EvaluationPair(f"rendered {kind.value}", left, right))

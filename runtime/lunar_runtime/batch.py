@@ -57,6 +57,18 @@ def is_batch(path: Path | str) -> bool:
     return Path(path).suffix.lower() == ".csv" or os.path.isdir(path)  # noqa: PTH112  never raises
 
 
+def list_images(folder: Path | str) -> list[Path]:
+    """The image files at the top of a folder; numbers in their names sort as numbers.
+
+    Raises:
+        InputError: It is not a folder, or cannot be read.
+    """
+    try:
+        return _images(Path(folder).iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); check the path") from error
+
+
 def _folder(folder: Path) -> list[Pair]:
     try:
         sides = [folder / "left", folder / "right"]

@@ -25,7 +25,7 @@ def check_pair(left: GreyImage, right: GreyImage) -> None:
             "pair need the same size"
         )
     for image in (left, right):
-        _check_texture(image)
+        check_texture(image.pixels, image.name)
     if np.array_equal(left.pixels, right.pixels):
         raise InputError(
             f"{right.name}: the same image as {left.name}, so there is no parallax; give the other "
@@ -33,14 +33,23 @@ def check_pair(left: GreyImage, right: GreyImage) -> None:
         )
 
 
-def _check_texture(image: GreyImage) -> None:
-    contrast = _deviation(image.pixels)
+def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
+    """Refuse an image in which nothing can be matched.
+
+    Args:
+        pixels: (h, w) uint8.
+        name: Named in the error.
+
+    Raises:
+        InputError: All its pixels have next to the same grey level.
+    """
+    contrast = _deviation(pixels)
     if contrast >= _LEAST_CONTRAST:
         return
-    mean = float(image.pixels.mean())
+    mean = float(pixels.mean())
     looks = "black" if mean < 4 else "white" if mean > 251 else "one grey level"
     raise InputError(
-        f"{image.name}: no texture (all {looks}, contrast {contrast:.2f} grey levels); check the "
+        f"{name}: no texture (all {looks}, contrast {contrast:.2f} grey levels); check the "
         "exposure and that the scene is lit"
     )
 

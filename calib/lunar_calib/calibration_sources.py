@@ -1,0 +1,290 @@
+"""Where the pairs of a calibration set can come from."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from lunar_runtime.batch import list_images, read_pairs
+from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.images import GreyImage, grey_from_array, read_image
+from numpy.typing import NDArray
+
+from .calibration_manifest import FIRST_EVALUATION_SEED, SourceKind
+from .spec import MOON_RADIUS_M, GeometryKind
+
+Pairing = Literal["order", "sequence", "name"]
+
+MOST_RENDERED = 10_000
+"""Rendered candidates of one seed; the next seed's follow."""
+
+MOST_SEEDS = FIRST_EVALUATION_SEED // MOST_RENDERED
+
+_NOTICES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "NOTICE", "NOTICE.txt")
+_SIDE = re.compile(r"(?<![^\W_])(left|right|l|r)(?![^\W_])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pair that may become part of a set.
+
+    Attributes:
+        scene: Which one it is, unique in its source.
+        left: Gives the left image, or raises `InputError`.
+        right: Gives the right image, or raises `InputError`.
+        altitude_m: As `PairRecord`'s, as are the others.
+        sun_elevation_deg: Degrees.
+        seed: Of a rendered pair.
+    """
+
+    scene: str
+    left: Callable[[], GreyImage]
+    right: Callable[[], GreyImage]
+    altitude_m: float | None = None
+    sun_elevation_deg: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Some pairs of one origin.
+
+    Attributes:
+        kind: How they are read.
+        count: How many pairs.
+        candidates: Gives them, in a fixed order; rendering happens here.
+        licence: In words.
+        notices: Licence and notice files to go with the set: content by name.
+    """
+
+    kind: SourceKind
+    count: int
+    candidates: Callable[[], Iterator[Candidate]]
+    licence: str = "not stated"
+    notices: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def rendered(count: int, size_px: int, seed: int = 0, jobs: int = 1) -> Source:
+    """Rendered terrain, in training's mix of styles, its three geometries in turn.
+
+    Args:
+        count: Pairs to render, up to `MOST_RENDERED`.
+        size_px: Side of the images.
+        seed: From 0; other seeds share no pair, and none reaches those that evaluate exports.
+        jobs: Processes; the pairs do not depend on it.
+
+    Raises:
+        UsageError: A number is out of range.
+    """
+    if not 0 < count <= MOST_RENDERED:
+        raise UsageError(f"{count} rendered pairs; 1 to {MOST_RENDERED} can be asked for")
+    if not 0 <= seed < MOST_SEEDS:
+        raise UsageError(f"seed {seed}; calibration has the seeds 0 to {MOST_SEEDS - 1}")
+    tasks = [(seed * MOST_RENDERED + i, size_px, i % len(GeometryKind)) for i in range(count)]
+    return Source(
+        "rendered", count, partial(_render_all, tasks, jobs), "Apache-2.0 (lunar-edge's renderer)"
+    )
+
+
+def images(path: Path, pairing: Pairing = "order", licence: str | None = None) -> Source:
+    """Pairs of a folder, or of a CSV file with the columns left and right.
+
+    Args:
+        path: The folder or file.
+        pairing: `order`: `left/` and `right/` in sorted order, or images that alternate left,
+            right; `sequence`: every image with the next, as on a strip of film; `name`: names that
+            differ in left and right, or l and r, only.
+        licence: Of the images, in words.
+
+    Raises:
+        InputError: No pairs there.
+    """
+    if pairing == "order" or path.suffix.lower() == ".csv":
+        found = [(pair.left, pair.right) for pair in read_pairs(path)]
+    elif pairing == "sequence":
+        found = _sequence(path)
+    else:
+        found = _by_name(path)
+    return _of_files("images", path, found, licence)
+
+
+def apollo(path: Path, licence: str | None = None) -> Source:
+    """Consecutive film frames, each with the next, and `cameras.json` with what poses are known.
+
+    Args:
+        path: Folder of the frames.
+        licence: Of the images, in words.
+
+    Raises:
+        InputError: Fewer than two frames, or a `cameras.json` that cannot be read.
+    """
+    cameras_path = path / "cameras.json"
+    altitudes, note = _apollo_altitudes(cameras_path) if cameras_path.is_file() else ({}, "")
+    notices = {"NOTICE.txt": note.encode() + b"\n"} if note else {}
+    return _of_files("apollo", path, _sequence(path), licence, altitudes, notices)
+
+
+def altitude_of(pose: NDArray[np.float64]) -> float:
+    """Height of a camera above the mean sphere, metres.
+
+    Args:
+        pose: 4x4 cam2world, Moon-centred, or with the origin on the sphere and z up.
+    """
+    position = pose[:3, 3]
+    distance = float(np.linalg.norm(position))
+    return distance - MOON_RADIUS_M if distance > MOON_RADIUS_M / 2 else float(position[2])
+
+
+def notices_in(folder: Path) -> dict[str, bytes]:
+    """Content of a folder's licence and notice files, by name."""
+    return {name: (folder / name).read_bytes() for name in _NOTICES if (folder / name).is_file()}
+
+
+def _render_all(tasks: list[tuple[int, int, int]], jobs: int) -> Iterator[Candidate]:
+    if jobs <= 1:
+        yield from map(_render, tasks)
+        return
+    with ProcessPoolExecutor(jobs, initializer=_one_thread) as pool:
+        futures = [pool.submit(_render, task) for task in tasks]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _render(task: tuple[int, int, int]) -> Candidate:
+    from .geometry import sample_spec
+    from .renderer import render_pair
+
+    seed, size_px, kind = task
+    spec = sample_spec(seed, size_px, kind=tuple(GeometryKind)[kind])
+    pair = render_pair(spec)
+    views = (("left", pair.left.image), ("right", pair.right.image))
+    left, right = (grey_from_array(image, f"rendered {seed} {side}") for side, image in views)
+    return Candidate(
+        scene=f"seed {seed} ({spec.kind.value})",
+        left=partial(_given, left),
+        right=partial(_given, right),
+        altitude_m=round((spec.left.position_m[2] + spec.right.position_m[2]) / 2, 1),
+        sun_elevation_deg=round(spec.sun_elevation_deg, 2),
+        seed=seed,
+    )
+
+
+def _given(image: GreyImage) -> GreyImage:
+    return image
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _of_files(
+    kind: SourceKind,
+    path: Path,
+    pairs: list[tuple[Path, Path]],
+    licence: str | None,
+    altitudes: Mapping[str, float] | None = None,
+    notices: Mapping[str, bytes] | None = None,
+) -> Source:
+    root = path if path.is_dir() else path.parent
+    known = altitudes or {}
+
+    def candidates() -> Iterator[Candidate]:
+        for left, right in pairs:
+            heights = [known[p.name] for p in (left, right) if p.name in known]
+            yield Candidate(
+                scene=f"{_relative(left, root)} {_relative(right, root)}",
+                left=partial(read_image, left),
+                right=partial(read_image, right),
+                altitude_m=round(sum(heights) / len(heights), 1) if heights else None,
+            )
+
+    found = {**notices_in(root), **(notices or {})}
+    stated = licence or ("see its notices" if found else "not stated")
+    return Source(kind, len(pairs), candidates, stated, found)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _sequence(folder: Path) -> list[tuple[Path, Path]]:
+    files = list_images(folder)
+    if len(files) < 2:
+        raise InputError(f"{folder}: {len(files)} images; a sequence has two or more")
+    return list(pairwise(files))
+
+
+def _by_name(folder: Path) -> list[tuple[Path, Path]]:
+    if all((folder / side).is_dir() for side in ("left", "right")):
+        marked = [
+            (file.stem, side, file)
+            for side in ("left", "right")
+            for file in list_images(folder / side)
+        ]
+        problems: list[str] = []
+    else:
+        marked, problems = _marked(list_images(folder))
+    sides: dict[str, dict[str, Path]] = {}
+    for key, side, file in marked:
+        other = sides.setdefault(key, {}).setdefault(side, file)
+        if other is not file:
+            problems.append(f"{file.name} is the {side} image of the same pair as {other.name}")
+    for both in sides.values():
+        if len(both) == 1:
+            side, file = next(iter(both.items()))
+            problems.append(f"{file.name} has no {'right' if side == 'left' else 'left'} image")
+    if problems:
+        raise InputError(
+            f"{folder}: {', '.join(problems)}; names of a pair differ in left and right, or l and "
+            "r, only"
+        )
+    if not sides:
+        raise InputError(f"{folder}: no images in it; check the path")
+    return [(both["left"], both["right"]) for both in sides.values()]
+
+
+def _marked(files: list[Path]) -> tuple[list[tuple[str, str, Path]], list[str]]:
+    """(name without the side, side, file) of each, and a complaint about every other one."""
+    marked, problems = [], []
+    for file in files:
+        marks = list(_SIDE.finditer(file.stem))
+        if len(marks) != 1:
+            problems.append(f"{file.name} says neither left nor right, or both")
+            continue
+        start, end = marks[0].span()
+        side = "left" if marks[0][0].lower().startswith("l") else "right"
+        marked.append((f"{file.stem[:start]}*{file.stem[end:]}", side, file))
+    return marked, problems
+
+
+def _apollo_altitudes(path: Path) -> tuple[dict[str, float], str]:
+    try:
+        values = json.loads(path.read_bytes())
+        poses = {
+            name: np.asarray(camera.get("cam2world_refined", camera.get("cam2world")), float)
+            for name, camera in values["cameras"].items()
+        }
+        altitudes = {name: altitude_of(pose.reshape(4, 4)) for name, pose in poses.items()}
+        note = str(values.get("note", ""))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{path}: not a camera file ({error}); it needs `cameras`, and a 4x4 "
+            "`cam2world_refined` or `cam2world` for each image's name"
+        ) from error
+    if not all(map(math.isfinite, altitudes.values())):
+        raise InputError(f"{path}: a pose is not finite; copy it again")
+    return altitudes, note

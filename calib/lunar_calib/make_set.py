@@ -1,0 +1,306 @@
+"""Making a calibration set: look at every candidate, choose, write."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from lunar_runtime import __version__
+from lunar_runtime.atomic_folder import atomic_folder, check_folder
+from lunar_runtime.bundle import sha256_of
+from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.images import GreyImage
+from lunar_runtime.manifest import FileRecord
+from lunar_runtime.pair import check_pair
+from numpy.typing import NDArray
+
+from .augmentation import UNCHANGED, augment, draw_augmentations
+from .calibration_manifest import (
+    IMAGES_NAME,
+    LEAST_SCENES,
+    MANIFEST_NAME,
+    NOTICES_NAME,
+    SHEET_NAME,
+    CalibrationManifest,
+    PairRecord,
+    SourceRecord,
+    encode,
+)
+from .calibration_set import CalibrationPair, CalibrationSet, content_digest
+from .calibration_sources import Candidate, Source, rendered
+from .contact_sheet import Thumb, draw_contact_sheet, shrink
+from .image_statistics import measure, pixel_sha256, problem_of_image
+from .selection import Facts, choose, coverage, facts_of
+
+DEFAULT_COUNT = 32
+"""Pairs of a set."""
+
+CANDIDATES_PER_PAIR = 2
+"""Rendered for each pair of the default set; the selection takes the better half."""
+
+OWNED = frozenset({MANIFEST_NAME, SHEET_NAME, IMAGES_NAME, NOTICES_NAME})
+
+T = TypeVar("T")
+Track = Callable[[Iterable[T], str, int], Iterable[T]]
+
+
+def untracked(items: Iterable[T], what: str, count: int) -> Iterable[T]:
+    """Tell nobody how far a loop has come."""
+    return items
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A candidate that can be used, in one of its augmentations."""
+
+    candidate: Candidate
+    facts: Facts
+    original_sha256: tuple[str, str]
+
+
+def make_default_set(
+    path: Path | str,
+    size_px: int,
+    *,
+    count: int = DEFAULT_COUNT,
+    seed: int = 0,
+    jobs: int = 1,
+    overwrite: bool = False,
+    track: Track[Candidate] = untracked,
+) -> CalibrationSet:
+    """Render terrain and make a set of it; the same arguments give the same pixels.
+
+    Args:
+        path: Folder to make.
+        size_px: Side of the square images: the longer side of the network's input.
+        count: Pairs, chosen from twice as many.
+        seed: From 0; see `calibration_sources.rendered`.
+        jobs: Processes.
+        overwrite: Replace the set that is there.
+        track: Wraps the loop over the candidates.
+
+    Raises:
+        UsageError: A number is out of range.
+        OutputError: `path` exists, or cannot be written.
+    """
+    source = rendered(CANDIDATES_PER_PAIR * count, size_px, seed, jobs)
+    return make_set(path, [source], count=count, overwrite=overwrite, track=track)
+
+
+def make_set(
+    path: Path | str,
+    sources: Sequence[Source],
+    *,
+    count: int | None = None,
+    augmented: int = 0,
+    seed: int = 0,
+    overwrite: bool = False,
+    track: Track[Candidate] = untracked,
+) -> CalibrationSet:
+    """Choose the pairs that cover most, and write them, whole or not at all.
+
+    Args:
+        path: Folder to make.
+        sources: Where the candidates come from.
+        count: Pairs to choose; None takes all, but at most `DEFAULT_COUNT`.
+        augmented: Augmented copies of each candidate that may be chosen too.
+        seed: Draws the augmentations.
+        overwrite: Replace the set that is there.
+        track: Wraps the loops over the candidates: (candidates, source, number of them).
+
+    Returns:
+        The set, read back and verified.
+
+    Raises:
+        InputError: Images that cannot be used, all named; or too few pairs.
+        OutputError: `path` exists, or cannot be written.
+    """
+    check_folder(path, overwrite=overwrite, owned=OWNED)
+    named = _named(sources)
+    offered = _offer(_look(named, track), augmented, seed)
+    facts = [one.facts for one in offered]
+    scenes = len({(one.source, one.scene) for one in facts})
+    if scenes < LEAST_SCENES:
+        raise InputError(
+            f"{scenes} usable pair, which is no calibration set: ranges measured on one scene hold "
+            f"for it alone; give {LEAST_SCENES} different pairs or more"
+        )
+    if count is not None and count > len(offered):
+        raise InputError(
+            f"{len(offered)} candidates, fewer than the {count} pairs asked for; ask for fewer, or "
+            "give more images or more augmented copies"
+        )
+    chosen = [offered[i] for i in choose(facts, count or DEFAULT_COUNT)]
+    if len({(one.facts.source, one.facts.scene) for one in chosen}) < LEAST_SCENES:
+        raise UsageError(f"{len(chosen)} pair; a calibration set needs {LEAST_SCENES} or more")
+    with atomic_folder(path, overwrite=overwrite, owned=OWNED) as folder:
+        _write(folder, named, offered, chosen)
+    return CalibrationSet.open(path)
+
+
+def _named(sources: Sequence[Source]) -> dict[str, Source]:
+    seen: Counter[str] = Counter()
+    named = {}
+    for source in sources:
+        seen[source.kind] += 1
+        number = seen[source.kind]
+        named[source.kind if number == 1 else f"{source.kind}-{number}"] = source
+    return named
+
+
+def _look(sources: dict[str, Source], track: Track[Candidate]) -> list[_Measured]:
+    """Read and measure every candidate; files first, so that bad ones are told before rendering."""
+    problems: dict[str, None] = {}  # in order, each once
+    measured: dict[tuple[str, str], _Measured] = {}
+    for name, source in sorted(sources.items(), key=lambda item: item[1].kind == "rendered"):
+        if problems and source.kind == "rendered":
+            break
+        for candidate in track(source.candidates(), name, source.count):
+            left, right = _load(candidate, problems)
+            if left is None or right is None:
+                continue
+            try:
+                check_pair(left, right)
+            except InputError as error:
+                problems[str(error)] = None
+                continue
+            digests = (pixel_sha256(left.pixels), pixel_sha256(right.pixels))
+            if digests in measured:
+                earlier = measured[digests].candidate.scene
+                problems[f"{left.name}, {right.name}: the same images as {earlier}"] = None
+                continue
+            facts = Facts(
+                name,
+                candidate.scene,
+                UNCHANGED,
+                measure(left.pixels, right.pixels),
+                candidate.altitude_m,
+                candidate.sun_elevation_deg,
+            )
+            measured[digests] = _Measured(candidate, facts, digests)
+    if problems:
+        raise InputError(f"{len(problems)} images cannot be used: {' | '.join(problems)}")
+    return list(measured.values())
+
+
+def _load(
+    candidate: Candidate, problems: dict[str, None]
+) -> tuple[GreyImage | None, GreyImage | None]:
+    images: list[GreyImage | None] = []
+    for load in (candidate.left, candidate.right):
+        try:
+            image = load()
+            problem = problem_of_image(image.pixels, image.name)
+        except InputError as error:
+            problem = str(error)
+        if problem:
+            problems[problem] = None
+        images.append(None if problem else image)
+    return images[0], images[1]
+
+
+def _offer(measured: list[_Measured], augmented: int, seed: int) -> list[_Measured]:
+    offered = []
+    for number, one in enumerate(measured):
+        offered.append(one)
+        if augmented:
+            height, width = one.candidate.left().pixels.shape
+            rng = np.random.default_rng([seed, number, 13])
+            for augmentation in draw_augmentations(rng, augmented, square=height == width):
+                offered.append(replace(one, facts=replace(one.facts, augmentation=augmentation)))
+    return offered
+
+
+def _write(
+    folder: Path,
+    sources: dict[str, Source],
+    offered: Sequence[_Measured],
+    chosen: Sequence[_Measured],
+) -> None:
+    (folder / IMAGES_NAME).mkdir()
+    pairs, thumbs = [], []
+    for number, one in enumerate(chosen):
+        pair = _augmented(f"{number:04d}", one)
+        record = _record(pair, one)
+        for name, image in ((record.left, pair.left), (record.right, pair.right)):
+            _write_png(folder / name, image)
+        pairs.append(record)
+        thumbs.append(Thumb(record, shrink(pair.left), shrink(pair.right)))
+    _write_png(folder / SHEET_NAME, draw_contact_sheet(thumbs))
+    candidates = [one.facts for one in offered]
+    manifest = CalibrationManifest(
+        digest=content_digest(_augmented(f"{n:04d}", one) for n, one in enumerate(chosen)),
+        pairs=tuple(pairs),
+        sources=tuple(_write_sources(folder, sources, candidates)),
+        coverage=coverage(candidates, [facts_of(pair) for pair in pairs]),
+        versions={
+            "lunar-edge": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        },
+        created=datetime.now(timezone.utc).replace(microsecond=0),
+        files={
+            file.relative_to(folder).as_posix(): FileRecord(
+                sha256=sha256_of(file), bytes=file.stat().st_size
+            )
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        },
+    )
+    (folder / MANIFEST_NAME).write_bytes(encode(manifest))
+
+
+def _augmented(name: str, one: _Measured) -> CalibrationPair:
+    images = (one.candidate.left().pixels, one.candidate.right().pixels)
+    return CalibrationPair(name, *augment(*images, one.facts.augmentation))
+
+
+def _record(pair: CalibrationPair, one: _Measured) -> PairRecord:
+    facts = one.facts
+    turned = facts.augmentation != UNCHANGED  # then crops differ by a pixel where sizes are odd
+    return PairRecord(
+        name=pair.name,
+        left=f"{IMAGES_NAME}/{pair.name}_left.png",
+        right=f"{IMAGES_NAME}/{pair.name}_right.png",
+        source=facts.source,
+        scene=facts.scene,
+        augmentation=facts.augmentation,
+        statistics=measure(pair.left, pair.right) if turned else facts.statistics,
+        original_sha256=one.original_sha256,
+        altitude_m=facts.altitude_m,
+        sun_elevation_deg=facts.sun_elevation_deg,
+        seed=one.candidate.seed,
+    )
+
+
+def _write_sources(
+    folder: Path, sources: dict[str, Source], candidates: Sequence[Facts]
+) -> Iterable[SourceRecord]:
+    offered = Counter(one.source for one in candidates)
+    for name, source in sources.items():
+        notices = []
+        for notice, content in source.notices.items():
+            (folder / NOTICES_NAME).mkdir(exist_ok=True)
+            file = folder / NOTICES_NAME / f"{name}-{notice}"
+            file.write_bytes(content)
+            notices.append(file.relative_to(folder).as_posix())
+        yield SourceRecord(
+            name=name,
+            kind=source.kind,
+            licence=source.licence,
+            notices=tuple(notices),
+            candidates=offered[name],
+        )
+
+
+def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    _, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    path.write_bytes(encoded.tobytes())
