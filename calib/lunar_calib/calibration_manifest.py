@@ -82,7 +82,8 @@ class PairRecord(_Record, frozen=True, kw_only=True):
         statistics: Of the images as they are in the set.
         original_sha256: SHA-256 of the two images' grey pixels before augmentation, left first;
             see `pixel_sha256`.
-        altitude_m: Mean of both cameras above the reference sphere, metres, where known.
+        altitude_m: Mean of both cameras above the site (rendered) or the mean sphere, metres, where
+            known.
         sun_elevation_deg: Where known.
         seed: Of a rendered pair.
     """
@@ -208,9 +209,9 @@ def contradiction(manifest: CalibrationManifest) -> str | None:
     sources = [source.name for source in manifest.sources]
     names = [pair.name for pair in manifest.pairs]
     images = [name for pair in manifest.pairs for name in (pair.left, pair.right)]
-    for what, values in (("source", sources), ("pair", names), ("image", images)):
+    for what, values in (("a source", sources), ("a pair", names), ("an image", images)):
         if len(set(values)) < len(values):
-            return f"a {what} is listed twice"
+            return f"{what} is listed twice"
     needed = [*images, *(notice for source in manifest.sources for notice in source.notices)]
     absent = [name for name in needed if name not in manifest.files]
     if absent:

@@ -124,9 +124,13 @@ class CalibrationSet:
     def differences(self) -> Iterator[str]:
         """Where the folder is not what its manifest says, a line each; none if all is well."""
         damaged = False
-        for problem in self._differing_files():
-            damaged = True
-            yield problem
+        try:
+            for problem in self._differing_files():
+                damaged = True
+                yield problem
+        except OSError as error:
+            yield str(_unreadable(self.path, error))
+            return
         if damaged:
             return
         try:
@@ -155,7 +159,7 @@ class CalibrationSet:
                 yield f"{path}: missing"
             elif path.stat().st_size != record.bytes:
                 yield f"{path}: {path.stat().st_size} bytes instead of {record.bytes}"
-            elif _sha256(path) != record.sha256:
+            elif sha256_of(path) != record.sha256:
                 yield f"{path}: altered (its SHA-256 differs from the manifest)"
 
     def _image(self, name: str) -> NDArray[np.uint8]:
@@ -185,16 +189,18 @@ def read_manifest(folder: Path) -> CalibrationManifest:
         InputError: There is none, or it cannot be right.
     """
     path = folder / MANIFEST_NAME
-    if not folder.exists():
-        raise InputError(f"{folder}: no such calibration set; make it with lunar-calib make")
-    if not folder.is_dir():
-        raise InputError(f"{folder}: not a folder; a calibration set is one, with {MANIFEST_NAME}")
-    if not path.is_file() or path.is_symlink():
-        raise InputError(
-            f"{folder}: no {MANIFEST_NAME}, so this is no calibration set; make one with "
-            "lunar-calib make"
-        )
     try:
+        if not folder.exists():
+            raise InputError(f"{folder}: no such calibration set; make it with lunar-calib make")
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: not a folder; a calibration set is one, with {MANIFEST_NAME}"
+            )
+        if not path.is_file() or path.is_symlink():
+            raise InputError(
+                f"{folder}: no {MANIFEST_NAME}, so this is no calibration set; make one with "
+                "lunar-calib make"
+            )
         if path.stat().st_size > _LARGEST_MANIFEST:
             raise InputError(f"{path}: {path.stat().st_size} bytes are too many for a manifest")
         text = path.read_bytes()
@@ -203,13 +209,6 @@ def read_manifest(folder: Path) -> CalibrationManifest:
     return decode(text, path)
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
 def _unreadable(path: Path, error: OSError) -> InputError:
-    why = error.strerror or error
-    return InputError(f"{path}: cannot be read ({why}); check its permissions")
+    where, why = error.filename or path, error.strerror or error
+    return InputError(f"{where}: cannot be read ({why}); check its permissions")

@@ -107,8 +107,11 @@ def images(path: Path, pairing: Pairing = "order", licence: str | None = None) -
 
     Raises:
         InputError: No pairs there.
+        UsageError: A CSV file, which says itself what its pairs are, and a `pairing`.
     """
-    if pairing == "order" or path.suffix.lower() == ".csv":
+    if pairing != "order" and path.suffix.lower() == ".csv":
+        raise UsageError(f"{path}: a CSV file names its pairs itself; leave out --pairing")
+    if pairing == "order":
         found = [(pair.left, pair.right) for pair in read_pairs(path)]
     elif pairing == "sequence":
         found = _sequence(path)
@@ -145,8 +148,16 @@ def altitude_of(pose: NDArray[np.float64]) -> float:
 
 
 def notices_in(folder: Path) -> dict[str, bytes]:
-    """Content of a folder's licence and notice files, by name."""
-    return {name: (folder / name).read_bytes() for name in _NOTICES if (folder / name).is_file()}
+    """Content of a folder's licence and notice files, by name.
+
+    Raises:
+        InputError: One cannot be read.
+    """
+    try:
+        found = [folder / name for name in _NOTICES if (folder / name).is_file()]
+        return {file.name: file.read_bytes() for file in found}
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
 
 
 def _render_all(tasks: list[tuple[int, int, int]], jobs: int) -> Iterator[Candidate]:

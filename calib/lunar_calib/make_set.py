@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -63,6 +63,7 @@ class _Measured:
     candidate: Candidate
     facts: Facts
     original_sha256: tuple[str, str]
+    square: bool
 
 
 def make_default_set(
@@ -119,9 +120,12 @@ def make_set(
         The set, read back and verified.
 
     Raises:
+        UsageError: `count` is less than two.
         InputError: Images that cannot be used, all named; or too few pairs.
         OutputError: `path` exists, or cannot be written.
     """
+    if count is not None and count < LEAST_SCENES:
+        raise UsageError(f"{count} pairs asked for; a calibration set has {LEAST_SCENES} or more")
     check_folder(path, overwrite=overwrite, owned=OWNED)
     named = _named(sources)
     offered = _offer(_look(named, track), augmented, seed)
@@ -138,8 +142,6 @@ def make_set(
             "give more images or more augmented copies"
         )
     chosen = [offered[i] for i in choose(facts, count or DEFAULT_COUNT)]
-    if len({(one.facts.source, one.facts.scene) for one in chosen}) < LEAST_SCENES:
-        raise UsageError(f"{len(chosen)} pair; a calibration set needs {LEAST_SCENES} or more")
     with atomic_folder(path, overwrite=overwrite, owned=OWNED) as folder:
         _write(folder, named, offered, chosen)
     return CalibrationSet.open(path)
@@ -184,9 +186,10 @@ def _look(sources: dict[str, Source], track: Track[Candidate]) -> list[_Measured
                 candidate.altitude_m,
                 candidate.sun_elevation_deg,
             )
-            measured[digests] = _Measured(candidate, facts, digests)
+            square = left.size[0] == left.size[1]
+            measured[digests] = _Measured(candidate, facts, digests, square)
     if problems:
-        raise InputError(f"{len(problems)} images cannot be used: {' | '.join(problems)}")
+        raise InputError(f"unusable images ({len(problems)}): {' | '.join(problems)}")
     return list(measured.values())
 
 
@@ -210,11 +213,9 @@ def _offer(measured: list[_Measured], augmented: int, seed: int) -> list[_Measur
     offered = []
     for number, one in enumerate(measured):
         offered.append(one)
-        if augmented:
-            height, width = one.candidate.left().pixels.shape
-            rng = np.random.default_rng([seed, number, 13])
-            for augmentation in draw_augmentations(rng, augmented, square=height == width):
-                offered.append(replace(one, facts=replace(one.facts, augmentation=augmentation)))
+        rng = np.random.default_rng([seed, number, 13])
+        for augmentation in draw_augmentations(rng, augmented, square=one.square):
+            offered.append(replace(one, facts=replace(one.facts, augmentation=augmentation)))
     return offered
 
 
@@ -225,21 +226,27 @@ def _write(
     chosen: Sequence[_Measured],
 ) -> None:
     (folder / IMAGES_NAME).mkdir()
-    pairs, thumbs = [], []
-    for number, one in enumerate(chosen):
-        pair = _augmented(f"{number:04d}", one)
-        record = _record(pair, one)
-        for name, image in ((record.left, pair.left), (record.right, pair.right)):
-            _write_png(folder / name, image)
-        pairs.append(record)
-        thumbs.append(Thumb(record, shrink(pair.left), shrink(pair.right)))
+    records: list[PairRecord] = []
+    thumbs: list[Thumb] = []
+
+    def written() -> Iterator[CalibrationPair]:
+        for number, one in enumerate(chosen):
+            pair = _augmented(f"{number:04d}", one)
+            record = _record(pair, one)
+            _write_png(folder / record.left, pair.left)
+            _write_png(folder / record.right, pair.right)
+            records.append(record)
+            thumbs.append(Thumb(record, shrink(pair.left), shrink(pair.right)))
+            yield pair
+
+    digest = content_digest(written())
     _write_png(folder / SHEET_NAME, draw_contact_sheet(thumbs))
     candidates = [one.facts for one in offered]
     manifest = CalibrationManifest(
-        digest=content_digest(_augmented(f"{n:04d}", one) for n, one in enumerate(chosen)),
-        pairs=tuple(pairs),
+        digest=digest,
+        pairs=tuple(records),
         sources=tuple(_write_sources(folder, sources, candidates)),
-        coverage=coverage(candidates, [facts_of(pair) for pair in pairs]),
+        coverage=coverage(candidates, [facts_of(record) for record in records]),
         versions={
             "lunar-edge": __version__,
             "python": platform.python_version(),
@@ -302,5 +309,5 @@ def _write_sources(
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    _, encoded = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    _, encoded = cv2.imencode(".png", image)
     path.write_bytes(encoded.tobytes())

@@ -74,24 +74,26 @@ def choose(candidates: Sequence[Facts], count: int) -> list[int]:
         candidates: What is known of each.
         count: How many, at most.
     """
-    axes = [_assign(record, candidates) for record in coverage(candidates, ())]
-    filled = [Counter[int]() for _ in axes]
-    scenes = Counter[tuple[str, str]]()
-    rest = list(range(len(candidates)))
+    bins = np.array([_assign(record, candidates) for record in coverage(candidates, ())])
+    bins = bins.reshape(-1, len(candidates))  # (quantities, candidates)
+    filled = np.zeros((len(bins), bins.max(initial=0) + 1), np.intp)
+    rows = np.arange(len(bins))
+    names = [(one.source, one.scene) for one in candidates]
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    scenes = np.array([numbers[name] for name in names], np.intp)
+    used = np.zeros(len(numbers), np.intp)
+    free = np.ones(len(candidates), np.bool_)
     chosen: list[int] = []
-
-    def worth(i: int) -> tuple[int, int, float, int]:
-        counts = [counter[axis[i]] for counter, axis in zip(filled, axes, strict=True)]
-        seen = scenes[candidates[i].source, candidates[i].scene]
-        return -seen, counts.count(0), sum(1 / (1 + n) for n in counts), -i
-
-    while rest and len(chosen) < count:
-        best = max(rest, key=worth)
-        rest.remove(best)
+    while len(chosen) < min(count, len(candidates)):
+        counts = filled[rows[:, None], bins]
+        least_filled = -(1 / (1 + counts)).sum(axis=0)
+        empty = -(counts == 0).sum(axis=0)
+        # Sorted by the last key first; what is equal stays in the order of the candidates.
+        best = int(np.lexsort((least_filled, empty, used[scenes], ~free))[0])
         chosen.append(best)
-        scenes[candidates[best].source, candidates[best].scene] += 1
-        for counter, axis in zip(filled, axes, strict=True):
-            counter[axis[best]] += 1
+        free[best] = False
+        used[scenes[best]] += 1
+        filled[rows, bins[:, best]] += 1
     return chosen
 
 

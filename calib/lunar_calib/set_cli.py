@@ -18,7 +18,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--out", type=_FOLDER, required=True, help="Folder of the set.")
 @click.option(
     "--count",
-    type=click.IntRange(1),
+    type=click.IntRange(2),
     help="Pairs to choose.  [default: all, at most 32]",
 )
 @click.option(
@@ -95,10 +95,18 @@ def make(
     from .set_report import describe
 
     files = bool(images or stereolunar or apollo)
+    if rendered_count is None:
+        rendered_count = 0 if files else CANDIDATES_PER_PAIR * (count or DEFAULT_COUNT)
     if licence and not files:
         raise UsageError("--licence is of images; give --images, --stereolunar or --apollo")
-    if context.get_parameter_source("pairing") is ParameterSource.COMMANDLINE and not images:
-        raise UsageError("--pairing is of --images; give that too")
+    for option, needed, there in (
+        ("pairing", "--images", bool(images)),
+        ("size_px", "--rendered", rendered_count > 0),
+        ("jobs", "--rendered", rendered_count > 0),
+    ):
+        if not there and context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            name = option.replace("_px", "")
+            raise UsageError(f"--{name} says nothing without {needed}; give both or neither")
     check_folder(out, overwrite=overwrite, owned=OWNED)
     mode: sources.Pairing = (
         "name" if pairing == "name" else "sequence" if pairing == "sequence" else "order"
@@ -108,8 +116,6 @@ def make(
         *(posed(path, licence) for path in stereolunar),
         *(sources.apollo(path, licence) for path in apollo),
     ]
-    if rendered_count is None:
-        rendered_count = 0 if files else CANDIDATES_PER_PAIR * (count or DEFAULT_COUNT)
     if rendered_count:
         given.append(sources.rendered(rendered_count, size_px, seed, jobs))
     made = make_set(

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -44,13 +45,87 @@ def test_a_size_that_makes_no_sense_is_wrong_usage(tmp_path, capsys):
     assert "64<=x<=2048" in capsys.readouterr().err
 
 
-def test_help_does_not_import_opencv():
+@pytest.mark.parametrize("name", ["render", "make", "inspect", "verify"])
+def test_help_does_not_import_opencv(name):
     code = (
         "import sys\n"
         "from lunar_calib.cli import main\n"
-        "try:\n    main(['render', '--help'])\n"
+        f"try:\n    main(['{name}', '--help'])\n"
         "except SystemExit:\n    assert 'cv2' not in sys.modules and 'numpy' not in sys.modules\n"
     )
     environment = {"PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_make_inspect_and_verify_tell_of_one_set(tmp_path, capsys):
+    out = tmp_path / "set"
+    assert run("make", "--out", out, "--count", 2, "--rendered", 3, "--size", 64) == 0
+    made = capsys.readouterr().out
+    digest = made.splitlines()[-1].split()[1]
+    assert made.startswith(f"set      {out}\npairs    2 (64x64 px)\nsource   rendered: 2 of 3 cand")
+    assert "\n  mean grey    " in made
+    assert run("inspect", out) == 0
+    assert capsys.readouterr().out == made
+    assert run("inspect", out, "--json") == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["digest"], values["count"], len(values["pairs"])) == (digest, 2, 2)
+    assert run("verify", out) == 0
+    assert capsys.readouterr().out == (
+        f"{out}: 2 pairs, 5 files, digests, statistics and coverage are right\n{digest}\n"
+    )
+
+
+def test_verify_says_all_that_differs_and_exits_3(tmp_path, capsys):
+    out = tmp_path / "set"
+    run("make", "--out", out, "--count", 2, "--rendered", 2, "--size", 64)
+    capsys.readouterr()
+    (out / "images/0000_left.png").unlink()
+    (out / "contact_sheet.png").unlink()
+    assert run("verify", out) == 3
+    error = capsys.readouterr().err
+    assert error.startswith("lunar-calib: 2 differences: ")
+    assert "contact_sheet.png: missing | " in error
+    assert error.count("\n") == 1
+    assert run("inspect", out) == 3
+
+
+def test_bad_images_are_one_line_and_exit_3(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "in" / name).write_text("no image")
+    assert run("make", "--images", tmp_path / "in", "--out", tmp_path / "set") == 3
+    error = capsys.readouterr().err
+    assert error.startswith("lunar-calib: unusable images (2): ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_set_that_is_there_is_told_before_any_work(tmp_path, capsys):
+    (tmp_path / "set").mkdir()
+    assert run("make", "--rendered", 10_000, "--size", 2048, "--out", tmp_path / "set") == 3
+    assert "exists already; add --overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--count", 1), "'--count': 1 is not in the range x>=2"),
+        (("--augment", 16), "0<=x<=15"),
+        (("--licence", "CC0"), "--licence is of images"),
+        (("--pairing", "name"), "--pairing says nothing without --images"),
+        (("--apollo", "x", "--size", 64), "--size says nothing without --rendered"),
+        (("--apollo", "x", "--jobs", 2), "--jobs says nothing without --rendered"),
+        (("--seed", 7700), "calibration has the seeds 0 to 7699"),
+        (("--rendered", 10_001), "1 to 10000 can be asked for"),
+    ],
+)
+def test_options_that_make_no_sense_are_wrong_usage(tmp_path, capsys, arguments, text):
+    assert run("make", "--out", tmp_path / "set", *arguments) == 2
+    assert text in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
+def test_no_source_at_all_is_refused(tmp_path, capsys):
+    assert run("make", "--out", tmp_path / "set", "--rendered", 0) == 3
+    assert "0 usable pair" in capsys.readouterr().err

@@ -1,0 +1,359 @@
+import json
+import resource
+
+import cv2
+import numpy as np
+import pytest
+from lunar_calib import render_pair, sample_spec
+from lunar_calib.augmentation import augment
+from lunar_calib.calibration_manifest import FIRST_EVALUATION_SEED
+from lunar_calib.calibration_set import CalibrationSet
+from lunar_calib.calibration_sources import (
+    MOST_RENDERED,
+    MOST_SEEDS,
+    apollo,
+    images,
+    rendered,
+)
+from lunar_calib.make_set import make_default_set, make_set
+from lunar_calib.posed_pairs import stereolunar as posed_source
+from lunar_calib.spec import MOON_RADIUS_M
+from lunar_calib.stereolunar import write_pair
+from lunar_calib.verify_set import verify_set
+from lunar_runtime.errors import InputError, OutputError, UsageError
+
+from .conftest import DATA
+
+
+def texture(seed, shape=(96, 96)):
+    """Grey noise with some lumps, no two alike."""
+    rng = np.random.default_rng(seed)
+    fine = rng.normal(0, 12, shape) + cv2.GaussianBlur(rng.normal(0, 300, shape), (0, 0), 6)
+    return np.clip(rng.uniform(70, 150) + fine, 1, 250).astype(np.uint8)
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+def strip(folder, count, shape=(96, 96)):
+    """Images 0.png, 1.png, … and what is in them."""
+    pixels = [texture(i, shape) for i in range(count)]
+    for i, image in enumerate(pixels):
+        write(folder / f"{i}.png", image)
+    return pixels
+
+
+def scenes(source):
+    return [candidate.scene for candidate in source.candidates()]
+
+
+def test_pairs_by_order_alternate(tmp_path):
+    strip(tmp_path, 4)
+    assert scenes(images(tmp_path)) == ["0.png 1.png", "2.png 3.png"]
+
+
+def test_pairs_of_a_sequence_are_neighbours(tmp_path):
+    strip(tmp_path, 11)
+    found = scenes(images(tmp_path, "sequence"))
+    assert found[0] == "0.png 1.png"
+    assert found[-1] == "9.png 10.png"  # numbers sort as numbers
+    assert len(found) == 10
+
+
+def test_one_image_is_no_sequence(tmp_path):
+    strip(tmp_path, 1)
+    with pytest.raises(InputError, match="1 images; a sequence has two or more"):
+        images(tmp_path, "sequence")
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("site_left_7.png", "site_right_7.png"),
+        ("a-L.png", "a-R.png"),
+        ("left/p.png", "right/p.png"),
+    ],
+)
+def test_pairs_by_name(tmp_path, left, right):
+    write(tmp_path / right, texture(0))
+    write(tmp_path / left, texture(1))
+    assert scenes(images(tmp_path, "name")) == [f"{left} {right}"]
+
+
+def test_all_names_that_make_no_pair_are_told(tmp_path):
+    for name in ("a_left.png", "b_right.png", "panorama.png", "c_left_right.png"):
+        write(tmp_path / name, texture(0))
+    with pytest.raises(InputError) as error:
+        images(tmp_path, "name")
+    text = str(error.value)
+    assert "panorama.png says neither left nor right, or both" in text
+    assert "c_left_right.png says neither" in text
+    assert "a_left.png has no right image" in text
+    assert "b_right.png has no left image" in text
+
+
+def test_two_images_of_one_side_are_told(tmp_path):
+    for name in ("a_l.png", "a_L.tif", "a_r.png"):
+        write(tmp_path / name, texture(0))
+    with pytest.raises(InputError, match="is the left image of the same pair as"):
+        images(tmp_path, "name")
+
+
+def test_a_table_names_its_pairs_itself(tmp_path):
+    strip(tmp_path, 2)
+    table = tmp_path / "pairs.csv"
+    table.write_text("left,right\n1.png,0.png\n")
+    assert scenes(images(table)) == ["1.png 0.png"]
+    with pytest.raises(UsageError, match="leave out --pairing"):
+        images(table, "name")
+
+
+def test_film_frames_have_the_altitudes_of_their_cameras(tmp_path):
+    strip(tmp_path, 3)
+    pose = np.eye(4)
+    pose[2, 3] = MOON_RADIUS_M + 110_000
+    cameras = {"1.png": {"cam2world_refined": pose.tolist()}}
+    (tmp_path / "cameras.json").write_text(json.dumps({"note": "ours", "cameras": cameras}))
+    source = apollo(tmp_path)
+    assert [c.altitude_m for c in source.candidates()] == [110_000, 110_000]
+    assert source.notices == {"NOTICE.txt": b"ours\n"}
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"cameras": {"1.png": {"cam2world": [1, 2]}}}'])
+def test_damaged_film_cameras_are_refused(tmp_path, text):
+    strip(tmp_path, 2)
+    (tmp_path / "cameras.json").write_text(text)
+    with pytest.raises(InputError, match=r"cameras\.json: not a camera file \("):
+        apollo(tmp_path)
+
+
+def test_a_set_holds_the_pixels_that_it_was_given(tmp_path):
+    pixels = strip(tmp_path / "in", 4)
+    made = make_set(tmp_path / "set", [images(tmp_path / "in")])
+    pairs = {p.scene: made.images_of(p) for p in made.manifest.pairs}
+    np.testing.assert_array_equal(pairs["0.png 1.png"], pixels[:2])
+    np.testing.assert_array_equal(pairs["2.png 3.png"], pixels[2:])
+    assert all(made.holds(image) for image in pixels)
+    assert verify_set(tmp_path / "set") == []
+
+
+def test_an_augmented_pair_is_the_given_one_turned(tmp_path):
+    pixels = strip(tmp_path / "in", 4)
+    made = make_set(tmp_path / "set", [images(tmp_path / "in")], augmented=15)
+    assert made.count == 32
+    for record in made.manifest.pairs:
+        first = int(record.scene[0])
+        expected = augment(pixels[first], pixels[first + 1], record.augmentation)
+        np.testing.assert_array_equal(made.images_of(record), expected)
+    assert verify_set(tmp_path / "set") == []
+    assert {r.quantity for r in made.manifest.coverage} >= {"orientation", "order"}
+
+
+def test_pairs_that_are_not_square_stay_as_they_lie(tmp_path):
+    strip(tmp_path / "in", 4, shape=(80, 121))
+    made = make_set(tmp_path / "set", [images(tmp_path / "in")], augmented=15)
+    assert made.count == 2 * 8
+    assert {pair.left.shape for pair in made.originals()} == {(80, 121)}
+    assert verify_set(tmp_path / "set") == []
+
+
+def test_sources_are_mixed_and_their_notices_travel(tmp_path):
+    strip(tmp_path / "in", 4)
+    (tmp_path / "in/LICENSE").write_text("CC0")
+    strip(tmp_path / "film", 2, shape=(90, 90))
+    source = rendered(3, 64)
+    made = make_set(
+        tmp_path / "set",
+        [source, images(tmp_path / "in"), apollo(tmp_path / "film", "public domain")],
+    )
+    assert [(s.name, s.candidates, s.licence) for s in made.manifest.sources] == [
+        ("rendered", 3, "Apache-2.0 (lunar-edge's renderer)"),
+        ("images", 2, "see its notices"),
+        ("apollo", 1, "public domain"),
+    ]
+    assert made.manifest.sources[1].notices == ("notices/images-LICENSE",)
+    assert (made.path / "notices/images-LICENSE").read_text() == "CC0"
+    assert made.count == 6
+    assert made.manifest.coverage[-1].chosen == (2, 1, 3)  # files are looked at first
+
+
+def test_two_folders_are_two_sources(tmp_path):
+    strip(tmp_path / "a", 2)
+    write(tmp_path / "b/0.png", texture(8))
+    write(tmp_path / "b/1.png", texture(9))
+    made = make_set(tmp_path / "set", [images(tmp_path / "a"), images(tmp_path / "b")])
+    assert [s.name for s in made.manifest.sources] == ["images", "images-2"]
+
+
+def test_no_path_of_the_machine_is_in_a_set(tmp_path):
+    strip(tmp_path / "in", 4)
+    made = make_set(tmp_path / "set", [images(tmp_path / "in")])
+    assert str(tmp_path) not in (made.path / "calibration.json").read_text()
+
+
+def test_all_bad_images_are_listed_and_nothing_is_written(tmp_path):
+    folder = tmp_path / "in"
+    strip(folder, 12)
+    png = folder / "0.png"
+    png.write_bytes(png.read_bytes()[:700])
+    (folder / "1.png").write_text("no image")
+    write(folder / "2.png", np.full((96, 96), 90, np.uint8))
+    write(folder / "3.png", np.zeros((96, 96), np.uint8))
+    write(folder / "4.png", texture(4, (40, 40)))
+    bright = texture(5)
+    bright[:48] = 255
+    write(folder / "5.png", bright)
+    write(folder / "7.png", texture(7, (96, 100)))
+    write(folder / "9.png", texture(8))
+    with pytest.raises(InputError) as error:
+        make_set(tmp_path / "set", [images(folder), rendered(10**4, 2048)])  # is not begun
+    text = str(error.value)
+    assert text.startswith("unusable images (8): ")
+    for part in (
+        "0.png: truncated PNG",
+        "1.png: not a PNG, JPEG, TIFF or PGM image",
+        "2.png: no texture (all one grey level",
+        "3.png: no texture (all black",
+        "4.png: 40x40 px is too small",
+        "5.png: saturated (5",
+        "7.png: 100x96 px, but",
+        "9.png: the same image as",
+    ):
+        assert part in text
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_bad_image_of_a_sequence_is_listed_once(tmp_path):
+    strip(tmp_path / "in", 4)
+    (tmp_path / "in/1.png").write_text("no image")
+    with pytest.raises(InputError, match=r"^unusable images \(1\): "):
+        make_set(tmp_path / "set", [images(tmp_path / "in", "sequence")])
+
+
+def test_a_pair_that_is_given_twice_is_told(tmp_path):
+    strip(tmp_path / "in", 4)
+    twice = [images(tmp_path / "in"), images(tmp_path / "in")]
+    with pytest.raises(InputError, match=r"1\.png: the same images as 0\.png 1\.png"):
+        make_set(tmp_path / "set", twice)
+
+
+@pytest.mark.parametrize("augmented", [0, 15])
+def test_one_pair_is_no_set(tmp_path, augmented):
+    strip(tmp_path / "in", 2)
+    with pytest.raises(InputError, match=r"1 usable pair, .*; give 2 different pairs or more"):
+        make_set(tmp_path / "set", [images(tmp_path / "in")], augmented=augmented)
+    with pytest.raises(UsageError, match="1 pairs asked for; a calibration set has 2 or more"):
+        make_set(tmp_path / "set", [images(tmp_path / "in")], count=1)
+    assert not (tmp_path / "set").exists()
+
+
+def test_fewer_candidates_than_asked_for_are_refused(tmp_path):
+    strip(tmp_path / "in", 6)
+    with pytest.raises(InputError, match="3 candidates, fewer than the 9 pairs asked for"):
+        make_set(tmp_path / "set", [images(tmp_path / "in")], count=9)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+    strip(tmp_path / "in", 4)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))  # bytes: a PNG here has 8000
+    try:
+        with pytest.raises(OutputError, match=r"set: cannot write \(File too large\)"):
+            make_set(tmp_path / "set", [images(tmp_path / "in")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_set_that_is_there_is_replaced_only_when_told(tmp_path):
+    strip(tmp_path / "in", 6)
+    source = images(tmp_path / "in")
+    first = make_set(tmp_path / "set", [source], count=2)
+    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+        make_set(tmp_path / "set", [source])
+    assert CalibrationSet.open(tmp_path / "set").digest == first.digest
+    assert make_set(tmp_path / "set", [source], overwrite=True).count == 3
+    assert [path.name for path in tmp_path.iterdir() if path.name != "in"] == ["set"]
+
+
+def test_a_folder_of_other_things_is_not_replaced(tmp_path):
+    strip(tmp_path / "in", 4)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/thesis.tex").write_text("mine")
+    with pytest.raises(OutputError, match=r"'thesis\.tex', which is not ours to overwrite"):
+        make_set(tmp_path / "set", [images(tmp_path / "in")], overwrite=True)
+
+
+def test_the_default_set_is_the_same_whatever_the_jobs(tmp_path):
+    alone = make_default_set(tmp_path / "a", 64, count=2)
+    shared = make_default_set(tmp_path / "b", 64, count=2, jobs=2)
+    assert alone.digest == shared.digest
+    assert make_default_set(tmp_path / "c", 64, count=2, seed=1).digest != alone.digest
+
+
+def test_seeds_share_no_pair_and_none_reaches_evaluation(tmp_path):
+    last = [c.seed for c in rendered(3, 64, 0).candidates()][-1]
+    first = next(rendered(1, 64, 1).candidates()).seed
+    assert last < first == MOST_RENDERED
+    assert MOST_SEEDS * MOST_RENDERED <= FIRST_EVALUATION_SEED
+    with pytest.raises(UsageError, match="calibration has the seeds 0 to 7699"):
+        rendered(1, 64, MOST_SEEDS)
+    with pytest.raises(UsageError, match="10001 rendered pairs; 1 to 10000 can be asked for"):
+        rendered(MOST_RENDERED + 1, 64)
+
+
+def test_a_rendered_pair_is_made_again_from_its_seed(tmp_path):
+    made = make_default_set(tmp_path / "set", 64, count=2)
+    for record in made.manifest.pairs:
+        kind = record.scene.split("(")[1].rstrip(")")
+        pair = render_pair(sample_spec(record.seed, 64, kind=kind))
+        np.testing.assert_array_equal(made.images_of(record), (pair.left.image, pair.right.image))
+        assert record.sun_elevation_deg == pytest.approx(pair.spec.sun_elevation_deg, abs=0.01)
+
+
+def test_posed_frames_become_a_set(tmp_path):
+    for i in range(2):
+        write_pair(render_pair(sample_spec(i, 64)), tmp_path / f"in/s{i}")
+    made = make_set(tmp_path / "set", [posed_source(tmp_path / "in")])
+    assert sorted(p.scene for p in made.manifest.pairs) == [
+        "s0/im_00000 im_00001",
+        "s1/im_00000 im_00001",
+    ]
+    assert all(p.altitude_m and p.altitude_m > 3000 for p in made.manifest.pairs)
+
+
+def test_a_frame_without_its_image_is_listed(tmp_path):
+    for i in range(2):
+        write_pair(render_pair(sample_spec(i, 64)), tmp_path / f"in/s{i}")
+        (tmp_path / f"in/s{i}/im_00001.png").unlink()
+    with pytest.raises(
+        InputError, match=r"^unusable images \(2\): .*s0/im_00001\.png: no such fil"
+    ):
+        make_set(tmp_path / "set", [posed_source(tmp_path / "in")])
+
+
+def test_published_imagery_makes_a_set(tmp_path, stereolunar):
+    film = DATA / "apollo15"
+    if not film.is_dir():
+        pytest.skip(f"no Apollo frames at {film} (set LUNAR_DATA)")
+    made = make_set(tmp_path / "set", [posed_source(stereolunar), apollo(film)])
+    assert made.count == 12 + 3
+    assert {pair.left.shape for pair in made.originals()} == {(512, 512), (1012, 1012)}
+    assert (made.path / "notices/stereolunar-LICENSE").is_file()
+    heights = {p.altitude_m for p in made.manifest.pairs if p.source == "apollo"}
+    assert None in heights  # 0295 and 0296 have no camera
+    assert all(h is None or 118e3 < h < 120e3 for h in heights)  # 119 km in its notes
+    assert verify_set(made.path) == []
+
+
+def test_the_contact_sheet_shows_every_pair(tmp_path):
+    pixels = strip(tmp_path / "in", 4)
+    made = make_set(tmp_path / "set", [images(tmp_path / "in")])
+    sheet = cv2.imread(str(made.path / "contact_sheet.png"), cv2.IMREAD_GRAYSCALE)
+    for image in pixels:  # 96 px enlarged to the 128 px of a thumb
+        thumb = cv2.resize(image, (128, 128), interpolation=cv2.INTER_LINEAR)
+        match = cv2.matchTemplate(sheet, thumb, cv2.TM_CCOEFF_NORMED)
+        assert match.max() > 0.999
