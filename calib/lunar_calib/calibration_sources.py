@@ -29,6 +29,8 @@ MOST_RENDERED = 10_000
 
 MOST_SEEDS = FIRST_EVALUATION_SEED // MOST_RENDERED
 
+_MOST_BYTES = 4 << 30  # rendered candidates wait in memory until the choice is made
+
 _NOTICES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "NOTICE", "NOTICE.txt")
 _SIDE = re.compile(r"(?<![^\W_])(left|right|l|r)(?![^\W_])", re.IGNORECASE)
 
@@ -83,10 +85,15 @@ def rendered(count: int, size_px: int, seed: int = 0, jobs: int = 1) -> Source:
         jobs: Processes; the pairs do not depend on it.
 
     Raises:
-        UsageError: A number is out of range.
+        UsageError: A number is out of range, or all together would need too much memory.
     """
     if not 0 < count <= MOST_RENDERED:
         raise UsageError(f"{count} rendered pairs; 1 to {MOST_RENDERED} can be asked for")
+    if 2 * count * size_px**2 > _MOST_BYTES:
+        raise UsageError(
+            f"{count} rendered pairs of {size_px} px are over {_MOST_BYTES >> 30} GiB of memory; "
+            "ask for fewer or smaller ones"
+        )
     if not 0 <= seed < MOST_SEEDS:
         raise UsageError(f"seed {seed}; calibration has the seeds 0 to {MOST_SEEDS - 1}")
     tasks = [(seed * MOST_RENDERED + i, size_px, i % len(GeometryKind)) for i in range(count)]

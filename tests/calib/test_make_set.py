@@ -209,7 +209,7 @@ def test_all_bad_images_are_listed_and_nothing_is_written(tmp_path):
     write(folder / "7.png", texture(7, (96, 100)))
     write(folder / "9.png", texture(8))
     with pytest.raises(InputError) as error:
-        make_set(tmp_path / "set", [images(folder), rendered(10**4, 2048)])  # is not begun
+        make_set(tmp_path / "set", [images(folder), rendered(10**4, 256)])  # is not begun
     text = str(error.value)
     assert text.startswith("unusable images (8): ")
     for part in (
@@ -303,6 +303,8 @@ def test_seeds_share_no_pair_and_none_reaches_evaluation(tmp_path):
         rendered(1, 64, MOST_SEEDS)
     with pytest.raises(UsageError, match="10001 rendered pairs; 1 to 10000 can be asked for"):
         rendered(MOST_RENDERED + 1, 64)
+    with pytest.raises(UsageError, match="600 rendered pairs of 2048 px are over 4 GiB of memory"):
+        rendered(600, 2048)
 
 
 def test_a_rendered_pair_is_made_again_from_its_seed(tmp_path):
