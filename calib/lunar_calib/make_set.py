@@ -1,14 +1,12 @@
-"""Making a calibration set: look at every candidate, choose, write."""
+"""Making a calibration set: look at the candidates, choose, write."""
 
 from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,12 +14,10 @@ from lunar_runtime import __version__
 from lunar_runtime.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.bundle import sha256_of
 from lunar_runtime.errors import InputError, UsageError
-from lunar_runtime.images import GreyImage
 from lunar_runtime.manifest import FileRecord
-from lunar_runtime.pair import check_pair
 from numpy.typing import NDArray
 
-from .augmentation import UNCHANGED, augment, draw_augmentations
+from .augmentation import UNCHANGED, augment
 from .calibration_manifest import (
     IMAGES_NAME,
     LEAST_SCENES,
@@ -34,9 +30,11 @@ from .calibration_manifest import (
     encode,
 )
 from .calibration_set import CalibrationPair, CalibrationSet, content_digest
-from .calibration_sources import Candidate, Source, rendered
+from .calibration_sources import Candidate, Source
 from .contact_sheet import Thumb, draw_contact_sheet, shrink
-from .image_statistics import measure, pixel_sha256, problem_of_image
+from .image_statistics import measure
+from .measured import Measured, Track, look_at, offer, untracked
+from .rendered_source import rendered
 from .selection import Facts, choose, coverage, facts_of
 
 DEFAULT_COUNT = 32
@@ -46,24 +44,6 @@ CANDIDATES_PER_PAIR = 2
 """Rendered for each pair of the default set; the selection takes the better half."""
 
 OWNED = frozenset({MANIFEST_NAME, SHEET_NAME, IMAGES_NAME, NOTICES_NAME})
-
-T = TypeVar("T")
-Track = Callable[[Iterable[T], str, int], Iterable[T]]
-
-
-def untracked(items: Iterable[T], what: str, count: int) -> Iterable[T]:
-    """Tell nobody how far a loop has come."""
-    return items
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """A candidate that can be used, in one of its augmentations."""
-
-    candidate: Candidate
-    facts: Facts
-    original_sha256: tuple[str, str]
-    square: bool
 
 
 def make_default_set(
@@ -82,7 +62,7 @@ def make_default_set(
         path: Folder to make.
         size_px: Side of the square images: the longer side of the network's input.
         count: Pairs, chosen from twice as many.
-        seed: From 0; see `calibration_sources.rendered`.
+        seed: From 0; see `rendered_source.rendered`.
         jobs: Processes.
         overwrite: Replace the set that is there.
         track: Wraps the loop over the candidates.
@@ -128,7 +108,7 @@ def make_set(
         raise UsageError(f"{count} pairs asked for; a calibration set has {LEAST_SCENES} or more")
     check_folder(path, overwrite=overwrite, owned=OWNED)
     named = _named(sources)
-    offered = _offer(_look(named, track), augmented, seed)
+    offered = offer(look_at(named, track), augmented, seed)
     facts = [one.facts for one in offered]
     scenes = len({(one.source, one.scene) for one in facts})
     if scenes < LEAST_SCENES:
@@ -157,73 +137,11 @@ def _named(sources: Sequence[Source]) -> dict[str, Source]:
     return named
 
 
-def _look(sources: dict[str, Source], track: Track[Candidate]) -> list[_Measured]:
-    """Read and measure every candidate; files first, so that bad ones are told before rendering."""
-    problems: dict[str, None] = {}  # in order, each once
-    measured: dict[tuple[str, str], _Measured] = {}
-    for name, source in sorted(sources.items(), key=lambda item: item[1].kind == "rendered"):
-        if problems and source.kind == "rendered":
-            break
-        for candidate in track(source.candidates(), name, source.count):
-            left, right = _load(candidate, problems)
-            if left is None or right is None:
-                continue
-            try:
-                check_pair(left, right)
-            except InputError as error:
-                problems[str(error)] = None
-                continue
-            digests = (pixel_sha256(left.pixels), pixel_sha256(right.pixels))
-            if digests in measured:
-                earlier = measured[digests].candidate.scene
-                problems[f"{left.name}, {right.name}: the same images as {earlier}"] = None
-                continue
-            facts = Facts(
-                name,
-                candidate.scene,
-                UNCHANGED,
-                measure(left.pixels, right.pixels),
-                candidate.altitude_m,
-                candidate.sun_elevation_deg,
-            )
-            square = left.size[0] == left.size[1]
-            measured[digests] = _Measured(candidate, facts, digests, square)
-    if problems:
-        raise InputError(f"unusable images ({len(problems)}): {' | '.join(problems)}")
-    return list(measured.values())
-
-
-def _load(
-    candidate: Candidate, problems: dict[str, None]
-) -> tuple[GreyImage | None, GreyImage | None]:
-    images: list[GreyImage | None] = []
-    for load in (candidate.left, candidate.right):
-        try:
-            image = load()
-            problem = problem_of_image(image.pixels, image.name)
-        except InputError as error:
-            problem = str(error)
-        if problem:
-            problems[problem] = None
-        images.append(None if problem else image)
-    return images[0], images[1]
-
-
-def _offer(measured: list[_Measured], augmented: int, seed: int) -> list[_Measured]:
-    offered = []
-    for number, one in enumerate(measured):
-        offered.append(one)
-        rng = np.random.default_rng([seed, number, 13])
-        for augmentation in draw_augmentations(rng, augmented, square=one.square):
-            offered.append(replace(one, facts=replace(one.facts, augmentation=augmentation)))
-    return offered
-
-
 def _write(
     folder: Path,
     sources: dict[str, Source],
-    offered: Sequence[_Measured],
-    chosen: Sequence[_Measured],
+    offered: Sequence[Measured],
+    chosen: Sequence[Measured],
 ) -> None:
     (folder / IMAGES_NAME).mkdir()
     records: list[PairRecord] = []
@@ -265,12 +183,12 @@ def _write(
     (folder / MANIFEST_NAME).write_bytes(encode(manifest))
 
 
-def _augmented(name: str, one: _Measured) -> CalibrationPair:
+def _augmented(name: str, one: Measured) -> CalibrationPair:
     images = (one.candidate.left().pixels, one.candidate.right().pixels)
     return CalibrationPair(name, *augment(*images, one.facts.augmentation))
 
 
-def _record(pair: CalibrationPair, one: _Measured) -> PairRecord:
+def _record(pair: CalibrationPair, one: Measured) -> PairRecord:
     facts = one.facts
     turned = facts.augmentation != UNCHANGED  # then crops differ by a pixel where sizes are odd
     return PairRecord(

@@ -92,6 +92,7 @@ def make(
     from . import calibration_sources as sources
     from .make_set import CANDIDATES_PER_PAIR, DEFAULT_COUNT, OWNED, make_set
     from .posed_pairs import stereolunar as posed
+    from .rendered_source import rendered
     from .set_report import describe
 
     files = bool(images or stereolunar or apollo)
@@ -117,7 +118,7 @@ def make(
         *(sources.apollo(path, licence) for path in apollo),
     ]
     if rendered_count:
-        given.append(sources.rendered(rendered_count, size_px, seed, jobs))
+        given.append(rendered(rendered_count, size_px, seed, jobs))
     made = make_set(
         out,
         given,

@@ -12,7 +12,7 @@ from .augmentation import UNCHANGED
 from .calibration_manifest import MANIFEST_NAME, CoverageRecord, ImageStatistics, PairRecord
 from .calibration_set import CalibrationSet, read_manifest
 from .image_statistics import measure, pixel_sha256, problem_of_image
-from .make_set import untracked
+from .measured import untracked
 from .selection import count_in, facts_of
 
 # Another version of OpenCV may round a resized pixel the other way.
