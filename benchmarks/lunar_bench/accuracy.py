@@ -1,120 +1,147 @@
-"""A bundle's pointmaps against the truth, beside the plane that they must beat."""
+"""How good bundles are: pairs with known truth, every method beside the others and the plane null.
+
+report = measure_accuracy_of([Path("bundle")], Path("StereoLunar"), sgbm=True, refine=True)
+report.methods[0].medians["absrel_median"]
+"""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
-import msgspec
-from lunar_runtime import Bundle
-from lunar_runtime.accuracy import Accuracy, measure_accuracy, plane_null
-from lunar_runtime.backends import select_backend
+from lunar_runtime import Bundle, StereoRuntime
+from lunar_runtime.backends import Backend, select_backend
 from lunar_runtime.errors import InputError, UsageError
 
-from lunar_bench.machine import Machine, describe_machine
+from lunar_bench.accuracy_methods import (
+    Reconstruction,
+    run_fused,
+    run_geometry,
+    run_network,
+    run_sgbm,
+)
+from lunar_bench.accuracy_pairs import PairSource, TruePair, fit_pair
+from lunar_bench.accuracy_report import AccuracyReport, BundleRecord
+from lunar_bench.accuracy_tally import MethodTally
+from lunar_bench.machine import describe_machine
 
 
-class PairAccuracy(msgspec.Struct, frozen=True):
-    """One pair's left view: the bundle's figures and the plane null's."""
+def measure_accuracy_of(
+    bundles: list[Path],
+    data: Path,
+    *,
+    count: int = 256,
+    size: int | None = None,
+    sgbm: bool = True,
+    refine: bool = False,
+    tell: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+) -> AccuracyReport:
+    """Run bundles and baselines on pairs whose depth is known.
 
-    pair: str
-    absrel_median: float
-    absrel_median_null: float
-    absrel_mean: float
-    absrel_mean_null: float
-    slope_mae_deg: float
-    slope_mae_null_deg: float
-    relief_correlation: float | None
-    hazard_miss: dict[float, float | None]
-    hazard_miss_null: dict[float, float | None]
-
-
-class BundleAccuracy(msgspec.Struct, frozen=True):
-    """A bundle on a set of pairs.
-
-    Attributes:
-        student: Family id.
-        checkpoint_sha256: Of the weights, as in the bundle.
-        bundle_digest: SHA-256 of its manifest.
-        size: Height and width of the images.
-        data: What pairs.
-        medians: Over the pairs, of every figure that is a number.
-        pairs: Each one.
-        machine: Where.
-    """
-
-    student: str
-    checkpoint_sha256: str
-    bundle_digest: str
-    size: tuple[int, int]
-    data: str
-    medians: dict[str, float]
-    pairs: list[PairAccuracy]
-    machine: Machine
-
-
-def measure_bundle(
-    bundle_path: Path, shards: Path | None, stereolunar: Path | None, count: int
-) -> BundleAccuracy:
-    """Run a bundle on pairs whose depth is known.
+    All of them are compared on the same pixels, those of the files; a network's pointmap is resized
+    to them. An interrupt ends the run with what there is.
 
     Args:
-        bundle_path: A bundle for square images.
-        shards: Folder of rendered shards, or
-        stereolunar: folder in StereoLunar's layout; one of the two.
+        bundles: At least one, all of one aspect.
+        data: Folder in StereoLunar's layout, or of rendered shards.
         count: Pairs at most.
+        size: Compare at this many pixels along the longer side instead; pairs are resized first.
+        sgbm: Also classical stereo that is told the pose.
+        refine: Also the refined bundles, and the images alone.
+        tell: Wraps the names of the pairs, of which it is told the number, to show progress.
 
     Raises:
-        UsageError: Both or neither of the sources.
-        InputError: The bundle is not for square images.
+        UsageError: No bundle, or bundles of different aspects.
+        InputError: No pair can be read.
+        BundleError: See `Bundle.open`.
     """
-    import numpy as np
-    from lunar_distill.evaluate import rendered_pairs, stereolunar_pairs
-    from lunar_distill.pairs import RenderedPairs
-
-    if (shards is None) == (stereolunar is None):
-        raise UsageError("give one of --data and --stereolunar")
-    bundle = Bundle.open(bundle_path)
-    graph, student = bundle.manifest.graph, bundle.manifest.student
-    if graph.height != graph.width:
-        raise InputError(f"{bundle_path}: is for {graph.height}x{graph.width} px; use a square one")
-    if shards is not None:
-        source, data = rendered_pairs(RenderedPairs([shards], graph.width), count), "rendered"
-    else:
-        assert stereolunar is not None
-        source = itertools.islice(stereolunar_pairs(stereolunar, graph.width), count)
-        data = "StereoLunar"
+    if not bundles:
+        raise UsageError("give at least one bundle")
+    opened = [Bundle.open(path) for path in bundles]
+    sizes = [(b.manifest.graph.height, b.manifest.graph.width) for b in opened]
+    if len({height / width for height, width in sizes}) > 1:
+        shapes = ", ".join(f"{height}x{width}" for height, width in sizes)
+        raise UsageError(f"bundles of different aspects ({shapes}) see different ground; run them "
+                         "one by one")  # fmt: skip
     machine = describe_machine()
-    backend = select_backend(bundle, "onnxruntime", "cpu", None)
-    pairs = []
-    for pair in source:
-        outputs = backend.run(pair.left[None, None], pair.right[None, None])
-        own = measure_accuracy(outputs["pointmap_left"][0], pair.depth, pair.camera)
-        pairs.append(_row(pair.name, own, plane_null(pair.depth, pair.camera)))
-    figures = [msgspec.structs.asdict(pair) for pair in pairs]
-    names = [name for name in figures[0] if name != "pair" and "hazard" not in name]
-    return BundleAccuracy(
-        student=student.id,
-        checkpoint_sha256=student.checkpoint_sha256 or "",
-        bundle_digest=bundle.digest,
-        size=(graph.height, graph.width),
-        data=data,
-        medians={name: float(np.median([row[name] or 0.0 for row in figures])) for name in names},
-        pairs=pairs,
+    source = PairSource.open(data)
+    readers = dict(itertools.islice(source.pairs(), count))
+    backends = [select_backend(bundle, "onnxruntime", "cpu", None) for bundle in opened]
+    tallies = _tallies(opened, backends, sizes, sgbm, refine)
+    unreadable: dict[str, str] = {}
+    compared, read, interrupted = (0, 0), 0, False
+    try:
+        for name in tell(readers, len(readers)) if tell else readers:
+            try:
+                pair = fit_pair(readers[name](), sizes[0], size)
+            except InputError as error:
+                unreadable[name] = str(error)
+                continue
+            read += 1
+            compared = (pair.known.left.shape[0], pair.known.left.shape[1])
+            for tally in tallies:
+                tally.add(pair)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        for backend in backends:
+            backend.close()
+    if not read:
+        why = next(iter(unreadable.values()), "there are none")
+        raise InputError(f"{data}: no pair could be measured: {why}")
+    return AccuracyReport(
+        data=source.data,
+        size=compared,
+        pair_count=read,
+        methods=[tally.result() for tally in tallies],
+        unreadable=unreadable,
+        partial=interrupted,
         machine=machine,
     )
 
 
-def _row(name: str, own: Accuracy, null: Accuracy) -> PairAccuracy:
-    return PairAccuracy(
-        pair=name,
-        absrel_median=own.absrel_median,
-        absrel_median_null=null.absrel_median,
-        absrel_mean=own.absrel_mean,
-        absrel_mean_null=null.absrel_mean,
-        slope_mae_deg=own.slope_mae_deg,
-        slope_mae_null_deg=null.slope_mae_deg,
-        relief_correlation=own.relief_correlation,
-        hazard_miss=own.hazard_miss,
-        hazard_miss_null=null.hazard_miss,
+def _tallies(
+    bundles: list[Bundle],
+    backends: list[Backend],
+    sizes: list[tuple[int, int]],
+    sgbm: bool,
+    refine: bool,
+) -> list[MethodTally]:
+    records = [_record(bundle) for bundle in bundles]
+    tallies = [
+        MethodTally("network", partial(_network, backend, size), record)
+        for backend, size, record in zip(backends, sizes, records, strict=True)
+    ]
+    if refine:
+        tallies += [
+            MethodTally("fused", partial(_fused, StereoRuntime(bundle, backend)), record)
+            for bundle, backend, record in zip(bundles, backends, records, strict=True)
+        ]
+        tallies.append(MethodTally("geometry", lambda pair: run_geometry(pair.known)))
+    if sgbm:
+        tallies.append(MethodTally("sgbm", lambda pair: run_sgbm(pair.known)))
+    return tallies
+
+
+def _network(backend: Backend, size: tuple[int, int], pair: TruePair) -> Reconstruction:
+    return run_network(backend, pair.known, size)
+
+
+def _fused(runtime: StereoRuntime, pair: TruePair) -> Reconstruction:
+    return run_fused(runtime, pair.known)
+
+
+def _record(bundle: Bundle) -> BundleRecord:
+    manifest = bundle.manifest
+    return BundleRecord(
+        name=bundle.path.name,
+        student=manifest.student.id,
+        precision=manifest.precision,
+        outputs=manifest.graph.output_set,
+        size=(manifest.graph.height, manifest.graph.width),
+        gate=manifest.gate,
+        checkpoint_sha256=manifest.student.checkpoint_sha256 or "",
+        digest=bundle.digest,
     )

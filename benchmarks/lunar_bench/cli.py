@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from lunar_runtime import __version__
 from lunar_runtime.command_line import run_command
 
-if TYPE_CHECKING:
-    import msgspec
-
+from lunar_bench.commands.accuracy import accuracy
+from lunar_bench.commands.options import SAVE, save_result
 
 NAME = "lunar-bench"
 
@@ -21,11 +19,6 @@ NAME = "lunar-bench"
 @click.version_option(__version__, prog_name=NAME)
 def command() -> None:
     """Measure what a bundle costs on this machine."""
-
-
-SAVE = click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Also write the result as JSON."
-)
 
 
 @command.command()
@@ -45,38 +38,7 @@ def compare(bundle: Path, rounds: int, threads: int, save: Path | None) -> None:
         f"bundle / eager {result.bundle_over_eager:.3f}   ({result.student} {result.outputs}, "
         f"{result.size[0]}×{result.size[1]}, {threads} threads, {rounds} rounds)"
     )
-    _save(result, save)
-
-
-@command.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of rendered shards.")
-@click.option(
-    "--stereolunar", type=click.Path(path_type=Path), help="Folder in StereoLunar's layout."
-)
-@click.option("--pairs", "count", type=click.IntRange(1), default=256, show_default=True)
-@SAVE
-def accuracy(
-    bundle: Path, data: Path | None, stereolunar: Path | None, count: int, save: Path | None
-) -> None:
-    """Measure BUNDLE's left pointmaps against the truth, beside the plane null."""
-    from lunar_bench.accuracy import measure_bundle
-
-    result = measure_bundle(bundle, data, stereolunar, count)
-    m = result.medians
-    click.echo(
-        f"{result.student} on {len(result.pairs)} {result.data} pairs, {result.size[0]}x"
-        f"{result.size[1]}, medians over pairs (plane null in brackets, ratio)"
-    )
-    for label, name, null, scale, unit in (
-        ("AbsRel, median", "absrel_median", "absrel_median_null", 100.0, "%"),
-        ("AbsRel, mean", "absrel_mean", "absrel_mean_null", 100.0, "%"),
-        ("slope MAE", "slope_mae_deg", "slope_mae_null_deg", 1.0, "°"),
-    ):
-        own, plane = scale * m[name], scale * m[null]
-        click.echo(f"{label:18} {own:7.3f} {unit}  ({plane:.3f} {unit}, {own / plane:.3f})")
-    click.echo(f"{'relief correlation':18} {m['relief_correlation']:7.3f}")
-    _save(result, save)
+    save_result(result, save)
 
 
 @command.command()
@@ -92,7 +54,7 @@ def footprint(runs: int, save: Path | None, arguments: tuple[str, ...]) -> None:
         f"{result.command}: {result.seconds:.3f} s, peak {result.peak_rss_mib:.0f} MiB "
         f"(median time, largest peak of {runs} runs)"
     )
-    _save(result, save)
+    save_result(result, save)
 
 
 @command.command("gpu-check")
@@ -123,20 +85,12 @@ def gpu_check(bundles: Path, minutes: float, rounds: int, save: Path | None) -> 
             )
         for name, reason in case.not_run.items():
             click.echo(f"  {name:20} not run: {reason}")
-    _save(report, save)
+    save_result(report, save)
+
+
+command.add_command(accuracy)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
     run_command(command, NAME, arguments)
-
-
-def _save(result: msgspec.Struct, path: Path | None) -> None:
-    if path is None:
-        return
-    import msgspec
-    from lunar_runtime.atomic import atomic_path
-
-    with atomic_path(path) as temporary:
-        text = msgspec.json.format(msgspec.json.encode(result), indent=2)
-        temporary.write_bytes(text + b"\n")

@@ -60,6 +60,8 @@ class Accuracy:
             flatter, i.e. safe; None where nothing is that steep.
         hazard_false_alarm: Threshold in degrees -> share of the truly flatter pixels that are
             called steeper; None where nothing is that flat.
+        hazard_agreement: Threshold in degrees -> share of all pixels that both call steeper or both
+            flatter; None where there are none.
         coverage: Share of the pixels with a true depth for which there is a prediction.
         pixels: How many pixels the figures are over, after erosion.
         alignment: The similarity transform that was applied to the pointmap.
@@ -71,6 +73,7 @@ class Accuracy:
     relief_correlation: float | None
     hazard_miss: dict[float, float | None]
     hazard_false_alarm: dict[float, float | None]
+    hazard_agreement: dict[float, float | None]
     coverage: float
     pixels: int
     alignment: Sim3
@@ -174,6 +177,7 @@ def measure_accuracy(
         relief_correlation=_relief_correlation(aligned[mask], true[mask]),
         hazard_miss={t: _share(a < t, b >= t) for t in thresholds_deg},
         hazard_false_alarm={t: _share(a >= t, b < t) for t in thresholds_deg},
+        hazard_agreement={t: _share((a >= t) == (b >= t), b >= 0) for t in thresholds_deg},
         coverage=float(np.count_nonzero(both) / np.count_nonzero(known)),
         pixels=int(np.count_nonzero(mask)),
         alignment=alignment,
