@@ -144,7 +144,22 @@ class Student(nn.Module):
             outputs: What to compute.
         """
         both = self.encode(torch.cat((left, right)))
-        first, second = self.decode(*split_views(both), outputs)
+        return self.reconstruct(*split_views(both), outputs)
+
+    def reconstruct(
+        self, left: Encoded, right: Encoded, outputs: Outputs = Outputs.ALL
+    ) -> StudentOutput:
+        """Reconstruct a pair of encoded views: `forward` without the encoder.
+
+        In a sequence every view but the first and the last belongs to two pairs; encoded once by
+        `encode`, it serves both.
+
+        Args:
+            left: What `encode` gave for the left image.
+            right: The same of the right one.
+            outputs: What to compute.
+        """
+        first, second = self.decode(left, right, outputs)
         pointmap_left, confidence_left = self.downstream_head1.points(first)
         if second is None:
             return StudentOutput(pointmap_left, confidence_left)

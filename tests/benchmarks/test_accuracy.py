@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from lunar_bench.accuracy import measure_accuracy_of
+from lunar_bench.accuracy_methods import Reconstruction
+from lunar_bench.accuracy_pairs import TruePair, fit_pair
+from lunar_bench.accuracy_report import AccuracyReport
+from lunar_bench.accuracy_scores import scores_as_published, shape_scores
+from lunar_bench.accuracy_tally import MethodTally
 from lunar_bench.cli import main
+from lunar_bench.known_pairs import KnownPair
 from lunar_calib.shards import write_shards
+from lunar_calib.stereolunar import write_pair
 from lunar_runtime import default_bundle_path
+from lunar_runtime.accuracy import true_pointmap
+from lunar_runtime.errors import InputError
 
 
 def run(arguments: list[str]) -> int:
@@ -15,24 +27,203 @@ def run(arguments: list[str]) -> int:
     return int(stop.value.code or 0)
 
 
-def test_a_bundle_is_measured_beside_the_plane_null(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "shards"
+    list(write_shards(folder, 2, 256, seed=11))
+    return folder
+
+
+def true_pair(known: KnownPair, name: str = "tilted", scene: str = "a") -> TruePair:
+    return TruePair(replace(known, name=name), known.depth, scene, "sun 0", None)
+
+
+def test_bundles_and_baselines_are_measured_side_by_side(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    list(write_shards(tmp_path / "shards", 2, 256, seed=11))
-    arguments = ["accuracy", str(default_bundle_path()), "--data", str(tmp_path / "shards")]
+    arguments = [
+        "accuracy",
+        str(default_bundle_path()),
+        "--data",
+        str(shards),
+        "--pairs",
+        "1",
+        "--refine",
+    ]
     assert run([*arguments, "--save", str(tmp_path / "result.json")]) == 0
-    assert "S0 on 2 rendered pairs, 256x256" in capsys.readouterr().out
-    result = msgspec.json.decode((tmp_path / "result.json").read_bytes())
-    assert len(result["pairs"]) == 2
-    for pair in result["pairs"]:
-        # The plane calls everything flat; a student that saw nothing would too.
-        assert pair["hazard_miss_null"]["15.0"] in (1.0, None)
-        assert pair["slope_mae_deg"] < pair["slope_mae_null_deg"]
-    assert result["medians"]["absrel_median"] > 0
-    assert result["machine"]["commit"]
+    out = capsys.readouterr().out
+    assert out.startswith("1 rendered pairs at 256x256, medians over pairs")
+    assert "by the published evaluation's definitions" in out
+    report = msgspec.json.decode((tmp_path / "result.json").read_bytes(), type=AccuracyReport)
+    methods = {method.method: method for method in report.methods}
+    assert list(methods) == ["network", "fused", "geometry", "sgbm"]
+    network = methods["network"]
+    assert network.bundle is not None
+    assert (network.bundle.student, network.bundle.gate) == ("S0", "passed")
+    assert network.pairs == ["rendered 0"]
+    assert network.medians["slope_mae_deg"] < network.medians["slope_mae_null_deg"]
+    assert network.medians["confidence_ause_random"] > 0
+    assert {"pose_auc_5deg", "pose_auc_10deg", "pose_auc_20deg", "pose_found"} <= set(
+        network.medians
+    )
+    assert "both_views_rmse_m" in network.published
+    assert network.error_by_tenth is not None and len(network.error_by_tenth) == 10
+    assert len(network.by_scene) == len(network.by_sun) == 1
+    # Told the pose, classical stereo finds what the network does not.
+    assert methods["sgbm"].medians["absrel_median"] < network.medians["absrel_median"]
+    assert methods["sgbm"].error_by_tenth is None
+    assert report.machine.commit
 
 
-def test_one_source_of_truth_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["accuracy", str(default_bundle_path())]) == 2
+def test_compared_at_the_networks_own_size_its_outputs_are_taken_as_they_are(
+    stereolunar: Path,
+) -> None:
+    report = measure_accuracy_of(
+        [default_bundle_path()], stereolunar, count=1, size=256, sgbm=False
+    )
+    assert report.size == (256, 256)
+    (network,) = report.methods
+    # As measured when this bundle was made, on this grid.
+    assert network.medians["absrel_median"] == pytest.approx(0.0055739, rel=1e-3)
+    assert network.medians["slope_mae_deg"] == pytest.approx(3.9578, rel=1e-3)
+
+
+def test_a_similar_pointmap_has_no_error_and_the_plane_none_on_a_plane(
+    tilted_pair: KnownPair,
+) -> None:
+    true = true_pointmap(tilted_pair.depth, tilted_pair.camera_left)
+    scores, accuracy = shape_scores(0.003 * true + [1, 2, 3], tilted_pair)
+    assert accuracy.alignment.scale == pytest.approx(1 / 0.003, rel=1e-6)
+    for name in ("absrel_median", "absrel_median_null", "slope_mae_deg", "slope_mae_null_deg"):
+        assert scores[name] == pytest.approx(0, abs=2e-3)  # depth is float32: 1e-7 and 1e-3 degrees
+    assert scores["coverage"] == 1
+
+
+def test_the_null_is_measured_on_the_pixels_of_the_method(tilted_pair: KnownPair) -> None:
+    depth = tilted_pair.depth.copy()
+    depth[:, 48:] *= 1 + 0.05 * np.sin(np.arange(48) / 3)  # relief on the right half only
+    pair = replace(tilted_pair, depth=depth.astype(np.float32))
+    true = true_pointmap(pair.depth, pair.camera_left)
+    left_half = np.where(np.arange(96)[None, :, None] < 48, true, np.nan)
+    scores, _ = shape_scores(left_half, pair)
+    assert scores["coverage"] == pytest.approx(0.5)
+    assert scores["absrel_median_null"] == pytest.approx(0, abs=1e-5)
+    assert shape_scores(true, pair)[0]["absrel_median_null"] > 1e-3
+
+
+def test_a_flat_answer_misses_every_hazard(tilted_pair: KnownPair) -> None:
+    row, column = np.mgrid[:96, :96]
+    depth = tilted_pair.depth * (1 + 0.02 * np.sin(column / 5) * np.sin(row / 5))
+    pair = replace(tilted_pair, depth=depth.astype(np.float32))
+    true = true_pointmap(pair.depth, pair.camera_left)
+    flat, _ = shape_scores(true_pointmap(tilted_pair.depth, tilted_pair.camera_left), pair)
+    exact, _ = shape_scores(true, pair)
+    assert flat["hazard_miss_10deg"] == 1
+    assert flat["hazard_false_alarm_10deg"] == 0
+    assert exact["hazard_miss_10deg"] == 0
+    assert exact["hazard_agreement_10deg"] == 1
+    assert 0 < flat["hazard_agreement_10deg"] < 1
+
+
+def test_the_right_view_is_compared_in_the_left_cameras_frame(tilted_pair: KnownPair) -> None:
+    # The plane z = 1000 is the same depth from both of these cameras.
+    flat = replace(tilted_pair, depth=np.full((96, 96), 1000, np.float32))
+    left = true_pointmap(flat.depth, flat.camera_left)
+    right = left + np.array([500.0, 0, 0])  # the right camera stands 500 m to the right
+    scores = scores_as_published(left, right, true_pair(flat))
+    assert scores["both_views_rmse_m"] == pytest.approx(0, abs=1e-3)
+    assert scores_as_published(left, left, true_pair(flat))["both_views_rmse_m"] > 100
+
+
+def test_a_pose_that_is_not_found_counts_against_the_area(tilted_pair: KnownPair) -> None:
+    true = true_pointmap(tilted_pair.depth, tilted_pair.camera_left)
+    poses = {"found": tilted_pair.right_from_left, "lost": None}
+    tally = MethodTally(
+        "network",
+        lambda pair: Reconstruction(true, gives_pose=True, right_from_left=poses[pair.name]),
+    )
+    for name in poses:
+        tally.add(true_pair(tilted_pair, name))
+    result = tally.result()
+    assert result.medians["pose_found"] == 0.5
+    assert result.medians["pose_auc_5deg"] == pytest.approx(0.5, abs=1e-6)
+    assert result.figures["pose_rotation_deg"] == [pytest.approx(0, abs=1e-5), None]
+
+
+def test_a_method_that_gives_nothing_is_listed_with_its_reason(tilted_pair: KnownPair) -> None:
+    def refuse(_: TruePair) -> Reconstruction:
+        raise InputError("the images do not overlap")
+
+    tally = MethodTally("geometry", refuse)
+    tally.add(true_pair(tilted_pair))
+    result = tally.result()
+    assert result.failed == {"tilted": "the images do not overlap"}
+    assert (result.pairs, result.medians) == ([], {})
+
+
+def test_results_are_grouped_by_scene(tilted_pair: KnownPair) -> None:
+    true = true_pointmap(tilted_pair.depth, tilted_pair.camera_left)
+    half = np.where(np.arange(96)[None, :, None] < 48, true, np.nan)
+    tally = MethodTally("sgbm", lambda pair: Reconstruction(true if pair.scene == "a" else half))
+    for scene in "aabb":
+        tally.add(true_pair(tilted_pair, scene, scene))
+    by_scene = tally.result().by_scene
+    assert by_scene["a"]["coverage"] == 1
+    assert by_scene["b"]["coverage"] == pytest.approx(0.5)
+
+
+def test_a_pair_is_cropped_and_resized_with_its_cameras(tilted_pair: KnownPair) -> None:
+    pair = true_pair(tilted_pair)
+    assert fit_pair(pair, (64, 64), None) is pair
+    small = fit_pair(pair, (32, 64), 48).known
+    assert small.left.shape == small.depth.shape == (24, 48)
+    # The tilted plane is still what the small camera sees: its plane null is nothing.
+    true = true_pointmap(small.depth, small.camera_left)
+    scores, _ = shape_scores(true, small)
+    assert scores["absrel_median_null"] < 1e-4  # depth is averaged over 2 x 2 px
+    assert small.camera_left.fy == pytest.approx(50)
+    assert small.camera_left.cy == pytest.approx(12)
+
+
+def test_an_unreadable_pair_is_listed_and_the_others_are_measured(tmp_path: Path) -> None:
+    from lunar_calib import render_pair, sample_spec
+
+    for number, folder in enumerate(("one", "two")):
+        write_pair(render_pair(sample_spec(number, 128)), tmp_path / "data" / folder, 0)
+    (tmp_path / "data/two/im_00001.png").write_bytes(b"no picture")
+    report = measure_accuracy_of([default_bundle_path()], tmp_path / "data", sgbm=False)
+    assert report.pair_count == 1
+    (reason,) = report.unreadable.values()
+    assert "im_00001.png" in reason
+
+
+def test_an_interrupt_keeps_what_is_done(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(every, count):
+        yield next(iter(every))
+        raise KeyboardInterrupt
+
+    report = measure_accuracy_of([default_bundle_path()], shards, sgbm=False, tell=names)
+    assert report.partial
+    assert report.methods[0].pairs == ["rendered 0"]
+
+
+@pytest.mark.parametrize(
+    "make, code, text",
+    [
+        (lambda folder: None, 3, "no such folder; give one of pairs with depth"),
+        (lambda folder: folder.mkdir(), 3, "neither StereoLunar's im_N.npz nor shards in it"),
+    ],
+)
+def test_a_folder_without_pairs_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make, code, text
+) -> None:
+    make(tmp_path / "data")
+    assert run(["accuracy", str(default_bundle_path()), "--data", str(tmp_path / "data")]) == code
     error = capsys.readouterr().err
-    assert error == "lunar-bench: give one of --data and --stereolunar\n"
+    assert text in error
+    assert error.count("\n") == 1
+
+
+def test_data_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["accuracy", str(default_bundle_path())]) == 2
+    assert "Missing option '--data'" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""`lunar-bench sliding`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lunar_bench.commands.options import SAVE, save_result
+
+
+@click.command()
+@click.argument("bundles", metavar="[BUNDLE...]", nargs=-1, type=Path)
+@click.option("--student", default="S0", show_default=True, help="Of the eager network.")
+@click.option("--size", type=click.IntRange(32), default=256, show_default=True)
+@click.option(
+    "--views",
+    default="2,4,8,16,32,64,128",
+    show_default=True,
+    help="Lengths of the sequences, separated by commas.",
+)
+@click.option(
+    "--outputs",
+    type=click.Choice(["left", "both", "all"]),
+    default="both",
+    show_default=True,
+    help="What the eager network computes of every pair.",
+)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw a PNG.")
+@SAVE
+def sliding(
+    bundles: tuple[Path, ...],
+    student: str,
+    size: int,
+    views: str,
+    outputs: str,
+    rounds: int,
+    threads: int,
+    plot: Path | None,
+    save: Path | None,
+) -> None:
+    """Time sequences: N views, N - 1 consecutive pairs.
+
+    Eager PyTorch with every view encoded once (shared) and twice (pairwise, as published), and
+    BUNDLEs, pair by pair.
+    """
+    from lunar_bench.sliding import measure_sliding, plot_sliding
+
+    result = measure_sliding(
+        student,
+        size,
+        _lengths(views),
+        bundles=bundles,
+        outputs=outputs,
+        rounds=rounds,
+        threads=threads,
+        tell=lambda line: click.echo(line, err=True),
+    )
+    save_result(result, save)
+    if plot is not None:
+        plot_sliding(result, plot)
+    click.echo(
+        f"{result.student} {outputs}, {size}x{size}, {threads} threads, medians of {rounds} rounds"
+    )
+    click.echo(f"{'seconds for N views':20}" + "".join(f"{n:>9}" for n in _lengths(views)))
+    for name, sequence in result.sequences.items():
+        times = "".join(f"{ms / 1e3:9.2f}" for ms in sequence.ms.values())
+        click.echo(
+            f"{name:20}{times}   {sequence.ms_per_pair:.0f} ms a pair + "
+            f"{sequence.ms_at_once:.0f} ms, off the line by at most {sequence.nonlinearity:.1%}"
+        )
+    ratios = "".join(f"{ratio:9.3f}" for ratio in result.shared_over_pairwise.values())
+    click.echo(f"{'shared / pairwise':20}{ratios}")
+
+
+def _lengths(text: str) -> list[int]:
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} are not whole numbers; write for example 2,4,8", param_hint="'--views'"
+        ) from error
