@@ -20,6 +20,7 @@ from lunar_bench.accuracy_methods import (
     run_fused,
     run_geometry,
     run_network,
+    run_plane,
     run_sgbm,
 )
 from lunar_bench.accuracy_pairs import PairSource, TruePair, fit_pair
@@ -122,6 +123,7 @@ def _tallies(
         tallies.append(MethodTally("geometry", lambda pair: run_geometry(pair.known)))
     if sgbm:
         tallies.append(MethodTally("sgbm", lambda pair: run_sgbm(pair.known)))
+    tallies.append(MethodTally("plane", lambda pair: run_plane(pair.known)))
     return tallies
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
+from lunar_runtime.accuracy import null_pointmap
 from lunar_runtime.backends import Backend
 from lunar_runtime.cameras import Rig
 from lunar_runtime.errors import InputError
@@ -21,9 +22,8 @@ from lunar_bench.known_pairs import KnownPair
 from lunar_bench.semi_global import semi_global_points
 
 #: `network`: a bundle alone. `fused`: refined by the images. `geometry`: the images alone. `sgbm`:
-#: classical stereo that is told the true pose.
-Method = Literal["network", "fused", "geometry", "sgbm"]
-METHODS: tuple[Method, ...] = ("network", "fused", "geometry", "sgbm")
+#: classical stereo that is told the true pose. `plane`: the truth's best plane and nothing else.
+Method = Literal["network", "fused", "geometry", "sgbm", "plane"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,11 @@ def run_geometry(pair: KnownPair) -> Reconstruction:
 def run_sgbm(pair: KnownPair) -> Reconstruction:
     """Semi-global matching with the true pose; it has no confidence and no pose of its own."""
     return Reconstruction(semi_global_points(pair))
+
+
+def run_plane(pair: KnownPair) -> Reconstruction:
+    """The plane null on all pixels: what a method scores that found the plane alone."""
+    return Reconstruction(null_pointmap(pair.depth, pair.camera_left))
 
 
 def _of_result(result: StereoResult, pair: KnownPair, notes: list[str]) -> Reconstruction:

@@ -198,6 +198,30 @@ def plane_null(
     The plane is fitted to the true points, seen along the true rays, and measured like any
     pointmap. Arguments, result and errors as in `measure_accuracy`.
     """
+    return measure_accuracy(
+        null_pointmap(depth_true, intrinsics_true),
+        depth_true,
+        intrinsics_true,
+        smoothing_px=smoothing_px,
+        erode_px=erode_px,
+        up=up,
+        thresholds_deg=thresholds_deg,
+    )
+
+
+def null_pointmap(depth_true: NDArray[Any], intrinsics_true: Intrinsics) -> NDArray[np.float64]:
+    """The plane null's pointmap: the true points' best plane, seen along the true rays.
+
+    Args:
+        depth_true: (H, W) true Z-depth; not finite or ≤ 0 = unknown.
+        intrinsics_true: Of that camera, pixels of this grid.
+
+    Returns:
+        (H, W, 3) float64 at every pixel, known or not; NaN above the plane's horizon.
+
+    Raises:
+        InputError: Fewer than three pixels are known.
+    """
     true = true_pointmap(depth_true, intrinsics_true)
     known = np.isfinite(true).all(axis=-1)
     if np.count_nonzero(known) < 3:
@@ -207,15 +231,7 @@ def plane_null(
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = offset / (rays @ normal)
     depth[~(np.isfinite(depth) & (depth > 0))] = np.nan  # above the plane's horizon
-    return measure_accuracy(
-        depth[..., None] * rays,
-        depth_true,
-        intrinsics_true,
-        smoothing_px=smoothing_px,
-        erode_px=erode_px,
-        up=up,
-        thresholds_deg=thresholds_deg,
-    )
+    return depth[..., None] * rays
 
 
 def true_pointmap(depth_true: NDArray[Any], intrinsics_true: Intrinsics) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_bench.accuracy import measure_accuracy_of
-from lunar_bench.accuracy_methods import Reconstruction
+from lunar_bench.accuracy_methods import Reconstruction, run_network
 from lunar_bench.accuracy_pairs import TruePair, fit_pair
 from lunar_bench.accuracy_report import AccuracyReport
 from lunar_bench.accuracy_scores import scores_as_published, shape_scores
@@ -16,9 +16,11 @@ from lunar_bench.cli import main
 from lunar_bench.known_pairs import KnownPair
 from lunar_calib.shards import write_shards
 from lunar_calib.stereolunar import write_pair
-from lunar_runtime import default_bundle_path
+from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.accuracy import true_pointmap
+from lunar_runtime.backends import select_backend
 from lunar_runtime.errors import InputError
+from runtime.conftest import SIZE, plane_outputs, plane_scene, texture, write_plane_bundle
 
 
 def run(arguments: list[str]) -> int:
@@ -56,7 +58,7 @@ def test_bundles_and_baselines_are_measured_side_by_side(
     assert "by the published evaluation's definitions" in out
     report = msgspec.json.decode((tmp_path / "result.json").read_bytes(), type=AccuracyReport)
     methods = {method.method: method for method in report.methods}
-    assert list(methods) == ["network", "fused", "geometry", "sgbm"]
+    assert list(methods) == ["network", "fused", "geometry", "sgbm", "plane"]
     network = methods["network"]
     assert network.bundle is not None
     assert (network.bundle.student, network.bundle.gate) == ("S0", "passed")
@@ -82,7 +84,8 @@ def test_compared_at_the_networks_own_size_its_outputs_are_taken_as_they_are(
         [default_bundle_path()], stereolunar, count=1, size=256, sgbm=False
     )
     assert report.size == (256, 256)
-    (network,) = report.methods
+    network, plane = report.methods
+    assert plane.medians["absrel_median"] == network.medians["absrel_median_null"]
     # As measured when this bundle was made, on this grid.
     assert network.medians["absrel_median"] == pytest.approx(0.0055739, rel=1e-3)
     assert network.medians["slope_mae_deg"] == pytest.approx(3.9578, rel=1e-3)
@@ -227,3 +230,42 @@ def test_a_folder_without_pairs_is_one_line(
 def test_data_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["accuracy", str(default_bundle_path())]) == 2
     assert "Missing option '--data'" in capsys.readouterr().err
+
+
+def _plane_pair() -> TruePair:
+    scene = plane_scene()
+    depth = (scene.pointmap_left()[..., 2] * scene.metres_per_unit).astype(np.float32)
+    right_from_left = scene.right_from_left.copy()
+    right_from_left[:3, 3] *= scene.metres_per_unit
+    known = KnownPair(
+        "plane", texture(1), texture(2), depth, scene.intrinsics, scene.intrinsics, right_from_left
+    )
+    depth_right = (scene.depth_right() * scene.metres_per_unit).astype(np.float32)
+    return TruePair(known, depth_right, "plane", "sun 0", None)
+
+
+def _position_descriptors(points: np.ndarray) -> np.ndarray:
+    """Unit vectors that tell where on the ground a point lies, unambiguously within the scene."""
+    phase = points[..., :2] @ np.random.default_rng(0).normal(0, 2.0, (2, 12))
+    return np.concatenate([np.sin(phase), np.cos(phase)], axis=-1).astype(np.float32) / 12**0.5
+
+
+def test_a_bundle_with_descriptors_is_scored_on_its_matches_and_its_pose(tmp_path: Path) -> None:
+    scene = plane_scene()
+    constants = plane_outputs(scene, "all")
+    for side, points in (("left", scene.pointmap_left()), ("right", scene.pointmap_right())):
+        constants[f"descriptors_{side}"] = _position_descriptors(points)[None]
+    bundle = Bundle.open(write_plane_bundle(tmp_path / "bundle", "all", constants))
+    backend = select_backend(bundle, "onnxruntime", "cpu", None)
+    tally = MethodTally("network", lambda pair: run_network(backend, pair.known, (SIZE, SIZE)))
+    tally.add(_plane_pair())
+    medians = tally.result().medians
+    assert medians["absrel_median"] < 1e-5  # float32
+    assert medians["pose_rotation_deg"] < 0.01
+    assert medians["pose_translation_deg"] < 0.05
+    assert medians["pose_auc_5deg"] > 0.98
+    assert medians["descriptor_matches"] > 30
+    # Matches are whole pixels: half a pixel each way at most, 0.38 px in the median of a square.
+    assert medians["descriptor_match_error_px"] < 0.5
+    assert medians["descriptor_matches_within_1px"] == 1
+    assert tally.result().published["both_views_rmse_m"] < 0.1  # of 5 km

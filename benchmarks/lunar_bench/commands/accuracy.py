@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lunar_bench.accuracy_report import AccuracyReport, MethodAccuracy
 
 _INTERRUPTED = 130
+_HEAD = (
+    f"{'':24} {'AbsRel %':>15} {'slope MAE °':>13} {'relief':>6} {'cover':>5} "
+    f"{'miss 10°':>8} {'miss 15°':>8} {'alarm 15°':>9} {'AUSE':>11} {'pose AUC@20':>11}"
+)
 
 
 @click.command()
@@ -37,6 +41,7 @@ _INTERRUPTED = 130
     help="Also classical stereo that is told the true pose.",
 )
 @click.option("--refine", is_flag=True, help="Also refined by the images, and the images alone.")
+@click.option("--groups", is_flag=True, help="Also a table for every scene and every sun.")
 @SAVE
 def accuracy(
     bundles: tuple[Path, ...],
@@ -45,6 +50,7 @@ def accuracy(
     size: int | None,
     sgbm: bool,
     refine: bool,
+    groups: bool,
     save: Path | None,
 ) -> int:
     """Measure BUNDLEs against the truth, beside the plane null and classical stereo.
@@ -59,7 +65,7 @@ def accuracy(
         list(bundles), data, count=count, size=size, sgbm=sgbm, refine=refine, tell=_progress
     )
     save_result(report, save)
-    for line in _lines(report):
+    for line in (*_lines(report), *(_group_lines(report) if groups else ())):
         click.echo(line)
     return _INTERRUPTED if report.partial else 0
 
@@ -82,12 +88,9 @@ def _lines(report: AccuracyReport) -> Iterable[str]:
         f"{partial}{report.pair_count} {report.data} pairs at {height}x{width}, "
         "medians over pairs; in brackets the best plane on the same pixels"
     )
-    yield (
-        f"{'':24} {'AbsRel %':>15} {'slope MAE °':>13} {'relief':>6} {'cover':>5} "
-        f"{'miss 10°':>8} {'miss 15°':>8} {'alarm 15°':>9} {'AUSE':>11} {'pose AUC@20':>11}"
-    )
+    yield _HEAD
     for method in report.methods:
-        yield _own(method)
+        yield _own(_name(method), method.medians)
     yield "by the published evaluation's definitions (its slope is per pixel, not physical)"
     yield (
         f"{'':24} {'RMSE m':>8} {'SILog':>7} {'δ1 %':>6} {'Chamfer m':>9} {'acc m':>7} "
@@ -112,9 +115,17 @@ def _name(method: MethodAccuracy) -> str:
     return f"{bundle.name} {method.method}{failed}"
 
 
-def _own(method: MethodAccuracy) -> str:
-    m = method.medians
+def _group_lines(report: AccuracyReport) -> Iterable[str]:
+    for group in ("by_scene", "by_sun"):
+        labels = sorted({label for m in report.methods for label in getattr(m, group)})
+        for label in labels:
+            yield f"{label}{_HEAD[len(label) :]}"
+            for method in report.methods:
+                if label in getattr(method, group):
+                    yield _own(_name(method), getattr(method, group)[label])
 
+
+def _own(label: str, m: dict[str, float]) -> str:
     def text(name: str, factor: float = 1.0, form: str = ".2f") -> str:
         return format(factor * m[name], form) if name in m else "-"
 
@@ -124,7 +135,7 @@ def _own(method: MethodAccuracy) -> str:
     ranked = "confidence_ause" in m
     ause = beside("confidence_ause", "confidence_ause_random") if ranked else "-"
     return (
-        f"{_name(method):24} {beside('absrel_median', 'absrel_median_null', 100, '.3f'):>15} "
+        f"{label:24} {beside('absrel_median', 'absrel_median_null', 100, '.3f'):>15} "
         f"{beside('slope_mae_deg', 'slope_mae_null_deg'):>13} {text('relief_correlation'):>6} "
         f"{text('coverage'):>5} {text('hazard_miss_10deg', 100, '.0f') + ' %':>8} "
         f"{text('hazard_miss_15deg', 100, '.0f') + ' %':>8} "
