@@ -58,7 +58,7 @@ class SlidingResult(msgspec.Struct, frozen=True):
         outputs: What every pair computes.
         size: Height and width of the images.
         threads: CPU threads of each candidate.
-        rounds: Timed rounds, interleaved.
+        rounds: Views -> timed rounds, interleaved.
         sequences: Candidate -> its times.
         shared_over_pairwise: Views -> ratio of the two medians.
         machine: Where.
@@ -68,7 +68,7 @@ class SlidingResult(msgspec.Struct, frozen=True):
     outputs: str
     size: tuple[int, int]
     threads: int
-    rounds: int
+    rounds: dict[int, int]
     sequences: dict[str, SequenceTimes]
     shared_over_pairwise: dict[int, float]
     machine: Machine
@@ -81,7 +81,7 @@ def measure_sliding(
     *,
     bundles: Sequence[Path] = (),
     outputs: str = "both",
-    rounds: int = 3,
+    least_pairs: int = 12,
     threads: int = 2,
     tell: Callable[[str], None] = lambda _: None,
 ) -> SlidingResult:
@@ -95,7 +95,8 @@ def measure_sliding(
         views: Lengths of the sequences, at least two different ones of at least 2.
         bundles: Of this size.
         outputs: `left`, `both` or `all`: of the eager network.
-        rounds: Timed rounds of every length.
+        least_pairs: Every length is timed in as many rounds as it takes to run so many pairs: long
+            sequences average over the machine's moods by themselves, short ones do not.
         threads: CPU threads of each candidate.
         tell: Hears of every length.
 
@@ -119,6 +120,7 @@ def measure_sliding(
     frames = _frames(size)
     tensors = [torch.from_numpy(f).expand(-1, 3, -1, -1) / 127.5 - 1.0 for f in frames]
     times: dict[str, dict[int, float]] = {name: {} for name in (SHARED, PAIRWISE, *backends)}
+    rounds = {length: max(1, -(-least_pairs // (length - 1))) for length in lengths}
     for length in lengths:
         shown = [tensors[i % len(tensors)] for i in range(length)]
         grey = [frames[i % len(frames)] for i in range(length)]
@@ -129,7 +131,7 @@ def measure_sliding(
         for name, backend in backends.items():
             candidates[name] = partial(_run_bundle, backend, grey)
         warmup = 2 if length == lengths[0] else 0
-        for name, timing in interleave(candidates, rounds, warmup).items():
+        for name, timing in interleave(candidates, rounds[length], warmup).items():
             times[name][length] = timing.median_ms
         tell(f"{length} views: " + ", ".join(f"{n} {times[n][length]:.0f} ms" for n in times))
     return SlidingResult(

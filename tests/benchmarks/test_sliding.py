@@ -44,14 +44,15 @@ def test_a_sequence_is_timed_saved_and_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = ["--save", str(tmp_path / "s.json"), "--plot", str(tmp_path / "s.png")]
-    arguments = ["sliding", "--size", "32", "--views", "2,3", "--rounds", "1", "--threads", "1"]
+    arguments = ["sliding", "--size", "32", "--views", "2,3", "--pairs", "1", "--threads", "1"]
     assert run([*arguments, *files]) == 0
     captured = capsys.readouterr()
-    assert "S0 both, 32x32, 1 threads, medians of 1 rounds" in captured.out
+    assert "S0 both, 32x32, 1 threads, medians" in captured.out
     assert captured.err.startswith("2 views: eager shared")
     saved = msgspec.json.decode((tmp_path / "s.json").read_bytes())
     assert set(saved["sequences"]) == {"eager shared", "eager pairwise"}
     assert list(saved["shared_over_pairwise"]) == ["2", "3"]
+    assert saved["rounds"] == {"2": 1, "3": 1}
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 

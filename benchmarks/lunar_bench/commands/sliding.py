@@ -26,7 +26,13 @@ from lunar_bench.commands.options import SAVE, save_result
     show_default=True,
     help="What the eager network computes of every pair.",
 )
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--pairs",
+    type=click.IntRange(1),
+    default=12,
+    show_default=True,
+    help="Repeat every length until it has run so many pairs.",
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw a PNG.")
 @SAVE
@@ -36,7 +42,7 @@ def sliding(
     size: int,
     views: str,
     outputs: str,
-    rounds: int,
+    pairs: int,
     threads: int,
     plot: Path | None,
     save: Path | None,
@@ -54,16 +60,14 @@ def sliding(
         _lengths(views),
         bundles=bundles,
         outputs=outputs,
-        rounds=rounds,
+        least_pairs=pairs,
         threads=threads,
         tell=lambda line: click.echo(line, err=True),
     )
     save_result(result, save)
     if plot is not None:
         plot_sliding(result, plot)
-    click.echo(
-        f"{result.student} {outputs}, {size}x{size}, {threads} threads, medians of {rounds} rounds"
-    )
+    click.echo(f"{result.student} {outputs}, {size}x{size}, {threads} threads, medians")
     click.echo(f"{'seconds for N views':20}" + "".join(f"{n:>9}" for n in _lengths(views)))
     for name, sequence in result.sequences.items():
         times = "".join(f"{ms / 1e3:9.2f}" for ms in sequence.ms.values())
