@@ -37,6 +37,8 @@ def measure_accuracy_of(
     size: int | None = None,
     sgbm: bool = True,
     refine: bool = False,
+    backend: str = "auto",
+    device: str = "auto",
     tell: Callable[[Iterable[str], int], Iterable[str]] | None = None,
 ) -> AccuracyReport:
     """Run bundles and baselines on pairs whose depth is known.
@@ -51,12 +53,15 @@ def measure_accuracy_of(
         size: Compare at this many pixels along the longer side instead; pairs are resized first.
         sgbm: Also classical stereo that is told the pose.
         refine: Also the refined bundles, and the images alone.
+        backend: What runs the bundles; see `select_backend`.
+        device: On what.
         tell: Wraps the names of the pairs, of which it is told the number, to show progress.
 
     Raises:
         UsageError: No bundle, or bundles of different aspects.
         InputError: No pair can be read.
         BundleError: See `Bundle.open`.
+        BackendError: The backend or the device is not there.
     """
     if not bundles:
         raise UsageError("give at least one bundle")
@@ -69,7 +74,7 @@ def measure_accuracy_of(
     machine = describe_machine()
     source = PairSource.open(data)
     readers = dict(itertools.islice(source.pairs(), count))
-    backends = [select_backend(bundle, "onnxruntime", "cpu", None) for bundle in opened]
+    backends = [select_backend(bundle, backend, device) for bundle in opened]
     tallies = _tallies(opened, backends, sizes, sgbm, refine)
     unreadable: dict[str, str] = {}
     compared, read, interrupted = (0, 0), 0, False
@@ -87,8 +92,8 @@ def measure_accuracy_of(
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        for backend in backends:
-            backend.close()
+        for loaded in backends:
+            loaded.close()
     if not read:
         why = next(iter(unreadable.values()), "there are none")
         raise InputError(f"{data}: no pair could be measured: {why}")
@@ -110,7 +115,7 @@ def _tallies(
     sgbm: bool,
     refine: bool,
 ) -> list[MethodTally]:
-    records = [_record(bundle) for bundle in bundles]
+    records = [_record(*both) for both in zip(bundles, backends, strict=True)]
     tallies = [
         MethodTally("network", partial(_network, backend, size), record)
         for backend, size, record in zip(backends, sizes, records, strict=True)
@@ -135,7 +140,7 @@ def _fused(runtime: StereoRuntime, pair: TruePair) -> Reconstruction:
     return run_fused(runtime, pair.known)
 
 
-def _record(bundle: Bundle) -> BundleRecord:
+def _record(bundle: Bundle, backend: Backend) -> BundleRecord:
     manifest = bundle.manifest
     return BundleRecord(
         name=bundle.path.name,
@@ -144,6 +149,8 @@ def _record(bundle: Bundle) -> BundleRecord:
         outputs=manifest.graph.output_set,
         size=(manifest.graph.height, manifest.graph.width),
         gate=manifest.gate,
+        backend=backend.name,
+        device=backend.device,
         checkpoint_sha256=manifest.student.checkpoint_sha256 or "",
         digest=bundle.digest,
     )

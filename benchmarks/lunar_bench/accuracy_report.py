@@ -18,6 +18,8 @@ class BundleRecord(msgspec.Struct, frozen=True):
         outputs: `left`, `both` or `all`.
         size: Height and width of its images.
         gate: `passed` or `failed`: the accuracy gate of its export.
+        backend: What ran it, with its version.
+        device: On what.
         checkpoint_sha256: Of the weights.
         digest: SHA-256 of its manifest.
     """
@@ -28,6 +30,8 @@ class BundleRecord(msgspec.Struct, frozen=True):
     outputs: str
     size: tuple[int, int]
     gate: str
+    backend: str
+    device: str
     checkpoint_sha256: str
     digest: str
 

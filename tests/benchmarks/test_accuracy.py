@@ -227,6 +227,14 @@ def test_a_folder_without_pairs_is_one_line(
     assert error.count("\n") == 1
 
 
+def test_a_backend_that_is_not_there_is_refused(
+    shards: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["accuracy", str(default_bundle_path()), "--data", str(shards)]
+    assert run([*arguments, "--backend", "abacus"]) == 2
+    assert "no backend 'abacus'; choose one of auto, onnxruntime" in capsys.readouterr().err
+
+
 def test_data_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["accuracy", str(default_bundle_path())]) == 2
     assert "Missing option '--data'" in capsys.readouterr().err

@@ -41,6 +41,8 @@ _HEAD = (
     help="Also classical stereo that is told the true pose.",
 )
 @click.option("--refine", is_flag=True, help="Also refined by the images, and the images alone.")
+@click.option("--backend", default="auto", show_default=True, help="As in lunar-infer.")
+@click.option("--device", default="auto", show_default=True, help="As in lunar-infer.")
 @click.option("--groups", is_flag=True, help="Also a table for every scene and every sun.")
 @SAVE
 def accuracy(
@@ -50,6 +52,8 @@ def accuracy(
     size: int | None,
     sgbm: bool,
     refine: bool,
+    backend: str,
+    device: str,
     groups: bool,
     save: Path | None,
 ) -> int:
@@ -62,7 +66,15 @@ def accuracy(
     from lunar_bench.accuracy import measure_accuracy_of
 
     report = measure_accuracy_of(
-        list(bundles), data, count=count, size=size, sgbm=sgbm, refine=refine, tell=_progress
+        list(bundles),
+        data,
+        count=count,
+        size=size,
+        sgbm=sgbm,
+        refine=refine,
+        backend=backend,
+        device=device,
+        tell=_progress,
     )
     save_result(report, save)
     for line in (*_lines(report), *(_group_lines(report) if groups else ())):
