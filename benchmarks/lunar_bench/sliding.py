@@ -9,6 +9,7 @@ not grow with N.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -42,12 +43,19 @@ class SequenceTimes(msgspec.Struct, frozen=True):
         ms_at_once: Its intercept: what the sequence costs besides its pairs. For `shared` that is
             one encoder run, for the others nothing.
         nonlinearity: Largest deviation from the line, over the line.
+        cpu_ms: Views -> median processor time of the whole sequence, all threads together. With one
+            thread it is what the time would be on a quiet machine.
+        cpu_ms_per_pair: As `ms_per_pair`, of the processor time.
+        cpu_nonlinearity: As `nonlinearity`, of the processor time.
     """
 
     ms: dict[int, float]
     ms_per_pair: float
     ms_at_once: float
     nonlinearity: float
+    cpu_ms: dict[int, float] = {}
+    cpu_ms_per_pair: float | None = None
+    cpu_nonlinearity: float | None = None
 
 
 class SlidingResult(msgspec.Struct, frozen=True):
@@ -61,6 +69,7 @@ class SlidingResult(msgspec.Struct, frozen=True):
         rounds: Views -> timed rounds, interleaved.
         sequences: Candidate -> its times.
         shared_over_pairwise: Views -> ratio of the two medians.
+        cpu_shared_over_pairwise: The same of the processor times.
         machine: Where.
     """
 
@@ -71,6 +80,7 @@ class SlidingResult(msgspec.Struct, frozen=True):
     rounds: dict[int, int]
     sequences: dict[str, SequenceTimes]
     shared_over_pairwise: dict[int, float]
+    cpu_shared_over_pairwise: dict[int, float]
     machine: Machine
 
 
@@ -119,7 +129,9 @@ def measure_sliding(
     asked = Outputs(outputs)
     frames = _frames(size)
     tensors = [torch.from_numpy(f).expand(-1, 3, -1, -1) / 127.5 - 1.0 for f in frames]
-    times: dict[str, dict[int, float]] = {name: {} for name in (SHARED, PAIRWISE, *backends)}
+    names = SHARED, PAIRWISE, *backends
+    times: dict[str, dict[int, float]] = {name: {} for name in names}
+    cpu: dict[str, dict[int, float]] = {name: {} for name in names}
     rounds = {length: max(1, -(-least_pairs // (length - 1))) for length in lengths}
     for length in lengths:
         shown = [tensors[i % len(tensors)] for i in range(length)]
@@ -131,8 +143,10 @@ def measure_sliding(
         for name, backend in backends.items():
             candidates[name] = partial(_run_bundle, backend, grey)
         warmup = 2 if length == lengths[0] else 0
-        for name, timing in interleave(candidates, rounds[length], warmup).items():
+        processor = {name: _Processor(run) for name, run in candidates.items()}
+        for name, timing in interleave(processor, rounds[length], warmup).items():
             times[name][length] = timing.median_ms
+            cpu[name][length] = float(np.median(processor[name].ms[warmup:]))
         tell(f"{length} views: " + ", ".join(f"{n} {times[n][length]:.0f} ms" for n in times))
     return SlidingResult(
         student=student_id,
@@ -140,8 +154,9 @@ def measure_sliding(
         size=(size, size),
         threads=threads,
         rounds=rounds,
-        sequences={name: fit_line(ms) for name, ms in times.items()},
+        sequences={name: _with_cpu(fit_line(times[name]), fit_line(cpu[name])) for name in names},
         shared_over_pairwise={n: round(times[SHARED][n] / times[PAIRWISE][n], 4) for n in lengths},
+        cpu_shared_over_pairwise={n: round(cpu[SHARED][n] / cpu[PAIRWISE][n], 4) for n in lengths},
         machine=machine,
     )
 
@@ -218,6 +233,28 @@ def plot_sliding(result: SlidingResult, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+class _Processor:
+    """Runs something, and keeps the processor time that each run took."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self._run = run
+        self.ms: list[float] = []
+
+    def __call__(self) -> None:
+        begin = time.process_time()
+        self._run()
+        self.ms.append(1e3 * (time.process_time() - begin))
+
+
+def _with_cpu(wall: SequenceTimes, cpu: SequenceTimes) -> SequenceTimes:
+    return msgspec.structs.replace(
+        wall,
+        cpu_ms=cpu.ms,
+        cpu_ms_per_pair=cpu.ms_per_pair,
+        cpu_nonlinearity=cpu.nonlinearity,
+    )
 
 
 def _open(path: Path, size: int, threads: int) -> Backend:

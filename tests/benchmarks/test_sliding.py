@@ -53,6 +53,9 @@ def test_a_sequence_is_timed_saved_and_drawn(
     assert set(saved["sequences"]) == {"eager shared", "eager pairwise"}
     assert list(saved["shared_over_pairwise"]) == ["2", "3"]
     assert saved["rounds"] == {"2": 1, "3": 1}
+    for sequence in saved["sequences"].values():
+        assert 0 < sequence["cpu_ms"]["2"]
+    assert "processor time of eager shared:" in captured.out
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -75,8 +75,16 @@ def sliding(
             f"{name:20}{times}   {sequence.ms_per_pair:.0f} ms a pair + "
             f"{sequence.ms_at_once:.0f} ms, off the line by at most {sequence.nonlinearity:.1%}"
         )
-    ratios = "".join(f"{ratio:9.3f}" for ratio in result.shared_over_pairwise.values())
-    click.echo(f"{'shared / pairwise':20}{ratios}")
+    for label, ratios in (
+        ("shared / pairwise", result.shared_over_pairwise),
+        ("  processor time", result.cpu_shared_over_pairwise),
+    ):
+        click.echo(f"{label:20}" + "".join(f"{ratio:9.3f}" for ratio in ratios.values()))
+    for name, sequence in result.sequences.items():
+        click.echo(
+            f"processor time of {name}: {sequence.cpu_ms_per_pair:.0f} ms a pair, off the line by "
+            f"at most {sequence.cpu_nonlinearity:.1%}"
+        )
 
 
 def _lengths(text: str) -> list[int]:
