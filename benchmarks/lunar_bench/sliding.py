@@ -34,28 +34,34 @@ SHARED, PAIRWISE = "eager shared", "eager pairwise"
 _RENDERED = 2  # pairs: four frames, which are shown in turn; time does not depend on them
 
 
-class SequenceTimes(msgspec.Struct, frozen=True):
-    """One candidate.
+class Line(msgspec.Struct, frozen=True):
+    """Times of sequences, and the straight line through them.
 
     Attributes:
         ms: Views -> median time of the whole sequence.
-        ms_per_pair: Slope of the straight line through them, by least squares.
+        ms_per_pair: Slope of the line.
         ms_at_once: Its intercept: what the sequence costs besides its pairs. For `shared` that is
             one encoder run, for the others nothing.
         nonlinearity: Largest deviation from the line, over the line.
-        cpu_ms: Views -> median processor time of the whole sequence, all threads together. With one
-            thread it is what the time would be on a quiet machine.
-        cpu_ms_per_pair: As `ms_per_pair`, of the processor time.
-        cpu_nonlinearity: As `nonlinearity`, of the processor time.
     """
 
     ms: dict[int, float]
     ms_per_pair: float
     ms_at_once: float
     nonlinearity: float
-    cpu_ms: dict[int, float] = {}
-    cpu_ms_per_pair: float | None = None
-    cpu_nonlinearity: float | None = None
+
+
+class SequenceTimes(msgspec.Struct, frozen=True):
+    """One candidate.
+
+    Attributes:
+        wall: What a clock shows.
+        cpu: Processor time of all threads together. With one thread it is about what the clock
+            would show on a quiet machine.
+    """
+
+    wall: Line
+    cpu: Line
 
 
 class SlidingResult(msgspec.Struct, frozen=True):
@@ -154,7 +160,9 @@ def measure_sliding(
         size=(size, size),
         threads=threads,
         rounds=rounds,
-        sequences={name: _with_cpu(fit_line(times[name]), fit_line(cpu[name])) for name in names},
+        sequences={
+            name: SequenceTimes(fit_line(times[name]), fit_line(cpu[name])) for name in names
+        },
         shared_over_pairwise={n: round(times[SHARED][n] / times[PAIRWISE][n], 4) for n in lengths},
         cpu_shared_over_pairwise={n: round(cpu[SHARED][n] / cpu[PAIRWISE][n], 4) for n in lengths},
         machine=machine,
@@ -184,14 +192,14 @@ def run_pairwise(student: Student, views: Sequence[Tensor], outputs: Outputs) ->
     return last
 
 
-def fit_line(ms: dict[int, float]) -> SequenceTimes:
+def fit_line(ms: dict[int, float]) -> Line:
     """The straight line of time over pairs, by relative least squares: all lengths count alike."""
     pairs = np.array([length - 1 for length in ms], np.float64)
     time = np.array(list(ms.values()))
     A = np.stack([pairs, np.ones_like(pairs)], axis=-1) / time[:, None]
     slope, intercept = np.linalg.lstsq(A, np.ones_like(time), rcond=None)[0]
     line = slope * pairs + intercept
-    return SequenceTimes(
+    return Line(
         ms={length: round(value, 1) for length, value in ms.items()},
         ms_per_pair=round(float(slope), 2),
         ms_at_once=round(float(intercept), 2),
@@ -217,12 +225,13 @@ def plot_sliding(result: SlidingResult, path: Path) -> None:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     for name, sequence in result.sequences.items():
-        views = np.array(list(sequence.ms))
-        line = sequence.ms_per_pair * (views - 1) + sequence.ms_at_once
+        wall = sequence.wall
+        views = np.array(list(wall.ms))
+        line = wall.ms_per_pair * (views - 1) + wall.ms_at_once
         (drawn,) = axes.plot(views, line / 1e3, linewidth=1)
         axes.plot(
-            views, np.array(list(sequence.ms.values())) / 1e3, "o", color=drawn.get_color(),
-            label=f"{name}: {sequence.ms_per_pair:.0f} ms a pair",
+            views, np.array(list(wall.ms.values())) / 1e3, "o", color=drawn.get_color(),
+            label=f"{name}: {wall.ms_per_pair:.0f} ms a pair",
         )  # fmt: skip
     axes.set(xlabel="views", ylabel="seconds", xlim=(0, None), ylim=(0, None))
     axes.set_title(
@@ -246,15 +255,6 @@ class _Processor:
         begin = time.process_time()
         self._run()
         self.ms.append(1e3 * (time.process_time() - begin))
-
-
-def _with_cpu(wall: SequenceTimes, cpu: SequenceTimes) -> SequenceTimes:
-    return msgspec.structs.replace(
-        wall,
-        cpu_ms=cpu.ms,
-        cpu_ms_per_pair=cpu.ms_per_pair,
-        cpu_nonlinearity=cpu.nonlinearity,
-    )
 
 
 def _open(path: Path, size: int, threads: int) -> Backend:

@@ -70,21 +70,17 @@ def sliding(
     click.echo(f"{result.student} {outputs}, {size}x{size}, {threads} threads, medians")
     click.echo(f"{'seconds for N views':20}" + "".join(f"{n:>9}" for n in _lengths(views)))
     for name, sequence in result.sequences.items():
-        times = "".join(f"{ms / 1e3:9.2f}" for ms in sequence.ms.values())
-        click.echo(
-            f"{name:20}{times}   {sequence.ms_per_pair:.0f} ms a pair + "
-            f"{sequence.ms_at_once:.0f} ms, off the line by at most {sequence.nonlinearity:.1%}"
-        )
+        for label, line in ((name, sequence.wall), ("  processor time", sequence.cpu)):
+            times = "".join(f"{ms / 1e3:9.2f}" for ms in line.ms.values())
+            click.echo(
+                f"{label:20}{times}   {line.ms_per_pair:.0f} ms a pair + "
+                f"{line.ms_at_once:.0f} ms, off the line by at most {line.nonlinearity:.1%}"
+            )
     for label, ratios in (
         ("shared / pairwise", result.shared_over_pairwise),
         ("  processor time", result.cpu_shared_over_pairwise),
     ):
         click.echo(f"{label:20}" + "".join(f"{ratio:9.3f}" for ratio in ratios.values()))
-    for name, sequence in result.sequences.items():
-        click.echo(
-            f"processor time of {name}: {sequence.cpu_ms_per_pair:.0f} ms a pair, off the line by "
-            f"at most {sequence.cpu_nonlinearity:.1%}"
-        )
 
 
 def _lengths(text: str) -> list[int]:
