@@ -119,7 +119,9 @@ def _normalised(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _match(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Disparity beyond the plane's, rectified pixels; NaN = none."""
-    area, reach = _BLOCK_PX**2, _RELIEF_PX * _FINER
+    area = _BLOCK_PX**2
+    # OpenCV wants a multiple of 8 on either side, and some of a small image left to match.
+    reach = min(_RELIEF_PX * _FINER, left.shape[1] // 4 // 8 * 8)
     matcher = cv2.StereoSGBM.create(
         minDisparity=-reach,
         numDisparities=2 * reach,
