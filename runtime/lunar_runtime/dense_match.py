@@ -36,6 +36,7 @@ class Flow(NamedTuple):
         trust: (H, W) in [0, 1]: 0 = no match.
         inside: (H, W) bool, where the surface projects into the right image.
         correlation: (H, W) local correlation of left and warped right image *before* the flow.
+        surface: (H, W) inverse depth through which they were matched.
     """
 
     u: Field
@@ -43,6 +44,7 @@ class Flow(NamedTuple):
     trust: Field
     inside: NDArray[np.bool_]
     correlation: Field
+    surface: Field
 
 
 class Brightness(NamedTuple):
@@ -100,6 +102,7 @@ def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth:
         trust,
         inside,
         correlation,
+        inverse_depth,
     )
 
 

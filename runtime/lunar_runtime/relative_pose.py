@@ -8,6 +8,7 @@ lowest cost wins; what comes close to it is kept for the dense matches to decide
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -180,10 +181,13 @@ def rotation_residual_px(left: Floats, right: Floats, pose: RelativePose, focal_
 
 
 def _moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
-    axis = np.eye(3)[int(np.argmin(np.abs(pose.t)))]
-    first = np.cross(pose.t, axis)
-    first /= np.linalg.norm(first)
-    tangent = np.stack([first, np.cross(pose.t, first)], axis=-1)
-    t = pose.t + tangent @ step[3:]
+    x, y, z = pose.t
+    # The axis that t is furthest from, times t, is perpendicular to it; so is t times that.
+    first = ((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0))[int(np.argmin(np.abs(pose.t)))]
+    a, b, c = first
+    second = (y * c - z * b, z * a - x * c, x * b - y * a)
+    length = math.sqrt(a * a + b * b + c * c)
+    tangent = np.array([first, second]) / length
+    t = pose.t + step[3:] @ tangent
     R = np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose.R
-    return RelativePose(R, t / np.linalg.norm(t))
+    return RelativePose(R, t / math.sqrt(float(t @ t)))
