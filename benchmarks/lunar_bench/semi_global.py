@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from lunar_bench.known_pairs import KnownPair
 
 _CANVAS = 1.5  # sides of the rectified images over the given ones: the views are rolled in them
-_RANGE_PX = 192  # of disparity, around the ground's median
+_RANGE_QUANTILES = (0.005, 0.995)  # of the true disparities: what the search is told
+_RANGE_STEP_PX = 16  # OpenCV's
 _BLOCK_PX = 5
 
 
@@ -21,7 +22,7 @@ def semi_global_points(pair: KnownPair) -> NDArray[np.float64]:
     Both images are turned so that x lies along the baseline and z between the optical axes.
 
     Args:
-        pair: Its `right_from_left` is used, and its depth to centre the range of disparities.
+        pair: Its `right_from_left` is used, and its depth to choose the range of disparities.
 
     Returns:
         (H, W, 3) metres, left camera's frame; NaN = no match.
@@ -43,6 +44,10 @@ def semi_global_points(pair: KnownPair) -> NDArray[np.float64]:
     aim = np.median(points[:, :2] / points[:, 2:], axis=0)
     corner = np.array(size) / 2 - focal * aim  # principal point of the left rectified image
     shift = focal * baseline_m / float(np.median(points[:, 2]))
+    nearest = points[points[:, 2] > 0, 2]
+    low, high = np.quantile(focal * baseline_m / nearest - shift, _RANGE_QUANTILES)
+    least = int(np.floor(low)) - 1
+    reach = -(-int(np.ceil(high) + 1 - least) // _RANGE_STEP_PX) * _RANGE_STEP_PX
     K_left = np.array([[focal, 0, corner[0]], [0, focal, corner[1]], [0, 0, 1.0]])
     K_right = K_left + np.array([[0, 0, shift], [0, 0, 0], [0, 0, 0]])
 
@@ -55,8 +60,8 @@ def semi_global_points(pair: KnownPair) -> NDArray[np.float64]:
         images.append(cv2.warpPerspective(image, H, size, flags=cv2.INTER_LINEAR))
     area = _BLOCK_PX**2
     matcher = cv2.StereoSGBM.create(
-        minDisparity=-_RANGE_PX // 2,
-        numDisparities=_RANGE_PX,
+        minDisparity=least,
+        numDisparities=reach,
         blockSize=_BLOCK_PX,
         P1=8 * area,
         P2=32 * area,
@@ -67,7 +72,7 @@ def semi_global_points(pair: KnownPair) -> NDArray[np.float64]:
         speckleRange=2,
     )
     found = np.asarray(matcher.compute(images[0], images[1]), np.float32) / 16
-    found[found < -_RANGE_PX // 2] = np.nan
+    found[found < least] = np.nan
 
     rays = pixel_rays(pair.camera_left, height, width).astype(np.float64) @ turn.T
     seen = (rays @ K_left.T).astype(np.float32)

@@ -332,7 +332,7 @@ class _Solver:
         coarse, pull = self._halved(information), self._halved(pull)
         weight = coarse + self._prior_weight()
         stiffness = self._stiffness / 4
-        start = self._halved(last / self._prior.inverse_depth - 1) / 4
+        start = self._halved(last / self._prior.inverse_depth - 1) / np.float32(4)
         e = solve_thin_plate(weight, pull, stiffness, start=start, cycles=_CYCLES)
         energy = _blur(bending(e), 1.0)
         slack = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))

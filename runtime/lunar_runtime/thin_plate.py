@@ -212,18 +212,21 @@ def _conjugate_gradients(information: Field, residual: Field, stiffness: float) 
 
 
 def _apply(e: Field, information: Field, stiffness: float) -> Field:
-    """information · e + stiffness · (`_bend_back` of `_bend`), as one filter.
+    """Information · e + stiffness · (`_bend_back` of `_bend`), as one filter.
 
     Mirrored ends are right for the cross term, a product of second differences. A free edge does
     not bend, so there the fourth differences along a row or column lack what mirroring adds.
     """
     stiff = np.float32(stiffness)
-    total = cv2.filter2D(e, cv2.CV_32F, stiff * _STENCIL, borderType=cv2.BORDER_REPLICATE)
+    kernel = stiff * _STENCIL
+    total: Field = np.asarray(
+        cv2.filter2D(e, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE), np.float32
+    )
     for values, result in ((e, total), (e.T, total.T)):
         _free_edge(values, result, stiff)
         _free_edge(values[::-1], result[::-1], stiff)
     total += information * e
-    return np.asarray(total, np.float32)
+    return total
 
 
 def _free_edge(e: Field, total: Field, stiffness: np.float32) -> None:
