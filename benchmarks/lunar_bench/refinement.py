@@ -110,13 +110,8 @@ def measure_pair(
     assert fused.network is not None and fused.refinement is not None
     truth = Truth(pair)
     view = fused.views["left"]
-    refined = np.zeros_like(truth.known) if view.refined is None else view.refined
-    inside = truth.known & refined
-    regions: dict[str, NDArray[np.bool_]] = {
-        "all": truth.known,
-        "inside": inside,
-        "outside": truth.known & ~inside,
-    }
+    inside = np.zeros_like(truth.known) if view.refined is None else truth.known & view.refined
+    regions = {"all": truth.known, "inside": inside, "outside": truth.known & ~inside}
     figures: dict[str, dict[str, Figures]] = {}
     for method, points in _pointmaps(fused, pair, truth, methods):
         for name, region in regions.items():
