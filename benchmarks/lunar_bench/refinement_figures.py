@@ -40,7 +40,7 @@ class Truth:
 
     def __init__(self, pair: KnownPair) -> None:
         self.points = true_pointmap(pair.depth, pair.camera_left)
-        self.known: NDArray[np.bool_] = np.isfinite(self.points).all(axis=-1)
+        self.known: NDArray[np.bool_] = np.asarray(np.isfinite(self.points).all(axis=-1))
         self._rays = pixel_rays(pair.camera_left, *pair.depth.shape).astype(np.float64)
         self._plane = fit_plane(self.points)
 
