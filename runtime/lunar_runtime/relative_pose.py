@@ -2,8 +2,10 @@
 
 On ground that is nearly a plane, two poses explain the matches almost equally well, and a coarse
 inlier threshold cannot tell them apart. So several thresholds down to 0.15 px give the starts, and
-where they explain too few matches so do baselines of every direction; each is fitted to the Sampson distances under a cost that forgets outliers (Geman-McClure), and the
-lowest cost wins; what comes close to it is kept for the dense matches to decide.
+where they explain too few matches so do baselines of every direction across the view. Each is
+fitted to the Sampson distances under a cost that forgets outliers (Geman-McClure); of those that
+put their inliers before both cameras the lowest cost wins, and what comes close to it is kept for
+the dense matches to decide.
 """
 
 from __future__ import annotations
