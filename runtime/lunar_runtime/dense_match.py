@@ -179,7 +179,8 @@ def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
 
 def _support(correlation: Field) -> Field:
     """Weight in [0, 1] of what a patch says, by its correlation with the other image's."""
-    return np.maximum((correlation - np.float32(_CHANCE)) / np.float32(1 - _CHANCE), 0) ** 2
+    share = np.maximum((correlation - _CHANCE) / (1 - _CHANCE), 0) ** 2
+    return np.asarray(share, np.float32)
 
 
 def _blur(values: Field, sigma_px: float) -> Field:

@@ -32,7 +32,8 @@ class Prior(NamedTuple):
     Attributes:
         inverse_depth: (H, W) positive, baseline / Z.
         sigma: Robust standard deviation of measured / inverse_depth - 1.
-        relief_gain: Factors on the network's coarse and fine relief; None without a network.
+        relief_gain: Factors on the network's coarse and fine relief, both pointmaps at one scale;
+            None without a network.
     """
 
     inverse_depth: Field
@@ -50,10 +51,11 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
         relief: Of the network, coarse and fine, from `relief_bands`; None without a network.
     """
     columns = [rays[..., 0], rays[..., 1], np.ones_like(measured)]
-    columns += [] if relief is None else relief
     used = trust.ravel() > 0
     chosen = np.flatnonzero(used)
     chosen = chosen[:: max(1, len(chosen) // _SAMPLES)]
+    typical = np.median(measured.ravel()[chosen])
+    columns += [] if relief is None else [typical * band for band in relief]
     A = np.stack([column.ravel()[chosen] for column in columns], axis=-1).astype(np.float64)
     b = measured.ravel()[chosen].astype(np.float64)
     weight = trust.ravel()[chosen].astype(np.float64)
@@ -74,7 +76,9 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
 
 
 def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
-    """Coarse and fine departure of an inverse depth from its robust plane; 0 where it is NaN.
+    """Coarse and fine departure of an inverse depth from its robust plane, over its median.
+
+    0 where it is NaN.
 
     Args:
         rays: (H, W, 3).
@@ -90,7 +94,7 @@ def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
     values = inverse_depth.ravel()[chosen].astype(np.float64)
     a, b, c = _robust_fit(A.astype(np.float64), values, np.ones(len(chosen)), np.ones(3, bool))
     plane = np.float32(a) * x + np.float32(b) * y + np.float32(c)
-    relief = np.where(valid, inverse_depth - plane, 0).astype(np.float32)
+    relief = np.where(valid, (inverse_depth - plane) / np.median(values), 0).astype(np.float32)
     sigma_px = _COARSE_SHARE * relief.shape[1]
     coarse = np.asarray(cv2.GaussianBlur(relief, (0, 0), sigma_px), np.float32)
     return [coarse, relief - coarse]

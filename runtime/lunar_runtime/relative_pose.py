@@ -26,7 +26,7 @@ _WIDTH_PER_SIGMA = 2.385  # 95 % efficiency of the Cauchy weight, whose square i
 # Of the inliers must lie before both cameras. Of a true pose all do; of the false ones that explain
 # matches on a strip of nearly plane ground, 0.3-0.75 did.
 IN_FRONT = 0.9
-_EXPLAINED = 0.75  # of the matches: with less, the starts are in doubt
+_EXPLAINED = 0.5  # of the matches: with less, the starts are in doubt
 _DIRECTIONS = 6  # of the baseline, half a turn across the view
 _DIRECTION_PX = 1.0  # width of the cost from such a start
 _AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
