@@ -15,11 +15,12 @@ import numpy as np
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
 from lunar_runtime.dense_match import measure_flow
 from lunar_runtime.epipolar import EpipolarField, RelativePose
+from lunar_runtime.slope import surface_normals
 from numpy.typing import NDArray
 
 from lunar_bench.known_pairs import KnownPair
 from lunar_bench.machine import Machine, describe_machine
-from lunar_bench.refinement_figures import MIN_PIXELS, Figures, Truth
+from lunar_bench.refinement_figures import Figures, Truth
 from lunar_bench.semi_global import semi_global_points
 
 METHODS = ("null", "sgbm", "network", "geometry", "unsmoothed", "fused")
@@ -114,12 +115,9 @@ def measure_pair(
     regions = {"all": truth.known, "inside": inside, "outside": truth.known & ~inside}
     figures: dict[str, dict[str, Figures]] = {}
     for method, points in _pointmaps(fused, pair, truth, methods):
-        for name, region in regions.items():
-            if np.count_nonzero(region) < MIN_PIXELS:
-                continue
-            found = truth.figures(points, region)
-            if found is not None:
-                figures.setdefault(method, {})[name] = found
+        found = truth.figures(points, regions)
+        if found:
+            figures[method] = found
     if not fused.refinement.done:
         return PairResult(pair.name, fused.refinement.reason, figures)
     assert fused.pose is not None
@@ -190,12 +188,13 @@ def _honesty(
     """Errors over what was expected: of depth, by quarters, and of slope."""
     view = fused.views["left"]
     assert view.depth_sigma is not None and view.slope_sigma is not None
-    aligned = truth.align(fused.pointmap_left, inside).apply(fused.pointmap_left)
-    error = np.abs(aligned[..., 2] / truth.points[..., 2] - 1)[inside]
+    alignment = truth.align(fused.pointmap_left, inside)
+    aligned = alignment.apply(fused.pointmap_left[inside])
+    error = np.abs(aligned[:, 2] / truth.points[inside][:, 2] - 1)
     sigma = (view.depth_sigma / view.depth)[inside]
     quarters = np.digitize(sigma, np.quantile(sigma, [0.25, 0.5, 0.75]))
     by_sigma = [float(np.median(error[quarters == i])) for i in range(4)]
-    slope_error = truth.slope_error(aligned)
+    slope_error = truth.slope_error(surface_normals(fused.pointmap_left), alignment)
     usable = inside & np.isfinite(slope_error)
     ratio = np.sqrt(np.mean(slope_error[usable] ** 2) / np.mean(view.slope_sigma[usable] ** 2))
     return float(np.median(error / sigma)) / 0.6745, by_sigma, float(ratio)

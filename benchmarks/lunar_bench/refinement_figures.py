@@ -9,7 +9,7 @@ import numpy as np
 from lunar_runtime.accuracy import Sim3, true_pointmap, umeyama
 from lunar_runtime.cameras import pixel_rays
 from lunar_runtime.plane import fit_plane
-from lunar_runtime.slope import slope_deg
+from lunar_runtime.slope import slope_deg, surface_normals
 from numpy.typing import NDArray
 
 from lunar_bench.known_pairs import KnownPair
@@ -66,26 +66,40 @@ class Truth:
         chosen &= region & np.isfinite(points).all(axis=-1)
         return umeyama(points[chosen], self.points[chosen])
 
-    def slope_error(self, aligned: NDArray[np.floating]) -> NDArray[np.floating]:
-        """(H, W) |degrees|, NaN where a slope is missing."""
-        found = slope_deg(aligned, self._plane.normal)
-        return np.asarray(np.abs(found - self.slope))
+    def slope_error(self, normals: NDArray[np.floating], alignment: Sim3) -> NDArray[np.floating]:
+        """(H, W) |degrees| of surface normals, as aligned; NaN where a slope is missing."""
+        cosine = np.clip(normals @ (alignment.R.T @ self._plane.normal), -1, 1)
+        return np.asarray(np.abs(np.degrees(np.arccos(cosine)) - self.slope))
 
-    def figures(self, points: NDArray[np.floating], region: NDArray[np.bool_]) -> Figures | None:
-        """Measure (H, W, 3) points, any unit and frame; None where they cover too little."""
-        region = region & self.known
-        covered = region & np.isfinite(points).all(axis=-1)
-        if np.count_nonzero(covered) < MIN_PIXELS:
-            return None
-        aligned = self.align(points, region).apply(points)
-        absrel = np.abs(aligned[..., 2] / self.points[..., 2] - 1)[covered]
-        slope = self.slope_error(aligned)
-        return Figures(
-            absrel=_short(np.median(absrel)),
-            slope_mae_deg=_mean(slope[covered]),
-            rim_mae_deg=_mean(slope[covered & self.rims]),
-            coverage=_short(np.count_nonzero(covered) / np.count_nonzero(region)),
-        )
+    def figures(
+        self, points: NDArray[np.floating], regions: dict[str, NDArray[np.bool_]]
+    ) -> dict[str, Figures]:
+        """Measure a pointmap on regions.
+
+        Args:
+            points: (H, W, 3), any unit and frame.
+            regions: Name -> (H, W).
+
+        Returns:
+            Of the regions where they cover enough.
+        """
+        finite = np.isfinite(points).all(axis=-1) & self.known
+        normals = surface_normals(points)
+        found = {}
+        for name, region in regions.items():
+            covered = region & finite
+            if np.count_nonzero(covered) < MIN_PIXELS:
+                continue
+            alignment = self.align(points, region)
+            z = alignment.apply(points[covered])[:, 2]
+            slope = self.slope_error(normals, alignment)
+            found[name] = Figures(
+                absrel=_short(np.median(np.abs(z / self.points[covered][:, 2] - 1))),
+                slope_mae_deg=_mean(slope[covered]),
+                rim_mae_deg=_mean(slope[covered & self.rims]),
+                coverage=_short(np.count_nonzero(covered) / np.count_nonzero(region & self.known)),
+            )
+        return found
 
 
 def _mean(values: NDArray[np.floating]) -> float:

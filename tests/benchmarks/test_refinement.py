@@ -16,7 +16,7 @@ from lunar_bench.known_pairs import KnownPair, rendered_pairs
 from lunar_bench.machine import describe_machine
 from lunar_bench.refinement import measure_refinement
 from lunar_bench.refinement_apollo import measure_apollo
-from lunar_bench.refinement_figures import Truth
+from lunar_bench.refinement_figures import Figures, Truth
 from lunar_bench.refinement_sweep import QUANTITIES, Point, RefinementSweep, plot_sweep, swept_pair
 from lunar_bench.semi_global import semi_global_points
 
@@ -28,10 +28,14 @@ def known_pair() -> KnownPair:
     return next(rendered_pairs(1, 256, 5))
 
 
+def whole(truth: Truth, points: np.ndarray) -> Figures:
+    return truth.figures(points, {"all": truth.known})["all"]
+
+
 def test_the_truth_in_another_frame_and_unit_has_no_error():
     truth = Truth(known_pair())
     R = cv2.Rodrigues(np.array([0.02, -0.1, 0.3]))[0]
-    found = truth.figures(truth.points @ (0.01 * R).T + [1, 2, 3], truth.known)
+    found = whole(truth, truth.points @ (0.01 * R).T + [1, 2, 3])
     assert found.absrel < 1e-9
     assert found.slope_mae_deg < 1e-4
     assert found.coverage == 1
@@ -41,7 +45,7 @@ def test_a_hole_lowers_the_coverage_and_nothing_else():
     truth = Truth(known_pair())
     points = truth.points.copy()
     points[:64] = np.nan
-    found = truth.figures(points, truth.known)
+    found = whole(truth, points)
     assert found.coverage == pytest.approx(0.75, abs=0.01)
     assert found.absrel < 1e-9
 
@@ -50,12 +54,12 @@ def test_a_region_too_small_has_no_figures():
     truth = Truth(known_pair())
     region = np.zeros_like(truth.known)
     region[:10, :10] = True
-    assert truth.figures(truth.points, region) is None
+    assert truth.figures(truth.points, {"corner": region}) == {}
 
 
 def test_the_plane_is_wrong_by_the_relief():
     truth = Truth(known_pair())
-    null = truth.figures(truth.plane(), truth.known)
+    null = whole(truth, truth.plane())
     assert null.slope_mae_deg == pytest.approx(np.nanmean(truth.slope), rel=0.1)
     assert null.rim_mae_deg > 1.5 * null.slope_mae_deg
 
@@ -63,8 +67,8 @@ def test_the_plane_is_wrong_by_the_relief():
 def test_semi_global_matching_told_the_pose_beats_the_plane():
     pair = known_pair()
     truth = Truth(pair)
-    found = truth.figures(semi_global_points(pair), truth.known)
-    null = truth.figures(truth.plane(), truth.known)
+    found = whole(truth, semi_global_points(pair))
+    null = whole(truth, truth.plane())
     assert found.coverage > 0.5
     assert found.absrel < 0.5 * null.absrel
 
