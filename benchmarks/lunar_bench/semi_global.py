@@ -49,8 +49,8 @@ def semi_global_points(pair: KnownPair) -> NDArray[np.float64]:
     least = int(np.floor(low)) - 1
     reach = -(-int(np.ceil(high) + 1 - least) // _RANGE_STEP_PX) * _RANGE_STEP_PX
     # Both must leave some of the image to match; wider ground than that is lost.
-    most = size[0] // 2 // _RANGE_STEP_PX * _RANGE_STEP_PX
-    least, reach = max(least, -most), min(reach, most)
+    most = size[0] // 3 // _RANGE_STEP_PX * _RANGE_STEP_PX
+    least, reach = int(np.clip(least, -most, most)), min(reach, most)
     K_left = np.array([[focal, 0, corner[0]], [0, focal, corner[1]], [0, 0, 1.0]])
     K_right = K_left + np.array([[0, 0, shift], [0, 0, 0], [0, 0, 0]])
 
