@@ -38,15 +38,15 @@ def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownP
     """StereoLunar's scenes at full size, each under every sun.
 
     Args:
-        root: Folder in StereoLunar's layout; `<root>/../stereolunar_depth/<scene>_L.npz`
-            (`depth_m`) replaces the half-float depth where it is there.
+        root: Folder in StereoLunar's layout, or one of its families; beside StereoLunar's,
+            `stereolunar_depth/<scene>_L.npz` (`depth_m`) replaces the half-float depth.
         cross_sun: Instead, left under one sun and right under each of the others.
     """
     from lunar_calib.stereolunar import find_scenes, read_pair
 
     for scene in find_scenes(root):
         label = f"{scene.folder.parent.name.split('_')[0]}_{scene.folder.name}"
-        smooth = root.parent / "stereolunar_depth" / f"{label}_L.npz"
+        smooth = scene.folder.parents[2] / "stereolunar_depth" / f"{label}_L.npz"
         pairs = [read_pair(*stems, depth=not smooth.exists()) for stems in scene.pairs]
         suns = range(len(pairs))
         for i, j in ((i, j) for i in suns for j in suns if (i != j) == cross_sun):

@@ -13,44 +13,27 @@ import cv2
 import msgspec
 import numpy as np
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
-from lunar_runtime.accuracy import measure_accuracy, plane_null, true_pointmap
-from lunar_runtime.cameras import Intrinsics, pixel_rays
 from lunar_runtime.dense_match import measure_flow
 from lunar_runtime.epipolar import EpipolarField, RelativePose
-from lunar_runtime.plane import fit_plane
-from lunar_runtime.slope import slope_deg
+from lunar_runtime.slope import surface_normals
 from numpy.typing import NDArray
 
 from lunar_bench.known_pairs import KnownPair
 from lunar_bench.machine import Machine, describe_machine
+from lunar_bench.refinement_figures import Figures, Truth
 from lunar_bench.semi_global import semi_global_points
 
-_RIM_QUANTILE = 0.9
-_MIN_PIXELS = 2000  # of a region, for its figures to mean something
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """One method on one region of one pair.
-
-    Attributes:
-        absrel: Median relative error of depth after similarity alignment.
-        slope_mae_deg: At sigma = 2 px.
-        rim_mae_deg: The same where the true slope is in its top decile.
-        coverage: Share of the region's pixels that have a depth.
-    """
-
-    absrel: float
-    slope_mae_deg: float
-    rim_mae_deg: float
-    coverage: float
+METHODS = ("null", "sgbm", "network", "geometry", "unsmoothed", "fused")
+REGIONS = ("all", "inside", "outside")
 
 
 class PairResult(msgspec.Struct, frozen=True):
     """One pair: method -> region -> figures.
 
-    Regions are `all`, `inside` (where the images decide the fused result) and `outside`. Methods
-    are `null`, `network`, `geometry`, `fused`, `unsmoothed` (the flow's depths before the plate)
-    and `sgbm`; a method that gave nothing is absent.
+    Regions are `all`, `inside` (where the images decide the fused result) and `outside`; every
+    method is aligned to the truth on each of them anew. Methods are `null`, `sgbm`, `network`,
+    `geometry`, `unsmoothed` (the flow's depths before the plate) and `fused`; a method that gave
+    nothing is absent, and so is a region of less than 2000 pixels.
 
     Attributes:
         pair: Its name.
@@ -80,10 +63,19 @@ class PairResult(msgspec.Struct, frozen=True):
 
 
 class RefinementAccuracy(msgspec.Struct, frozen=True):
-    """All pairs of a source."""
+    """All pairs of a source.
+
+    Attributes:
+        data: What pairs.
+        bundle_digest: SHA-256 of its manifest.
+        medians: Over the pairs, as `PairResult.figures`.
+        pairs: Each one.
+        machine: Where.
+    """
 
     data: str
     bundle_digest: str
+    medians: dict[str, dict[str, Figures]]
     pairs: list[PairResult]
     machine: Machine
 
@@ -96,56 +88,43 @@ def measure_refinement(
     machine = describe_machine()
     with StereoRuntime.load(bundle) as runtime:
         for pair in pairs:
-            done.append(_measure(runtime, pair))
-            digest = runtime.bundle.digest
-            yield done[-1], RefinementAccuracy(data, digest, list(done), machine)
+            done.append(measure_pair(runtime, pair))
+            yield (
+                done[-1],
+                RefinementAccuracy(
+                    data, runtime.bundle.digest, _medians(done), list(done), machine
+                ),
+            )
 
 
-def _measure(runtime: StereoRuntime, pair: KnownPair) -> PairResult:
-    baseline_m = float(np.linalg.norm(pair.right_from_left[:3, 3]))
+def measure_pair(
+    runtime: StereoRuntime, pair: KnownPair, methods: tuple[str, ...] = METHODS
+) -> PairResult:
+    """Run methods on a pair.
+
+    Args:
+        runtime: Of the network.
+        pair: With its truth; its cameras are given to every method, its pose to `sgbm` alone.
+        methods: Of `METHODS`.
+    """
     fused = runtime.infer(pair.left, pair.right, intrinsics=pair.camera_left, refine="auto")
     assert fused.network is not None and fused.refinement is not None
-    size = pair.left.shape[1], pair.left.shape[0]
-    maps: dict[str, NDArray[np.floating]] = {
-        "network": np.asarray(
-            cv2.resize(fused.network.pointmap_left, size, interpolation=cv2.INTER_LINEAR), float
-        ),
-        "fused": fused.pointmap_left,
-    }
-    maps["sgbm"] = semi_global_points(pair)
-    try:
-        alone = infer_geometry_only(pair.left, pair.right, intrinsics=pair.camera_left)
-        maps["geometry"] = alone.pointmap_left
-    except NotRefinedError:
-        pass
-    refined = fused.views["left"].refined
-    known = np.isfinite(pair.depth) & (pair.depth > 0)
-    inside = known & refined if refined is not None else np.zeros_like(known)
-    if refined is not None:
-        maps["unsmoothed"] = _unsmoothed(fused, pair)
-    regions = {"all": known, "inside": inside, "outside": known & ~inside}
+    truth = Truth(pair)
+    view = fused.views["left"]
+    inside = np.zeros_like(truth.known) if view.refined is None else truth.known & view.refined
+    regions = {"all": truth.known, "inside": inside, "outside": truth.known & ~inside}
     figures: dict[str, dict[str, Figures]] = {}
-    for name, region in regions.items():
-        if np.count_nonzero(region) < _MIN_PIXELS:
-            continue
-        depth = np.where(region, pair.depth, np.nan)
-        null = plane_null(depth, pair.camera_left)
-        rims = _slope_errors(_null_map(depth, pair.camera_left), depth, pair)
-        figures.setdefault("null", {})[name] = Figures(
-            null.absrel_median, null.slope_mae_deg, rims[1], 1.0
-        )
-        for method, points in maps.items():
-            found = _figures(points, depth, pair)
-            if found is not None:
-                figures.setdefault(method, {})[name] = found
+    for method, points in _pointmaps(fused, pair, truth, methods):
+        found = truth.figures(points, regions)
+        if found:
+            figures[method] = found
     if not fused.refinement.done:
         return PairResult(pair.name, fused.refinement.reason, figures)
     assert fused.pose is not None
-    metres = fused.pointmap_left[..., 2] * (
-        baseline_m / float(np.linalg.norm(fused.pose.right_from_left[:3, 3]))
-    )
+    true_t, found_t = pair.right_from_left[:3, 3], fused.pose.right_from_left[:3, 3]
+    metres = fused.pointmap_left[..., 2] * float(np.linalg.norm(true_t) / np.linalg.norm(found_t))
     R = fused.pose.right_from_left[:3, :3] @ pair.right_from_left[:3, :3].T
-    honest = _honesty(fused, pair, inside)
+    honest = _honesty(fused, truth, inside)
     return PairResult(
         pair=pair.name,
         reason=None,
@@ -161,52 +140,61 @@ def _measure(runtime: StereoRuntime, pair: KnownPair) -> PairResult:
     )
 
 
-def _figures(
-    points: NDArray[np.floating], depth: NDArray[np.floating], pair: KnownPair
-) -> Figures | None:
-    covered = np.isfinite(points).all(axis=-1) & np.isfinite(depth)
-    if np.count_nonzero(covered) < _MIN_PIXELS:
-        return None
-    accuracy = measure_accuracy(points, depth, pair.camera_left)
-    aligned = accuracy.alignment.apply(points)
-    _, rim = _slope_errors(aligned, depth, pair)
-    return Figures(accuracy.absrel_median, accuracy.slope_mae_deg, rim, accuracy.coverage)
+def _pointmaps(
+    fused: StereoResult, pair: KnownPair, truth: Truth, methods: tuple[str, ...]
+) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    assert fused.network is not None and fused.refinement is not None
+    for method in methods:
+        if method == "null":
+            yield method, truth.plane()
+        elif method == "network":
+            size = pair.left.shape[1], pair.left.shape[0]
+            grown = cv2.resize(fused.network.pointmap_left, size, interpolation=cv2.INTER_LINEAR)
+            yield method, np.asarray(grown, float)
+        elif method == "fused":
+            yield method, fused.pointmap_left
+        elif method == "unsmoothed" and fused.refinement.done:
+            yield method, _unsmoothed(fused, pair)
+        elif method == "sgbm":
+            yield method, semi_global_points(pair)
+        elif method == "geometry":
+            try:
+                alone = infer_geometry_only(pair.left, pair.right, intrinsics=pair.camera_left)
+                yield method, alone.pointmap_left
+            except NotRefinedError:
+                continue
 
 
-def _slope_errors(
-    aligned: NDArray[np.floating], depth: NDArray[np.floating], pair: KnownPair
-) -> tuple[NDArray[np.floating], float]:
-    """|slope error| per pixel, and its mean on the steepest tenth of the true ground."""
-    true = true_pointmap(depth, pair.camera_left)
-    up = fit_plane(true).normal
-    slope_true = slope_deg(true, up)
-    error = np.abs(slope_deg(aligned, up) - slope_true)
-    steep = slope_true >= np.nanquantile(slope_true, _RIM_QUANTILE)
-    return error, float(np.nanmean(error[steep]))
-
-
-def _null_map(depth: NDArray[np.floating], camera: Intrinsics) -> NDArray[np.floating]:
-    true = true_pointmap(depth, camera)
-    plane = fit_plane(true)
-    rays = pixel_rays(camera, *depth.shape).astype(np.float64)
-    z = plane.offset / (rays @ plane.normal)
-    return np.where((z > 0)[..., None], z[..., None] * rays, np.nan)
+def _medians(pairs: list[PairResult]) -> dict[str, dict[str, Figures]]:
+    medians: dict[str, dict[str, Figures]] = {}
+    for method in METHODS:
+        for region in REGIONS:
+            found = [
+                pair.figures[method][region]
+                for pair in pairs
+                if region in pair.figures.get(method, {})
+            ]
+            if found:
+                columns = zip(*(msgspec.structs.astuple(figure) for figure in found), strict=True)
+                medians.setdefault(method, {})[region] = Figures(
+                    *(float(np.median(column)) for column in columns)
+                )
+    return medians
 
 
 def _honesty(
-    fused: StereoResult, pair: KnownPair, inside: NDArray[np.bool_]
+    fused: StereoResult, truth: Truth, inside: NDArray[np.bool_]
 ) -> tuple[float, list[float], float]:
     """Errors over what was expected: of depth, by quarters, and of slope."""
     view = fused.views["left"]
     assert view.depth_sigma is not None and view.slope_sigma is not None
-    depth = np.where(inside, pair.depth, np.nan)
-    accuracy = measure_accuracy(fused.pointmap_left, depth, pair.camera_left)
-    aligned = accuracy.alignment.apply(fused.pointmap_left)
-    error = np.abs(aligned[..., 2] / depth - 1)[inside]
+    alignment = truth.align(fused.pointmap_left, inside)
+    aligned = alignment.apply(fused.pointmap_left[inside])
+    error = np.abs(aligned[:, 2] / truth.points[inside][:, 2] - 1)
     sigma = (view.depth_sigma / view.depth)[inside]
     quarters = np.digitize(sigma, np.quantile(sigma, [0.25, 0.5, 0.75]))
     by_sigma = [float(np.median(error[quarters == i])) for i in range(4)]
-    slope_error, _ = _slope_errors(aligned, depth, pair)
+    slope_error = truth.slope_error(surface_normals(fused.pointmap_left), alignment)
     usable = inside & np.isfinite(slope_error)
     ratio = np.sqrt(np.mean(slope_error[usable] ** 2) / np.mean(view.slope_sigma[usable] ** 2))
     return float(np.median(error / sigma)) / 0.6745, by_sigma, float(ratio)

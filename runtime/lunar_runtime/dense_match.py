@@ -25,6 +25,7 @@ _GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow
 _FORTH_AND_BACK_PX = 0.5  # flow that does not lead back is an occlusion or a guess
 _TRUST_PX = 0.3
 _OUTLIER_SIGMAS = 3.0
+_CHANCE = 0.2  # local correlation below this happens between two patches of noise, as in shadow
 
 
 class Flow(NamedTuple):
@@ -33,9 +34,10 @@ class Flow(NamedTuple):
     Attributes:
         u: (H, W) right pixel's x.
         v: (H, W) its y.
-        trust: (H, W) in [0, 1]: 0 = no match.
+        trust: (H, W) in [0, 1]: 0 = no match, or nothing there to match.
         inside: (H, W) bool, where the surface projects into the right image.
         correlation: (H, W) local correlation of left and warped right image *before* the flow.
+        surface: (H, W) inverse depth through which they were matched.
     """
 
     u: Field
@@ -43,6 +45,7 @@ class Flow(NamedTuple):
     trust: Field
     inside: NDArray[np.bool_]
     correlation: Field
+    surface: Field
 
 
 class Brightness(NamedTuple):
@@ -93,13 +96,17 @@ def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth:
         for values in (u, v)
     )
     good = inside & (lost < _FORTH_AND_BACK_PX) & _inside(matched_u, matched_v, right.shape)
+    # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
+    alike = _correlate(a, np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32), inside)
     trust = np.where(good, np.exp(-((lost / _TRUST_PX) ** 2)), 0).astype(np.float32)
+    trust *= _support(alike)
     return Flow(
         np.where(good, matched_u, 0).astype(np.float32),
         np.where(good, matched_v, 0).astype(np.float32),
         trust,
         inside,
         correlation,
+        inverse_depth,
     )
 
 
@@ -108,7 +115,8 @@ def linearise(left: Field, right: Field, field: EpipolarField, inverse_depth: Fi
 
     The gradient is taken in the right image, half a pixel to either side along the line. Residuals
     beyond three robust sigmas count less (Geman-McClure); shading that differs between the views is
-    removed with the local mean and contrast. Arguments as in `measure_flow`.
+    removed with the local mean and contrast, and patches that are not alike (shadow) say nothing.
+    Arguments as in `measure_flow`.
     """
     u, v = field.project(inverse_depth)
     inside = _inside(u, v, right.shape)
@@ -127,11 +135,10 @@ def linearise(left: Field, right: Field, field: EpipolarField, inverse_depth: Fi
         return Brightness(empty, empty, inside, empty)
     sigma = max(1.4826 * float(np.median(np.abs(residual[usable]))), 1e-3)
     weight = 1 / (1 + (residual / (_OUTLIER_SIGMAS * sigma)) ** 2) ** 2 / sigma**2
-    weight = np.where(usable, weight, 0).astype(np.float32)
+    correlation = _correlate(a, b, inside)
+    weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
     gradient = np.where(usable, gradient, 0).astype(np.float32)
-    return Brightness(
-        weight * gradient**2, weight * gradient * residual, inside, _correlate(a, b, inside)
-    )
+    return Brightness(weight * gradient**2, weight * gradient * residual, inside, correlation)
 
 
 def _inside(u: Field, v: Field, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -168,6 +175,12 @@ def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
     product = _blur(a * b, _CORRELATION_SIGMA_PX)
     correlation = product / np.sqrt(np.maximum(power, 1e-12))
     return np.where(mask, correlation, 0).astype(np.float32)
+
+
+def _support(correlation: Field) -> Field:
+    """Weight in [0, 1] of what a patch says, by its correlation with the other image's."""
+    share = np.maximum((correlation - _CHANCE) / (1 - _CHANCE), 0) ** 2
+    return np.asarray(share, np.float32)
 
 
 def _blur(values: Field, sigma_px: float) -> Field:

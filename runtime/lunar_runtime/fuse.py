@@ -97,9 +97,7 @@ def _refined(
         guess = NetworkGuess(
             inverse_depth=_inverse(_enlarged(network.left[..., 2], shape)),
             pose=None if network.pose is None else _relative(network.pose.right_from_left),
-            descriptors=None
-            if descriptors is None
-            else (_enlarged(descriptors[0], shape), _enlarged(descriptors[1], shape)),
+            descriptors=descriptors,
         )
     given = None if rig.right_from_left is None else _relative(rig.right_from_left)
     part, surface = refine_pose_and_surface(*images, left_camera, right_camera, guess, given)

@@ -13,7 +13,7 @@ _CONTRAST = 0.015  # SIFT's default 0.04 leaves a few dozen features on smooth m
 _CLAHE_CLIP = 4.0
 _CLAHE_TILES = (8, 8)
 _RATIO = 0.85
-_DESCRIPTOR_STEP = 8  # pixels between compared descriptors: 4096 of them at 512, 64 MB
+_DESCRIPTOR_STEP = 8  # network pixels between compared descriptors: 4096 at 512, 64 MB
 
 
 class Matches(NamedTuple):
@@ -48,17 +48,21 @@ def match_features(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Matches
     return Matches(points_left[one], points_right[other])
 
 
-def match_descriptors(left: NDArray[np.float32], right: NDArray[np.float32]) -> Matches:
+def match_descriptors(
+    left: NDArray[np.float32], right: NDArray[np.float32], shape: tuple[int, ...]
+) -> Matches:
     """Mutual nearest neighbours among the network's descriptors.
 
     Args:
-        left: (H, W, D), unit length.
-        right: (H, W, D).
+        left: (h, w, D), unit length, on the network's grid.
+        right: (h, w, D).
+        shape: (H, W) of the images, in whose pixels the matches are.
     """
     start, step = _DESCRIPTOR_STEP // 2, _DESCRIPTOR_STEP
     grids = [image[start::step, start::step] for image in (left, right)]
     rows, columns = np.mgrid[start : left.shape[0] : step, start : left.shape[1] : step]
-    pixels = np.stack([columns.ravel(), rows.ravel()], axis=-1) + 0.5
+    enlarged = shape[1] / left.shape[1], shape[0] / left.shape[0]
+    pixels = (np.stack([columns.ravel(), rows.ravel()], axis=-1) + 0.5) * enlarged
     flat = [np.nan_to_num(grid.reshape(-1, grid.shape[-1])) for grid in grids]
     one, other = _mutual(flat[0] @ flat[1].T, 1.0)
     return Matches(pixels[one], pixels[other])

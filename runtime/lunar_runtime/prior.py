@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from .epipolar import Field, Floats
 
-_SAMPLES = 20_000
+_SAMPLES = 10_000
 _ITERATIONS = 20
+_SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
 _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
 _LOWEST = 0.05  # of the median: an oblique plane's inverse depth falls through zero at its horizon
 _LEAST_SIGMA = 1e-3
@@ -31,7 +32,8 @@ class Prior(NamedTuple):
     Attributes:
         inverse_depth: (H, W) positive, baseline / Z.
         sigma: Robust standard deviation of measured / inverse_depth - 1.
-        relief_gain: Factors on the network's coarse and fine relief; None without a network.
+        relief_gain: Factors on the network's coarse and fine relief, both pointmaps at one scale;
+            None without a network.
     """
 
     inverse_depth: Field
@@ -39,20 +41,21 @@ class Prior(NamedTuple):
     relief_gain: tuple[float, float] | None
 
 
-def fit_prior(rays: Field, measured: Field, trust: Field, network: Field | None) -> Prior:
+def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | None) -> Prior:
     """Fit the prior to the measurements.
 
     Args:
         rays: (H, W, 3).
         measured: (H, W) inverse depth.
         trust: (H, W), weight of every measurement; 0 = none.
-        network: (H, W) inverse depth in any unit, NaN = invalid; or None.
+        relief: Of the network, coarse and fine, from `relief_bands`; None without a network.
     """
     columns = [rays[..., 0], rays[..., 1], np.ones_like(measured)]
-    columns += [] if network is None else relief_bands(rays, network)
     used = trust.ravel() > 0
     chosen = np.flatnonzero(used)
     chosen = chosen[:: max(1, len(chosen) // _SAMPLES)]
+    typical = np.median(measured.ravel()[chosen])
+    columns += [] if relief is None else [typical * band for band in relief]
     A = np.stack([column.ravel()[chosen] for column in columns], axis=-1).astype(np.float64)
     b = measured.ravel()[chosen].astype(np.float64)
     weight = trust.ravel()[chosen].astype(np.float64)
@@ -68,12 +71,19 @@ def fit_prior(rays: Field, measured: Field, trust: Field, network: Field | None)
     field = np.maximum(field, np.float32(_LOWEST * np.median(b))).astype(np.float32)
     relative = b / field.ravel()[chosen] - 1
     sigma = max(1.4826 * float(np.median(np.abs(relative))), _LEAST_SIGMA)
-    gain = None if network is None else (float(coefficients[3]), float(coefficients[4]))
+    gain = None if relief is None else (float(coefficients[3]), float(coefficients[4]))
     return Prior(field, sigma, gain)
 
 
 def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
-    """Coarse and fine departure of an inverse depth from its robust plane; 0 where it is NaN."""
+    """Coarse and fine departure of an inverse depth from its robust plane, over its median.
+
+    0 where it is NaN.
+
+    Args:
+        rays: (H, W, 3).
+        inverse_depth: (H, W), any unit.
+    """
     valid = np.isfinite(inverse_depth)
     if np.count_nonzero(valid) < 16:
         return [np.zeros_like(inverse_depth), np.zeros_like(inverse_depth)]
@@ -84,7 +94,7 @@ def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
     values = inverse_depth.ravel()[chosen].astype(np.float64)
     a, b, c = _robust_fit(A.astype(np.float64), values, np.ones(len(chosen)), np.ones(3, bool))
     plane = np.float32(a) * x + np.float32(b) * y + np.float32(c)
-    relief = np.where(valid, inverse_depth - plane, 0).astype(np.float32)
+    relief = np.where(valid, (inverse_depth - plane) / np.median(values), 0).astype(np.float32)
     sigma_px = _COARSE_SHARE * relief.shape[1]
     coarse = np.asarray(cv2.GaussianBlur(relief, (0, 0), sigma_px), np.float32)
     return [coarse, relief - coarse]
@@ -95,12 +105,14 @@ def _robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) -
     coefficients = np.zeros(A.shape[1])
     size = np.maximum(np.abs(A[:, keep]).max(axis=0), 1e-30)
     scaled = A[:, keep] / size
-    robust = weight.copy()
+    robust, sigma = weight.copy(), np.inf
     for _ in range(_ITERATIONS):
         weighted = scaled * robust[:, None]
         solution = np.linalg.lstsq(weighted.T @ scaled, weighted.T @ b, rcond=None)[0]
         residual = np.abs(scaled @ solution - b)
-        sigma = 1.4826 * float(np.median(residual)) + 1e-30
+        last, sigma = sigma, 1.4826 * float(np.median(residual)) + 1e-30
+        if abs(sigma - last) < _SETTLED * sigma:
+            break
         robust = weight / (1 + (residual / (_WIDTH_SIGMAS * sigma)) ** 2)
     coefficients[keep] = solution / size
     return coefficients

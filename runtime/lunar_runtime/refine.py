@@ -24,13 +24,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .cameras import Intrinsics
+from .cameras import Intrinsics, pixel_rays
 from .dense_match import Brightness, Flow, linearise, measure_flow
 from .epipolar import EpipolarField, Field, RelativePose, inverse_depth, rays_of, sampson_distance
 from .errors import InputError
 from .matching import Matches, match_descriptors, match_features
-from .prior import Prior, fit_prior
+from .prior import Prior, fit_prior, relief_bands
 from .relative_pose import (
+    IN_FRONT,
     PoseFit,
     best_poses,
     fit_pose,
@@ -44,7 +45,7 @@ PoseSource = Literal["matches", "network", "rig"]
 
 _FLOW_ROUNDS = 3
 _BRIGHTNESS_ROUNDS = 2
-_CYCLES = 5
+_CYCLES = 3  # of every solution, which starts from the last one: in all they leave below 1 %
 _DRAWS = 8
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
@@ -62,10 +63,13 @@ _ERROR_PER_EXPECTED = 2.5
 _MIN_MATCHES = 24
 _INLIER_PX = 1.5
 _POSE_SAMPLES = 8000
-_MIN_TRUST = 0.3
+_MIN_TRUST = 0.05
 _LEAST_BASELINE = 0.01  # of the depth
 _LEAST_PARALLAX_PX = 0.15
 _LEAST_MATCHED = 0.15  # of the overlap
+# Median distance of the dense matches: right poses leave 0.01-0.06 px (film 0.05), wrong ones on
+# narrow overlaps 0.15-0.2.
+_MOST_EPIPOLAR_PX = 0.12
 _LEAST_CORRELATION = 0.4  # same sun 0.7-0.99; another sun -0.1 to 0.1
 
 
@@ -80,7 +84,7 @@ class NetworkGuess:
     Attributes:
         inverse_depth: (H, W) 1 / Z of the left view in the network's unit; NaN = invalid.
         pose: The right camera's, from the right pointmap; None without one.
-        descriptors: (H, W, D) of both images, or None.
+        descriptors: (h, w, D) of both images, on the network's grid, or None.
     """
 
     inverse_depth: Field
@@ -168,8 +172,8 @@ def refine_pose_and_surface(
             "sun?"
         )
     _require_parallax(rays[0][inlier], rays[1][inlier], first, focal_px)
-    surface = _sparse_surface(left.shape, camera_left, rays, inlier, first, network)
     solver = _Solver(left, right, camera_left, camera_right, network)
+    surface = solver.from_matches(rays[0][inlier], rays[1][inlier], first)
     flow: Flow | None = None
     fit = fits[0]
     for number in range(_FLOW_ROUNDS):
@@ -178,6 +182,12 @@ def refine_pose_and_surface(
         surface = solver.from_flow(fit.pose, flow)
     assert flow is not None
     _require_agreement(flow)
+    if fit.sigma_px / 1.4826 > _MOST_EPIPOLAR_PX:
+        raise NotRefinedError(
+            f"no camera pose explains the dense matches: they miss their epipolar lines by "
+            f"{fit.sigma_px / 1.4826:.2f} px, {_MOST_EPIPOLAR_PX} px is allowed; are the "
+            "intrinsics right?"
+        )
     part = PosePart(
         pose=fit.pose,
         source=source,
@@ -235,7 +245,8 @@ class _Solver:
     ) -> None:
         self.images = left.astype(np.float32), right.astype(np.float32)
         self._cameras = camera_left, camera_right
-        self._network = None if network is None else network.inverse_depth
+        rays = pixel_rays(camera_left, *left.shape)
+        self._relief = None if network is None else relief_bands(rays, network.inverse_depth)
         self._height, self._width = left.shape
         self._stiffness = (camera_left.fx / _BEND_PER_PX) ** 2
         self._prior: Prior | None = None
@@ -264,6 +275,20 @@ class _Solver:
         fits = [fit_pose(left, right, start, focal_px, iterations=15) for start in starts]
         return min(fits, key=lambda fit: (fit.sigma_px, fit.cost))
 
+    def from_matches(
+        self, left: NDArray[np.float64], right: NDArray[np.float64], pose: RelativePose
+    ) -> Field:
+        """The prior through matched (N, 3) rays: the first surface to warp through."""
+        camera = self._cameras[0]
+        d = inverse_depth(left, right, pose)
+        at = left[:, :2] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+        column = np.clip(at[:, 0].astype(np.intp), 0, self._width - 1)
+        row = np.clip(at[:, 1].astype(np.intp), 0, self._height - 1)
+        measured = np.zeros((self._height, self._width), np.float32)
+        trust = np.zeros_like(measured)
+        measured[row, column], trust[row, column] = d, d > 0
+        return fit_prior(self.field(pose).rays, measured, trust, self._relief).inverse_depth
+
     def from_flow(self, pose: RelativePose, flow: Flow) -> Field:
         """The surface through the flow's depths; refits the prior."""
         field = self.field(pose)
@@ -272,11 +297,13 @@ class _Solver:
         trust = np.where(np.isfinite(du) & (measured > 0), flow.trust, 0).astype(np.float32)
         if np.count_nonzero(trust) < _MIN_MATCHES:
             raise NotRefinedError("the dense matches do not meet in front of the cameras")
-        prior = self._prior = fit_prior(field.rays, measured, trust, self._network)
+        prior = self._prior = fit_prior(field.rays, measured, trust, self._relief)
         moved_px = np.where(trust > 0, np.hypot(du, dv), 0) * prior.inverse_depth
         information = trust * moved_px**2 / np.float32(_FLOW_SIGMA_PX**2 * _FLOW_PATCH_PX)
         change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
-        return self._through_plate(information, information * change.astype(np.float32))
+        return self._through_plate(
+            information, information * change.astype(np.float32), flow.surface
+        )
 
     def from_brightness(self, pose: RelativePose, surface: Field) -> Surface:
         """The surface that the brightness asks for, and its uncertainty."""
@@ -285,7 +312,7 @@ class _Solver:
         for _ in range(_BRIGHTNESS_ROUNDS):
             bright = linearise(*self.images, field, surface)
             information, pull = self._around_prior(bright, surface)
-            surface = self._through_plate(information, pull)
+            surface = self._through_plate(information, pull, surface)
         coarse, slack = self._halved(information), self._slack
         draws = self._draw(coarse, slack)
         sigma = self._sigma(draws)
@@ -309,13 +336,14 @@ class _Solver:
         information = bright.information / ratio**2
         return information, information * (ratio - 1) + bright.pull / ratio
 
-    def _through_plate(self, information: Field, pull: Field) -> Field:
+    def _through_plate(self, information: Field, pull: Field, last: Field) -> Field:
         """Solve at half resolution, where the surface is smooth; relax the plate where it bends."""
         assert self._prior is not None
         coarse, pull = self._halved(information), self._halved(pull)
         weight = coarse + self._prior_weight()
         stiffness = self._stiffness / 4
-        e = solve_thin_plate(weight, pull, stiffness, cycles=_CYCLES)
+        start = self._halved(last / self._prior.inverse_depth - 1) / np.float32(4)
+        e = solve_thin_plate(weight, pull, stiffness, start=start, cycles=_CYCLES)
         energy = _blur(bending(e), 1.0)
         slack = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
         slack = (slack / np.median(slack)).astype(np.float32)
@@ -367,7 +395,7 @@ def _sparse(
     """Matches, the poses that they support, best first, and where the best one started."""
     matches = match_features(left, right)
     if network is not None and network.descriptors is not None:
-        matches = matches + match_descriptors(*network.descriptors)
+        matches = matches + match_descriptors(*network.descriptors, left.shape)
     if len(matches.left) < _MIN_MATCHES:
         raise NotRefinedError(
             f"only {len(matches.left)} points match between the images, {_MIN_MATCHES} are needed; "
@@ -400,7 +428,7 @@ def _require_parallax(
 ) -> None:
     baseline = float(np.median(inverse_depth(left, right, pose)))
     moved_px = rotation_residual_px(left, right, pose, focal_px)
-    if moved_px < _LEAST_PARALLAX_PX or in_front(left, right, pose) < 0.6:
+    if moved_px < _LEAST_PARALLAX_PX or in_front(left, right, pose) < IN_FRONT:
         raise NotRefinedError(
             f"a turn of the camera alone explains the images to {moved_px:.2f} px, so they hold no "
             "depth; the cameras need a baseline"
@@ -426,27 +454,6 @@ def _require_agreement(flow: Flow) -> None:
             f"the images differ through any surface (correlation {correlation:.2f}, "
             f"{_LEAST_CORRELATION} is needed); do they show the ground under the same sun?"
         )
-
-
-def _sparse_surface(
-    shape: tuple[int, ...],
-    camera: Intrinsics,
-    rays: tuple[NDArray[np.float64], NDArray[np.float64]],
-    inlier: NDArray[np.bool_],
-    pose: RelativePose,
-    network: NetworkGuess | None,
-) -> Field:
-    """The prior through the sparse matches: the first surface to warp through."""
-    height, width = shape
-    d = inverse_depth(rays[0][inlier], rays[1][inlier], pose)
-    at = rays[0][inlier][:, :2] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
-    column = np.clip(at[:, 0].astype(np.intp), 0, width - 1)
-    row = np.clip(at[:, 1].astype(np.intp), 0, height - 1)
-    measured, trust = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    measured[row, column], trust[row, column] = d, d > 0
-    grid = EpipolarField(camera, camera, pose, height, width).rays
-    guess = None if network is None else network.inverse_depth
-    return fit_prior(grid, measured, trust, guess).inverse_depth
 
 
 def _grown(values: Field) -> Field:

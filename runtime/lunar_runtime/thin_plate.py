@@ -8,12 +8,16 @@ so with `pull = information · measured` it passes the measurements as closely a
 bends as little as it can elsewhere, and costs nothing where it is a plane. Read as probabilities it
 is the posterior mean of a terrain whose curvature has the variance 1 / stiffness.
 
-A biharmonic operator needs transfers between grids of total order above four (Hackbusch 1985): here
-area averages down, bicubic interpolation up, conjugate gradients as the smoother, and a line search
-on every coarse correction, so that no cycle can make things worse.
+Multigrid preconditions conjugate gradients: bilinear interpolation up, extrapolated at the edges so
+that a plane stays one (planes are what the operator does not feel), its transpose down, for the
+information too, since a coarse pixel that is pulled by its neighbours' measurements must hold their
+weight. Conjugate gradients smooth, and the coarsest grid is solved by its inverse.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,10 +25,16 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
-_COARSEST = 16  # pixels along the shorter side; conjugate gradients alone solve that
-_COARSEST_ITERATIONS = 200
-_SMOOTHING_ITERATIONS = 4
-_DIAGONAL = 20.0  # of the stencil of e_xx² + 2 e_xy² + e_yy²
+_COARSEST = 8  # pixels along the shorter side, at least
+_SMOOTHING_ITERATIONS = 6
+_DIAGONAL = 20.0  # of the stencil
+# Of e_xx² + 2 e_xy² + e_yy², away from the edges.
+_STENCIL = np.array(
+    [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]],
+    np.float32,
+)
+# Of bilinear interpolation to twice the sides, transposed.
+_GATHER = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
 
 
 def solve_thin_plate(
@@ -37,8 +47,8 @@ def solve_thin_plate(
         pull: (H, W), information · measured.
         stiffness: Positive.
         start: (H, W) first guess; None = 0.
-        cycles: Multigrid cycles; each leaves about a third of the error. Five give 1e-4 of the
-            relief on 256 × 256 px.
+        cycles: At most. On refinement's own sums of 256 × 256 px, three leave a tenth of the
+            surface's deviation where little was measured, five 1-2 %, eight 0.1-0.5 %.
 
     Returns:
         (H, W) float32.
@@ -51,12 +61,24 @@ def solve_thin_plate(
     # In units of the stiffness, float32 keeps its digits whatever the terrain. Padding is empty.
     levels = [_pad(information / np.float32(stiffness), below, right)]
     while block > 1:
-        levels.append(halve(levels[-1]) * 4)
+        levels.append(np.maximum(_gather(levels[-1]), 0))
         block //= 2
     b = _pad(pull / np.float32(stiffness), below, right)
     e = np.zeros_like(b) if start is None else _pad(start.astype(np.float32), below, right)
+    grids = _Grids(levels, _coarsest_inverse(levels[-1], 0.25 ** (len(levels) - 1)))
+    p = before = np.zeros_like(b)
+    size = 1.0
     for _ in range(cycles):
-        e = e + _cycle(levels, b - _apply(e, levels[0], 1.0), 0)
+        # Differences first: one filter's rounding would add up to bend what is nearly a plane.
+        residual = b - levels[0] * e - _bend_back(*_bend(e), e.shape, np.float32(2))
+        z = _cycle(grids, residual, 0)
+        turned = float(np.vdot(z, residual - before)) / size
+        p = z + np.float32(max(turned, 0.0)) * p
+        along, energy = float(np.vdot(p, residual)), float(np.vdot(p, _apply(p, levels[0], 1.0)))
+        if not energy > 0:
+            break
+        e = e + np.float32(along / energy) * p
+        before, size = residual, max(float(np.vdot(z, residual)), 1e-30)
     return np.asarray(e[:height, :width], np.float32)
 
 
@@ -103,33 +125,79 @@ def bending(e: Field) -> Field:
     return energy
 
 
-def _cycle(levels: list[Field], residual: Field, level: int) -> Field:
+class _Grids(NamedTuple):
+    """Information per pixel of every grid, and the inverse of the coarsest one's operator."""
+
+    information: list[Field]
+    coarsest: NDArray[np.float32]
+
+
+def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
     """An approximate solution of "operator · e = residual" at a level."""
-    information = levels[level]
+    information = grids.information[level]
     # A grid of half the resolution sees second differences four times as large on a quarter of
     # the nodes: its stiffness is a quarter.
     stiffness = 0.25**level
-    if level + 1 == len(levels):
-        return _conjugate_gradients(information, residual, stiffness, _COARSEST_ITERATIONS)
-    e = double(_cycle(levels, halve(residual) * 4, level + 1))
+    if level + 1 == len(grids.information):
+        return np.asarray((grids.coarsest @ residual.ravel()).reshape(residual.shape), np.float32)
+    e = _spread(_cycle(grids, _gather(residual), level + 1))
     bent = _apply(e, information, stiffness)
     energy = float(np.vdot(e, bent))
     step = np.float32(np.vdot(e, residual) / energy) if energy > 0 else np.float32(0)
     residual = residual - step * bent
-    smooth = _conjugate_gradients(information, residual, stiffness, _SMOOTHING_ITERATIONS)
+    smooth = _conjugate_gradients(information, residual, stiffness)
     return np.asarray(step * e + smooth, np.float32)
 
 
-def _conjugate_gradients(
-    information: Field, residual: Field, stiffness: float, iterations: int
-) -> Field:
+def _spread(e: Field) -> Field:
+    """Bilinear interpolation to twice the sides, extrapolated at the edges."""
+    size = e.shape[1] * 2, e.shape[0] * 2
+    fine = np.asarray(cv2.resize(e, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    for along in (fine, fine.T):
+        along[0] += along[0] - along[1]
+        along[-1] += along[-1] - along[-2]
+    return fine
+
+
+def _gather(values: Field) -> Field:
+    """The transpose of `_spread`."""
+    values = values.copy()
+    for along in (values.T, values):
+        along[1] -= along[0]
+        along[0] *= 2
+        along[-2] -= along[-1]
+        along[-1] *= 2
+    return np.asarray(
+        cv2.sepFilter2D(
+            values, cv2.CV_32F, _GATHER, _GATHER, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE
+        )[::2, ::2],
+        np.float32,
+    )
+
+
+def _coarsest_inverse(information: Field, stiffness: float) -> NDArray[np.float32]:
+    """Of the coarsest grid's operator, (N, N); its least information keeps it invertible."""
+    operator = np.float64(stiffness) * _dense_bending(information.shape)
+    weight = information.ravel().astype(np.float64)
+    least = 1e-9 * (stiffness + float(weight.max()))
+    return np.asarray(np.linalg.inv(operator + np.diag(np.maximum(weight, least))), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _dense_bending(shape: tuple[int, int]) -> NDArray[np.float64]:
+    unit = np.eye(shape[0] * shape[1], dtype=np.float32).reshape(-1, *shape)
+    nothing = np.zeros(shape, np.float32)
+    return np.stack([_apply(e, nothing, 1.0).ravel() for e in unit]).astype(np.float64)
+
+
+def _conjugate_gradients(information: Field, residual: Field, stiffness: float) -> Field:
     inverse_diagonal = 1 / (information + np.float32(_DIAGONAL * stiffness))
     e = np.zeros_like(residual)
     residual = residual.copy()
     z = inverse_diagonal * residual
     p = z.copy()
     size = first = float(np.vdot(residual, z))
-    for _ in range(iterations):
+    for _ in range(_SMOOTHING_ITERATIONS):
         if size <= 1e-10 * first or size <= 0:
             break
         q = _apply(p, information, stiffness)
@@ -144,9 +212,27 @@ def _conjugate_gradients(
 
 
 def _apply(e: Field, information: Field, stiffness: float) -> Field:
-    xx, yy, xy = _bend(e)
-    bent = _bend_back(xx, yy, xy, e.shape, np.float32(2))
-    return np.asarray(information * e + np.float32(stiffness) * bent, np.float32)
+    """Information · e + stiffness · (`_bend_back` of `_bend`), as one filter.
+
+    Mirrored ends are right for the cross term, a product of second differences. A free edge does
+    not bend, so there the fourth differences along a row or column lack what mirroring adds.
+    """
+    stiff = np.float32(stiffness)
+    kernel = stiff * _STENCIL
+    total: Field = np.asarray(
+        cv2.filter2D(e, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE), np.float32
+    )
+    for values, result in ((e, total), (e.T, total.T)):
+        _free_edge(values, result, stiff)
+        _free_edge(values[::-1], result[::-1], stiff)
+    total += information * e
+    return total
+
+
+def _free_edge(e: Field, total: Field, stiffness: np.float32) -> None:
+    rise = stiffness * (e[0] - e[1])
+    total[0] -= 2 * rise
+    total[1] += rise
 
 
 def _bend(e: Field) -> tuple[Field, Field, Field]:

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 from lunar_bench.known_pairs import KnownPair, rendered_pairs
+from lunar_bench.refinement_sweep import swept_pair
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
-from lunar_runtime.accuracy import measure_accuracy, plane_null
+from lunar_runtime.accuracy import measure_accuracy, plane_null, true_pointmap
+from lunar_runtime.matching import match_descriptors
 
 
 @cache
@@ -125,3 +127,55 @@ def test_half_of_the_right_image_black_leaves_no_hole(student):
     right[:, : right.shape[1] // 2] = 0
     result = student.infer(pair.left, right, intrinsics=pair.camera_left, refine="auto")
     assert np.isfinite(result.depth).all()
+
+
+def test_black_ground_is_expected_to_be_worse_than_lit_ground():
+    pair = known_pair()
+    left, right = pair.left.copy(), pair.right.copy()
+    points = true_pointmap(pair.depth, pair.camera_left)
+    seen = points @ pair.right_from_left[:3, :3].T + pair.right_from_left[:3, 3]
+    pixel = seen @ pair.camera_right.matrix().T
+    u, v = (np.round(pixel[..., i] / pixel[..., 2] - 0.5).astype(int) for i in (0, 1))
+    y, x = np.mgrid[: left.shape[0], : left.shape[1]]
+    shadow = np.hypot(x - 150, y - 120) < 60
+    inside = shadow & (u > 1) & (v > 1) & (u < left.shape[1] - 2) & (v < left.shape[0] - 2)
+    black = np.zeros(left.shape, np.uint8)
+    black[v[inside], u[inside]] = 1
+    black = cv2.morphologyEx(black, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)) > 0
+    noise = np.random.default_rng(0).normal(3, 1, (2, *left.shape))  # a dark frame's, in counts
+    left[shadow], right[black] = noise[0][shadow], noise[1][black]
+    result = infer_geometry_only(left, right, intrinsics=pair.camera_left)
+    view = result.views["left"]
+    core = np.hypot(x - 150, y - 120) < 30  # the plate carries what the rim says some way in
+    lit = view.refined & (np.hypot(x - 150, y - 120) > 80)
+    assert np.median(view.depth_sigma[core]) > 3 * np.median(view.depth_sigma[lit])
+
+
+@pytest.mark.parametrize("overlap", [0.6, 0.3])
+def test_a_narrow_overlap_does_not_turn_the_pose(overlap):
+    # Poses 11 deg off, with a third of the matches behind a camera, won here once.
+    pair = swept_pair("overlap", overlap, 9000)
+    result = infer_geometry_only(pair.left, pair.right, intrinsics=pair.camera_left)
+    turned = result.pose.right_from_left[:3, :3] @ pair.right_from_left[:3, :3].T
+    assert np.degrees(np.arccos((np.trace(turned) - 1) / 2)) < 1
+
+
+def test_images_that_no_pose_explains_are_refused():
+    pair = known_pair()
+    y, x = np.mgrid[: pair.right.shape[0], : pair.right.shape[1]].astype(np.float32)
+    # A lens no one told of: ±1.5 px of waves, which no epipolar line follows.
+    bent = cv2.remap(
+        pair.right, x + 1.5 * np.sin(y / 12), y + 1.5 * np.sin(x / 12), cv2.INTER_LINEAR
+    )
+    with pytest.raises(NotRefinedError, match="no camera pose explains the dense matches"):
+        infer_geometry_only(pair.left, bent, intrinsics=pair.camera_left)
+
+
+def test_descriptors_match_in_the_pixels_of_the_images():
+    descriptors = np.random.default_rng(0).standard_normal((32, 48, 16)).astype(np.float32)
+    descriptors /= np.linalg.norm(descriptors, axis=-1, keepdims=True)
+    found = match_descriptors(descriptors, descriptors, (64, 96))
+    # Every eighth network pixel, whose centres lie at 4.5, 12.5, ... of 48: doubled, 9, 25, ...
+    np.testing.assert_array_equal(found.left, found.right)
+    assert found.left[:2].tolist() == [[9, 9], [25, 9]]
+    assert len(found.left) == 4 * 6

@@ -65,3 +65,16 @@ def test_draws_spread_where_nothing_was_measured():
     )
     spread = draws.std(axis=0)
     assert spread[:, 60:].mean() > 3 * spread[:, :28].mean()
+
+
+def test_few_cycles_reach_into_what_was_not_measured():
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:96, :128].astype(np.float32)
+    ground = 0.1 * np.sin(x / 25) * np.cos(y / 30) + 0.01 * rng.standard_normal(x.shape)
+    information = np.where((x < 70) & (rng.random(x.shape) < 0.5), 5e4, 10).astype(np.float32)
+    pull = (information * np.where(x < 70, ground, 0)).astype(np.float32)
+    settled = solve_thin_plate(information, pull, 5e6, cycles=60)
+    found = solve_thin_plate(information, pull, 5e6, cycles=6)
+    # Six cycles leave 0.5 % of the deviation here; transfers that are not each other's transpose
+    # left a fifth of it.
+    assert np.sqrt(np.mean((found - settled) ** 2)) < 0.02 * settled.std()
