@@ -57,10 +57,11 @@ def mean_distance(points: Tensor, valid: Tensor) -> Tensor:
 
 
 def point_loss(points: Tensor, confidence: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Confidence-weighted distance of scale-free points (B, H, W, 3); a scalar."""
+    """Confidence-weighted distance of scale-free points (B, H, W, 3); 0 where nothing is valid."""
     error = (points - truth).norm(dim=-1)
-    loss: Tensor = confidence * error - CONFIDENCE_WEIGHT * confidence.log()
-    return loss[valid].mean()
+    loss = confidence * error - CONFIDENCE_WEIGHT * confidence.log()
+    total: Tensor = loss[valid].sum()
+    return total / valid.sum().clamp_min(1)
 
 
 def inverse_depth(points: Tensor, valid: Tensor) -> Tensor:
