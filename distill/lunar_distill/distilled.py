@@ -21,6 +21,7 @@ from lunar_distill.objective import Arithmetic
 from lunar_distill.pairs import Batch
 from lunar_distill.regression import both_views, pair_loss
 
+UNSURE_BATCHES = 20
 PROBE_PX = 64  # an image this small tells the widths of the features
 
 
@@ -76,6 +77,7 @@ class FromTeacher:
     def __init__(self, recipe: Recipe, arithmetic: Arithmetic, teacher: Student | None) -> None:
         self.recipe, self.arithmetic, self.teacher = recipe, arithmetic, teacher
         self.tokens: dict[str, Tensor] = {}
+        self._unsure = 0
         if teacher is None and (recipe.target == "teacher" or recipe.feature_weight):
             raise UsageError("a teacher's points or features need --teacher")
         if teacher is not None:
@@ -91,7 +93,11 @@ class FromTeacher:
         return Projectors(_widths(student), _widths(self.teacher), tokens)
 
     def prepare(self, batch: Batch) -> Targets:
-        """One forward of the teacher, or the truth."""
+        """One forward of the teacher, or the truth.
+
+        Raises:
+            UsageError: The teacher was surer than `min_confidence` nowhere in many batches running.
+        """
         if self.recipe.target == "truth":
             features = self._teach(batch)[1] if self.recipe.feature_weight else []
             return Targets(*true_points(batch, self.recipe.truth_density), features, [])
@@ -102,7 +108,17 @@ class FromTeacher:
             assert said.descriptors_right is not None
             matches = reciprocal_matches(said.descriptors_left, said.descriptors_right)
         confident = points.confidence > self.recipe.min_confidence
+        self._refuse_unsure(bool(confident.any()), points.confidence)
         return Targets(points.points, confident, features, matches)
+
+    def _refuse_unsure(self, teaches: bool, confidence: Tensor) -> None:
+        self._unsure = 0 if teaches else self._unsure + 1
+        if self._unsure == UNSURE_BATCHES:
+            raise UsageError(
+                f"in {UNSURE_BATCHES} batches running the teacher was nowhere surer than "
+                f"--min-confidence {self.recipe.min_confidence:g}: there is nothing to learn (its "
+                f"highest confidence in the last one is {float(confidence.max()):.3g}); lower it"
+            )
 
     @torch.no_grad()
     def _teach(self, batch: Batch) -> tuple[StudentOutput, list[Tensor]]:

@@ -74,19 +74,14 @@ class Learner:
                     module.eval()  # batch-norm statistics too
         self.optimiser.zero_grad(set_to_none=True)
         self._start = {key: value.clone() for key, value in self.student.named_buffers()}
-        self._moved = {
-            key: torch.zeros_like(value)
-            for key, value in self._start.items()
-            if value.is_floating_point()
-        }
+        self._moved = {key: torch.zeros_like(value).float() for key, value in self._start.items()}
 
     def collect(self, loss: Tensor) -> None:
         """Add one batch's gradient, weighted as one of the step's."""
         (loss / self.options.accumulate).backward()  # type: ignore[no-untyped-call]
         for key, buffer in self.student.named_buffers():
-            if key in self._moved:
-                self._moved[key] += (buffer - self._start[key]) / self.options.accumulate
-                buffer.copy_(self._start[key])
+            self._moved[key] += (buffer - self._start[key]) / self.options.accumulate
+            buffer.copy_(self._start[key])
 
     def finish(self, rate: float, workers: Workers) -> float:
         """End the step; returns the gradient's norm. A gradient that is not finite is skipped."""
@@ -95,7 +90,8 @@ class Learner:
         workers.sum_([p.grad for p in parameters if p.grad is not None] + moved)
         buffers = dict(self.student.named_buffers())
         for key, change in self._moved.items():
-            buffers[key] += change
+            whole = not buffers[key].is_floating_point()  # a count of batches: one a step
+            buffers[key].add_(change.round().to(buffers[key].dtype) if whole else change)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["rate"]
         norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.options.clip_norm)

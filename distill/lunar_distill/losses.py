@@ -68,7 +68,8 @@ def inverse_depth(points: Tensor, valid: Tensor) -> Tensor:
     """1/z over its mean; (B, H, W), 0 where not valid."""
     weight = valid.float()
     inverse = weight / points[..., 2].clamp_min(MIN_DEPTH)
-    return inverse / (inverse.sum((1, 2)) / weight.sum((1, 2)).clamp_min(1))[:, None, None]
+    mean = inverse.sum((1, 2)) / weight.sum((1, 2)).clamp_min(1)
+    return inverse / mean.clamp_min(1e-12)[:, None, None]  # an image may have no valid pixel
 
 
 def relief(inverse: Tensor, valid: Tensor) -> Tensor:

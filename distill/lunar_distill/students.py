@@ -35,12 +35,13 @@ def with_decoder(base: StudentConfig, width: int, depth: int) -> StudentConfig:
     """The same student with a decoder of this width and depth.
 
     Raises:
-        UsageError: Its heads do not divide the width into multiples of 4, which RoPE needs.
+        UsageError: Its heads do not divide the width into multiples of 4, which RoPE needs; or it
+            is so shallow that the head would read a level before the first layer.
     """
-    if depth < 1 or width % (4 * base.decoder_heads):
+    if depth < 2 or width < 1 or width % (4 * base.decoder_heads):
         raise UsageError(
             f"{base.id} cannot have a decoder {width}x{depth}: its width must be a multiple of "
-            f"{4 * base.decoder_heads} (4 times its heads)"
+            f"{4 * base.decoder_heads} (4 times its heads), its depth at least 2"
         )
     name = f"{base.id.split('-')[0]}-{width}x{depth}"
     return dataclasses.replace(base, id=name, decoder_dim=width, decoder_depth=depth)
