@@ -18,7 +18,7 @@ from lunar_runtime.errors import UsageError
 from lunar_student import Student, build_student, load_checkpoint
 
 OPTIONS = RunOptions(
-    size_px=64, batch_size=4, total_pairs=24, warmup_steps=2, encoder_rate=2.0, bf16=False
+    size_px=64, batch_size=2, total_pairs=12, warmup_steps=2, encoder_rate=2.0, bf16=False
 )
 
 
