@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from lunar_runtime.atomic import atomic_path
-from lunar_runtime.errors import InputError
+from lunar_runtime.errors import BackendError, InputError
 
 from lunar_distill.ablate import RESULT_NAME, Arm
 
@@ -26,6 +27,18 @@ COLUMNS = {
     "slope_mae_of_null": ("slope MAE / plane", 1.0, 3),
     "relief_correlation": ("relief correlation", 1.0, 3),
 }
+
+
+def require_plots() -> None:
+    """Say before the first arm, not after the last, that a library is missing.
+
+    Raises:
+        BackendError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise BackendError(
+            "the ablation's plot needs matplotlib; install it with pip install 'lunar-edge[ground]'"
+        )
 
 
 def collect(out: Path, every: Sequence[Arm]) -> dict[str, list[dict[str, Any]]]:
@@ -126,12 +139,8 @@ def _csv(results: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def _plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise InputError(
-            "the plot needs matplotlib; install it with pip install 'lunar-edge[ground]'"
-        ) from error
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -12,6 +12,7 @@ from lunar_distill.commands.ablate import ablate
 from lunar_distill.commands.distill import distill
 from lunar_distill.commands.evaluate import evaluate
 from lunar_distill.commands.grow import grow
+from lunar_distill.commands.starts import starts
 from lunar_distill.commands.supervise import supervise
 
 NAME = "lunar-distill"
@@ -37,7 +38,7 @@ def command() -> None:
     """
 
 
-for member in (distill, supervise, ablate, evaluate, grow):
+for member in (distill, supervise, ablate, evaluate, grow, starts):
     command.add_command(member)
 
 

@@ -80,7 +80,7 @@ def ablate(
     from lunar_student.config import EncoderKind
 
     from lunar_distill.ablate import Bench, arms, measure_against_truth, run_arms
-    from lunar_distill.ablation_report import machine, write_report
+    from lunar_distill.ablation_report import machine, require_plots, write_report
     from lunar_distill.commands.training import Session
     from lunar_distill.data import open_data
     from lunar_distill.distilled import Recipe
@@ -98,6 +98,7 @@ def ablate(
         if kind not in {member.value for member in EncoderKind} or not file:
             raise UsageError(f"--encoder {pair}: must be KIND=FILE with the kind of an encoder")
         files[kind] = Path(file)
+    require_plots()
     where = machine()
     with Session(given) as session:
         if session.workers.world > 1:
