@@ -6,8 +6,8 @@ what the teacher is to be compared with (`Recipe.target`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 import torch
 from lunar_runtime.errors import UsageError
@@ -82,6 +82,13 @@ class FromTeacher:
             raise UsageError("a teacher's points or features need --teacher")
         if teacher is not None:
             teacher.eval().requires_grad_(False)
+
+    def describe(self) -> dict[str, Any]:
+        """The recipe, and which teacher it is: its id and a sum over its weights."""
+        if self.teacher is None:
+            return asdict(self.recipe)
+        total = self.teacher.decoder_embed.weight.double().sum()
+        return {**asdict(self.recipe), "teacher": f"{self.teacher.config.id} {float(total):.9g}"}
 
     def companions(self, student: Student) -> nn.Module:
         """A projector for each aligned layer; from here on the teacher is where it computes."""

@@ -65,6 +65,11 @@ class Learner:
             for (rate, decay), members in groups.items()
         ]
 
+    def tensors(self) -> list[Tensor]:
+        """Weights and statistics of student, average and companions."""
+        modules = (self.student, self.averaged, self.companions)
+        return [tensor for module in modules for tensor in module.state_dict().values()]
+
     def begin(self) -> None:
         """Start a step."""
         self.student.train()

@@ -18,6 +18,10 @@ FEW_TOKENS = 256
 class Objective(Protocol):
     """A loss, and what it needs beside the student."""
 
+    def describe(self) -> dict[str, Any]:
+        """What must be the same for a run to go on; goes through JSON."""
+        ...
+
     def companions(self, student: Student) -> nn.Module:
         """Modules that train along and are thrown away: projectors, probes."""
         ...

@@ -7,7 +7,8 @@ they are the most expensive part and learn little that the left has not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from lunar_student import Outputs, Student
@@ -59,6 +60,10 @@ class FromTruth:
     def __init__(self, recipe: Supervision, arithmetic: Arithmetic) -> None:
         self.recipe = recipe
         self.arithmetic = arithmetic
+
+    def describe(self) -> dict[str, Any]:
+        """The weights of the terms."""
+        return asdict(self.recipe)
 
     def companions(self, student: Student) -> nn.Module:
         """Linear probes on the mean tokens of encoder and decoder."""

@@ -76,12 +76,7 @@ class Run:
     def describe(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
         students = {learner.name: learner.student.config.id for learner in self.learners}
-        recipe = getattr(self.objective, "recipe", None)
-        return {
-            "students": students,
-            **asdict(self.options),
-            **({} if recipe is None else asdict(recipe)),
-        }
+        return {"students": students, **asdict(self.options), **self.objective.describe()}
 
     def resume(self) -> bool:
         """Go on from the last checkpoint, if there is one; otherwise make the run's folder.
@@ -96,7 +91,8 @@ class Run:
                 make_folder(self.out)
                 with atomic_path(self.out / OPTIONS_NAME) as file:
                     file.write_text(json.dumps(self.describe(), indent=2) + "\n")
-            self.workers.wait()
+            for learner in self.learners:
+                self.workers.share(learner.tensors())
             return False
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)

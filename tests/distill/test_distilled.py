@@ -180,6 +180,33 @@ def test_sparse_truth_is_the_same_few_pixels_of_every_image(data: RenderedPairs)
     assert 330 < int(valid[0, :64].sum()) < 490
 
 
+def test_descriptors_are_taught_where_both_networks_have_them(data: RenderedPairs) -> None:
+    torch.manual_seed(0)
+    batch = data.batch(np.arange(1))
+    teacher = build_student(named_config("S4-64x2")).eval()
+    objective = FromTeacher(Recipe(min_confidence=1.0), Arithmetic(CPU, 64, False), teacher)
+    targets = objective.prepare(batch)
+    assert len(targets.matches) == 1 and len(targets.matches[0].left) > 10
+    student = build_student(named_config("S4-32x2"))
+    loss, terms = objective.loss(student, objective.companions(student), batch, targets)
+    assert set(terms) == {"points", "taught", "features", "descriptors"}
+    loss.backward()
+    gradient = student.downstream_head2.head_local_features.fc2.weight.grad
+    assert gradient is not None and gradient.norm() > 0
+    without = build_student(named_config("S0-48x2"))
+    _, terms = objective.loss(without, objective.companions(without), batch, targets)
+    assert "descriptors" not in terms
+
+
+def test_another_teacher_is_another_run(
+    data: RenderedPairs, teacher: Student, tmp_path: Path
+) -> None:
+    train(new_run(tmp_path, teacher), data, deadline=0.0)
+    other = build_student("S0").eval()
+    with pytest.raises(UsageError, match=r"begun with teacher S0 .*, not S0 "):
+        new_run(tmp_path, other)
+
+
 def test_a_recipe_that_needs_a_teacher_says_so() -> None:
     with pytest.raises(UsageError, match="a teacher's points or features need --teacher"):
         FromTeacher(Recipe(), Arithmetic(CPU, 64, False), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,7 +96,9 @@ def open_source(
 
 
 def report_skipped(checked: Checked) -> Checked:
-    """Say what `--skip-bad` left out."""
+    """Say what `--skip-bad` left out; of several processes, the first one does."""
+    if os.environ.get("RANK", "0") != "0":
+        return checked
     for offender in checked.offenders:
         click.echo(f"skipped {offender}", err=True)
     if checked.offenders:
