@@ -52,7 +52,7 @@ def new_run(
 def test_a_resumed_distillation_ends_where_an_unbroken_one_does(
     data: RenderedPairs, teacher: Student, tmp_path: Path
 ) -> None:
-    options = replace(OPTIONS, accumulate=2, total_pairs=12)
+    options = replace(OPTIONS, batch_size=1, accumulate=2, total_pairs=6)
     unbroken = new_run(tmp_path / "a", teacher, options=options)
     train(unbroken, data)
     train(new_run(tmp_path / "b", teacher, options=options), data, deadline=0.0)
@@ -67,7 +67,7 @@ def test_a_resumed_distillation_ends_where_an_unbroken_one_does(
 def test_the_loss_on_one_batch_falls(data: RenderedPairs, teacher: Student, tmp_path: Path) -> None:
     run = new_run(tmp_path, teacher, options=replace(OPTIONS, total_pairs=1000))
     batch = data.batch(np.arange(2))
-    rows = [run.update([batch])[0] for _ in range(12)]
+    rows = [run.update([batch])[0] for _ in range(8)]
     for term in ("loss", "features"):
         assert rows[-1][term] < rows[0][term]
 
