@@ -142,6 +142,15 @@ def open_shards(folder: Path) -> list[dict[str, NDArray[np.generic]]]:
     """Memory-map every complete shard of a folder, in order; keys are `ARRAYS`.
 
     Raises:
+        InputError: There is none, or one is damaged.
+    """
+    return [open_shard(shard) for shard in find_shards(folder)]
+
+
+def find_shards(folder: Path) -> list[Path]:
+    """Every complete shard of a folder, in order.
+
+    Raises:
         InputError: There is none.
     """
     folders = sorted(folder.glob("shard_*"))
@@ -149,10 +158,23 @@ def open_shards(folder: Path) -> list[dict[str, NDArray[np.generic]]]:
         raise InputError(
             f"{folder}: no shards; render some with python -m lunar_calib.shards --out {folder}"
         )
-    return [
-        {name: np.load(shard / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-        for shard in folders
-    ]
+    return folders
+
+
+def open_shard(shard: Path) -> dict[str, NDArray[np.generic]]:
+    """Memory-map one shard; keys are `ARRAYS`.
+
+    Raises:
+        InputError: A file of it is missing, damaged or of another length than the others.
+    """
+    try:
+        arrays = {name: np.load(shard / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+        counts = {len(array) for array in arrays.values()}
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        raise InputError(f"{shard}: damaged ({error}); remove it and render it again") from error
+    if len(counts) != 1:
+        raise InputError(f"{shard}: arrays of {counts} pairs; remove it and render it again")
+    return arrays
 
 
 def _require_same(shard: Path, seed: int, index: int, size_px: int, count: int) -> None:

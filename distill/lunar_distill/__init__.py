@@ -1,1 +1,1 @@
-"""Training: ground truth on rendered terrain today, teacher to student on top of it."""
+"""Training: a student from its teacher, or from ground truth on rendered terrain."""

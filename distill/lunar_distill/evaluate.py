@@ -16,7 +16,7 @@ from lunar_runtime.preprocess import prepare
 from lunar_student import Outputs, Student
 from numpy.typing import NDArray
 
-from lunar_distill.pairs import RenderedPairs
+from lunar_distill.pairs import PairSource
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Evaluation:
         )
 
 
-def rendered_pairs(data: RenderedPairs, count: int) -> Iterator[TruePair]:
-    """The first `count` pairs of shards, as they are on disk."""
+def rendered_pairs(data: PairSource, count: int) -> Iterator[TruePair]:
+    """The first `count` pairs of a source, as they are on disk."""
     for number in range(min(count, len(data))):
         batch = data.batch(np.array([number]))
         grey = ((batch.images[:, 0].numpy() + 1) * 127.5).round().astype(np.uint8)
@@ -105,11 +105,12 @@ def stereolunar_pairs(root: Path, size_px: int) -> Iterator[TruePair]:
 def measure(student: Student, pair: TruePair) -> tuple[Accuracy, Accuracy]:
     """Accuracy of the student's left pointmap, and of the plane null."""
     student.eval()
+    device = next(student.parameters()).device
     images = [
-        torch.from_numpy(image)[None, None].expand(1, 3, -1, -1) / 127.5 - 1.0
+        torch.from_numpy(image).to(device)[None, None].expand(1, 3, -1, -1) / 127.5 - 1.0
         for image in (pair.left, pair.right)
     ]
-    points = student(images[0], images[1], Outputs.LEFT).pointmap_left[0].numpy()
+    points = student(images[0], images[1], Outputs.LEFT).pointmap_left[0].cpu().numpy()
     return (
         measure_accuracy(points, pair.depth, pair.camera),
         plane_null(pair.depth, pair.camera),

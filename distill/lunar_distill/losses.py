@@ -57,17 +57,19 @@ def mean_distance(points: Tensor, valid: Tensor) -> Tensor:
 
 
 def point_loss(points: Tensor, confidence: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Confidence-weighted distance of scale-free points (B, H, W, 3); a scalar."""
+    """Confidence-weighted distance of scale-free points (B, H, W, 3); 0 where nothing is valid."""
     error = (points - truth).norm(dim=-1)
-    loss: Tensor = confidence * error - CONFIDENCE_WEIGHT * confidence.log()
-    return loss[valid].mean()
+    loss = confidence * error - CONFIDENCE_WEIGHT * confidence.log()
+    total: Tensor = loss[valid].sum()
+    return total / valid.sum().clamp_min(1)
 
 
 def inverse_depth(points: Tensor, valid: Tensor) -> Tensor:
     """1/z over its mean; (B, H, W), 0 where not valid."""
     weight = valid.float()
     inverse = weight / points[..., 2].clamp_min(MIN_DEPTH)
-    return inverse / (inverse.sum((1, 2)) / weight.sum((1, 2)).clamp_min(1))[:, None, None]
+    mean = inverse.sum((1, 2)) / weight.sum((1, 2)).clamp_min(1)
+    return inverse / mean.clamp_min(1e-12)[:, None, None]  # an image may have no valid pixel
 
 
 def relief(inverse: Tensor, valid: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Batches of rendered pairs from shards on disk, turned, mirrored, swapped and re-exposed.
+"""Batches of pairs, turned, mirrored, swapped and re-exposed.
 
 Every change keeps the geometry exact: a quarter turn of an image is a roll of its camera, a mirror
 image is the image of a mirrored world, and swapping the images swaps the cameras. Each pair so
@@ -11,19 +11,23 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 import torch
 from lunar_calib.cameras import cam2world
 from lunar_calib.renderer import sun_vector
-from lunar_calib.shards import open_shards
+from lunar_calib.shards import find_shards, open_shard
 from lunar_calib.spec import PairSpec
+from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
+
+from lunar_distill.options import RunOptions
+from lunar_distill.parallel import Workers
 
 Image = NDArray[np.float32]
 Matrix = NDArray[Any]
@@ -39,7 +43,7 @@ class Batch:
         depths: (2, B, H, W) float32 Z-depth in metres in each one's own camera, NaN where unknown.
         left_from_right: (B, 4, 4) float32 pose, metres, OpenCV axes.
         focal_px: (B,) float32; the principal point is the image centre.
-        suns: (2, B, 3) float32 unit vector to the sun in each one's own camera.
+        suns: (2, B, 3) float32 unit vector to the sun in each one's own camera, NaN where unknown.
     """
 
     images: Tensor
@@ -51,23 +55,86 @@ class Batch:
     def __len__(self) -> int:
         return self.focal_px.shape[0]
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+
+class OnePair(NamedTuple):
+    """A pair before it is changed and stacked.
+
+    Attributes:
+        images: Left and right, (H, W) float32 grey 0 to 255.
+        depths: (H, W) float32 metres each, NaN where unknown.
+        right_from_left: (4, 4) float64, metres.
+        focal_px: Of both.
+        suns: (2, 3) directions in each one's camera, NaN where unknown.
+    """
+
+    images: list[Image]
+    depths: list[Image]
+    right_from_left: Matrix
+    focal_px: float
+    suns: Matrix
+
+
+class PairSource(Protocol):
+    """Square pairs of one size, by number."""
+
+    @property
+    def size_px(self) -> int:
+        """Side of the images."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, numbers: NDArray[np.int64], rng: np.random.Generator | None = None) -> Batch:
+        """The pairs of these numbers; changed at random where a generator is given."""
+        ...
+
+
+def stack(pairs: list[OnePair], rng: np.random.Generator | None) -> Batch:
+    """A batch of pairs, each changed at random where a generator is given."""
+    if rng is not None:
+        pairs = [_change(pair, rng) for pair in pairs]
+    images = np.stack([np.stack(pair.images) for pair in pairs], axis=1)
+    left_from_right = np.stack([np.linalg.inv(pair.right_from_left) for pair in pairs])
+    return Batch(
+        torch.from_numpy(images / np.float32(127.5) - np.float32(1.0)),
+        torch.from_numpy(np.stack([np.stack(pair.depths) for pair in pairs], axis=1)),
+        torch.from_numpy(left_from_right.astype(np.float32)),
+        torch.tensor([pair.focal_px for pair in pairs]),
+        torch.from_numpy(np.stack([pair.suns for pair in pairs], axis=1).astype(np.float32)),
+    )
+
 
 class RenderedPairs:
     """Every pair of some folders of shards, at one size.
 
+    Args:
+        folders: Where the shards are.
+        size_px: Side that the pairs are brought to.
+        damaged: If given, a line about each damaged shard is added to it instead of raising.
+
     Raises:
-        InputError: A folder has none.
+        InputError: A folder has none, or one is damaged.
     """
 
-    def __init__(self, folders: list[Path], size_px: int) -> None:
+    def __init__(self, folders: list[Path], size_px: int, damaged: list[str] | None = None) -> None:
         self.size_px = size_px
+        self.folders: list[Path] = []
         self.shards, self.suns = [], []
-        for folder in folders:
-            shards = open_shards(folder)
-            # One that is completed at this moment belongs to neither list.
-            files = sorted(folder.glob("shard_*/specs.json"))[: len(shards)]
-            self.shards += shards
-            self.suns += [_shard_suns(file) for file in files]
+        for shard in (shard for folder in folders for shard in find_shards(folder)):
+            try:
+                arrays, suns = open_shard(shard), _shard_suns(shard / "specs.json")
+            except InputError as error:
+                if damaged is None:
+                    raise
+                damaged.append(str(error))
+                continue
+            self.folders.append(shard)
+            self.shards.append(arrays)
+            self.suns.append(suns)
         counts = [len(shard["intrinsics"]) for shard in self.shards]
         self.index = [(s, i) for s, count in enumerate(counts) for i in range(count)]
 
@@ -76,20 +143,9 @@ class RenderedPairs:
 
     def batch(self, numbers: NDArray[np.int64], rng: np.random.Generator | None = None) -> Batch:
         """The pairs of these numbers; changed at random where a generator is given."""
-        pairs = [self._pair(int(number), rng) for number in numbers]
-        images = np.stack([pair[0] for pair in pairs], axis=1)
-        depths = np.stack([pair[1] for pair in pairs], axis=1)
-        return Batch(
-            torch.from_numpy(images),
-            torch.from_numpy(depths),
-            torch.from_numpy(np.stack([pair[2] for pair in pairs])),
-            torch.tensor([pair[3] for pair in pairs]),
-            torch.from_numpy(np.stack([pair[4] for pair in pairs], axis=1)),
-        )
+        return stack([self._pair(int(number)) for number in numbers], rng)
 
-    def _pair(
-        self, number: int, rng: np.random.Generator | None
-    ) -> tuple[Image, Image, Image, float, Image]:
+    def _pair(self, number: int) -> OnePair:
         shard, row = self.index[number]
         arrays = self.shards[shard]
         images = [arrays[f"{side}_image"][row].astype(np.float32) for side in ("left", "right")]
@@ -97,23 +153,12 @@ class RenderedPairs:
             np.asarray(arrays[f"{side}_depth"][row], np.float32) for side in ("left", "right")
         ]
         scale = self.size_px / images[0].shape[0]
-        focal = float(arrays["intrinsics"][row][0, 0]) * scale
-        images = [self._resize(image) for image in images]
-        depths = [self._resize(depth) for depth in depths]
-        right_from_left = np.asarray(arrays["right_from_left"][row], np.float64)
-        suns = self.suns[shard][row]
-        if rng is not None:
-            images, depths, right_from_left, suns = _change(
-                images, depths, right_from_left, suns, rng
-            )
-            images = [_expose(image, rng) for image in images]
-        left_from_right = np.linalg.inv(right_from_left).astype(np.float32)
-        return (
-            np.stack(images) / np.float32(127.5) - np.float32(1.0),
-            np.stack(depths),
-            left_from_right,
-            focal,
-            suns.astype(np.float32),
+        return OnePair(
+            [self._resize(image) for image in images],
+            [self._resize(depth) for depth in depths],
+            np.asarray(arrays["right_from_left"][row], np.float64),
+            float(arrays["intrinsics"][row][0, 0]) * scale,
+            self.suns[shard][row],
         )
 
     def _resize(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -123,13 +168,8 @@ class RenderedPairs:
         return np.asarray(cv2.resize(image, side, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _change(
-    images: list[NDArray[np.float32]],
-    depths: list[NDArray[np.float32]],
-    right_from_left: Matrix,
-    suns: Matrix,
-    rng: np.random.Generator,
-) -> tuple[list[Image], list[Image], Matrix, Matrix]:
+def _change(pair: OnePair, rng: np.random.Generator) -> OnePair:
+    images, depths, right_from_left, focal_px, suns = pair
     if rng.random() < 0.5:
         images = [image[:, ::-1] for image in images]
         depths = [depth[:, ::-1] for depth in depths]
@@ -147,15 +187,20 @@ def _change(
         images, depths = images[::-1], depths[::-1]
         right_from_left = np.linalg.inv(right_from_left)
         suns = suns[::-1]
-    return images, depths, right_from_left, suns
+    images = [_expose(image, rng) for image in images]
+    return OnePair(images, depths, right_from_left, focal_px, suns)
 
 
 def _shard_suns(specs: Path) -> NDArray[np.float64]:
     """(N, 2, 3) of a whole shard."""
-    return np.stack([_suns(PairSpec.from_dict(spec)) for spec in json.loads(specs.read_text())])
+    try:
+        every = [PairSpec.from_dict(spec) for spec in json.loads(specs.read_text())]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{specs}: damaged ({error}); render the shard again") from error
+    return np.stack([pair_suns(spec) for spec in every])
 
 
-def _suns(spec: PairSpec) -> NDArray[np.float64]:
+def pair_suns(spec: PairSpec) -> NDArray[np.float64]:
     """(2, 3) directions to the sun in the left and right camera."""
     sun = sun_vector(spec.sun_azimuth_deg, spec.sun_elevation_deg)
     return np.stack([cam2world(camera)[:3, :3].T @ sun for camera in (spec.left, spec.right)])
@@ -179,19 +224,25 @@ def _expose(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return np.asarray(np.clip(tone + 255 * black + noise, 0, 255), np.float32)
 
 
-def batches(pairs: RenderedPairs, batch_size: int, seed: int, start: int) -> Iterator[Batch]:
+def batches(
+    pairs: PairSource, options: RunOptions, start: int, workers: Workers | None = None
+) -> Iterator[Batch]:
     """Endless random batches, prepared by a background thread while the network computes.
 
-    On the same shards, batch `start + k` of a seed is the same in every run.
+    On the same pairs, batch `part` of step `start + k` of a seed is the same in every run, whatever
+    the number of processes; each of those gets every `world`-th part of a step.
     """
+    workers = workers or Workers()
     ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=4)
 
     def fill() -> None:
         step = start
         try:
             while True:
-                rng = np.random.default_rng([seed, step])
-                ready.put(pairs.batch(rng.integers(len(pairs), size=batch_size), rng))
+                for part in range(workers.rank, options.accumulate, workers.world):
+                    rng = np.random.default_rng([options.seed, step, part])
+                    numbers = rng.integers(len(pairs), size=options.batch_size)
+                    ready.put(pairs.batch(numbers, rng))
                 step += 1
         except Exception as error:
             ready.put(error)

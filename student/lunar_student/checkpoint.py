@@ -39,7 +39,8 @@ def load_checkpoint(path: str | os.PathLike[str], *, decoder_heads: int | None =
 
     Args:
         path: The checkpoint.
-        decoder_heads: Heads a decoder layer, needed for a width that the family does not have.
+        decoder_heads: Heads a decoder layer, needed for a width that the family does not have
+            and a file that `save_checkpoint` did not write.
 
     Raises:
         CheckpointError: The file cannot be read, or is not a complete, finite set of weights of a
@@ -48,7 +49,7 @@ def load_checkpoint(path: str | os.PathLike[str], *, decoder_heads: int | None =
     weights = read_state_dict(path)
     shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
     with torch.device("meta"):
-        student = Student(infer_config(shapes, path, decoder_heads))
+        student = Student(infer_config(shapes, path, decoder_heads or _noted_heads(Path(path))))
     own = student.state_dict()
     expected = {key: tuple(tensor.shape) for key, tensor in own.items()}
     _compare(shapes, expected, student.config.id, path)
@@ -97,7 +98,8 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 def save_checkpoint(student: Student, path: str | os.PathLike[str]) -> None:
     """Write a student's weights as safetensors, whole or not at all.
 
-    A tensor with two names is stored under the first. The file's metadata name the student.
+    A tensor with two names is stored under the first. The file's metadata name the student and
+    its number of decoder heads, which no shape tells.
 
     Raises:
         OutputError: The file cannot be written.
@@ -110,7 +112,9 @@ def save_checkpoint(student: Student, path: str | os.PathLike[str]) -> None:
         if not _ALIAS.fullmatch(key)
     }
     with atomic_path(path) as temporary:
-        save_file(weights, temporary, metadata={"format": "pt", "student": student.config.id})
+        config = student.config
+        noted = {"student": config.id, "decoder_heads": str(config.decoder_heads)}
+        save_file(weights, temporary, metadata={"format": "pt", **noted})
 
 
 def _read(file: Path) -> Any:
@@ -203,6 +207,18 @@ def _with_aliases(weights: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
                 "the one that was not trained"
             )
     return complete
+
+
+def _noted_heads(file: Path) -> int | None:
+    """The number of decoder heads that `save_checkpoint` noted; None in any other file."""
+    with file.open("rb") as stream:
+        if stream.read(9)[8:] != b"{":
+            return None
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as opened:
+        noted = (opened.metadata() or {}).get("decoder_heads", "")
+    return int(noted) if noted.isdecimal() and int(noted) > 0 else None
 
 
 def _as_float32(tensor: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 from lunar_distill.losses import unproject
+from lunar_distill.options import RunOptions
 from lunar_distill.pairs import RenderedPairs, batches
+from lunar_distill.parallel import Workers
 from lunar_runtime.errors import InputError
 
 
@@ -41,12 +43,24 @@ def test_every_change_of_a_pair_keeps_its_geometry(shards: Path, step: int) -> N
         assert np.nanmedian(np.abs(carried - own) / own) < 0.004
 
 
+OPTIONS = RunOptions(batch_size=4, accumulate=4, seed=3)
+
+
 def test_batches_of_a_seed_do_not_depend_on_where_a_run_was_resumed(shards: Path) -> None:
     data = RenderedPairs([shards], 64)
-    fresh = batches(data, 4, seed=3, start=0)
-    next(fresh)
-    resumed = next(batches(data, 4, seed=3, start=1))
+    fresh = batches(data, OPTIONS, start=0)
+    for _ in range(OPTIONS.accumulate):
+        next(fresh)
+    resumed = next(batches(data, OPTIONS, start=1))
     assert torch.equal(next(fresh).images, resumed.images)
+
+
+def test_two_processes_share_the_batches_of_a_step_between_them(shards: Path) -> None:
+    data = RenderedPairs([shards], 64)
+    alone = batches(data, OPTIONS, start=0)
+    shared = [batches(data, OPTIONS, start=0, workers=Workers(rank, 2)) for rank in (0, 1)]
+    for step_part in range(2 * OPTIONS.accumulate):
+        assert torch.equal(next(alone).images, next(shared[step_part % 2]).images)
 
 
 def test_halving_the_size_halves_the_focal_length_and_keeps_the_depth(shards: Path) -> None:

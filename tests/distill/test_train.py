@@ -1,43 +1,97 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from lunar_distill.cli import main
 from lunar_distill.evaluate import measure, rendered_pairs, summarise
+from lunar_distill.objective import Arithmetic
+from lunar_distill.options import RunOptions
 from lunar_distill.pairs import RenderedPairs
-from lunar_distill.train import Trainer, TrainOptions, copy_left_to_right, train
-from lunar_student import build_student, load_checkpoint
+from lunar_distill.supervised import FromTruth, Supervision, copy_left_to_right
+from lunar_distill.train import Run, train
+from lunar_runtime.errors import UsageError
+from lunar_student import Student, build_student, load_checkpoint
 
-OPTIONS = TrainOptions(size_px=64, batch_size=4, total_pairs=24, warmup_steps=2, bf16=False)
+OPTIONS = RunOptions(
+    size_px=64, batch_size=2, total_pairs=12, warmup_steps=2, encoder_rate=2.0, bf16=False
+)
+
+
+def new_run(
+    out: Path,
+    options: RunOptions = OPTIONS,
+    student: Student | None = None,
+    recipe: Supervision | None = None,
+) -> Run:
+    torch.manual_seed(0)
+    arithmetic = Arithmetic(torch.device("cpu"), options.size_px, options.bf16)
+    objective = FromTruth(recipe or Supervision(), arithmetic)
+    run = Run(out, options, objective, {"student": student or build_student("S0")})
+    run.resume()
+    return run
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(shards: Path, tmp_path: Path) -> None:
     data = RenderedPairs([shards], 64)
-    unbroken = Trainer(OPTIONS, tmp_path / "a")
+    unbroken = new_run(tmp_path / "a")
     train(unbroken, data)
-    broken = Trainer(OPTIONS, tmp_path / "b")
+    broken = new_run(tmp_path / "b")
     train(broken, data, deadline=0.0)  # one step, then the deadline
     assert broken.step == 1
-    resumed = Trainer(OPTIONS, tmp_path / "b")
-    assert resumed.resume()
+    resumed = new_run(tmp_path / "b")
+    assert resumed.step == 1
     train(resumed, data)
     assert resumed.finished
-    for a, b in zip(unbroken.student.parameters(), resumed.student.parameters(), strict=True):
-        assert torch.equal(a, b)
+    a, b = unbroken.learners[0], resumed.learners[0]
+    for name in ("student", "averaged", "companions"):
+        ours, others = getattr(a, name).state_dict(), getattr(b, name).state_dict()
+        assert all(torch.equal(ours[key], others[key]) for key in ours)
+    with (tmp_path / "b" / "log.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 6]
+
+
+def test_a_run_goes_on_only_with_its_own_options(shards: Path, tmp_path: Path) -> None:
+    train(new_run(tmp_path), RenderedPairs([shards], 64), deadline=0.0)
+    other = RunOptions(**{**OPTIONS.__dict__, "learning_rate": 2e-3})
+    with pytest.raises(UsageError, match=r"begun with learning_rate 0\.001, not 0\.002; give the"):
+        new_run(tmp_path, other)
+    begun = json.loads((tmp_path / "options.json").read_text())
+    assert begun["learning_rate"] == 1e-3
+    assert begun["students"] == {"student": "S0"}
+
+
+def test_rows_after_the_checkpoint_are_written_only_once(shards: Path, tmp_path: Path) -> None:
+    data = RenderedPairs([shards], 64)
+    train(new_run(tmp_path), data, deadline=0.0)
+    log = tmp_path / "log.csv"
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join([*lines, lines[1].replace("1,", "5,", 1)]) + "\n")  # then it died
+    train(new_run(tmp_path), data)
+    with log.open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 6]
+
+
+def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:
+    options = RunOptions(batch_size=1, total_pairs=100, warmup_steps=10, decay_fraction=0.5)
+    assert options.rate_at(0) == pytest.approx(1e-4)
+    assert options.rate_at(9) == options.rate_at(50) == pytest.approx(1e-3)
+    assert options.rate_at(75) == pytest.approx(5e-4)  # half a cosine at its middle
+    assert options.rate_at(100) == pytest.approx(0.0)
 
 
 def test_training_on_one_batch_finds_its_relief(shards: Path, tmp_path: Path) -> None:
     data = RenderedPairs([shards], 64)
-    trainer = Trainer(
-        TrainOptions(size_px=64, batch_size=4, total_pairs=400, warmup_steps=5), tmp_path
+    options = RunOptions(
+        size_px=64, batch_size=4, total_pairs=400, warmup_steps=5, encoder_rate=2.0, bf16=False
     )
-    import numpy as np
-
+    run = new_run(tmp_path, options)
     batch = data.batch(np.arange(4))
-    terms = [trainer.update(batch) for _ in range(40)]
+    terms = [run.update([batch])[0] for _ in range(40)]
     assert terms[0]["relief"] == pytest.approx(1.0, abs=0.02)  # begins as the plane
     assert terms[-1]["relief"] < 0.8
 
@@ -47,11 +101,24 @@ def test_the_right_view_trains_from_the_left_view(shards: Path, tmp_path: Path) 
     copy_left_to_right(student)
     left, right = student.downstream_head1.state_dict(), student.downstream_head2.state_dict()
     assert all(torch.equal(left[key], right[key]) for key in left)
-    options = TrainOptions(size_px=64, batch_size=4, total_pairs=8, right_view=True)
-    trainer = Trainer(options, tmp_path, student)
+    options = RunOptions(size_px=64, batch_size=4, total_pairs=8, bf16=False)
+    run = new_run(tmp_path, options, student, Supervision(right_view=True))
     before = student.downstream_head2.dpt.head[-1].bias.clone()
-    train(trainer, RenderedPairs([shards], 64))
+    train(run, RenderedPairs([shards], 64))
     assert not torch.equal(before, student.downstream_head2.dpt.head[-1].bias)
+
+
+def test_a_gradient_that_is_not_finite_is_skipped_and_counted(shards: Path, tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    learner = run.learners[0]
+    before = [p.clone() for p in learner.student.parameters()]
+    learner.begin()
+    bias = learner.student.decoder_embed.bias
+    learner.collect(bias.sum() * torch.inf)
+    learner.finish(1e-3, run.workers)
+    assert learner.skipped == 1
+    pairs = zip(before, learner.student.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_an_untrained_student_scores_as_the_plane_or_worse(shards: Path) -> None:
@@ -74,7 +141,7 @@ def test_the_command_writes_a_checkpoint_that_loads(
 ) -> None:
     out = tmp_path / "run"
     arguments = ["supervise", "--data", str(shards), "--out", str(out), "--size", "64"]
-    assert run([*arguments, "--batch", "4", "--pairs", "8"]) == 0
+    assert run([*arguments, "--batch", "4", "--pairs", "8", "--fp32"]) == 0
     assert load_checkpoint(out / "student.safetensors").config.id == "S0"
     arguments = ["evaluate", "--ckpt", str(out / "student.safetensors"), "--data", str(shards)]
     capsys.readouterr()
@@ -89,7 +156,10 @@ def test_the_command_writes_a_checkpoint_that_loads(
     [
         (["--size", "50"], 2, "must be a multiple of 32"),
         (["--copy-left"], 2, "--copy-left needs --init"),
-        (["--student", "S9"], 2, "'S9' is not one of 'S0'"),
+        (["--student", "S9"], 2, "no student 'S9'; known are S0,"),
+        (["--student", "S2-100x4"], 2, "its width must be a multiple of 16"),
+        (["--render", "1"], 2, "give one of --data DIR and --render SEED"),
+        (["--accumulate", "0"], 2, "'--accumulate'"),
         (["--data", "nowhere"], 2, "'nowhere' does not exist"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import struct
@@ -12,7 +13,7 @@ import sys
 import pytest
 import torch
 from lunar_runtime.errors import CheckpointError, OutputError
-from lunar_student import build_student, load_checkpoint, read_state_dict, save_checkpoint
+from lunar_student import FAMILY, build_student, load_checkpoint, read_state_dict, save_checkpoint
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -82,7 +83,7 @@ def test_safetensors_survive_the_round_trip(tmp_path, s0, weights):
     save_checkpoint(s0, path)
     assert same(load_checkpoint(path), weights)
     with safe_open(path, "pt") as file:
-        assert file.metadata() == {"format": "pt", "student": "S0"}
+        assert file.metadata() == {"format": "pt", "student": "S0", "decoder_heads": "4"}
         keys = set(file.keys())
     assert LAYER.format(1) in keys and ALIAS.format(0) not in keys
     size = sum(p.numel() * 4 for p in s0.parameters()) + sum(
@@ -323,7 +324,7 @@ def test_loading_holds_the_weights_once(tmp_path):
     code = (
         "import resource, sys\n"
         "import torch\n"
-        "from lunar_student import build_student, load_checkpoint\n"
+        "from lunar_student import FAMILY, build_student, load_checkpoint\n"
         "with torch.device('meta'): build_student('S3')\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "student = load_checkpoint(sys.argv[1])\n"
@@ -338,3 +339,10 @@ def test_loading_holds_the_weights_once(tmp_path):
         text=True,
     )
     assert int(done.stdout) * 1024 < 1.5 * path.stat().st_size
+
+
+def test_a_width_outside_the_family_comes_back_with_its_heads(tmp_path):
+    config = dataclasses.replace(FAMILY["S0"], decoder_dim=96, decoder_depth=2, decoder_heads=2)
+    save_checkpoint(build_student(config), tmp_path / "narrow.safetensors")
+    loaded = load_checkpoint(tmp_path / "narrow.safetensors").config
+    assert (loaded.decoder_dim, loaded.decoder_heads) == (96, 2)

@@ -1,0 +1,1 @@
+"""One file a command; each imports PyTorch only when it runs."""
