@@ -1,0 +1,399 @@
+"""Bundles and baselines in one process, in turn, round by round: `lunar-bench run`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from lunar_runtime import Bundle
+from lunar_runtime.backends import select_backend
+from lunar_runtime.errors import BackendError, InputError
+from lunar_runtime.options import Refine
+
+from lunar_bench import run_record as records
+from lunar_bench.baselines import load_baseline
+from lunar_bench.candidates import Candidate, NetworkOnly, WholePair, identify
+from lunar_bench.device_memory import CudaMemory, DeviceMemory, open_cuda
+from lunar_bench.footprint import Start, measure_start
+from lunar_bench.machine import describe_machine
+from lunar_bench.noise import NoiseMeter
+from lunar_bench.pair_source import PairSource, golden_pair, open_pairs
+from lunar_bench.process_memory import resident_mib
+from lunar_bench.rows import Rows, leak_of
+from lunar_bench.statistics import ratio
+from lunar_bench.telemetry import Sampler
+from lunar_bench.timing import in_turn, is_warm, rounds_until
+
+_FEWEST_ROUNDS = 5  # below, a ratio has no interval
+_IDLE_S = 1.0  # of looking at the idle machine's power
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to measure; see `lunar-bench run --help`."""
+
+    backend: str = "auto"
+    device: str = "auto"
+    threads: int | None = None
+    pairs: Path | None = None
+    refine: Refine = "auto"
+    network_only: bool = False
+    baselines: tuple[str, ...] = ()
+    checkpoint: Path | None = None
+    iterations: int | None = None
+    duration_s: float = 30.0
+    sustained_min: float | None = None
+    deadline_ms: float | None = None
+    warmup_s: float = 30.0
+    starts: int = 1
+    roofline: bool = True
+
+
+@dataclass
+class _Entry:
+    """A candidate and everything that is found out about it."""
+
+    name: str
+    kind: str
+    bundle: Bundle
+    candidate: Candidate | None = None
+    backend: str = ""
+    device: str = ""
+    load_s: float = 0.0
+    start: Start | None = None
+    device_memory: DeviceMemory | None = None
+    warmup_ms: list[float] = field(default_factory=list)
+    settled: bool = False
+    rows: Rows = field(default_factory=Rows)
+    failed: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, records.PartCost] = field(default_factory=dict)
+
+
+def run_side_by_side(
+    bundles: list[Bundle],
+    options: RunOptions,
+    *,
+    accuracy: list[records.AccuracyPoint] | None = None,
+    scratch: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> records.RunRecord:
+    """Measure; an interrupt (Ctrl-C) ends it early and leaves a partial record.
+
+    Args:
+        bundles: One or more.
+        options: What to measure.
+        accuracy: Goes into the record.
+        scratch: Existing folder on the disk that results are written to; None = the system's.
+        tell: Told what is being done.
+
+    Raises:
+        InputError: No pair can be used, or no candidate could process any.
+        BackendError: What was asked for is not there.
+        BundleError: A bundle cannot be loaded.
+        UsageError: Options that do not fit together.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=scratch)))
+        return _Run(bundles, options, folder, tell).go(accuracy or [])
+
+
+class _Run:
+    def __init__(
+        self, bundles: list[Bundle], options: RunOptions, folder: Path, tell: Callable[[str], None]
+    ) -> None:
+        self.options, self.folder, self.tell = options, folder, tell
+        self.source: PairSource = (
+            golden_pair(bundles[0], folder) if options.pairs is None else open_pairs(options.pairs)
+        )
+        self.machine = describe_machine()
+        self.entries = [_Entry(name, "bundle", b) for name, b in _names(bundles)]
+        self.sampler = Sampler()
+        self.noise = NoiseMeter()
+        self.idle: tuple[float, float] = (0.0, 0.0)
+        self.resident: list[tuple[float, float]] = []
+        self.peaks: records.Peaks | None = None
+        self.notes: list[str] = []
+
+    def go(self, accuracy: list[records.AccuracyPoint]) -> records.RunRecord:
+        status: Literal["complete", "partial"] = "complete"
+        try:
+            self._measure_starts()
+            self._load()
+            self.sampler.start()
+            begin = time.perf_counter()
+            time.sleep(_IDLE_S)
+            self.idle = (begin, time.perf_counter())
+            self._warm_up()
+            self._measure()
+        except KeyboardInterrupt:
+            status = "partial"
+        finally:
+            self.sampler.stop()
+            noise = self.noise.report()
+            for entry in self.entries:
+                if entry.candidate:
+                    entry.candidate.close()
+                    entry.candidate = None
+        if status == "complete" and self.options.roofline:
+            try:
+                self._analyse()
+            except KeyboardInterrupt:
+                status = "partial"
+        return records.RunRecord(
+            status=status,
+            settings=self._settings(),
+            machine=self.machine,
+            noise=noise,
+            telemetry=self.sampler.report(),
+            peaks=self.peaks,
+            candidates=[self._candidate(entry) for entry in self.entries],
+            comparisons=self._comparisons(),
+            leak=leak_of(self.resident),
+            unreadable=self.source.unreadable,
+            accuracy=[a for a in accuracy if a.bundle_digest in self._digests()],
+            notes=self.notes,
+        )
+
+    def _measure_starts(self) -> None:
+        if not self.options.starts or self.options.network_only:
+            return
+        pair = self.source.pairs[0]
+        for entry in self.entries:
+            self.tell(f"{entry.name}: starting afresh")
+            arguments = [str(pair.left), str(pair.right), "--bundle", str(entry.bundle.path)]
+            arguments += ["--backend", self.options.backend, "--device", self.options.device]
+            arguments += ["--refine", self.options.refine]
+            if pair.rig_path is not None:
+                arguments += ["--rig", str(pair.rig_path)]
+            if self.options.threads is not None:
+                arguments += ["--threads", str(self.options.threads)]
+            try:
+                entry.start = measure_start(entry.bundle, arguments, self.options.starts)
+            except InputError as error:
+                self.notes.append(f"{entry.name}: no start was measured ({error})")
+
+    def _load(self) -> None:
+        options, cuda = self.options, None if self.options.device == "cpu" else open_cuda()
+        for entry in self.entries:
+            self.tell(f"{entry.name}: loading")
+            self._load_one(entry, cuda, partial(self._bundle, entry.bundle))
+        device = self.entries[0].device
+        for name in options.baselines:
+            for entry in _baseline_entries(name, [e for e in self.entries if e.kind == "bundle"]):
+                self.entries.append(entry)
+                self.tell(f"{entry.name}: loading")
+                load = partial(
+                    load_baseline, name, entry.bundle, device, options.threads, options.checkpoint
+                )
+                self._load_one(entry, cuda, load)
+
+    def _bundle(self, bundle: Bundle) -> Candidate:
+        o = self.options
+        backend = select_backend(bundle, o.backend, o.device, o.threads)
+        if o.network_only:
+            return NetworkOnly.of_backend(bundle, backend)
+        return WholePair(bundle, backend, self.folder / "result", o.refine)
+
+    def _load_one(
+        self, entry: _Entry, cuda: CudaMemory | None, load: Callable[[], Candidate]
+    ) -> None:
+        before = cuda.free_mib() if cuda else None
+        begin = time.perf_counter()
+        entry.candidate = load()
+        entry.load_s = round(time.perf_counter() - begin, 3)
+        entry.backend, entry.device = entry.candidate.backend, entry.candidate.device
+        self._once(entry, 0, None)  # what a library puts off until the first run belongs to loading
+        if entry.device == "cuda":
+            after = cuda.free_mib() if cuda else None
+            entry.device_memory = DeviceMemory(
+                driver=None if before is None or after is None else round(before - after, 1),
+                engine=entry.candidate.engine_mib,
+                allocator=entry.candidate.allocated_mib(),
+            )
+
+    def _warm_up(self) -> None:
+        end, number = time.monotonic() + self.options.warmup_s, 0
+        while not all(entry.settled for entry in self.entries):
+            if number >= 2 and time.monotonic() > end:
+                break
+            self.tell(f"warming up, round {number + 1}")
+            for entry in in_turn(self.entries, number):
+                stages = self._once(entry, number, None)
+                entry.warmup_ms.append(_whole(stages) if stages else 0.0)
+                entry.settled = is_warm(entry.warmup_ms)
+            number += 1
+
+    def _measure(self) -> None:
+        o = self.options
+        if o.sustained_min is not None:
+            numbers = rounds_until(60 * o.sustained_min, _FEWEST_ROUNDS, time.monotonic)
+        elif o.iterations is not None:
+            numbers = iter(range(o.iterations))
+        else:
+            numbers = rounds_until(o.duration_s, _FEWEST_ROUNDS, time.monotonic)
+        begin = time.perf_counter()
+        for number in numbers:
+            self.noise.probe()
+            self.tell(f"round {number + 1}, {time.perf_counter() - begin:.0f} s")
+            for entry in in_turn(self.entries, number):
+                self._once(entry, number, entry.rows)
+            self.resident.append((time.perf_counter() - begin, resident_mib()))
+        empty = [entry for entry in self.entries if not entry.rows]
+        if empty:
+            pair, reason = next(iter(empty[0].failed.items()))
+            raise InputError(
+                f"{empty[0].name}: no pair gave a result ({pair}: {reason}); measure the network "
+                "alone with --network-only"
+            )
+
+    def _once(self, entry: _Entry, number: int, rows: Rows | None) -> dict[str, float] | None:
+        assert entry.candidate is not None
+        pair = self.source.pairs[number % len(self.source.pairs)]
+        begin = time.perf_counter()
+        try:
+            stages = entry.candidate.run(pair)
+        except InputError as error:
+            entry.failed[pair.name] = str(error).replace(f"{pair.left.parent}/", "")
+            return None
+        if rows is not None:
+            rows.add(number, stages, (begin, time.perf_counter()))
+        return stages
+
+    def _analyse(self) -> None:
+        try:
+            from lunar_bench.roofline import analyse, measure_peaks
+        except ImportError as error:
+            self.notes.append(
+                f"no FLOPs and no roofline: {error}; `pip install 'lunar-edge[export]'`"
+            )
+            return
+        bundles = [entry for entry in self.entries if entry.kind == "bundle"]
+        self.tell("measuring the machine's peaks")
+        try:
+            self.peaks = measure_peaks(bundles[0].device, self.options.threads)
+        except BackendError as error:
+            self.notes.append(f"no peaks: {error}")
+        for entry in bundles:
+            self.tell(f"{entry.name}: parts of the graph")
+            inference = entry.rows.stages().get("inference")
+            entry.parts = analyse(
+                entry.bundle,
+                entry.backend,
+                entry.device,
+                self.options.threads,
+                self.peaks,
+                inference.median_ms if inference else None,
+            )
+
+    def _settings(self) -> records.Settings:
+        o = self.options
+        timed = o.sustained_min is None and o.iterations is None
+        return records.Settings(
+            pairs=self.source.description,
+            pair_count=len(self.source.pairs),
+            refine=o.refine,
+            network_only=o.network_only,
+            backend=o.backend,
+            device=o.device,
+            threads=o.threads,
+            iterations=None if o.sustained_min is not None else o.iterations,
+            duration_s=o.duration_s if timed else None,
+            sustained_min=o.sustained_min,
+            deadline_ms=o.deadline_ms,
+            weights="random" if o.checkpoint is None else "the bundle's checkpoint",
+        )
+
+    def _candidate(self, entry: _Entry) -> records.Candidate:
+        stages = entry.rows.stages()
+        total = stages.get("total")
+        o = self.options
+        return records.Candidate(
+            name=entry.name,
+            kind=entry.kind,
+            bundle=identify(entry.bundle),
+            backend=entry.backend,
+            device=entry.device,
+            stages=stages,
+            pairs_per_s=entry.rows.pairs_per_s() if total else None,
+            warmup=records.Warmup(runs=len(entry.warmup_ms), settled=entry.settled),
+            load_s=entry.load_s,
+            start=entry.start,
+            device_memory=entry.device_memory,
+            energy=entry.rows.energy(self.sampler, self.idle),
+            deadline=None if o.deadline_ms is None else entry.rows.deadline(o.deadline_ms),
+            sustained=None if o.sustained_min is None else entry.rows.sustained(),
+            parts=entry.parts,
+            failed=entry.failed,
+        )
+
+    def _comparisons(self) -> list[records.Comparison]:
+        bundles = [entry for entry in self.entries if entry.kind == "bundle"]
+        baselines = [entry for entry in self.entries if entry.kind != "bundle"]
+        pairs = [(bundle, bundles[0]) for bundle in bundles[1:]]
+        pairs += [(bundle, baseline) for baseline in baselines for bundle in bundles]
+        return [
+            comparison
+            for entry, reference in pairs
+            for stage in ("inference", "total")
+            if (comparison := _compare(entry, reference, stage)) is not None
+        ]
+
+    def _digests(self) -> set[str]:
+        return {entry.bundle.digest for entry in self.entries}
+
+
+def _names(bundles: list[Bundle]) -> list[tuple[str, Bundle]]:
+    names: list[tuple[str, Bundle]] = []
+    for bundle in bundles:
+        name = wanted = bundle.path.resolve().name
+        number = 1
+        while any(name == other for other, _ in names):
+            number += 1
+            name = f"{wanted} ({number})"
+        names.append((name, bundle))
+    return names
+
+
+def _baseline_entries(kind: str, bundles: list[_Entry]) -> list[_Entry]:
+    """One for every network that differs in what the baseline computes."""
+    entries: dict[str, _Entry] = {}
+    for entry in bundles:
+        manifest = entry.bundle.manifest
+        size = f"{manifest.graph.height}x{manifest.graph.width}"
+        name = {
+            "eager": f"eager {manifest.student.id} {size}",
+            "eager-same": f"eager-same {manifest.student.id} {manifest.graph.output_set} {size}",
+            "teacher": f"eager teacher {size}",
+        }.get(kind, f"{kind} {entry.name}")
+        entries.setdefault(name, _Entry(name, kind, entry.bundle))
+    return list(entries.values())
+
+
+def _whole(stages: dict[str, float]) -> float:
+    return stages.get("total", stages["inference"])
+
+
+def _compare(entry: _Entry, reference: _Entry, stage: str) -> records.Comparison | None:
+    both = entry.rows.common(reference.rows, stage)
+    if both is None:
+        return None
+    found = ratio(*both)
+    interval = (
+        None
+        if found.low is None or found.high is None
+        else (round(found.low, 4), round(found.high, 4))
+    )
+    return records.Comparison(
+        candidate=entry.name,
+        reference=reference.name,
+        stage=stage,
+        ratio=round(found.value, 4),
+        interval=interval,
+        rounds=len(both[0]),
+    )
