@@ -126,6 +126,9 @@ class WholePair:
 class NetworkOnly:
     """A network, from two files to its outputs in memory.
 
+    Attributes:
+        network: What runs; None once closed.
+
     Args:
         kind: See `Candidate`.
         bundle: Gives the size of the images.
@@ -150,7 +153,7 @@ class NetworkOnly:
     ) -> None:
         self.kind, self.bundle, self.backend, self.device = kind, bundle, backend, device
         self.engine_mib = engine_mib
-        self._network: Network | None = network
+        self.network: Network | None = network
         self._free, self._allocated_mib = free, allocated_mib
 
     @classmethod
@@ -161,14 +164,14 @@ class NetworkOnly:
 
     def run(self, pair: LoadedPair) -> dict[str, float]:
         """See `Candidate.run`."""
-        assert self._network is not None
+        assert self.network is not None
         graph = self.bundle.manifest.graph
         begin = time.perf_counter()
         images = read_image(pair.left), read_image(pair.right)
         decoded = time.perf_counter()
         left, right = (prepare(i.pixels, graph.height, graph.width)[0][None, None] for i in images)
         prepared = time.perf_counter()
-        self._network(left, right)
+        self.network(left, right)
         end = time.perf_counter()
         return {
             "decode": 1e3 * (decoded - begin),
@@ -182,7 +185,7 @@ class NetworkOnly:
 
     def close(self) -> None:
         """See `Candidate.close`."""
-        self._network = None
+        self.network = None
         self._free()
 
 

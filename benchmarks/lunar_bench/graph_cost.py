@@ -23,6 +23,14 @@ _PART_OF = {
 _FREE = frozenset({"Reshape", "Unsqueeze", "Squeeze", "Flatten", "Identity", "Constant", "Shape"})
 
 
+# ONNX Runtime's operators whose outputs have the shape of their first input.
+_LIKE_THE_FIRST = frozenset(
+    {"MultiHeadAttention", "SkipLayerNormalization", "FastGelu", "QuickGelu"}
+)
+# Constants up to here may be shapes; larger ones are weights, whose values are not needed.
+_SHAPE_BYTES = 1024
+
+
 class GraphCost(NamedTuple):
     """One part.
 
@@ -56,7 +64,10 @@ def read_graph(path: Path) -> Graph:
         path: Weights beside it (external data) are not read.
     """
     model = onnx.load(str(path), load_external_data=False)
-    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) > _SHAPE_BYTES:
+            tensor.ClearField("raw_data")
+    graph = _with_shapes(model)
     sizes = _sizes(graph)
     constants = {tensor.name for tensor in graph.initializer}
     parts: dict[str, str] = {}
@@ -115,6 +126,26 @@ def node_flops(node: onnx.NodeProto, sizes: dict[str, _Size]) -> float:
         query, key = sizes[node.input[0]].shape, sizes[node.input[1]].shape
         return 4.0 * math.prod(query) * key[-2]
     return 0.0
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.GraphProto:
+    """Shapes of all tensors, also behind ONNX Runtime's own operators, which onnx does not know."""
+    while True:
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        known = {v.name: v for v in (*model.graph.input, *model.graph.value_info)}
+        known.update({value.name: value for value in model.graph.output})
+        found = False
+        for node in model.graph.node:
+            if node.op_type not in _LIKE_THE_FIRST or node.input[0] not in known:
+                continue
+            for output in node.output:
+                if output and output not in known:
+                    known[output] = model.graph.value_info.add()
+                    known[output].CopyFrom(known[node.input[0]])
+                    known[output].name = output
+                    found = True
+        if not found:
+            return model.graph
 
 
 def _sizes(graph: onnx.GraphProto) -> dict[str, _Size]:

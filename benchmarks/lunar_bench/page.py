@@ -46,8 +46,7 @@ def make_page(record: RunRecord, plots: dict[str, bytes]) -> str:
     if record.noise.noisy:
         reasons = "; ".join(record.noise.reasons)
         warnings.append(f"The machine was not quiet: {reasons}. Trust ratios more than times.")
-    body = _to_html(markdown(record))
-    head, _, tables = body.partition("<h2>")
+    head, summary, *tables = _to_html(markdown(record)).split("<h2>")
     figures = "".join(
         f"<figure><h2>{escape(title)}</h2>"
         f'<img alt="{escape(title)}" src="data:image/png;base64,'
@@ -61,8 +60,9 @@ def make_page(record: RunRecord, plots: dict[str, bytes]) -> str:
         '<meta name="viewport" content="width=device-width">'
         f"<style>{_STYLE}</style></head><body>{head}"
         + "".join(f'<p class="warning">{escape(text)}</p>' for text in warnings)
+        + f"<h2>{summary}"
         + figures
-        + (f"<h2>{tables}" if tables else "")
+        + "".join(f"<h2>{table}" for table in tables)
         + "</body></html>\n"
     )
 

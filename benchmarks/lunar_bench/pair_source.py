@@ -67,4 +67,4 @@ def _look_at(description: str, pairs: list[Pair]) -> PairSource:
     if not good:
         first = next(iter(bad.values()))
         raise InputError(f"{description}: none of {len(pairs)} pairs can be used ({first})")
-    return PairSource(f"{description}, {len(good)} pairs", good, bad)
+    return PairSource(description, good, bad)

@@ -186,6 +186,11 @@ def _long_run(record: RunRecord) -> Figure | None:
     return figure
 
 
+def _first_digits(value: float, _: int) -> str:
+    """Labels at 2 and 5 of a decade; all nine would overlap."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
 def _figure(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(9, max(height, 2.2)), layout="constrained")
     axes = figure.subplots()
@@ -205,3 +210,4 @@ def _plain_ticks(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(_first_digits)

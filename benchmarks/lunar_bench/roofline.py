@@ -107,8 +107,8 @@ def _part(
         activation_mb=round(activations / 1e6, 3),
         time_ms=None if ms is None else round(ms, 3),
         bound_ms=None if bound is None else round(bound, 3),
-        gflop_per_s=None if not ms else round(flops / ms / 1e6, 2),
-        of_peak=None if bound is None or not ms else round(bound / ms, 4),
+        gflop_per_s=None if not ms or not flops else round(flops / ms / 1e6, 2),
+        of_peak=None if not bound or not ms else round(bound / ms, 4),
     )
 
 

@@ -31,6 +31,7 @@ from lunar_bench.telemetry import Sampler
 from lunar_bench.timing import in_turn, is_warm, rounds_until
 
 _FEWEST_ROUNDS = 5  # below, a ratio has no interval
+_LIBRARIES = ("onnxruntime", "openvino")
 _IDLE_S = 1.0  # of looking at the idle machine's power
 
 
@@ -336,7 +337,13 @@ class _Run:
         bundles = [entry for entry in self.entries if entry.kind == "bundle"]
         baselines = [entry for entry in self.entries if entry.kind != "bundle"]
         pairs = [(bundle, bundles[0]) for bundle in bundles[1:]]
-        pairs += [(bundle, baseline) for baseline in baselines for bundle in bundles]
+        # PyTorch is a yardstick for all; a library that runs a bundle's own graph, for that bundle.
+        pairs += [
+            (bundle, baseline)
+            for baseline in baselines
+            for bundle in bundles
+            if baseline.kind not in _LIBRARIES or baseline.bundle is bundle.bundle
+        ]
         return [
             comparison
             for entry, reference in pairs

@@ -22,6 +22,7 @@ _FEWEST_FOR_AN_INTERVAL = 5
 # Up to here the null distribution of U is enumerated; beyond, it is normal to three digits.
 _LARGEST_EXACT = 20
 _LARGEST_THEIL_SEN = 400
+_LARGEST_SAMPLE = 1 << 20  # values of a bootstrap that are in memory at once
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -97,13 +98,14 @@ def ratio(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Interval:
     block = max(1, round(n ** (1 / 3)))
     rng = np.random.default_rng(seed)
     blocks = -(-n // block)
-    medians = np.empty(_RESAMPLES)
-    for number in range(_RESAMPLES):
-        starts = rng.integers(0, n, blocks)
-        index = (starts[:, None] + np.arange(block)).ravel()[:n] % n
-        medians[number] = np.median(ratios[index])
+    medians = []
+    at_once = max(1, min(_RESAMPLES, _LARGEST_SAMPLE // n))
+    for begin in range(0, _RESAMPLES, at_once):
+        starts = rng.integers(0, n, (min(at_once, _RESAMPLES - begin), blocks, 1))
+        index = (starts + np.arange(block)).reshape(len(starts), -1)[:, :n] % n
+        medians.append(np.median(ratios[index], axis=1))
     tail = 50 * (1 - _CONFIDENCE)
-    low, high = np.percentile(medians, [tail, 100 - tail])
+    low, high = np.percentile(np.concatenate(medians), [tail, 100 - tail])
     return Interval(value, float(low), float(high))
 
 

@@ -51,7 +51,7 @@ def _head(record: RunRecord) -> str:
         "",
         f"- machine: {', '.join(where)}; {machine.system}",
         f"- software: Python {machine.python}, {versions}; commit {machine.commit}; {machine.date}",
-        f"- images: {settings.pairs}; {what}; {threads} threads",
+        f"- images: {settings.pairs} ({settings.pair_count} usable); {what}; {threads} threads",
         f"- noise: {'NOISY RUN: ' + '; '.join(noise.reasons) if noise.noisy else 'quiet'} "
         f"(others {noise.others:.1%}, stolen {noise.stolen:.1%}, probe p90/median "
         f"{noise.probe_unevenness:.2f}, drift {noise.probe_drift:.2f})",

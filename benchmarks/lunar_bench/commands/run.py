@@ -71,7 +71,8 @@ _BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
     "accuracies",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="Result of `lunar-bench accuracy` for one of the bundles: for the Pareto plot.",
+    help="Saved by `lunar-bench accuracy`, with some of the bundles: for the plot of accuracy "
+    "against time.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for JSON, Markdown, plots.")
 @click.option("--overwrite", is_flag=True, help="Replace the results that are there.")
@@ -124,7 +125,7 @@ def run(
 
     if out is not None:
         check_report_folder(out, overwrite=overwrite)
-    points = [read_accuracy(path) for path in accuracies]
+    points = [point for path in accuracies for point in read_accuracy(path)]
     opened = [Bundle.open(path) for path in bundles]
     options = RunOptions(
         backend=backend,
