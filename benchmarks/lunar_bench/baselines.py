@@ -5,7 +5,8 @@ All run the network alone, from images in memory to maps in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,27 @@ BASELINES = {
     "openvino": "the bundle's graph in OpenVINO",
 }
 
+_TORCH = ("torch", "'lunar-edge[export]'")
+_NEEDS = {
+    "eager": _TORCH,
+    "eager-same": _TORCH,
+    "teacher": _TORCH,
+    "onnxruntime": ("onnxruntime", "onnxruntime"),
+    "openvino": ("openvino", "openvino"),
+}
+
+
+def require_libraries(names: Iterable[str]) -> None:
+    """Refuse now what `load_baseline` would refuse after minutes of other work.
+
+    Raises:
+        BackendError: A baseline's library is not there.
+    """
+    for name in names:
+        module, remedy = _NEEDS[name]
+        if importlib.util.find_spec(module) is None:
+            raise BackendError(f"--baseline {name} needs {module}; `pip install {remedy}`")
+
 
 def load_baseline(
     name: str, bundle: Bundle, device: str, threads: int | None, checkpoint: Path | None
@@ -47,17 +69,18 @@ def load_baseline(
 
     Raises:
         UsageError: No such baseline, or it does not run on that device.
-        BackendError: Its library is not there.
+        BackendError: Its library is not there, or lacks the device.
         BundleError: Its network is none that this package can build.
         CheckpointError: The checkpoint is not the bundle's.
     """
+    if name not in BASELINES:
+        raise UsageError(f"no baseline {name!r}; choose one of {', '.join(BASELINES)}")
+    require_libraries([name])
     if name in ("eager", "eager-same", "teacher"):
         return _eager(name, bundle, device, threads, checkpoint)
     if name == "onnxruntime":
         return _plain_onnxruntime(bundle, device, threads)
-    if name == "openvino":
-        return _openvino(bundle, device, threads)
-    raise UsageError(f"no baseline {name!r}; choose one of {', '.join(BASELINES)}")
+    return _openvino(bundle, device, threads)
 
 
 def eager_student(record: StudentRecord) -> Student:
@@ -83,12 +106,7 @@ def eager_student(record: StudentRecord) -> Student:
 def _eager(
     name: str, bundle: Bundle, device: str, threads: int | None, checkpoint: Path | None
 ) -> NetworkOnly:
-    try:
-        import torch
-    except ImportError as error:
-        raise BackendError(
-            f"--baseline {name} needs PyTorch; `pip install 'lunar-edge[export]'`"
-        ) from error
+    import torch
     from lunar_student import Outputs, build_student
 
     if device == "cuda" and not torch.cuda.is_available():
@@ -160,10 +178,8 @@ def _plain_onnxruntime(bundle: Bundle, device: str, threads: int | None) -> Netw
 def _openvino(bundle: Bundle, device: str, threads: int | None) -> NetworkOnly:
     if device != "cpu":
         raise UsageError("--baseline openvino runs on the CPU; leave --device cuda out")
-    try:
-        import openvino
-    except ImportError as error:
-        raise BackendError("--baseline openvino needs it; `pip install openvino`") from error
+    import openvino
+
     settings: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads

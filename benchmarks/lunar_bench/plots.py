@@ -186,7 +186,7 @@ def _long_run(record: RunRecord) -> Figure | None:
     return figure
 
 
-def _first_digits(value: float, _: int) -> str:
+def _first_digits(value: float, _: float) -> str:
     """Labels at 2 and 5 of a decade; all nine would overlap."""
     return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 

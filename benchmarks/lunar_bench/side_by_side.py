@@ -17,7 +17,7 @@ from lunar_runtime.errors import BackendError, InputError
 from lunar_runtime.options import Refine
 
 from lunar_bench import run_record as records
-from lunar_bench.baselines import load_baseline
+from lunar_bench.baselines import load_baseline, require_libraries
 from lunar_bench.candidates import Candidate, NetworkOnly, WholePair, identify
 from lunar_bench.device_memory import CudaMemory, DeviceMemory, open_cuda
 from lunar_bench.footprint import Start, measure_start
@@ -109,6 +109,7 @@ class _Run:
         self, bundles: list[Bundle], options: RunOptions, folder: Path, tell: Callable[[str], None]
     ) -> None:
         self.options, self.folder, self.tell = options, folder, tell
+        require_libraries(options.baselines)
         self.source: PairSource = (
             golden_pair(bundles[0], folder) if options.pairs is None else open_pairs(options.pairs)
         )
