@@ -19,15 +19,17 @@ from lunar_runtime.errors import InputError
 from lunar_bench.machine import Machine, describe_machine
 from lunar_bench.process_memory import field_mib, proportional_mib
 
-# `python -m lunar_runtime`, and at its end the kernel's account of it. What wait4() tells of a
-# child instead is at least what its parent had: a child starts as its copy.
+# The program, and at its end the kernel's account of it. What wait4() tells of a child instead is
+# at least what its parent had: a child starts as its copy.
 _CHILD = """
 import atexit, os, sys
 account = int(sys.argv.pop(1))
 atexit.register(lambda: os.write(account, open("/proc/self/status", "rb").read()))
-from lunar_runtime.cli import main
+from {module} import main
 main()
 """
+_INFER = "lunar_runtime.cli"
+_BASELINE = "lunar_bench.baseline_once"
 # Reading PSS makes the kernel walk all pages, a few ms for a GB: only in runs that are not timed.
 _PSS_INTERVAL_S = 0.02
 
@@ -52,6 +54,8 @@ class Footprint(msgspec.Struct, frozen=True):
 
 class Start(msgspec.Struct, frozen=True):
     """From nothing to the first map on the disk, in a process of its own.
+
+    A baseline's ends with the network's outputs in memory, and is run once.
 
     Attributes:
         cold_s: With the bundle's files out of the page cache; the libraries may be in it.
@@ -105,8 +109,7 @@ def measure_start(bundle: Bundle, arguments: Sequence[str], warm: int) -> Start:
     Raises:
         InputError: A run failed.
     """
-    for name in bundle.manifest.files:
-        _evict(bundle.path / name)
+    _evict_files(bundle)
     cold = _run(arguments)
     again = [_run(arguments) for _ in range(warm)]
     watched = _run(arguments, watch=True)
@@ -118,6 +121,31 @@ def measure_start(bundle: Bundle, arguments: Sequence[str], warm: int) -> Start:
     )
 
 
+def measure_baseline_start(bundle: Bundle, arguments: Sequence[str]) -> Start:
+    """Start a baseline afresh, once.
+
+    Args:
+        bundle: Whose files leave the page cache first.
+        arguments: As for `lunar_bench.baseline_once`.
+
+    Raises:
+        InputError: It failed.
+    """
+    _evict_files(bundle)
+    run = _run(arguments, module=_BASELINE)
+    return Start(
+        cold_s=round(run.seconds, 3),
+        warm_s=[],
+        peak_rss_mib=round(run.peak_rss_mib, 1),
+        peak_pss_mib=None,
+    )
+
+
+def _evict_files(bundle: Bundle) -> None:
+    for name in bundle.manifest.files:
+        _evict(bundle.path / name)
+
+
 def _evict(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -127,12 +155,14 @@ def _evict(path: Path) -> None:
         os.close(descriptor)
 
 
-def _run(arguments: Sequence[str], watch: bool = False) -> _Run:
+def _run(arguments: Sequence[str], *, watch: bool = False, module: str = _INFER) -> _Run:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
-        out = [] if "--help" in arguments else ["--out", str(Path(folder) / "out")]
+        writes = module == _INFER and "--help" not in arguments
+        out = ["--out", str(Path(folder) / "out")] if writes else []
         readable, writable = os.pipe()
         try:
-            command = [sys.executable, "-c", _CHILD, str(writable), *arguments, *out]
+            program = _CHILD.format(module=module)
+            command = [sys.executable, "-c", program, str(writable), *arguments, *out]
             begin = time.perf_counter()
             process = subprocess.Popen(
                 command, stdout=subprocess.DEVNULL, stderr=said, pass_fds=[writable]

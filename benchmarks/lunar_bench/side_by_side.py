@@ -17,10 +17,11 @@ from lunar_runtime.errors import BackendError, InputError
 from lunar_runtime.options import Refine
 
 from lunar_bench import run_record as records
+from lunar_bench.baseline_once import baseline_arguments
 from lunar_bench.baselines import load_baseline, require_libraries
 from lunar_bench.candidates import Candidate, NetworkOnly, WholePair, identify
 from lunar_bench.device_memory import CudaMemory, DeviceMemory, open_cuda
-from lunar_bench.footprint import Start, measure_start
+from lunar_bench.footprint import Start, measure_baseline_start, measure_start
 from lunar_bench.machine import describe_machine
 from lunar_bench.noise import NoiseMeter
 from lunar_bench.pair_source import PairSource, golden_pair, open_pairs
@@ -114,7 +115,8 @@ class _Run:
             golden_pair(bundles[0], folder) if options.pairs is None else open_pairs(options.pairs)
         )
         self.machine = describe_machine()
-        self.entries = [_Entry(name, "bundle", b) for name, b in _names(bundles)]
+        own = [_Entry(name, "bundle", bundle) for name, bundle in _names(bundles)]
+        self.entries = [*own, *(e for n in options.baselines for e in _baseline_entries(n, own))]
         self.sampler = Sampler()
         self.noise = NoiseMeter()
         self.idle: tuple[float, float] = (0.0, 0.0)
@@ -165,35 +167,40 @@ class _Run:
     def _measure_starts(self) -> None:
         if not self.options.starts or self.options.network_only:
             return
-        pair = self.source.pairs[0]
         for entry in self.entries:
             self.tell(f"{entry.name}: starting afresh")
-            arguments = [str(pair.left), str(pair.right), "--bundle", str(entry.bundle.path)]
-            arguments += ["--backend", self.options.backend, "--device", self.options.device]
-            arguments += ["--refine", self.options.refine]
-            if pair.rig_path is not None:
-                arguments += ["--rig", str(pair.rig_path)]
-            if self.options.threads is not None:
-                arguments += ["--threads", str(self.options.threads)]
             try:
-                entry.start = measure_start(entry.bundle, arguments, self.options.starts)
+                entry.start = self._start(entry)
             except InputError as error:
                 self.notes.append(f"{entry.name}: no start was measured ({error})")
 
+    def _start(self, entry: _Entry) -> Start:
+        o, pair = self.options, self.source.pairs[0]
+        if entry.kind != "bundle":
+            device = "cuda" if o.device == "cuda" else "cpu"
+            arguments = baseline_arguments(
+                entry.kind, entry.bundle, device, o.threads, o.checkpoint
+            )
+            return measure_baseline_start(entry.bundle, arguments)
+        arguments = [str(pair.left), str(pair.right), "--bundle", str(entry.bundle.path)]
+        arguments += ["--backend", o.backend, "--device", o.device, "--refine", o.refine]
+        if pair.rig_path is not None:
+            arguments += ["--rig", str(pair.rig_path)]
+        if o.threads is not None:
+            arguments += ["--threads", str(o.threads)]
+        return measure_start(entry.bundle, arguments, o.starts)
+
     def _load(self) -> None:
-        options, cuda = self.options, None if self.options.device == "cpu" else open_cuda()
+        o, cuda = self.options, None if self.options.device == "cpu" else open_cuda()
         for entry in self.entries:
             self.tell(f"{entry.name}: loading")
-            self._load_one(entry, cuda, partial(self._bundle, entry.bundle))
-        device = self.entries[0].device
-        for name in options.baselines:
-            for entry in _baseline_entries(name, [e for e in self.entries if e.kind == "bundle"]):
-                self.entries.append(entry)
-                self.tell(f"{entry.name}: loading")
+            load: Callable[[], Candidate] = partial(self._bundle, entry.bundle)
+            if entry.kind != "bundle":
+                device = self.entries[0].device  # that of the bundles, which are loaded first
                 load = partial(
-                    load_baseline, name, entry.bundle, device, options.threads, options.checkpoint
+                    load_baseline, entry.kind, entry.bundle, device, o.threads, o.checkpoint
                 )
-                self._load_one(entry, cuda, load)
+            self._load_one(entry, cuda, load)
 
     def _bundle(self, bundle: Bundle) -> Candidate:
         o = self.options

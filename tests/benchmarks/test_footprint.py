@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from lunar_bench.footprint import measure_footprint, measure_start
+from lunar_bench.baseline_once import baseline_arguments
+from lunar_bench.footprint import measure_baseline_start, measure_footprint, measure_start
 from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.errors import InputError
 
@@ -45,3 +46,14 @@ def test_a_start_is_cold_then_warm_and_its_memory_watched(tmp_path):
     # Pages that others have too count by a share in PSS, whole in RSS.
     assert weights_mib < start.peak_pss_mib <= start.peak_rss_mib
     assert sorted(p.name for p in tmp_path.iterdir()) == ["left.png", "right.png"]
+
+
+def test_a_baseline_is_started_afresh_too():
+    bundle = Bundle.open(default_bundle_path())
+    arguments = baseline_arguments("onnxruntime", bundle, "cpu", 1, None)
+    start = measure_baseline_start(bundle, arguments)
+    assert start.peak_rss_mib > bundle.model_path.stat().st_size / 2**20
+    assert (start.warm_s, start.peak_pss_mib) == ([], None)
+    arguments = baseline_arguments("onnxruntime", bundle, "quantum", 1, None)
+    with pytest.raises(InputError, match="the command to measure failed"):
+        measure_baseline_start(bundle, arguments)
