@@ -28,6 +28,14 @@ LIBRARIES = (
     "pycuda",
 )
 
+INSTRUCTIONS = frozenset(
+    {
+        *("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni"),
+        *("amx_tile", "amx_int8", "amx_bf16"),
+        *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+    }
+)
+
 
 class Machine(msgspec.Struct, frozen=True):
     """Attributes that explain a figure.
@@ -42,6 +50,7 @@ class Machine(msgspec.Struct, frozen=True):
         commit: Of the source tree, "+" if it had changes; "unknown" outside one.
         load_1min: Load average when the measurement began: what else was running.
         date: UTC.
+        instructions: Of the processor, those that matrix products are faster with.
         virtual: Under a hypervisor, which shares the processor with others unseen.
         board: As the device tree names it, with the release of Jetson Linux; None = no such board.
         gpu: As NVML names it, with its driver; None = none found.
@@ -58,6 +67,7 @@ class Machine(msgspec.Struct, frozen=True):
     commit: str
     load_1min: float
     date: str
+    instructions: list[str]
     virtual: bool
     board: str | None
     gpu: str | None
@@ -82,6 +92,7 @@ def describe_machine(root: Path = Path("/")) -> Machine:
         commit=_commit(),
         load_1min=round(os.getloadavg()[0], 2),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        instructions=_instructions(root),
         virtual=" hypervisor" in (read_text(root / "proc/cpuinfo") or ""),
         board=_board(root),
         gpu=_gpu(),
@@ -121,6 +132,15 @@ def _processor(root: Path) -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _instructions(root: Path) -> list[str]:
+    # x86 calls its list `flags`, ARM `Features`.
+    lines = (read_text(root / "proc/cpuinfo") or "").splitlines()
+    for line in lines:
+        if line.startswith(("flags", "Features")):
+            return sorted(INSTRUCTIONS & set(line.split(":", 1)[1].split()))
+    return []
 
 
 def _board(root: Path) -> str | None:

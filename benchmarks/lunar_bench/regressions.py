@@ -166,7 +166,7 @@ def _warnings(before: RunRecord, after: RunRecord, common: list[str]) -> list[st
             said.append(f"{side} was a noisy run: {'; '.join(run.noise.reasons)}")
         if run.status == "partial":
             said.append(f"{side} was interrupted")
-    for name in ("processor", "cores", "board", "gpu", "power_mode", "governor"):
+    for name in ("processor", "instructions", "cores", "board", "gpu", "power_mode", "governor"):
         a, b = getattr(before.machine, name), getattr(after.machine, name)
         if a != b:
             said.append(f"different machines: {name} {a} and {b}")

@@ -38,7 +38,8 @@ def label(candidate: Candidate) -> str:
 
 def _head(record: RunRecord) -> str:
     machine, noise, settings = record.machine, record.noise, record.settings
-    where = [machine.processor, f"{machine.cores} cores", f"{machine.memory_gib} GiB"]
+    instructions = " ".join(machine.instructions) or "instruction set unknown"
+    where = [machine.processor, instructions, f"{machine.cores} cores", f"{machine.memory_gib} GiB"]
     where += ["virtual machine"] if machine.virtual else []
     where += [w for w in (machine.board, machine.gpu) if w]
     where += [f"power mode {machine.power_mode}"] if machine.power_mode else []

@@ -85,7 +85,8 @@ def orin_agx(root: Path) -> Path:
             "etc/nv_tegra_release": "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: "
             "generic, EABI: aarch64",
             "proc/device-tree/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
-            "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 62.50\nCPU part\t: 0xd42",
+            "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 62.50\n"
+            "Features\t: fp asimd aes crc32 atomics fphp asimdhp asimddp\nCPU part\t: 0xd42",
         },
     )
 

@@ -99,4 +99,5 @@ def test_a_board_is_described_by_its_own_files(tmp_path):
     assert machine.board == "NVIDIA Jetson AGX Orin Developer Kit, Jetson Linux 36.4.3"
     assert (machine.power_mode, machine.governor) == ("MODE_30W", "schedutil")
     assert not machine.virtual
+    assert machine.instructions == ["asimd", "asimddp", "asimdhp"]
     assert describe_machine(tmp_path / "elsewhere").board is None
