@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -14,67 +13,31 @@ from typing import Literal
 from lunar_runtime import Bundle
 from lunar_runtime.backends import select_backend
 from lunar_runtime.errors import BackendError, InputError
-from lunar_runtime.options import Refine
 
 from lunar_bench import run_record as records
 from lunar_bench.baseline_once import baseline_arguments
 from lunar_bench.baselines import load_baseline, require_libraries
-from lunar_bench.candidates import Candidate, NetworkOnly, WholePair, identify
+from lunar_bench.candidates import Candidate, NetworkOnly, WholePair
 from lunar_bench.device_memory import CudaMemory, DeviceMemory, open_cuda
+from lunar_bench.entries import (
+    Entry,
+    RunOptions,
+    baseline_entries,
+    candidate_record,
+    compare_entries,
+    name_bundles,
+)
 from lunar_bench.footprint import Start, measure_baseline_start, measure_start
 from lunar_bench.machine import describe_machine
 from lunar_bench.noise import NoiseMeter
 from lunar_bench.pair_source import PairSource, golden_pair, open_pairs
 from lunar_bench.process_memory import resident_mib
 from lunar_bench.rows import Rows, leak_of
-from lunar_bench.statistics import ratio
 from lunar_bench.telemetry import Sampler
 from lunar_bench.timing import in_turn, is_warm, rounds_until
 
 _FEWEST_ROUNDS = 5  # below, a ratio has no interval
-_LIBRARIES = ("onnxruntime", "openvino")
 _IDLE_S = 1.0  # of looking at the idle machine's power
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What to measure; see `lunar-bench run --help`."""
-
-    backend: str = "auto"
-    device: str = "auto"
-    threads: int | None = None
-    pairs: Path | None = None
-    refine: Refine = "auto"
-    network_only: bool = False
-    baselines: tuple[str, ...] = ()
-    checkpoint: Path | None = None
-    iterations: int | None = None
-    duration_s: float = 30.0
-    sustained_min: float | None = None
-    deadline_ms: float | None = None
-    warmup_s: float = 30.0
-    starts: int = 1
-    roofline: bool = True
-
-
-@dataclass
-class _Entry:
-    """A candidate and everything that is found out about it."""
-
-    name: str
-    kind: str
-    bundle: Bundle
-    candidate: Candidate | None = None
-    backend: str = ""
-    device: str = ""
-    load_s: float = 0.0
-    start: Start | None = None
-    device_memory: DeviceMemory | None = None
-    warmup_ms: list[float] = field(default_factory=list)
-    settled: bool = False
-    rows: Rows = field(default_factory=Rows)
-    failed: dict[str, str] = field(default_factory=dict)
-    parts: dict[str, records.PartCost] = field(default_factory=dict)
 
 
 def run_side_by_side(
@@ -115,8 +78,8 @@ class _Run:
             golden_pair(bundles[0], folder) if options.pairs is None else open_pairs(options.pairs)
         )
         self.machine = describe_machine()
-        own = [_Entry(name, "bundle", bundle) for name, bundle in _names(bundles)]
-        self.entries = [*own, *(e for n in options.baselines for e in _baseline_entries(n, own))]
+        own = [Entry(name, "bundle", bundle) for name, bundle in name_bundles(bundles)]
+        self.entries = [*own, *(e for n in options.baselines for e in baseline_entries(n, own))]
         self.sampler = Sampler()
         self.noise = NoiseMeter()
         self.idle: tuple[float, float] = (0.0, 0.0)
@@ -156,8 +119,11 @@ class _Run:
             noise=noise,
             telemetry=self.sampler.report(),
             peaks=self.peaks,
-            candidates=[self._candidate(entry) for entry in self.entries],
-            comparisons=self._comparisons(),
+            candidates=[
+                candidate_record(entry, self.options, self.sampler, self.idle)
+                for entry in self.entries
+            ],
+            comparisons=compare_entries(self.entries),
             leak=leak_of(self.resident),
             unreadable=self.source.unreadable,
             accuracy=[a for a in accuracy if a.bundle_digest in self._digests()],
@@ -174,7 +140,7 @@ class _Run:
             except InputError as error:
                 self.notes.append(f"{entry.name}: no start was measured ({error})")
 
-    def _start(self, entry: _Entry) -> Start:
+    def _start(self, entry: Entry) -> Start:
         o, pair = self.options, self.source.pairs[0]
         if entry.kind != "bundle":
             device = "cuda" if o.device == "cuda" else "cpu"
@@ -210,7 +176,7 @@ class _Run:
         return WholePair(bundle, backend, self.folder / "result", o.refine)
 
     def _load_one(
-        self, entry: _Entry, cuda: CudaMemory | None, load: Callable[[], Candidate]
+        self, entry: Entry, cuda: CudaMemory | None, load: Callable[[], Candidate]
     ) -> None:
         before = cuda.free_mib() if cuda else None
         begin = time.perf_counter()
@@ -234,7 +200,7 @@ class _Run:
             self.tell(f"warming up, round {number + 1}")
             for entry in in_turn(self.entries, number):
                 stages = self._once(entry, number, None)
-                entry.warmup_ms.append(_whole(stages) if stages else 0.0)
+                entry.warmup_ms.append(stages.get("total", stages["inference"]) if stages else 0.0)
                 entry.settled = is_warm(entry.warmup_ms)
             number += 1
 
@@ -261,7 +227,7 @@ class _Run:
                 "alone with --network-only"
             )
 
-    def _once(self, entry: _Entry, number: int, rows: Rows | None) -> dict[str, float] | None:
+    def _once(self, entry: Entry, number: int, rows: Rows | None) -> dict[str, float] | None:
         assert entry.candidate is not None
         pair = self.source.pairs[number % len(self.source.pairs)]
         begin = time.perf_counter()
@@ -318,97 +284,5 @@ class _Run:
             weights="random" if o.checkpoint is None else "the bundle's checkpoint",
         )
 
-    def _candidate(self, entry: _Entry) -> records.Candidate:
-        stages = entry.rows.stages()
-        total = stages.get("total")
-        o = self.options
-        return records.Candidate(
-            name=entry.name,
-            kind=entry.kind,
-            bundle=identify(entry.bundle),
-            backend=entry.backend,
-            device=entry.device,
-            stages=stages,
-            pairs_per_s=entry.rows.pairs_per_s() if total else None,
-            warmup=records.Warmup(runs=len(entry.warmup_ms), settled=entry.settled),
-            load_s=entry.load_s,
-            start=entry.start,
-            device_memory=entry.device_memory,
-            energy=entry.rows.energy(self.sampler, self.idle),
-            deadline=None if o.deadline_ms is None else entry.rows.deadline(o.deadline_ms),
-            sustained=None if o.sustained_min is None else entry.rows.sustained(),
-            parts=entry.parts,
-            failed=entry.failed,
-        )
-
-    def _comparisons(self) -> list[records.Comparison]:
-        bundles = [entry for entry in self.entries if entry.kind == "bundle"]
-        baselines = [entry for entry in self.entries if entry.kind != "bundle"]
-        pairs = [(bundle, bundles[0]) for bundle in bundles[1:]]
-        # PyTorch is a yardstick for all; a library that runs a bundle's own graph, for that bundle.
-        pairs += [
-            (bundle, baseline)
-            for baseline in baselines
-            for bundle in bundles
-            if baseline.kind not in _LIBRARIES or baseline.bundle is bundle.bundle
-        ]
-        return [
-            comparison
-            for entry, reference in pairs
-            for stage in ("inference", "total")
-            if (comparison := _compare(entry, reference, stage)) is not None
-        ]
-
     def _digests(self) -> set[str]:
         return {entry.bundle.digest for entry in self.entries}
-
-
-def _names(bundles: list[Bundle]) -> list[tuple[str, Bundle]]:
-    names: list[tuple[str, Bundle]] = []
-    for bundle in bundles:
-        name = wanted = bundle.path.resolve().name
-        number = 1
-        while any(name == other for other, _ in names):
-            number += 1
-            name = f"{wanted} ({number})"
-        names.append((name, bundle))
-    return names
-
-
-def _baseline_entries(kind: str, bundles: list[_Entry]) -> list[_Entry]:
-    """One for every network that differs in what the baseline computes."""
-    entries: dict[str, _Entry] = {}
-    for entry in bundles:
-        manifest = entry.bundle.manifest
-        size = f"{manifest.graph.height}x{manifest.graph.width}"
-        name = {
-            "eager": f"eager {manifest.student.id} {size}",
-            "eager-same": f"eager-same {manifest.student.id} {manifest.graph.output_set} {size}",
-            "teacher": f"eager teacher {size}",
-        }.get(kind, f"{kind} {entry.name}")
-        entries.setdefault(name, _Entry(name, kind, entry.bundle))
-    return list(entries.values())
-
-
-def _whole(stages: dict[str, float]) -> float:
-    return stages.get("total", stages["inference"])
-
-
-def _compare(entry: _Entry, reference: _Entry, stage: str) -> records.Comparison | None:
-    both = entry.rows.common(reference.rows, stage)
-    if both is None:
-        return None
-    found = ratio(*both)
-    interval = (
-        None
-        if found.low is None or found.high is None
-        else (round(found.low, 4), round(found.high, 4))
-    )
-    return records.Comparison(
-        candidate=entry.name,
-        reference=reference.name,
-        stage=stage,
-        ratio=round(found.value, 4),
-        interval=interval,
-        rounds=len(both[0]),
-    )

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from lunar_bench.baselines import load_baseline
 from lunar_bench.cli import main
+from lunar_bench.entries import RunOptions
 from lunar_bench.report_files import write_report
 from lunar_bench.run_record import SCHEMA_PATH, encode_run, encode_schema, read_run
-from lunar_bench.side_by_side import RunOptions, run_side_by_side
+from lunar_bench.side_by_side import run_side_by_side
 from lunar_bench.tables import markdown
 from lunar_runtime import Bundle, StereoRuntime, default_bundle_path
 from lunar_runtime.errors import CheckpointError, InputError

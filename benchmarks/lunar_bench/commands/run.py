@@ -118,9 +118,10 @@ def run(
     from lunar_runtime import Bundle
 
     from lunar_bench.accuracy_points import read_accuracy
+    from lunar_bench.entries import RunOptions
     from lunar_bench.report_files import check_report_folder, write_report
     from lunar_bench.run_record import encode_run
-    from lunar_bench.side_by_side import RunOptions, run_side_by_side
+    from lunar_bench.side_by_side import run_side_by_side
     from lunar_bench.tables import markdown
 
     if out is not None:
@@ -144,8 +145,10 @@ def run(
         starts=starts,
         roofline=roofline,
     )
+    # Results of every round are written to the disk that the report goes to.
+    scratch = None if out is None else next(p for p in out.resolve().parents if p.is_dir())
     with _progress() as tell:
-        record = run_side_by_side(opened, options, accuracy=points, tell=tell)
+        record = run_side_by_side(opened, options, accuracy=points, scratch=scratch, tell=tell)
     if out is not None:
         missing = write_report(record, out, overwrite=overwrite)
         if missing:
