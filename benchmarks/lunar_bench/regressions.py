@@ -11,6 +11,8 @@ from lunar_bench.run_record import STAGES, Candidate, RunRecord
 from lunar_bench.statistics import holm, mann_whitney
 from lunar_bench.tables import label
 
+# Milliseconds or MiB: what changes by less is nobody's concern, however large the ratio.
+_LEAST_CHANGE = 0.2
 _SLOWER, _FASTER, _SAME = "REGRESSION", "improvement", "same"
 
 
@@ -34,6 +36,13 @@ class Change(NamedTuple):
     unit: str
     p_value: float | None
     verdict: str
+
+    @property
+    def growth(self) -> float:
+        """Relative; infinite from nothing to something."""
+        if self.before == 0:
+            return 0.0 if self.after == 0 else float("inf")
+        return self.after / self.before - 1
 
 
 class Comparison(NamedTuple):
@@ -118,11 +127,11 @@ def describe(found: Comparison) -> str:
     """A table, worst first, and what to keep in mind."""
     order = {_SLOWER: 0, _FASTER: 1, _SAME: 2}
     lines = []
-    for c in sorted(found.changes, key=lambda c: (order[c.verdict], -c.after / c.before)):
+    for c in sorted(found.changes, key=lambda c: (order[c.verdict], -c.growth)):
         p = "      " if c.p_value is None else f"p {c.p_value:.2g}"
         lines.append(
             f"{c.verdict:12} {c.candidate:32} {c.figure:12} {c.before:10.2f} -> {c.after:10.2f} "
-            f"{c.unit:4} {c.after / c.before - 1:+7.1%}  {p}".rstrip()
+            f"{c.unit:4} {c.growth:+7.1%}  {p}".rstrip()
         )
     lines += [f"only in one run: {name}" for name in found.only_in_one]
     lines += [f"note: {warning}" for warning in found.warnings]
@@ -139,7 +148,7 @@ def _change(
     alpha: float,
     tolerance: float,
 ) -> Change:
-    significant = p_value is None or p_value < alpha
+    significant = (p_value is None or p_value < alpha) and abs(after - before) > _LEAST_CHANGE
     verdict = _SAME
     if significant and after > before * (1 + tolerance):
         verdict = _SLOWER

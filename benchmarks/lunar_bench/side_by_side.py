@@ -183,7 +183,7 @@ class _Run:
         entry.candidate = load()
         entry.load_s = round(time.perf_counter() - begin, 3)
         entry.backend, entry.device = entry.candidate.backend, entry.candidate.device
-        self._once(entry, 0, None)  # what a library puts off until the first run belongs to loading
+        self._first_run(entry)  # what a library puts off until then belongs to loading
         if entry.device == "cuda":
             after = cuda.free_mib() if cuda else None
             entry.device_memory = DeviceMemory(
@@ -219,13 +219,15 @@ class _Run:
             for entry in in_turn(self.entries, number):
                 self._once(entry, number, entry.rows)
             self.resident.append((time.perf_counter() - begin, resident_mib()))
-        empty = [entry for entry in self.entries if not entry.rows]
-        if empty:
-            pair, reason = next(iter(empty[0].failed.items()))
-            raise InputError(
-                f"{empty[0].name}: no pair gave a result ({pair}: {reason}); measure the network "
-                "alone with --network-only"
-            )
+
+    def _first_run(self, entry: Entry) -> None:
+        if any(self._once(entry, n, None) is not None for n in range(len(self.source.pairs))):
+            return
+        pair, reason = next(iter(entry.failed.items()))
+        raise InputError(
+            f"{entry.name}: no pair gave a result ({pair}: {reason}); measure the network alone "
+            "with --network-only"
+        )
 
     def _once(self, entry: Entry, number: int, rows: Rows | None) -> dict[str, float] | None:
         assert entry.candidate is not None

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_bench.cli import main
-from lunar_bench.regressions import compare_runs
+from lunar_bench.regressions import compare_runs, describe
 from lunar_bench.run_record import write_run
 from lunar_bench.statistics import summarise
 from lunar_runtime.errors import InputError
@@ -61,6 +61,16 @@ def test_what_got_faster_is_an_improvement(made):
     found = compare_runs(made(times(1)), made(times(2, 0.8)))
     assert verdicts(found)["inference"] == "improvement"
     assert not found.regressed
+
+
+def test_a_change_that_nobody_notices_is_none_and_nothing_divides_by_zero(made):
+    first, second = made(times(1, 1e-4)), made(times(2, 3e-4))
+    found = compare_runs(first, second)
+    assert found.changes[0].p_value < 1e-6
+    assert verdicts(found)["inference"] == "same"
+    found = compare_runs(made([0.0] * 30), made([1.0] * 30))
+    assert verdicts(found)["inference"] == "REGRESSION"
+    assert "+inf%" in describe(found)
 
 
 def test_memory_is_judged_by_the_tolerance(made):

@@ -306,3 +306,19 @@ def test_an_accuracy_result_gives_a_point_for_each_of_its_networks(tmp_path):
     file.write_text("{}")
     with pytest.raises(InputError, match="not saved by lunar-bench accuracy"):
         read_accuracy(file)
+
+
+def test_a_network_whose_geometry_fails_is_refused_before_anything_is_measured(bundle, tmp_path):
+    # Two images of nothing in common cannot be refined.
+    import cv2
+    import numpy as np
+
+    for name, noise in zip(
+        "ab", np.random.default_rng(0).integers(0, 256, (2, 256, 256)), strict=True
+    ):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), noise.astype(np.uint8))
+    said = []
+    options = RunOptions(pairs=tmp_path, refine="on", starts=0)
+    with pytest.raises(InputError, match=r"no pair gave a result .*--network-only"):
+        run_side_by_side([bundle], options, tell=said.append)
+    assert not any("warming up" in text for text in said)
