@@ -195,7 +195,7 @@ class _Run:
     def _warm_up(self) -> None:
         end, number = time.monotonic() + self.options.warmup_s, 0
         while not all(entry.settled for entry in self.entries):
-            if number >= 2 and time.monotonic() > end:
+            if time.monotonic() >= end:
                 break
             self.tell(f"warming up, round {number + 1}")
             for entry in in_turn(self.entries, number):

@@ -165,7 +165,7 @@ def test_an_interrupted_run_leaves_a_valid_partial_result(bundle, schema, tmp_pa
 
 def test_interrupted_before_the_first_round_it_is_valid_too(bundle, schema):
     def tell(what: str) -> None:
-        if what.startswith("warming up, round 2"):
+        if what.startswith("warming up, round 1"):
             signal.raise_signal(signal.SIGINT)
 
     options = RunOptions(network_only=True, iterations=5, baselines=("onnxruntime",))
