@@ -11,6 +11,7 @@ from lunar_runtime.command_line import run_command
 
 from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.compare import compare
+from lunar_bench.commands.cost import cost
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
 from lunar_bench.commands.report import report
@@ -41,7 +42,7 @@ def command() -> None:
     """
 
 
-for subcommand in (run, compare, report, schema, accuracy, sliding, footprint, gpu_check):
+for subcommand in (run, compare, report, schema, cost, accuracy, sliding, footprint, gpu_check):
     command.add_command(subcommand)
 
 

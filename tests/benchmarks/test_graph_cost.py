@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from lunar_bench.cli import main
 from lunar_bench.graph_cost import part_of_name, read_graph
 from lunar_bench.part_times import parts_of_profile
 from lunar_runtime import Bundle, default_bundle_path
@@ -117,6 +118,17 @@ def test_a_profile_is_added_up_by_part_and_the_first_run_left_out():
     found = parts_of_profile(events, {"enc/Conv": "encoder", "y": "heads"})
     # The reordering follows a node of the heads; medians of 1, 1 and 3 times.
     assert found == pytest.approx({"encoder": 0.1, "heads": 0.06, "decoder": 0.03, "total": 0.19})
+
+
+def test_the_command_prints_parts_that_add_up(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["cost", str(default_bundle_path())])
+    assert stop.value.code == 0
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    *parts, total = rows
+    assert total[1] == "total"
+    # Each is rounded to a hundredth.
+    assert sum(float(row[2]) for row in parts) == pytest.approx(float(total[2]), abs=0.03)
 
 
 def test_operators_of_onnx_runtime_are_counted_too(saved):
