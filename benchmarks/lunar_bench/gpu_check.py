@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
 from lunar_runtime import Bundle
 from lunar_runtime.backends import Backend
@@ -30,7 +29,8 @@ from lunar_bench.gpu_bundles import (
 )
 from lunar_bench.gpu_torch import WAYS, Arrays, Run, make_torch
 from lunar_bench.machine import Machine, describe_machine
-from lunar_bench.timing import Timing, interleave, ratio
+from lunar_bench.statistics import Timing, ratio
+from lunar_bench.timing import interleave
 
 REFERENCE = "eager fp32"
 
@@ -47,7 +47,6 @@ class Measured(msgspec.Struct, frozen=True):
 
     Attributes:
         timing: Wall clock, images in memory to maps in memory.
-        p99_ms: 99th percentile of the rounds.
         over_eager: Median ratio to `eager fp32` in the same round.
         device_memory_mib: Taken on the device by loading it and running it, weights included.
         mean_relative_error: Of the left pointmap against `eager fp32`. The weights are random,
@@ -56,7 +55,6 @@ class Measured(msgspec.Struct, frozen=True):
     """
 
     timing: Timing
-    p99_ms: float
     over_eager: float
     device_memory_mib: float
     mean_relative_error: float
@@ -253,8 +251,7 @@ class _Network:
         measured = {
             name: Measured(
                 timing=timing,
-                p99_ms=round(float(np.percentile(timing.rounds_ms, 99)), 2),
-                over_eager=round(ratio(times, name, REFERENCE), 4),
+                over_eager=round(ratio(timing.rounds_ms, times[REFERENCE].rounds_ms).value, 4),
                 device_memory_mib=self.cost[name][0],
                 mean_relative_error=relative_error(self.first[name]["pointmap_left"], expected)[1],
                 load_seconds=self.cost[name][1],

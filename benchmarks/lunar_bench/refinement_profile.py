@@ -8,12 +8,11 @@ from pathlib import Path
 
 import cv2
 import msgspec
-import numpy as np
 from lunar_runtime import StereoRuntime
 
 from lunar_bench.known_pairs import KnownPair
 from lunar_bench.machine import Machine, describe_machine
-from lunar_bench.timing import Timing
+from lunar_bench.statistics import Timing, summarise
 
 # Module, function, what it is. None of them calls another.
 _PARTS = (
@@ -99,16 +98,11 @@ def profile_refinement(
         pair=pair.name,
         size=(pair.left.shape[0], pair.left.shape[1]),
         threads=threads,
-        besides_network=_timing(besides),
-        network=_timing([m["network"] for m in measured]),
+        besides_network=summarise(besides),
+        network=summarise([m["network"] for m in measured]),
         parts=_parts(pstats.Stats(profiler)),
         machine=machine,
     )
-
-
-def _timing(ms: list[float]) -> Timing:
-    first, median, third = (round(float(v), 1) for v in np.percentile(ms, [25, 50, 75]))
-    return Timing(median, (first, third), [round(value, 1) for value in ms])
 
 
 def _parts(stats: pstats.Stats) -> list[Part]:

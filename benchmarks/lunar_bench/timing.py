@@ -1,4 +1,4 @@
-"""Times of several things that do the same job, interleaved.
+"""Running several things that do the same job in turn.
 
 A shared machine drifts by tens of per cent over minutes. Two programs timed one after the other
 compare the minutes; timed in turn, round by round, they compare themselves.
@@ -7,24 +7,23 @@ compare the minutes; timed in turn, round by round, they compare themselves.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
-import msgspec
 import numpy as np
 
+from lunar_bench.statistics import Timing, summarise
 
-class Timing(msgspec.Struct, frozen=True):
-    """Wall-clock times of one candidate.
+T = TypeVar("T")
 
-    Attributes:
-        median_ms: Median over the rounds.
-        quartiles_ms: First and third quartile.
-        rounds_ms: Every round, in order.
-    """
+# Warm-up ends when the medians of two neighbouring windows of runs agree to this.
+_WINDOW = 3
+_STABLE = 0.05
 
-    median_ms: float
-    quartiles_ms: tuple[float, float]
-    rounds_ms: list[float]
+
+def in_turn(candidates: Sequence[T], number: int) -> Sequence[T]:
+    """The order of a round: it turns around each time, so that no one always goes first."""
+    return candidates[:: -1 if number % 2 else 1]
 
 
 def interleave(
@@ -39,24 +38,25 @@ def interleave(
     """
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(-warmup, rounds):
-        for name in list(candidates)[:: -1 if number % 2 else 1]:
+        for name in in_turn(list(candidates), number):
             begin = time.perf_counter()
             candidates[name]()
             if number >= 0:
                 times[name].append(1e3 * (time.perf_counter() - begin))
-    return {name: _summary(ms) for name, ms in times.items()}
+    return {name: summarise(ms) for name, ms in times.items()}
 
 
-def ratio(times: Mapping[str, Timing], name: str, reference: str) -> float:
-    """Median over rounds of one candidate's time over another's in the same round."""
-    a, b = times[name].rounds_ms, times[reference].rounds_ms
-    return float(np.median(np.array(a) / np.array(b)))
+def is_warm(ms: Sequence[float]) -> bool:
+    """Whether a series of times has settled: its last two windows of three runs agree to 5 %."""
+    if len(ms) < 2 * _WINDOW:
+        return False
+    last, before = np.median(ms[-_WINDOW:]), np.median(ms[-2 * _WINDOW : -_WINDOW])
+    return bool(abs(last - before) <= _STABLE * before)
 
 
-def _summary(ms: list[float]) -> Timing:
-    first, median, third = np.percentile(ms, [25, 50, 75])
-    return Timing(
-        round(float(median), 2),
-        (round(float(first), 2), round(float(third), 2)),
-        [round(value, 2) for value in ms],
-    )
+def rounds_until(seconds: float, least: int, clock: Callable[[], float]) -> Iterator[int]:
+    """Number rounds until the time is up, at least so many."""
+    end, number = clock() + seconds, 0
+    while number < least or clock() < end:
+        yield number
+        number += 1

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lunar_bench.known_pairs import KnownPair
+from lunar_bench.run_record import read_run
+from lunar_runtime import default_bundle_path
 from lunar_runtime.cameras import Intrinsics, pixel_rays
 
 DATA = Path(os.environ.get("LUNAR_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
@@ -34,3 +38,59 @@ def tilted_pair() -> KnownPair:
     return KnownPair(
         "tilted", left, right, depth.astype(np.float32), camera, camera, right_from_left
     )
+
+
+@pytest.fixture(scope="session")
+def failed_bundle(tmp_path_factory):
+    """S0, its manifest saying that it did not pass its gate."""
+    folder = tmp_path_factory.mktemp("bundles") / "s0-failed"
+    shutil.copytree(default_bundle_path(), folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["gate"] = "failed"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory):
+    """Two pairs of files, of which the second cannot be read."""
+    import cv2
+    import numpy as np
+
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        image = cv2.GaussianBlur(rng.integers(0, 256, (300, 300), dtype=np.uint8), (0, 0), 2)
+        cv2.imwrite(str(folder / f"im_{number}.png"), image)
+    (folder / "im_3.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory, failed_bundle, pairs):
+    """The folder of a run of two bundles and a baseline, made by the command line."""
+    from lunar_bench import part_times, roofline
+    from lunar_bench.cli import main
+
+    out = tmp_path_factory.mktemp("run") / "out"
+    arguments = [str(default_bundle_path()), str(failed_bundle), "--baseline", "onnxruntime"]
+    arguments += ["--pairs", str(pairs), "--refine", "off", "--iterations", "5", "--warmup", "0.1"]
+    arguments += ["--starts", "0", "--deadline-ms", "1e9", "--threads", "1", "--out", str(out)]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.setattr(roofline, "_LEAST_SECONDS", 0.05)  # nobody looks at the peaks
+        patch.setattr(part_times, "_MOST_RUNS", 2)
+        main(arguments)
+    assert stop.value.code == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def record(run_folder):
+    """That run, with a start measured beforehand: a second of work is enough for all tests."""
+    import msgspec
+    from lunar_bench.footprint import Start
+
+    run = read_run(run_folder)
+    start = Start(cold_s=1.5, warm_s=[1.0], peak_rss_mib=200.0, peak_pss_mib=150.0)
+    first = msgspec.structs.replace(run.candidates[0], start=start)
+    return msgspec.structs.replace(run, candidates=[first, *run.candidates[1:]])

@@ -1,5 +1,9 @@
+import cv2
+import numpy as np
 import pytest
-from lunar_bench.footprint import measure_footprint
+from lunar_bench.baseline_once import baseline_arguments
+from lunar_bench.footprint import measure_baseline_start, measure_footprint, measure_start
+from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.errors import InputError
 
 
@@ -20,3 +24,36 @@ def test_folders_of_this_machine_are_not_in_the_result(tmp_path):
     assert measure_footprint(["--help", f"--rig={tmp_path}/rig.json"], 1).command.endswith(
         " --help rig.json"
     )
+
+
+def test_the_memory_of_the_measuring_process_is_not_counted():
+    ballast = np.ones(400 << 20, np.uint8)
+    # wait4() would tell at least this process's own peak.
+    assert measure_footprint(["--help"], 1).peak_rss_mib < 200
+    assert ballast[-1] == 1
+
+
+def test_a_start_is_cold_then_warm_and_its_memory_watched(tmp_path):
+    bundle = Bundle.open(default_bundle_path())
+    golden = bundle.golden()
+    for name in ("left", "right"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), getattr(golden, name))
+    files = [str(tmp_path / f"{name}.png") for name in ("left", "right")]
+    start = measure_start(bundle, [*files, "--refine", "off"], warm=1)
+    assert start.cold_s > 0
+    assert len(start.warm_s) == 1
+    weights_mib = bundle.model_path.stat().st_size / 2**20
+    # Pages that others have too count by a share in PSS, whole in RSS.
+    assert weights_mib < start.peak_pss_mib <= start.peak_rss_mib
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["left.png", "right.png"]
+
+
+def test_a_baseline_is_started_afresh_too():
+    bundle = Bundle.open(default_bundle_path())
+    arguments = baseline_arguments("onnxruntime", bundle, "cpu", 1, None)
+    start = measure_baseline_start(bundle, arguments)
+    assert start.peak_rss_mib > bundle.model_path.stat().st_size / 2**20
+    assert (start.warm_s, start.peak_pss_mib) == ([], None)
+    arguments = baseline_arguments("onnxruntime", bundle, "quantum", 1, None)
+    with pytest.raises(InputError, match="the command to measure failed"):
+        measure_baseline_start(bundle, arguments)

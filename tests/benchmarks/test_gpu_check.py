@@ -41,7 +41,7 @@ def test_what_ran_is_measured_against_eager(report):
     eager = case.measured["eager fp32"]
     assert (eager.over_eager, eager.mean_relative_error) == (1.0, 0.0)
     assert all(len(m.timing.rounds_ms) == 2 for m in case.measured.values())
-    assert all(m.p99_ms >= m.timing.median_ms for m in case.measured.values())
+    assert all(m.timing.p99_ms is None for m in case.measured.values())
 
 
 def test_what_did_not_run_says_why(report):

@@ -1,0 +1,174 @@
+"""`lunar-bench run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+_INTERRUPTED = 130
+_BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
+
+
+@click.command()
+@click.argument("bundles", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "onnxruntime", "tensorrt", "tensorrt-rtx"]),
+    default="auto",
+    show_default=True,
+    help="As lunar-infer's, for every bundle.",
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of each candidate.")
+@click.option(
+    "--pairs",
+    type=click.Path(path_type=Path),
+    help="Images: a folder or CSV file, as for lunar-infer.  [default: the first bundle's golden "
+    "pair]",
+)
+@click.option(
+    "--refine", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True
+)
+@click.option("--network-only", is_flag=True, help="Leave out geometry and writing.")
+@click.option(
+    "--baseline",
+    "baselines",
+    type=click.Choice(_BASELINES),
+    multiple=True,
+    help="Also run, in turn with the bundles: the bundle's network in PyTorch with all its outputs "
+    "(eager) or the bundle's (eager-same), the teacher in PyTorch, the bundle's graph in ONNX "
+    "Runtime as it comes, or in OpenVINO. Several are allowed.",
+)
+@click.option(
+    "--ckpt",
+    type=click.Path(path_type=Path),
+    help="Weights of the eager baselines.  [default: random ones; time does not depend on them]",
+)
+@click.option("--iterations", type=click.IntRange(1), help="Rounds.")
+@click.option(
+    "--duration", type=float, help="Seconds, all candidates together.  [default: 30; 5 rounds]"
+)
+@click.option("--sustained", type=float, metavar="MIN", help="A long run: drift and memory slope.")
+@click.option("--deadline-ms", type=float, help="Count the runs that take longer.")
+@click.option(
+    "--warmup",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="Seconds at most; 0: only the first run, which belongs to loading.",
+)
+@click.option(
+    "--starts",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Warm starts in a fresh process, besides the cold one and the one whose memory is "
+    "watched; 0: none of them.",
+)
+@click.option("--roofline/--no-roofline", default=True, help="FLOPs, bytes and peaks.")
+@click.option(
+    "--accuracy",
+    "accuracies",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Saved by `lunar-bench accuracy`, with some of the bundles: for the plot of accuracy "
+    "against time.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for JSON, Markdown, plots.")
+@click.option("--overwrite", is_flag=True, help="Replace the results that are there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def run(
+    bundles: tuple[Path, ...],
+    backend: str,
+    device: str,
+    threads: int | None,
+    pairs: Path | None,
+    refine: str,
+    network_only: bool,
+    baselines: tuple[str, ...],
+    ckpt: Path | None,
+    iterations: int | None,
+    duration: float | None,
+    sustained: float | None,
+    deadline_ms: float | None,
+    warmup: float,
+    starts: int,
+    roofline: bool,
+    accuracies: tuple[Path, ...],
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> int:
+    """Measure BUNDLES and baselines in turn: time of every stage, start, memory, energy.
+
+    Ctrl-C ends the run early; what was measured is kept, marked partial.
+
+    Exit codes: 0 done, 2 wrong usage, 3 unusable bundle or images, 4 backend or device missing,
+    130 interrupted.
+    """
+    if sum(given is not None for given in (iterations, duration, sustained)) > 1:
+        raise click.UsageError("Give one of --iterations, --duration and --sustained.")
+    for name, value in (("duration", duration), ("sustained", sustained)):
+        if value is not None and value <= 0:
+            raise click.UsageError(f"--{name} {value:g}: needs to be positive.")
+    if ckpt is not None and not {"eager", "eager-same"} & set(baselines):
+        raise click.UsageError("--ckpt is for --baseline eager and eager-same.")
+    if backend.startswith("tensorrt") and device == "cpu":
+        raise click.UsageError(f"--backend {backend} runs on the GPU; leave --device cpu out.")
+    from lunar_runtime import Bundle
+
+    from lunar_bench.accuracy_points import read_accuracy
+    from lunar_bench.entries import RunOptions
+    from lunar_bench.report_files import check_report_folder, write_report
+    from lunar_bench.run_record import encode_run
+    from lunar_bench.side_by_side import run_side_by_side
+    from lunar_bench.tables import markdown
+
+    if out is not None:
+        check_report_folder(out, overwrite=overwrite)
+    points = [point for path in accuracies for point in read_accuracy(path)]
+    opened = [Bundle.open(path) for path in bundles]
+    options = RunOptions(
+        backend=backend,
+        device=device,
+        threads=threads,
+        pairs=pairs,
+        refine=refine,  # type: ignore[arg-type]  # click has checked it
+        network_only=network_only,
+        baselines=tuple(dict.fromkeys(baselines)),
+        checkpoint=ckpt,
+        iterations=iterations,
+        duration_s=30.0 if duration is None else duration,
+        sustained_min=sustained,
+        deadline_ms=deadline_ms,
+        warmup_s=warmup,
+        starts=starts,
+        roofline=roofline,
+    )
+    # Results of every round are written to the disk that the report goes to.
+    scratch = None if out is None else next(p for p in out.resolve().parents if p.is_dir())
+    with _progress() as tell:
+        record = run_side_by_side(opened, options, accuracy=points, scratch=scratch, tell=tell)
+    if out is not None:
+        missing = write_report(record, out, overwrite=overwrite)
+        if missing:
+            click.echo(f"lunar-bench: {missing}", err=True)
+    click.echo(encode_run(record).decode() if as_json else markdown(record), nl=False)
+    return _INTERRUPTED if record.status == "partial" else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("opening") as status:
+        yield status.update

@@ -1,0 +1,103 @@
+"""Regression detection on runs whose change is known."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from lunar_bench.cli import main
+from lunar_bench.regressions import compare_runs, describe
+from lunar_bench.run_record import write_run
+from lunar_bench.statistics import summarise
+from lunar_runtime.errors import InputError
+
+
+@pytest.fixture
+def made(record):
+    """A run whose first bundle has given inference times and memory."""
+
+    def make(times, rss=200.0, **changes):
+        first = record.candidates[0]
+        start = msgspec.structs.replace(first.start, peak_rss_mib=rss, peak_pss_mib=None)
+        candidate = msgspec.structs.replace(
+            first, stages={"inference": summarise(list(times))}, start=start
+        )
+        return msgspec.structs.replace(record, candidates=[candidate], **changes)
+
+    return make
+
+
+def times(seed, factor=1.0, count=60):
+    return factor * np.random.default_rng(seed).lognormal(3, 0.1, count)
+
+
+def verdicts(found):
+    return {change.figure: change.verdict for change in found.changes}
+
+
+def test_ten_per_cent_more_time_is_a_regression(made):
+    found = compare_runs(made(times(1)), made(times(2, 1.1)))
+    assert verdicts(found) == {"inference": "REGRESSION", "peak RSS": "same"}
+    assert found.regressed
+
+
+def test_the_same_distribution_is_no_regression(made):
+    assert not any(
+        compare_runs(made(times(seed)), made(times(seed + 100))).regressed for seed in range(40)
+    )
+
+
+def test_a_significant_change_within_the_tolerance_is_none(made):
+    first, second = made(times(1, 1.0, 3000)), made(times(2, 1.03, 3000))
+    assert verdicts(compare_runs(first, second))["inference"] == "same"
+    assert compare_runs(first, second, tolerance=0.01).regressed
+
+
+def test_a_large_change_in_few_noisy_runs_is_none(made):
+    assert not compare_runs(made([20.0, 30.0, 25.0]), made([28.0, 35.0, 24.0])).regressed
+
+
+def test_what_got_faster_is_an_improvement(made):
+    found = compare_runs(made(times(1)), made(times(2, 0.8)))
+    assert verdicts(found)["inference"] == "improvement"
+    assert not found.regressed
+
+
+def test_a_change_that_nobody_notices_is_none_and_nothing_divides_by_zero(made):
+    first, second = made(times(1, 1e-4)), made(times(2, 3e-4))
+    found = compare_runs(first, second)
+    assert found.changes[0].p_value < 1e-6
+    assert verdicts(found)["inference"] == "same"
+    found = compare_runs(made([0.0] * 30), made([1.0] * 30))
+    assert verdicts(found)["inference"] == "REGRESSION"
+    assert "+inf%" in describe(found)
+
+
+def test_memory_is_judged_by_the_tolerance(made):
+    found = compare_runs(made(times(1)), made(times(1), rss=220.0))
+    assert verdicts(found) == {"inference": "same", "peak RSS": "REGRESSION"}
+
+
+def test_other_machines_and_settings_are_said(made, record):
+    machine = msgspec.structs.replace(record.machine, processor="Another")
+    settings = msgspec.structs.replace(record.settings, threads=7)
+    found = compare_runs(made(times(1)), made(times(1), machine=machine, settings=settings))
+    said = "\n".join(found.warnings)
+    assert "different machines: processor" in said
+    assert "different settings: threads" in said
+
+
+def test_runs_without_a_common_candidate_are_refused(made, record):
+    other = msgspec.structs.replace(record.candidates[0], name="other")
+    with pytest.raises(InputError, match="no candidate in common"):
+        compare_runs(made(times(1)), msgspec.structs.replace(record, candidates=[other]))
+
+
+def test_the_command_exits_6_for_a_regression_and_0_without(made, tmp_path, capsys):
+    write_run(made(times(1)), tmp_path / "a.json")
+    write_run(made(times(2, 1.2)), tmp_path / "b.json")
+    for pair, code in ((("a", "b"), 6), (("a", "a"), 0), (("b", "a"), 0)):
+        with pytest.raises(SystemExit) as stop:
+            main(["compare", *(str(tmp_path / f"{name}.json") for name in pair)])
+        assert stop.value.code == code
+        assert ("REGRESSION" in capsys.readouterr().out) == (code == 6)
