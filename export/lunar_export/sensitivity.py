@@ -1,0 +1,94 @@
+"""Which layers cost slopes, and which are given back their precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from lunar_export.layers import weight_layers
+from lunar_export.pairs import EvaluationPair
+from lunar_export.ranges import ActivationRanges
+from lunar_export.reduce import Recipe, reduce_precision
+from lunar_export.run_graph import run_graph
+from lunar_export.slope_error import SlopeError, SlopeReference
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What reducing one module alone does.
+
+    Attributes:
+        module: As in `dec_blocks.0.attn.qkv`, for both images.
+        shift_deg: Slope shift, degrees.
+        miss_increase: Largest increase of the hazard-miss, at any threshold.
+    """
+
+    module: str
+    shift_deg: float
+    miss_increase: float
+
+    @property
+    def cost(self) -> float:
+        """Both in one number, as the INT8 gate weighs them: 0.5° is as bad as 0.5 points."""
+        return max(self.shift_deg, 100 * self.miss_increase)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Where choices are measured: a few pairs that the gate does not use.
+
+    Attributes:
+        model: The FP32 graph.
+        ranges: Measured on it.
+        pairs: Which pairs.
+        reference: What the FP32 student gives on them.
+        fp32: How good that is.
+    """
+
+    model: onnx.ModelProto
+    ranges: ActivationRanges
+    pairs: Sequence[EvaluationPair]
+    reference: SlopeReference
+    fp32: SlopeError
+
+    def measure(self, recipe: Recipe) -> SlopeError:
+        """Reduce the graph so, and run it."""
+        model = reduce_precision(self.model, self.ranges, recipe).model
+        return self.reference.measure(run_graph(model, self.pairs))
+
+
+def modules(model: onnx.ModelProto) -> list[str]:
+    """Of every layer with weights, once each, in the graph's order."""
+    return list(dict.fromkeys(layer.module for layer in weight_layers(model)))
+
+
+def rank_modules(
+    tuning: Tuning, recipe: Recipe, each: Callable[[], None] = lambda: None
+) -> list[Sensitivity]:
+    """Reduce every module alone and measure, worst first.
+
+    Args:
+        tuning: What to measure on.
+        recipe: How; what it keeps is left out.
+        each: Called after every module.
+    """
+    everything = modules(tuning.model)
+    found = []
+    for module in everything:
+        if module not in recipe.kept:
+            alone = recipe.keeping([other for other in everything if other != module])
+            error = tuning.measure(alone)
+            found.append(Sensitivity(module, error.shift_deg, _increase(error, tuning.fp32)))
+        each()
+    return sorted(found, key=lambda s: s.cost, reverse=True)
+
+
+def _increase(error: SlopeError, fp32: SlopeError) -> float:
+    rises = [
+        after - before
+        for hazard, before in fp32.miss.items()
+        if before is not None and (after := error.miss[hazard]) is not None
+    ]
+    return max(rises, default=0.0)
