@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class ExportOptions:
     outputs: Outputs = Outputs.BOTH
     height: int = 512
     width: int = 512
-    precision: PrecisionOptions = PrecisionOptions()
+    precision: PrecisionOptions = field(default_factory=PrecisionOptions)
 
     def check(self, student: Student | None = None) -> None:
         """Refuse what cannot be done.

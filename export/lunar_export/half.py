@@ -1,8 +1,8 @@
 """FP16 for a graph, with FP32 islands where FP16 would lose what matters.
 
-Written with onnx alone: onnxruntime.transformers.float16 picks its islands by operator type for the
-whole graph and casts at each of them; here an island is chosen by what it computes and by the ranges
-that were measured, and neighbours in one precision share no cast.
+Written with onnx alone: onnxruntime.transformers.float16 picks its islands by operator type for
+the whole graph and casts at each of them; here an island is chosen by what it computes and by the
+ranges that were measured, and neighbours in one precision share no cast.
 """
 
 from __future__ import annotations
@@ -143,13 +143,15 @@ class _Converter:
 
     def _note_types(self) -> None:
         """Which computed tensors are floating-point, and of which precision."""
-        byte = {value.name for value in self.graph.input}
+        for value in self.graph.input:
+            if value.type.tensor_type.elem_type == TensorProto.FLOAT:
+                self.is_half[value.name] = False
         for node in self.graph.node:
             if node.op_type == "QuantizeLinear":
                 continue
             whole = node.name in self.keep
             for name in node.output:
-                if name and name not in byte:
+                if name:
                     self.is_half[name] = not whole
 
     def _as(self, name: str, half: bool) -> str:

@@ -2,8 +2,8 @@
 
 TensorRT quantises a layer whose inputs are all dequantised, and keeps INT8 between layers by
 itself. ONNX Runtime's CPU kernels differ from operator to operator: an integer convolution
-(QLinearConv) needs its output and its bias quantised too, an integer matrix product with floating-point output
-(MatMulIntegerToFloat) only its inputs.
+(QLinearConv) needs its output and its bias quantised too, an integer matrix product with
+floating-point output (MatMulIntegerToFloat) only its inputs.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ class Placement:
         layers: Whose activation and weights are.
         outputs: Tensors that are quantised where they are made, for all who read them.
         integer_bias: Store a layer's own bias as int32 in the scale of its products.
+        unsigned: Store activations as uint8: with zero-point 128, or 0 and twice the levels where a
+            Relu made them.
         kept: Layers that stay as they are -> why, in words.
     """
 
     layers: tuple[Layer, ...]
     outputs: frozenset[str]
     integer_bias: bool
+    unsigned: bool
     kept: dict[str, str]
 
     def tensors(self) -> list[str]:
@@ -65,17 +68,25 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
             reasons.setdefault(layer.node, "sensitivity")
     chosen = tuple(layer for layer in layers if layer.node not in reasons)
     if target == "tensorrt":
-        return Placement(chosen, frozenset(), integer_bias=False, kept=reasons)
-    convolutions = frozenset(layer.output for layer in chosen if layer.kind == "Conv")
-    return Placement(chosen, convolutions, integer_bias=True, kept=reasons)
+        return Placement(chosen, frozenset(), integer_bias=False, unsigned=False, kept=reasons)
+    outputs = frozenset(_made(model, layer) for layer in chosen if layer.kind == "Conv")
+    return Placement(chosen, outputs, integer_bias=True, unsigned=True, kept=reasons)
 
 
 def measured_tensors(model: onnx.ModelProto) -> list[str]:
     """Every activation that some placement may quantise: what ranges are collected of."""
     names: list[str] = []
     for layer in weight_layers(model):
-        names += [layer.data, layer.output]
+        names += [layer.data, layer.output, _made(model, layer)]
     return list(dict.fromkeys(names))
+
+
+def _made(model: onnx.ModelProto, layer: Layer) -> str:
+    """What a convolution gives: behind its Relu, where nothing else reads it."""
+    readers = [node for node in model.graph.node if layer.output in node.input]
+    if len(readers) == 1 and readers[0].op_type == "Relu":
+        return str(readers[0].output[0])
+    return layer.output
 
 
 def _kept_by_rule(model: onnx.ModelProto, layers: list[Layer]) -> dict[str, str]:

@@ -32,7 +32,7 @@ from lunar_export.placement import Target, measured_tensors
 from lunar_export.progress import Progress
 from lunar_export.ranges import collect_ranges
 from lunar_export.records import opset
-from lunar_export.reduce import Precision, Recipe
+from lunar_export.reduce import Precision, Recipe, Reduced
 from lunar_export.run_graph import compare_latency, run_bundle, run_graph
 from lunar_export.sensitivity import Tuning
 from lunar_export.slope_error import SlopeError, SlopeReference
@@ -164,7 +164,7 @@ def reduce_export(
     lowered = lower_precision(
         tuning,
         Recipe(options.precision, options.target, _METHODS.get(options.method, "minmax")),
-        lambda candidate: reference.measure(run_graph(candidate.model, fp32.pairs)),
+        lambda candidate: reference.measure(run_graph(candidate, options.target, fp32.pairs)),
         without_loss,
         choose_method=options.precision == "int8" and options.method == "auto",
         always_rank=options.plot is not None,
@@ -187,7 +187,9 @@ def reduce_export(
         ),
     )
     draft = write_bundle(work / "reduced draft", manifest, content)
-    gate, tolerances = _judge(fp32, draft, options, reference, without_loss, progress)
+    gate, tolerances = _judge(
+        fp32, draft, lowered.reduced, options, reference, without_loss, progress
+    )
     manifest = msgspec.structs.replace(
         manifest,
         gate="failed" if gate.failures else "passed",
@@ -209,14 +211,18 @@ def reduce_export(
 def _judge(
     fp32: Fp32Export,
     draft: Bundle,
+    reduced: Reduced,
     options: PrecisionOptions,
     reference: SlopeReference,
     without_loss: SlopeError,
     progress: Progress,
 ) -> tuple[GateRecord, dict[str, float]]:
     progress.begin("judging", len(fp32.pairs))
-    outputs = run_bundle(draft, fp32.pairs, progress.step)
     latency: Latency | None = None
+    if options.target == "cpu":
+        outputs = run_bundle(draft, fp32.pairs, progress.step)
+    else:
+        outputs = run_graph(reduced, options.target, fp32.pairs, progress.step)
     if options.target == "cpu":
         progress.begin("timing")
         latency = compare_latency(fp32.bundle, draft, fp32.pairs[0])

@@ -44,7 +44,7 @@ def quantise(
     quantised = onnx.ModelProto()
     quantised.CopyFrom(model)
     raise_opset(quantised)
-    work = _Quantiser(quantised, thresholds, half_scales)
+    work = _Quantiser(quantised, thresholds, half_scales, placement.unsigned)
     for layer in placement.layers:
         work.add_layer(layer, placement.integer_bias)
     work.rewire(placement)
@@ -58,14 +58,30 @@ def raise_opset(model: onnx.ModelProto) -> None:
             opset.version = max(opset.version, OPSET)
 
 
+def positive_tensors(model: onnx.ModelProto) -> set[str]:
+    """What a Relu made, also where it was only moved about since."""
+    positive: set[str] = set()
+    for node in model.graph.node:
+        moved = node.op_type in ("Split", "Transpose", "Reshape", "Slice", "Resize")
+        if node.op_type == "Relu" or (moved and node.input[0] in positive):
+            positive.update(node.output)
+    return positive
+
+
 class _Quantiser:
     def __init__(
-        self, model: onnx.ModelProto, thresholds: Mapping[str, float], half_scales: bool
+        self,
+        model: onnx.ModelProto,
+        thresholds: Mapping[str, float],
+        half_scales: bool,
+        unsigned: bool,
     ) -> None:
         self.graph = model.graph
         self.values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.thresholds = thresholds
         self.half = half_scales
+        self.unsigned = unsigned
+        self.positive = positive_tensors(model) if unsigned else set()
         self.before: list[onnx.NodeProto] = []  # weights' DQ: they read nothing but constants
         self.weights: dict[tuple[str, int], tuple[str, NDArray[np.float32]]] = {}
         self.inputs: dict[tuple[str, int], str] = {}  # (node, input) -> what it reads instead
@@ -84,6 +100,9 @@ class _Quantiser:
         """Put Q and DQ behind the tensors that are quantised and let the layers read them."""
         wanted = set(placement.tensors())
         nodes: list[onnx.NodeProto] = list(self.before)
+        for value in self.graph.input:
+            if value.name in wanted:
+                nodes += self._pair(value.name)
         for node in self.graph.node:
             for i, name in enumerate(node.input):
                 name = self.inputs.get((node.name, i), name)
@@ -104,7 +123,8 @@ class _Quantiser:
     def _pair(self, name: str) -> list[onnx.NodeProto]:
         scale, zero = f"{name}/scale", f"{name}/zero"
         self._store(scale, self._scale(name))
-        self._store(zero, np.int8(0))
+        zero_point = np.uint8(0 if name in self.positive else 128) if self.unsigned else np.int8(0)
+        self._store(zero, zero_point)
         stored = f"{name}/quantised"
         return [
             helper.make_node(
@@ -135,7 +155,8 @@ class _Quantiser:
         return self.weights[key]
 
     def _scale(self, name: str) -> NDArray[np.float32]:
-        return self._representable(np.array(self.thresholds[name] / LEVELS))
+        levels = 2 * LEVELS + 1 if name in self.positive else LEVELS
+        return self._representable(np.array(self.thresholds[name] / levels))
 
     def _representable(self, scale: NDArray[np.float64]) -> NDArray[np.float32]:
         if not self.half:

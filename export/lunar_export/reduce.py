@@ -8,6 +8,7 @@ from typing import Literal
 
 import onnx
 
+from lunar_export.emulate import emulate_half
 from lunar_export.half import islands, to_half
 from lunar_export.placement import Placement, Target, place
 from lunar_export.qdq import quantise
@@ -45,10 +46,13 @@ class Reduced:
 
     Attributes:
         model: The graph.
+        emulated: A graph that computes on this machine's CPU what `model` does on its target, where
+            ONNX Runtime would compute something else; else `model` itself.
         kept: Layers that are of higher precision -> why.
     """
 
     model: onnx.ModelProto
+    emulated: onnx.ModelProto
     kept: dict[str, str]
 
 
@@ -61,10 +65,10 @@ def reduce_precision(model: onnx.ModelProto, ranges: ActivationRanges, recipe: R
         recipe: What to make.
     """
     kept: dict[str, str] = {}
-    made = model
+    made = emulated = model
     if recipe.precision == "int8":
         placement = place(model, recipe.target, recipe.kept)
-        made = _quantised(model, placement, ranges, recipe)
+        made = emulated = _quantised(model, placement, ranges, recipe)
         kept |= placement.kept
     if recipe.precision == "fp16" or (recipe.precision == "int8" and recipe.target == "tensorrt"):
         peaks = {name: seen.peak for name, seen in ranges.tensors.items()}
@@ -76,10 +80,11 @@ def reduce_precision(model: onnx.ModelProto, ranges: ActivationRanges, recipe: R
                 if node.name.rpartition("/")[0] in recipe.kept and node.name not in whole
             }
             kept = {name: why for name, why in whole.items() if why != "behind the last layer"}
+        emulated = emulate_half(made, whole)
         made = to_half(made, whole)
     if recipe.target == "cpu":
-        made = rewrite_for_cpu(made)
-    return Reduced(made, kept)
+        made = emulated = rewrite_for_cpu(made)
+    return Reduced(made, emulated, kept)
 
 
 def _quantised(

@@ -55,8 +55,8 @@ class Tuning:
 
     def measure(self, recipe: Recipe) -> SlopeError:
         """Reduce the graph so, and run it."""
-        model = reduce_precision(self.model, self.ranges, recipe).model
-        return self.reference.measure(run_graph(model, self.pairs))
+        reduced = reduce_precision(self.model, self.ranges, recipe)
+        return self.reference.measure(run_graph(reduced, recipe.target, self.pairs))
 
 
 def modules(model: onnx.ModelProto) -> list[str]:

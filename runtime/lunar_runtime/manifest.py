@@ -308,6 +308,15 @@ def decode(text: bytes, path: Path | str = MANIFEST_NAME) -> Manifest:
     return manifest
 
 
+def gate_warning(manifest: Manifest) -> str | None:
+    """What whoever uses a bundle that failed its gate has to know; None for one that passed."""
+    if manifest.gate == "passed":
+        return None
+    reasons = manifest.reduction.gate.failures if manifest.reduction else ()
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"it did not pass the accuracy gate of its export{why}"
+
+
 def check_file_name(name: str) -> str | None:
     """Why `name` may not name a file of a bundle; None if it may.
 
