@@ -8,31 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from lunar_calib.calibration_set import CalibrationPair, CalibrationSet, content_digest
 from lunar_calib.geometry import sample_spec
 from lunar_calib.renderer import render_pair
 from lunar_runtime.errors import InputError
 from lunar_runtime.preprocess import prepare
 from numpy.typing import NDArray
 
-from lunar_export.pairs import EvaluationPair
+from lunar_export.pairs import EvaluationPair, real_originals
 
 DEFAULT_COUNT = 24
 FEWEST = 2
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A pair as the network sees it.
-
-    Attributes:
-        name: To say which one is wrong.
-        left: (H, W) uint8.
-        right: (H, W) uint8.
-    """
-
-    name: str
-    left: NDArray[np.uint8]
-    right: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,7 @@ class Calibration:
         source: In words.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[CalibrationPair, ...]
     digest: str
     source: str
 
@@ -53,11 +39,7 @@ class Calibration:
 def default_calibration(height: int, width: int, count: int = DEFAULT_COUNT) -> Calibration:
     """Rendered pairs of every geometry, always the same."""
     pairs = tuple(_rendered(height, width, count))
-    digest = hashlib.sha256()
-    for pair in pairs:
-        digest.update(pair.left.tobytes())
-        digest.update(pair.right.tobytes())
-    return Calibration(pairs, digest.hexdigest(), f"{count} rendered pairs")
+    return Calibration(pairs, content_digest(pairs), f"{count} rendered pairs")
 
 
 def open_calibration(path: Path, height: int, width: int) -> Calibration:
@@ -66,23 +48,27 @@ def open_calibration(path: Path, height: int, width: int) -> Calibration:
     Raises:
         InputError: It is damaged, foreign or not there.
     """
-    from lunar_calib.calibration_set import CalibrationSet
-
     found = CalibrationSet.open(path)
-    pairs = tuple(Pair(pair.name, pair.left, pair.right) for pair in found.pairs(height, width))
+    for source, images in real_originals():
+        if any(found.holds(image) for image in images):
+            raise InputError(
+                f"--calib {path}: holds an image of the gate's {source} pair, and the gate may only "
+                "see what calibrated nothing; make the set without it"
+            )
+    pairs = tuple(found.pairs(height, width))
     return Calibration(pairs, found.digest, f"{len(pairs)} pairs of {path.name}")
 
 
-def _rendered(height: int, width: int, count: int) -> Iterator[Pair]:
+def _rendered(height: int, width: int, count: int) -> Iterator[CalibrationPair]:
     for seed in range(count):
         rendered = render_pair(sample_spec(seed, max(height, width)))
         left, right = (
             prepare(view.image, height, width)[0] for view in (rendered.left, rendered.right)
         )
-        yield Pair(f"rendered {seed}", left, right)
+        yield CalibrationPair(f"rendered {seed}", left, right)
 
 
-def check_calibration(pairs: Sequence[Pair], held_out: Sequence[EvaluationPair]) -> None:
+def check_calibration(pairs: Sequence[CalibrationPair], held_out: Sequence[EvaluationPair]) -> None:
     """Refuse pairs that no range can be measured on, or that the gate measures with.
 
     Args:

@@ -69,13 +69,6 @@ def rendered_pairs(
 ) -> list[EvaluationPair]:
     """So many pairs of each geometry in turn, with their depth; always the same."""
     pairs = []
-<<<<<<< HEAD
-    for seed, kind in enumerate(GeometryKind, FIRST_EVALUATION_SEED):
-        rendered = render_pair(sample_spec(seed, max(height, width), kind=kind))
-        images = (rendered.left.image, rendered.right.image)
-        left, right = (prepare(image, height, width)[0] for image in images)
-        pairs.append(EvaluationPair(f"rendered {kind.value}", left, right))
-=======
     kinds = list(GeometryKind)
     for number in range(per_kind * len(kinds)):
         kind = kinds[number % len(kinds)]
@@ -85,7 +78,6 @@ def rendered_pairs(
         camera = mapping.to_network(Intrinsics.from_matrix(rendered.left.intrinsics))
         depth = _crop(rendered.left.depth_m, mapping)
         pairs.append(EvaluationPair(f"rendered {kind.value}", left, right, depth, camera))
->>>>>>> fe16648 (feat(export): FP16 and INT8 with a gate on slopes, for CPU and TensorRT)
     return pairs
 
 
@@ -97,15 +89,21 @@ def describe(pairs: Sequence[EvaluationPair]) -> str:
 
 def real_pairs(height: int, width: int) -> list[EvaluationPair]:
     """Those of `REAL_PAIRS` that exist under LUNAR_DATA, by default ../shared/data."""
+    return [
+        EvaluationPair(source, *(prepare(image, height, width)[0] for image in images))
+        for source, images in real_originals()
+    ]
+
+
+def real_originals() -> list[tuple[str, list[NDArray[np.uint8]]]]:
+    """Source and the two images, of any size, of every real pair that is at hand."""
     beside_repository = Path(__file__).parents[3] / "shared" / "data"
     folder = Path(os.environ.get("LUNAR_DATA", beside_repository))
-    pairs = []
-    for source, place, pattern in REAL_PAIRS:
-        files = sorted((folder / place).glob(pattern))[:2]
-        if len(files) == 2:
-            left, right = (prepare(read_image(f).pixels, height, width)[0] for f in files)
-            pairs.append(EvaluationPair(source, left, right))
-    return pairs
+    found = [
+        (source, sorted((folder / place).glob(pattern))[:2])
+        for source, place, pattern in REAL_PAIRS
+    ]
+    return [(source, [read_image(f).pixels for f in files]) for source, files in found if files[1:]]
 
 
 def _crop(depth: NDArray[np.float32], mapping: FrameMapping) -> NDArray[np.float32]:

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from lunar_calib.calibration_set import CalibrationPair
 from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from lunar_export import weights
-from lunar_export.calibration import Pair
 from lunar_export.model_file import write_model
 
 BINS = 4096
@@ -110,7 +110,7 @@ class ActivationRanges:
 
 def collect_ranges(
     model: onnx.ModelProto,
-    pairs: Iterable[Pair],
+    pairs: Iterable[CalibrationPair],
     histograms: Sequence[str],
     work: Path,
     each: Callable[[], None] = lambda: None,
