@@ -52,8 +52,8 @@ def open_calibration(path: Path, height: int, width: int) -> Calibration:
     for source, images in real_originals():
         if any(found.holds(image) for image in images):
             raise InputError(
-                f"--calib {path}: holds an image of the gate's {source} pair, and the gate may only "
-                "see what calibrated nothing; make the set without it"
+                f"--calib {path}: holds an image of the gate's {source} pair, and the gate may "
+                "only see what calibrated nothing; make the set without it"
             )
     pairs = tuple(found.pairs(height, width))
     return Calibration(pairs, found.digest, f"{len(pairs)} pairs of {path.name}")

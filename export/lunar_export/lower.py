@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lunar_export.gate import accuracy_failures
 from lunar_export.progress import Progress
 from lunar_export.reduce import Recipe, Reduced, reduce_precision
-from lunar_export.sensitivity import Sensitivity, Tuning, modules, rank_modules
+from lunar_export.sensitivity import Sensitivity, Tuning, blocks, modules, rank_modules
 from lunar_export.slope_error import SlopeError
 from lunar_export.thresholds import METHODS
 
@@ -87,17 +87,17 @@ def lower_precision(
     failing = bool(accuracy_failures(recipe.precision, error, fp32))
     if always_rank or (failing and give_back):
         everything = modules(tuning.model)
-        progress.begin("measuring layers", len(everything))
+        progress.begin("measuring layers", len(blocks(everything)))
         ranking = rank_modules(tuning, recipe, progress.step)
         most = int(LARGEST_SHARE_KEPT * len(everything))
         waiting = list(ranking)
         while failing and give_back and waiting and len(recipe.kept) < most:
             worst = waiting.pop(0)
             progress.begin(f"giving back {len(recipe.kept) + 1}")
-            recipe = recipe.keeping([worst.module])
+            recipe = recipe.keeping(worst.modules)
             reduced = reduce_precision(tuning.model, tuning.ranges, recipe)
             error = judge(reduced)
             steps.append(error.shift_deg)
-            _log.info("%s given back: slopes shift by %.3f deg", worst.module, error.shift_deg)
+            _log.info("%s given back: slopes shift by %.3f deg", worst.name, error.shift_deg)
             failing = bool(accuracy_failures(recipe.precision, error, fp32))
     return Lowered(recipe, reduced, error, tuple(steps), tuple(ranking), tried)

@@ -38,13 +38,13 @@ def draw_decisions(lowered: Lowered, gate: GateRecord, path: Path) -> None:
     bars.barh(
         places,
         [entry.shift_deg for entry in ranking],
-        color=["tab:orange" if entry.module in kept else "tab:blue" for entry in ranking],
+        color=["tab:orange" if set(entry.modules) <= kept else "tab:blue" for entry in ranking],
     )
     for place, entry in zip(places, ranking, strict=True):
         bars.text(
             entry.shift_deg, place, f" miss {100 * entry.miss_increase:+.2f}", va="center", size=6
         )
-    bars.set_yticks(places, [entry.module for entry in ranking], size=7)
+    bars.set_yticks(places, [entry.name for entry in ranking], size=7)
     bars.invert_yaxis()
     bars.margins(x=0.12)
     bars.set_xlabel("slope shift of this module alone, deg (orange: given back; miss in points)")

@@ -14,18 +14,23 @@ from lunar_export.reduce import Recipe, reduce_precision
 from lunar_export.run_graph import run_graph
 from lunar_export.slope_error import SlopeError, SlopeReference
 
+# Blocks that shift slopes by less are not looked into: a tenth of what INT8 may.
+NEGLIGIBLE_DEG = 0.05
+
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What reducing one module alone does.
+    """What reducing one module, or a block of harmless ones, alone does.
 
     Attributes:
-        module: As in `dec_blocks.0.attn.qkv`, for both images.
+        name: As in `dec_blocks.0.attn.qkv`, or of a block `dec_blocks.0`; for both images.
+        modules: Which are reduced.
         shift_deg: Slope shift, degrees.
         miss_increase: Largest increase of the hazard-miss, at any threshold.
     """
 
-    module: str
+    name: str
+    modules: tuple[str, ...]
     shift_deg: float
     miss_increase: float
 
@@ -64,25 +69,50 @@ def modules(model: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys(layer.module for layer in weight_layers(model)))
 
 
+def blocks(names: Sequence[str]) -> dict[str, list[str]]:
+    """Modules by block: the path up to its first numbered part, as in `dec_blocks.0`."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_block(name), []).append(name)
+    return found
+
+
 def rank_modules(
     tuning: Tuning, recipe: Recipe, each: Callable[[], None] = lambda: None
 ) -> list[Sensitivity]:
-    """Reduce every module alone and measure, worst first.
+    """Reduce every block alone and measure; then every module of the blocks that cost something.
 
     Args:
         tuning: What to measure on.
         recipe: How; what it keeps is left out.
-        each: Called after every module.
+        each: Called after every block.
+
+    Returns:
+        Worst first; every module is in one of them.
     """
     everything = modules(tuning.model)
     found = []
-    for module in everything:
-        if module not in recipe.kept:
-            alone = recipe.keeping([other for other in everything if other != module])
-            error = tuning.measure(alone)
-            found.append(Sensitivity(module, error.shift_deg, _increase(error, tuning.fp32)))
+    for block, members in blocks([m for m in everything if m not in recipe.kept]).items():
+        whole = _alone(tuning, recipe, everything, block, members)
+        if len(members) == 1 or whole.cost < NEGLIGIBLE_DEG:
+            found.append(whole)
+        else:
+            found += [_alone(tuning, recipe, everything, name, [name]) for name in members]
         each()
     return sorted(found, key=lambda s: s.cost, reverse=True)
+
+
+def _alone(
+    tuning: Tuning, recipe: Recipe, everything: Sequence[str], name: str, members: Sequence[str]
+) -> Sensitivity:
+    error = tuning.measure(recipe.keeping([other for other in everything if other not in members]))
+    return Sensitivity(name, tuple(members), error.shift_deg, _increase(error, tuning.fp32))
+
+
+def _block(module: str) -> str:
+    first, *parts = module.split(".")
+    numbered = next((i for i, part in enumerate(parts) if part[-1:].isdigit()), len(parts))
+    return ".".join([first, *parts[: numbered + 1]])
 
 
 def _increase(error: SlopeError, fp32: SlopeError) -> float:

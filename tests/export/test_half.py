@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from lunar_export.emulate import emulate_half
 from lunar_export.half import islands, to_half
 from lunar_export.layers import Layer
 from lunar_export.placement import Placement
@@ -114,9 +115,28 @@ def test_the_numbers_are_those_of_fp32_to_a_few_steps_of_fp16():
     assert (got != want).any()
 
 
-def test_fp16_really_is_emulated_here_so_that_an_overflow_would_be_seen():
-    model = to_half(network(tensors={"w1": WEIGHTS["w1"] * 20_000}), {})
-    assert not np.isfinite(run(model, np.ones((2, 4), np.float32) * 10)).all()
+def test_what_overflows_in_fp16_overflows_in_the_emulation():
+    x = np.ones((2, 4), np.float32) * 10
+    large = network(tensors={"w1": WEIGHTS["w1"] * 20_000})
+    assert not np.isfinite(run(emulate_half(large, {}), x)).all()
+    assert np.isfinite(run(emulate_half(large, islands(large, {"a": 5e5})), x)).all()
+
+
+def test_the_emulation_rounds_every_value_and_constant_that_fp16_would_hold():
+    x = RNG.normal(size=(2, 4)).astype(np.float32)
+    keep = islands(network(), {})
+    model = emulate_half(network(), keep)
+    onnx.checker.check_model(model, full_check=True)
+    w1, w2, w3 = (WEIGHTS[name] for name in ("w1", "w2", "w3"))
+
+    def half(values):
+        return values.astype(np.float16).astype(np.float32)
+
+    a = half(x @ half(w1))
+    n = (a - a.mean(-1, keepdims=True)) / np.sqrt(a.var(-1, keepdims=True) + 1e-5)
+    d = half(half(n @ half(w2)) * np.float32(0.5))
+    # Where float32 sums in another order round to the next FP16 number: one step of 2^-11, few.
+    np.testing.assert_allclose(run(model, x), np.exp(d @ w3), rtol=2e-3)
 
 
 def test_q_and_dq_take_the_precision_of_the_layer_they_are_for():
