@@ -26,7 +26,9 @@ class GraphEdit:
         self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self._nodes: list[onnx.NodeProto] = list(model.graph.node)
         self._outputs = {value.name for value in model.graph.output}
-        self._index()
+        self._makers: dict[str, onnx.NodeProto] = {}
+        self._readers: dict[str, list[onnx.NodeProto]] = {}
+        self._add(self._nodes)
 
     @property
     def nodes(self) -> tuple[onnx.NodeProto, ...]:
@@ -39,7 +41,7 @@ class GraphEdit:
         return node if node is not None and node.op_type in operators else None
 
     def readers(self, tensor: str) -> list[onnx.NodeProto]:
-        """The nodes that read a tensor, in order."""
+        """The nodes that read a tensor."""
         return self._readers.get(tensor, [])
 
     def used_once(self, tensor: str) -> bool:
@@ -66,10 +68,14 @@ class GraphEdit:
         return free
 
     def replace(self, place: onnx.NodeProto, nodes: Sequence[onnx.NodeProto]) -> None:
-        """Put nodes where another one is."""
+        """Put nodes where another one is. Nodes that are in the graph are not to be changed."""
         at = next(i for i, node in enumerate(self._nodes) if node is place)
         self._nodes[at : at + 1] = nodes
-        self._index()
+        for name in place.output:
+            self._makers.pop(name, None)
+        for name in set(place.input):
+            self._readers[name] = [node for node in self._readers[name] if node is not place]
+        self._add(nodes)
 
     def finish(self) -> None:
         """Write the changed graph back, without what nothing reads."""
@@ -89,11 +95,10 @@ class GraphEdit:
         new = (name for name in self._constants if name in needed and name not in there)
         self._graph.initializer.extend(self._constants[name] for name in new)
 
-    def _index(self) -> None:
-        self._makers = {name: node for node in self._nodes for name in node.output}
-        self._readers: dict[str, list[onnx.NodeProto]] = {}
-        for node in self._nodes:
-            for name in dict.fromkeys(node.input):
+    def _add(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        for node in nodes:
+            self._makers.update((name, node) for name in node.output if name)
+            for name in set(node.input):
                 self._readers.setdefault(name, []).append(node)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnx
@@ -22,18 +24,30 @@ class Projection:
     product: onnx.NodeProto
     sum: onnx.NodeProto
 
-    def change(self, edit: GraphEdit, how: Callable[[Values], Values], suffix: str) -> None:
-        """Give it another weight (in, out) and bias (out,).
+    def change(
+        self, edit: GraphEdit, how: Callable[[Values], Values], suffix: str, output: str
+    ) -> list[onnx.NodeProto]:
+        """Take it out of the graph, and make another one.
 
         Args:
             edit: The graph.
-            how: New from old values, along the last axis.
+            how: New from old weight (in, out) and bias (out,), along the last axis.
             suffix: Of the new constants' names.
+            output: Name of what the new one gives.
+
+        Returns:
+            Its nodes, which are not in the graph yet.
         """
+        new = []
         for node in (self.product, self.sum):
             old = edit.constant(node.input[1])
             assert old is not None  # what makes it a projection
-            node.input[1] = edit.add_constant(f"{node.input[1]}_{suffix}", how(old))
+            changed = copy.deepcopy(node)
+            changed.input[1] = edit.add_constant(f"{node.input[1]}_{suffix}", how(old))
+            new.append(changed)
+            edit.replace(node, [])
+        new[1].output[0] = output
+        return new
 
 
 def find_projection(edit: GraphEdit, tensor: str) -> Projection | None:
@@ -60,9 +74,8 @@ def fold_gains(edit: GraphEdit) -> int:
         projection = find_projection(edit, node.input[0]) if gain is not None else None
         if gain is None or projection is None or gain.ndim != 1:
             continue
-        projection.change(edit, lambda values, gain=gain: values * gain, "scaled")
-        projection.sum.output[0] = node.output[0]
-        edit.replace(node, [])
+        scaled = partial(np.multiply, gain)
+        edit.replace(node, projection.change(edit, scaled, "scaled", node.output[0]))
         count += 1
     return count
 
@@ -90,6 +103,8 @@ def _parts(edit: GraphEdit, projection: Projection, split: onnx.NodeProto) -> li
     weight, bias = edit.constant(product.input[1]), edit.constant(total.input[1])
     assert weight is not None and bias is not None  # what makes it a projection
     number = len(split.output)
+    for node in (product, total):
+        edit.replace(node, [])
     nodes = []
     for i, output in enumerate(split.output):
         part = f"{product.output[0]}_part{i}"

@@ -146,7 +146,7 @@ def _paired(table: NDArray[np.generic]) -> bool:
 
 
 def _turned(edit: GraphEdit, part: _Heads, name: str, nodes: list[onnx.NodeProto]) -> str:
-    """The tensor of turned tokens; the node that makes it is appended.
+    """The tensor of turned tokens; the nodes that make it are appended.
 
     `RotaryEmbedding` pairs the channels of a head's first half with those of its second. RoPE-2D
     pairs a with b and c with d, so the projection gives a head's channels in the order a, c, b, d,
@@ -160,7 +160,7 @@ def _turned(edit: GraphEdit, part: _Heads, name: str, nodes: list[onnx.NodeProto
     columns = (np.arange(0, part.heads * head, head)[:, None] + order).ravel()
     projection = find_projection(edit, part.tokens)
     assert projection is not None  # `_heads` saw it
-    projection.change(edit, lambda values: values[..., columns], "turned")
+    changed = projection.change(edit, lambda values: values[..., columns], "turned", part.tokens)
     half = order[: head // 2]
     tables = [
         edit.add_constant(f"rope_{kind}_{len(cos)}x{head // 2}", table[:, half])
@@ -174,7 +174,7 @@ def _turned(edit: GraphEdit, part: _Heads, name: str, nodes: list[onnx.NodeProto
         f"{name}/RotaryEmbedding",
         domain=MICROSOFT,
     )
-    nodes.append(node)
+    nodes += [*changed, node]
     return node.output[0]
 
 

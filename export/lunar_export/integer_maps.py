@@ -1,0 +1,63 @@
+"""Feature maps that ONNX Runtime's CPU kernels keep in integers from one convolution to the next.
+
+An integer convolution wants integers in and out. Between two of them lie Relus, sums and
+interpolations; each has an integer kernel too, if what it reads and what it writes is quantised.
+Without that a map of 128 x 512 x 512 is written and read as float32 for every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from lunar_export.layers import Layer
+
+
+@dataclass(frozen=True)
+class IntegerMaps:
+    """What is quantised where it is made.
+
+    Attributes:
+        tensors: Feature maps.
+        scale_of: Map -> the map whose scale it has: interpolation stays between its inputs.
+    """
+
+    tensors: frozenset[str]
+    scale_of: dict[str, str]
+
+
+def integer_maps(model: onnx.ModelProto, layers: Sequence[Layer]) -> IntegerMaps:
+    """Follow the integers from the quantised convolutions on.
+
+    Args:
+        model: The graph.
+        layers: Those that are quantised.
+    """
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in dict.fromkeys(node.input):
+            readers.setdefault(name, []).append(node)
+    convolutions = {layer.node for layer in layers if layer.kind == "Conv"}
+    found: set[str] = set()
+    scale_of: dict[str, str] = {}
+    for node in model.graph.node:
+        output = node.output[0]
+        if node.name in convolutions:
+            found.add(behind_relu(output, readers))
+        elif node.op_type == "Add" and found.issuperset(node.input):
+            found.add(behind_relu(output, readers))
+        elif node.op_type in ("Relu", "Resize") and node.input[0] in found:
+            found.add(output)
+            if node.op_type == "Resize":
+                scale_of[output] = scale_of.get(node.input[0], node.input[0])
+    return IntegerMaps(frozenset(found), scale_of)
+
+
+def behind_relu(tensor: str, readers: dict[str, list[onnx.NodeProto]]) -> str:
+    """The Relu's output, where a Relu alone reads a tensor: one kernel does both."""
+    following = readers.get(tensor, [])
+    if len(following) == 1 and following[0].op_type == "Relu":
+        return str(following[0].output[0])
+    return tensor
