@@ -8,12 +8,13 @@ floating-point output (MatMulIntegerToFloat) only its inputs.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import onnx
 
+from lunar_export.integer_maps import integer_maps
 from lunar_export.layers import Layer, outermost, weight_layers
 
 Target = Literal["cpu", "tensorrt"]
@@ -33,6 +34,7 @@ class Placement:
         unsigned: Store activations as uint8: with zero-point 128, or 0 and twice the levels where a
             Relu made them.
         kept: Layers that stay as they are -> why, in words.
+        scale_of: Tensor -> the tensor whose scale and zero-point it shares.
     """
 
     layers: tuple[Layer, ...]
@@ -40,6 +42,7 @@ class Placement:
     integer_bias: bool
     unsigned: bool
     kept: dict[str, str]
+    scale_of: Mapping[str, str] = field(default_factory=dict)
 
     def tensors(self) -> list[str]:
         """Activations that need a scale."""
@@ -69,24 +72,17 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
     chosen = tuple(layer for layer in layers if layer.node not in reasons)
     if target == "tensorrt":
         return Placement(chosen, frozenset(), integer_bias=False, unsigned=False, kept=reasons)
-    outputs = frozenset(_made(model, layer) for layer in chosen if layer.kind == "Conv")
-    return Placement(chosen, outputs, integer_bias=True, unsigned=True, kept=reasons)
+    maps = integer_maps(model, chosen)
+    return Placement(
+        chosen, maps.tensors, integer_bias=True, unsigned=True, kept=reasons, scale_of=maps.scale_of
+    )
 
 
 def measured_tensors(model: onnx.ModelProto) -> list[str]:
     """Every activation that some placement may quantise: what ranges are collected of."""
-    names: list[str] = []
-    for layer in weight_layers(model):
-        names += [layer.data, layer.output, _made(model, layer)]
-    return list(dict.fromkeys(names))
-
-
-def _made(model: onnx.ModelProto, layer: Layer) -> str:
-    """What a convolution gives: behind its Relu, where nothing else reads it."""
-    readers = [node for node in model.graph.node if layer.output in node.input]
-    if len(readers) == 1 and readers[0].op_type == "Relu":
-        return str(readers[0].output[0])
-    return layer.output
+    layers = weight_layers(model)
+    names = [name for layer in layers for name in (layer.data, layer.output)]
+    return list(dict.fromkeys([*names, *sorted(integer_maps(model, layers).tensors)]))
 
 
 def _kept_by_rule(model: onnx.ModelProto, layers: list[Layer]) -> dict[str, str]:

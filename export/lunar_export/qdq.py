@@ -44,7 +44,7 @@ def quantise(
     quantised = onnx.ModelProto()
     quantised.CopyFrom(model)
     raise_opset(quantised)
-    work = _Quantiser(quantised, thresholds, half_scales, placement.unsigned)
+    work = _Quantiser(quantised, thresholds, half_scales, placement)
     for layer in placement.layers:
         work.add_layer(layer, placement.integer_bias)
     work.rewire(placement)
@@ -74,14 +74,15 @@ class _Quantiser:
         model: onnx.ModelProto,
         thresholds: Mapping[str, float],
         half_scales: bool,
-        unsigned: bool,
+        placement: Placement,
     ) -> None:
         self.graph = model.graph
         self.values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.thresholds = thresholds
         self.half = half_scales
-        self.unsigned = unsigned
-        self.positive = positive_tensors(model) if unsigned else set()
+        self.unsigned = placement.unsigned
+        self.scale_of = placement.scale_of
+        self.positive = positive_tensors(model) if placement.unsigned else set()
         self.before: list[onnx.NodeProto] = []  # weights' DQ: they read nothing but constants
         self.weights: dict[tuple[str, int], tuple[str, NDArray[np.float32]]] = {}
         self.inputs: dict[tuple[str, int], str] = {}  # (node, input) -> what it reads instead
@@ -123,8 +124,7 @@ class _Quantiser:
     def _pair(self, name: str) -> list[onnx.NodeProto]:
         scale, zero = f"{name}/scale", f"{name}/zero"
         self._store(scale, self._scale(name))
-        zero_point = np.uint8(0 if name in self.positive else 128) if self.unsigned else np.int8(0)
-        self._store(zero, zero_point)
+        self._store(zero, self._zero_point(name))
         stored = f"{name}/quantised"
         return [
             helper.make_node(
@@ -155,8 +155,14 @@ class _Quantiser:
         return self.weights[key]
 
     def _scale(self, name: str) -> NDArray[np.float32]:
+        name = self.scale_of.get(name, name)
         levels = 2 * LEVELS + 1 if name in self.positive else LEVELS
         return self._representable(np.array(self.thresholds[name] / levels))
+
+    def _zero_point(self, name: str) -> np.integer:
+        if not self.unsigned:
+            return np.int8(0)
+        return np.uint8(0 if self.scale_of.get(name, name) in self.positive else 128)
 
     def _representable(self, scale: NDArray[np.float64]) -> NDArray[np.float32]:
         if not self.half:

@@ -10,10 +10,11 @@ import onnx
 
 from lunar_export.emulate import emulate_half
 from lunar_export.half import islands, to_half
+from lunar_export.integer_kernels import use_integer_kernels
 from lunar_export.placement import Placement, Target, place
 from lunar_export.qdq import quantise
 from lunar_export.ranges import ActivationRanges
-from lunar_export.rewrite_cpu import rewrite_for_cpu
+from lunar_export.rewrite_cpu import rewritten_for_cpu
 from lunar_export.thresholds import Method, thresholds
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -67,8 +68,10 @@ def reduce_precision(model: onnx.ModelProto, ranges: ActivationRanges, recipe: R
     kept: dict[str, str] = {}
     made = emulated = model
     if recipe.precision == "int8":
-        placement = place(model, recipe.target, recipe.kept)
-        made = emulated = _quantised(model, placement, ranges, recipe)
+        if recipe.target == "cpu":
+            made = rewritten_for_cpu(model)
+        placement = place(made, recipe.target, recipe.kept)
+        made = emulated = _quantised(made, placement, ranges, recipe)
         kept |= placement.kept
     if recipe.precision == "fp16" or (recipe.precision == "int8" and recipe.target == "tensorrt"):
         peaks = {name: seen.peak for name, seen in ranges.tensors.items()}
@@ -82,8 +85,8 @@ def reduce_precision(model: onnx.ModelProto, ranges: ActivationRanges, recipe: R
             kept = {name: why for name, why in whole.items() if why != "behind the last layer"}
         emulated = emulate_half(made, whole)
         made = to_half(made, whole)
-    if recipe.target == "cpu":
-        made = emulated = rewrite_for_cpu(made)
+    if recipe.precision == "int8" and recipe.target == "cpu":
+        use_integer_kernels(made)
     return Reduced(made, emulated, kept)
 
 

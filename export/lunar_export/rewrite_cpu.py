@@ -36,6 +36,14 @@ def rewrite_for_cpu(model: onnx.ModelProto) -> None:
     )
 
 
+def rewritten_for_cpu(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A rewritten copy."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    rewrite_for_cpu(changed)
+    return changed
+
+
 def fuse_skip_norms(edit: GraphEdit) -> int:
     """Add a block's output, its bias and the residual stream in the pass that normalises the sum.
 

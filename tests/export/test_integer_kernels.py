@@ -1,0 +1,192 @@
+"""Q/DQ written as the integer kernels that ONNX Runtime's optimiser would miss."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from lunar_export.integer_kernels import use_integer_kernels
+from lunar_export.integer_maps import integer_maps
+from lunar_export.layers import weight_layers
+from lunar_export.placement import place
+from lunar_export.qdq import quantise
+from onnx import TensorProto, helper, numpy_helper
+
+RNG = np.random.default_rng(0)
+SIZE = 8
+
+
+def weight(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def model_of(nodes, given, outputs, tensors):
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, given)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+    )
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)],
+        ir_version=10,
+    )
+
+
+def convolution(name, given, result):
+    return helper.make_node(
+        "Conv", [given, name, f"{name} bias"], [result], name=f"{name}/Conv", pads=[1] * 4
+    )
+
+
+@pytest.fixture
+def fusion():
+    """A DPT fusion block: residual unit, sum, upsampling, between a first and a last layer."""
+    tensors = {"scales": np.array([1, 1, 2, 2], np.float32)}
+    for name, shape in {"first": (4, 1), "a": (4, 4), "b": (4, 4), "out": (4, 4), "last": (2, 4)}.items():
+        tensors[name] = weight(*shape, 3, 3)
+        tensors[f"{name} bias"] = weight(shape[0])
+    nodes = [
+        convolution("first", "x", "level"),
+        helper.make_node("Relu", ["level"], ["pre"], name="unit/Relu"),
+        convolution("a", "pre", "c1"),
+        helper.make_node("Relu", ["c1"], ["r1"], name="unit/Relu_2"),
+        convolution("b", "r1", "c2"),
+        helper.make_node("Relu", ["c2"], ["r2"], name="unit/Relu_3"),
+        helper.make_node("Add", ["c2", "r2"], ["path"], name="unit/Add"),
+        convolution("out", "path", "c3"),
+        helper.make_node(
+            "Resize",
+            ["c3", "", "scales"],
+            ["fine"],
+            name="up/Resize",
+            mode="linear",
+            coordinate_transformation_mode="align_corners",
+        ),
+        convolution("last", "fine", "y"),
+    ]
+    return model_of(nodes, (1, 1, SIZE, SIZE), ["y"], tensors)
+
+
+def run(model, x, *extra, optimised=True):
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for name in extra:
+        copy.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    options = onnxruntime.SessionOptions()
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"x": x}), strict=True))
+
+
+def peaks(model, x):
+    inputs = {name for node in model.graph.node for name in node.input if name}
+    constant = {tensor.name for tensor in model.graph.initializer}
+    inner = sorted(inputs - constant - {"x"})
+    return {"x": np.abs(x).max(), **{k: np.abs(v).max() for k, v in run(model, x, *inner).items()}}
+
+
+def quantised(model, x):
+    return quantise(model, place(model, "cpu"), peaks(model, x))
+
+
+def with_kernels(model):
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    use_integer_kernels(copy)
+    return copy
+
+
+def kinds(model):
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def steps(model, name):
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    return float(constants[f"{name}/scale"])
+
+
+def test_maps_stay_integer_through_relu_sum_and_upsampling(fusion):
+    layers = [layer for layer in weight_layers(fusion) if layer.node in ("a/Conv", "b/Conv", "out/Conv")]
+    maps = integer_maps(fusion, layers)
+    # c2 is read twice, so it is quantised itself; c1 only through its Relu.
+    assert maps.tensors == {"r1", "c2", "r2", "path", "c3", "fine"}
+    assert maps.scale_of == {"fine": "c3"}
+
+
+def test_a_sum_with_something_in_float_stays_float(fusion):
+    layers = [layer for layer in weight_layers(fusion) if layer.node in ("a/Conv", "out/Conv")]
+    assert integer_maps(fusion, layers).tensors == {"r1", "c3", "fine"}
+
+
+def test_a_block_in_integers_gives_what_its_q_dq_gives_to_a_step(fusion):
+    x = weight(1, 1, SIZE, SIZE)
+    before = quantised(fusion, x)
+    after = with_kernels(before)
+    assert kinds(after)["QLinearLeakyRelu"] == 1  # that of c2; the others go into their convolutions
+    names = ("path/dequantised", "fine/dequantised")
+    want = run(before, x, *names, optimised=False)
+    got = run(after, x, *names)
+    for name in names:
+        # Two roundings of a half may fall otherwise on the way, and integer interpolation rounds
+        # its own way once more.
+        step = steps(before, name.partition("/")[0])
+        np.testing.assert_allclose(got[name], want[name], rtol=0, atol=2.01 * step)
+        assert np.abs(got[name] - want[name]).mean() < 0.25 * step
+
+
+def test_upsampling_works_on_the_stored_integers(fusion):
+    after = with_kernels(quantised(fusion, weight(1, 1, SIZE, SIZE)))
+    resize = next(node for node in after.graph.node if node.op_type == "Resize")
+    assert resize.input[0] == "c3/quantised" and resize.output[0] == "fine/quantised"
+
+
+def test_upsampling_between_two_scales_stays_float(fusion):
+    model = quantised(fusion, weight(1, 1, SIZE, SIZE))
+    for tensor in model.graph.initializer:
+        if tensor.name == "fine/scale":
+            tensor.CopyFrom(numpy_helper.from_array(np.float32(7), tensor.name))
+    resize = next(node for node in with_kernels(model).graph.node if node.op_type == "Resize")
+    assert resize.input[0] == "c3/dequantised"
+
+
+@pytest.fixture
+def layers():
+    """Two linear layers, GELU's place taken by Tanh, between a first and a last one."""
+    tensors = {name: weight(16, 16) for name in ("w0", "w1", "w2", "w3")}
+    tensors |= {f"b{i}": weight(16) for i in range(4)}
+    nodes = []
+    for i, (given, result) in enumerate((("x", "t0"), ("t0", "t1"), ("t1", "t2"), ("t2", "y"))):
+        nodes += [
+            helper.make_node("MatMul", [given, f"w{i}"], [f"p{i}"], name=f"fc{i}/MatMul"),
+            helper.make_node("Add", [f"p{i}", f"b{i}"], [f"s{i}"], name=f"fc{i}/Add"),
+            helper.make_node("Tanh", [f"s{i}"], [result], name=f"fc{i}/Tanh"),
+        ]
+    return model_of(nodes, (2, 5, 16), ["y"], tensors)
+
+
+def test_a_linear_layer_is_one_integer_product_with_its_bias(layers):
+    x = weight(2, 5, 16)
+    before = quantised(layers, x)
+    after = with_kernels(before)
+    assert kinds(after)["MatMulIntegerToFloat"] == kinds(before)["QuantizeLinear"] == 2
+    assert kinds(after)["DequantizeLinear"] == 0
+    want = run(before, x, "s1", "s2", optimised=False)
+    got = run(after, x, "s1", "s2")
+    for name in ("s1", "s2"):
+        # The same integers are added up; only the scaling and the bias are float32. A rounding of
+        # t1 that falls otherwise is one step of it times a weight.
+        np.testing.assert_allclose(got[name], want[name], rtol=1e-5, atol=1e-5)
+
+
+def test_a_product_in_float_stays_as_it_is(layers):
+    assert kinds(with_kernels(layers)) == kinds(layers)
