@@ -22,10 +22,13 @@ class IntegerMaps:
     Attributes:
         tensors: Feature maps.
         scale_of: Map -> the map whose scale it has: interpolation stays between its inputs.
+        lifted: Convolutions that give half a step more, because what follows rounds down:
+            ONNX Runtime's interpolation of integers.
     """
 
     tensors: frozenset[str]
     scale_of: dict[str, str]
+    lifted: frozenset[str]
 
 
 def integer_maps(model: onnx.ModelProto, layers: Sequence[Layer]) -> IntegerMaps:
@@ -40,19 +43,24 @@ def integer_maps(model: onnx.ModelProto, layers: Sequence[Layer]) -> IntegerMaps
         for name in dict.fromkeys(node.input):
             readers.setdefault(name, []).append(node)
     convolutions = {layer.node for layer in layers if layer.kind == "Conv"}
+    liftable = {layer.output: layer.node for layer in layers if layer.kind == "Conv" and layer.bias}
     found: set[str] = set()
     scale_of: dict[str, str] = {}
+    lifted: set[str] = set()
     for node in model.graph.node:
         output = node.output[0]
         if node.name in convolutions:
             found.add(behind_relu(output, readers))
         elif node.op_type == "Add" and found.issuperset(node.input):
             found.add(behind_relu(output, readers))
-        elif node.op_type in ("Relu", "Resize") and node.input[0] in found:
+        elif node.op_type == "Relu" and node.input[0] in found:
             found.add(output)
-            if node.op_type == "Resize":
-                scale_of[output] = scale_of.get(node.input[0], node.input[0])
-    return IntegerMaps(frozenset(found), scale_of)
+        elif node.op_type == "Resize" and node.input[0] in found & liftable.keys():
+            if len(readers[node.input[0]]) == 1:
+                found.add(output)
+                scale_of[output] = node.input[0]
+                lifted.add(liftable[node.input[0]])
+    return IntegerMaps(frozenset(found), scale_of, frozenset(lifted))
 
 
 def behind_relu(tensor: str, readers: dict[str, list[onnx.NodeProto]]) -> str:

@@ -35,6 +35,7 @@ class Placement:
             Relu made them.
         kept: Layers that stay as they are -> why, in words.
         scale_of: Tensor -> the tensor whose scale and zero-point it shares.
+        lifted: Layers whose bias is half an output step more, because what follows rounds down.
     """
 
     layers: tuple[Layer, ...]
@@ -43,6 +44,7 @@ class Placement:
     unsigned: bool
     kept: dict[str, str]
     scale_of: Mapping[str, str] = field(default_factory=dict)
+    lifted: frozenset[str] = frozenset()
 
     def tensors(self) -> list[str]:
         """Activations that need a scale."""
@@ -74,7 +76,13 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
         return Placement(chosen, frozenset(), integer_bias=False, unsigned=False, kept=reasons)
     maps = integer_maps(model, chosen)
     return Placement(
-        chosen, maps.tensors, integer_bias=True, unsigned=True, kept=reasons, scale_of=maps.scale_of
+        chosen,
+        maps.tensors,
+        integer_bias=True,
+        unsigned=True,
+        kept=reasons,
+        scale_of=maps.scale_of,
+        lifted=maps.lifted,
     )
 
 

@@ -75,7 +75,9 @@ def _fuse(edit: GraphEdit, softmax: onnx.NodeProto) -> bool:
         return False
     name = softmax.name.rpartition("/")[0]
     nodes: list[onnx.NodeProto] = []
-    inputs = [_turned(edit, part, f"{name}/{letter}", nodes) for part, letter in ((q, "q"), (k, "k"))]
+    inputs = [
+        _turned(edit, part, f"{name}/{letter}", nodes) for part, letter in ((q, "q"), (k, "k"))
+    ]
     nodes.append(
         helper.make_node(
             "MultiHeadAttention",
@@ -110,7 +112,11 @@ def _heads(edit: GraphEdit, tensor: str, *, transposed: bool) -> _Heads | None:
         tensor, rotation = found
     split = edit.maker(tensor, "Transpose")
     shaped = split and edit.maker(split.input[0], "Reshape")
-    if split is None or shaped is None or attribute(split, "perm") not in ([0, 2, 1, 3], [0, 2, 3, 1]):
+    if (
+        split is None
+        or shaped is None
+        or attribute(split, "perm") not in ([0, 2, 1, 3], [0, 2, 3, 1])
+    ):
         return None
     shape = edit.constant(shaped.input[1])
     if shape is None or shape.size != 4:
