@@ -43,23 +43,24 @@ def integer_maps(model: onnx.ModelProto, layers: Sequence[Layer]) -> IntegerMaps
         for name in dict.fromkeys(node.input):
             readers.setdefault(name, []).append(node)
     convolutions = {layer.node for layer in layers if layer.kind == "Conv"}
+    read = {layer.data for layer in layers if layer.kind == "Conv"}
     liftable = {layer.output: layer.node for layer in layers if layer.kind == "Conv" and layer.bias}
     found: set[str] = set()
     scale_of: dict[str, str] = {}
     lifted: set[str] = set()
     for node in model.graph.node:
         output = node.output[0]
-        if node.name in convolutions:
+        summed = node.op_type == "Add" and found.issuperset(node.input)
+        if summed or node.name in convolutions:
             found.add(behind_relu(output, readers))
-        elif node.op_type == "Add" and found.issuperset(node.input):
-            found.add(behind_relu(output, readers))
-        elif node.op_type == "Relu" and node.input[0] in found:
+        elif node.op_type == "Relu" and (node.input[0] in found or output in read):
             found.add(output)
-        elif node.op_type == "Resize" and node.input[0] in found & liftable.keys():
-            if len(readers[node.input[0]]) == 1:
+        elif node.op_type == "Resize":
+            source = node.input[0]
+            if source in found and source in liftable and len(readers[source]) == 1:
                 found.add(output)
-                scale_of[output] = node.input[0]
-                lifted.add(liftable[node.input[0]])
+                scale_of[output] = source
+                lifted.add(liftable[source])
     return IntegerMaps(frozenset(found), scale_of, frozenset(lifted))
 
 

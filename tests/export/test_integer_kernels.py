@@ -127,14 +127,14 @@ def test_maps_stay_integer_through_relu_sum_and_upsampling(fusion):
     ]
     maps = integer_maps(fusion, layers)
     # c2 is read twice, so it is quantised itself; c1 only through its Relu.
-    assert maps.tensors == {"r1", "c2", "r2", "path", "c3", "fine"}
+    assert maps.tensors == {"pre", "r1", "c2", "r2", "path", "c3", "fine"}
     assert maps.scale_of == {"fine": "c3"}
     assert maps.lifted == {"out/Conv"}
 
 
 def test_a_sum_with_something_in_float_stays_float(fusion):
     layers = [layer for layer in weight_layers(fusion) if layer.node in ("a/Conv", "out/Conv")]
-    assert integer_maps(fusion, layers).tensors == {"r1", "c3", "fine"}
+    assert integer_maps(fusion, layers).tensors == {"pre", "r1", "c3", "fine"}
 
 
 def test_a_residual_unit_in_integers_gives_what_its_q_dq_gives(fusion):

@@ -123,7 +123,7 @@ def test_tensorrt_gets_q_dq_on_the_inputs_of_a_layer_alone(model):
 
 def test_the_cpu_gets_the_relu_behind_a_convolution_and_its_bias_quantised_too(model):
     placement = place(model, "cpu")
-    assert placement.outputs == {"d"}
+    assert placement.outputs == {"b", "d"}
     quantised = quantise(model, placement, {"b": 2.0, "d": 3.0})
     values = stored(quantised)
     assert values["middle/Conv/bias/integer"].dtype == np.int32
