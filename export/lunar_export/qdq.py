@@ -187,7 +187,7 @@ class _Quantiser:
         levels = 2 * LEVELS + 1 if name in self.positive else LEVELS
         return self._representable(np.array(self.thresholds[name] / levels))
 
-    def _zero_point(self, name: str) -> np.integer:
+    def _zero_point(self, name: str) -> np.int8 | np.uint8:
         if not self.unsigned:
             return np.int8(0)
         return np.uint8(0 if self.scale_of.get(name, name) in self.positive else 128)

@@ -73,6 +73,8 @@ def _fuse(edit: GraphEdit, softmax: onnx.NodeProto) -> bool:
     v = _heads(edit, mixed.input[1], transposed=False)
     if scale is None or q is None or k is None or v is None or v.rotation is not None:
         return False
+    if (q.rotation is None) != (k.rotation is None) or not q.heads == k.heads == v.heads:
+        return False
     name = softmax.name.rpartition("/")[0]
     nodes: list[onnx.NodeProto] = []
     inputs = [
@@ -143,7 +145,8 @@ def _rotation(edit: GraphEdit, turned: onnx.NodeProto) -> tuple[str, _Rotation] 
     cos, sin = (edit.constant(node.input[1]) for node in (straight, crossed))
     if cos is None or sin is None or not (_paired(cos) and _paired(sin)):
         return None
-    return x, _Rotation(cos.reshape(cos.shape[-2:]), sin.reshape(sin.shape[-2:]))
+    cos, sin = (table.astype(np.float32).reshape(table.shape[-2:]) for table in (cos, sin))
+    return x, _Rotation(cos, sin)
 
 
 def _paired(table: NDArray[np.generic]) -> bool:
@@ -181,7 +184,7 @@ def _turned(edit: GraphEdit, part: _Heads, name: str, nodes: list[onnx.NodeProto
         domain=MICROSOFT,
     )
     nodes += [*changed, node]
-    return node.output[0]
+    return str(node.output[0])
 
 
 def _only_reader(edit: GraphEdit, tensor: str, operator: str) -> onnx.NodeProto | None:
