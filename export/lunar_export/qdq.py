@@ -187,10 +187,11 @@ class _Quantiser:
         levels = 2 * LEVELS + 1 if name in self.positive else LEVELS
         return self._representable(np.array(self.thresholds[name] / levels))
 
-    def _zero_point(self, name: str) -> np.int8 | np.uint8:
+    def _zero_point(self, name: str) -> NDArray[np.integer]:
         if not self.unsigned:
-            return np.int8(0)
-        return np.uint8(0 if self.scale_of.get(name, name) in self.positive else 128)
+            return np.array(0, np.int8)
+        positive = self.scale_of.get(name, name) in self.positive
+        return np.array(0 if positive else 128, np.uint8)
 
     def _representable(self, scale: NDArray[np.float64]) -> NDArray[np.float32]:
         if not self.half:
