@@ -24,21 +24,27 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundles", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @SAVE
-def compare(bundle: Path, rounds: int, threads: int, save: Path | None) -> None:
-    """Time BUNDLE on ONNX Runtime against its network in eager PyTorch, in turn."""
+def compare(bundles: tuple[Path, ...], rounds: int, threads: int, save: Path | None) -> None:
+    """Time BUNDLES on ONNX Runtime and their network in eager PyTorch, in turn."""
     from lunar_bench.compare import compare_with_eager
 
-    result = compare_with_eager(bundle, rounds, threads)
+    result = compare_with_eager(bundles, rounds, threads)
     for name, timing in result.times.items():
         low, high = timing.quartiles_ms
-        click.echo(f"{name:8} {timing.median_ms:9.1f} ms   quartiles {low:.1f} - {high:.1f}")
+        click.echo(f"{name:16} {timing.median_ms:9.1f} ms   quartiles {low:.1f} - {high:.1f}")
+    for name, bundle in result.bundles.items():
+        worst = max(bundle.difference.values())
+        click.echo(
+            f"{name:16} / eager {bundle.over_eager:.3f}   / {bundles[0].name} "
+            f"{bundle.over_first:.3f}   {bundle.model_mb:.1f} MB   difference {worst:.1e}"
+        )
     click.echo(
-        f"bundle / eager {result.bundle_over_eager:.3f}   ({result.student} {result.outputs}, "
-        f"{result.size[0]}×{result.size[1]}, {threads} threads, {rounds} rounds)"
+        f"{result.student} {result.outputs}, {result.size[0]}×{result.size[1]}, {threads} threads, "
+        f"{rounds} rounds, {' '.join(result.instructions)}"
     )
     save_result(result, save)
 

@@ -15,7 +15,7 @@ def run(capfd, *arguments):
     "arguments, code, text",
     [
         (["compare", "nothing-here"], 3, "nothing-here: no such bundle; create one with"),
-        (["compare"], 2, "Missing argument 'BUNDLE'"),
+        (["compare"], 2, "Missing argument 'BUNDLES...'"),
         (["footprint", "--runs", "0", "--", "--help"], 2, "'--runs': 0 is not in the range x>=1"),
         (["footprint", "--runs", "1", "--", "--nonsense"], 3, "the command to measure failed"),
         (["measure"], 2, "No such command 'measure'"),
