@@ -36,8 +36,9 @@ class Calibration:
     source: str
 
 
-def default_calibration(height: int, width: int, count: int = DEFAULT_COUNT) -> Calibration:
-    """Rendered pairs of every geometry, always the same."""
+def default_calibration(height: int, width: int, count: int | None = None) -> Calibration:
+    """Rendered pairs, `DEFAULT_COUNT` unless told otherwise; always the same."""
+    count = DEFAULT_COUNT if count is None else count
     pairs = tuple(_rendered(height, width, count))
     return Calibration(pairs, content_digest(pairs), f"{count} rendered pairs")
 

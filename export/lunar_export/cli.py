@@ -81,7 +81,11 @@ def _rows_columns(_: click.Context, __: click.Parameter, value: str) -> tuple[in
     show_default=True,
     help="How int8 clips activations; auto measures which way keeps slopes best.",
 )
-@click.option("--force", is_flag=True, help="Write a bundle that fails its gate; it says so.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Write the bundle as it is, also if it fails its gate; it says so.",
+)
 @click.option(
     "--plot",
     type=click.Path(path_type=Path),
