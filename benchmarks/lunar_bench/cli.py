@@ -11,6 +11,7 @@ from lunar_runtime.command_line import run_command
 
 from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.options import SAVE, save_result
+from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement import refinement
 from lunar_bench.commands.sliding import sliding
 
@@ -98,6 +99,7 @@ def gpu_check(bundles: Path, minutes: float, rounds: int, save: Path | None) -> 
 
 command.add_command(accuracy)
 command.add_command(refinement)
+command.add_command(precision)
 command.add_command(sliding)
 
 

@@ -125,7 +125,7 @@ def export_bundle(
             pairs = (gate_pairs if reduced else evaluation_pairs)(height, width)
             calibration = options.precision.calibration(pairs, progress) if reduced else None
             references = run_network(student, pairs, options.outputs, progress)
-            model, simplifier = _make_graph(student, options, work, progress)
+            model, simplifier = make_graph(student, options, work, progress)
             content: dict[str, Path | bytes] = {
                 **write_model(model, work),
                 GOLDEN_NAME: golden_file(pairs[0], references[0]),
@@ -188,9 +188,20 @@ def run_network(
     return references
 
 
-def _make_graph(
+def make_graph(
     student: Student, options: ExportOptions, work: Path, progress: Progress
 ) -> tuple[onnx.ModelProto, str]:
+    """Trace and simplify a network.
+
+    Args:
+        student: The network.
+        options: What of it.
+        work: A folder for what is made on the way.
+        progress: Told of every stage.
+
+    Returns:
+        The FP32 graph, and what simplified it, in words.
+    """
     traced = work / "traced.onnx"
     progress.begin("tracing")
     graph = PairGraph(student, options.height, options.width, options.outputs)
