@@ -7,10 +7,12 @@ dequantises what goes into a Resize or a Relu. They are written here as what the
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 from onnx import helper
 
-from lunar_export.graph_edit import GraphEdit
+from lunar_export.graph_edit import GraphEdit, attribute
+from lunar_export.qdq import LEVELS, neighbour_sums
 from lunar_export.rewrite_attention import MICROSOFT
 
 
@@ -24,6 +26,8 @@ def use_integer_kernels(model: onnx.ModelProto) -> None:
             _resize_integers(edit, node)
         elif node.op_type == "Relu":
             _look_up(edit, node)
+        elif node.op_type == "Conv":
+            _multiply_twice(edit, node)
     edit.finish()
 
 
@@ -43,6 +47,55 @@ def _fuse_product(edit: GraphEdit, product: onnx.NodeProto) -> None:
         "MatMulIntegerToFloat", inputs, [output], product.name, domain=MICROSOFT
     )
     edit.replace(place, [fused])
+
+
+def _multiply_twice(edit: GraphEdit, convolution: onnx.NodeProto) -> None:
+    """A float 1×1 convolution of integers, its channels then moved last: the pointmap's own layer.
+
+    Its weights become two int8 terms, of which the second has steps 127 times as fine: 14 bits are
+    as good as float here, and the largest map is not written as float32 twice.
+    """
+    data = edit.maker(convolution.input[0], "DequantizeLinear")
+    weight = edit.constant(convolution.input[1])
+    bias = edit.constant(convolution.input[2]) if len(convolution.input) > 2 else None
+    if data is None or weight is None or bias is None or not edit.used_once(convolution.output[0]):
+        return
+    moved = edit.readers(convolution.output[0])[0]
+    plain = all(attribute(convolution, name, [1, 1]) == [1, 1] for name in ("strides", "dilations"))
+    if moved.op_type != "Transpose" or attribute(moved, "perm") != [0, 2, 3, 1]:
+        return
+    if not plain or weight.shape[2:] != (1, 1) or attribute(convolution, "group", 1) != 1:
+        return
+    columns = weight[:, :, 0, 0].T.astype(np.float64)  # (in, out)
+    coarse = neighbour_sums(columns, 1) / LEVELS
+    coarse[coarse == 0] = 1.0
+    fine = coarse / LEVELS
+    high = np.rint(columns / coarse)
+    low = np.rint((columns - high * coarse) / fine)
+    name = convolution.name
+    constants = [
+        edit.add_constant(f"{name}/{label}", values)
+        for label, values in (
+            ("integer", np.hstack([high, low]).astype(np.int8)),
+            ("scales", np.hstack([coarse, fine]).astype(np.float32)),
+            ("zeros", np.zeros(2 * len(coarse), np.int8)),
+            ("bias", np.hstack([bias, np.zeros_like(bias)])),
+        )
+    ]
+    integer, scales, zeros, both = constants
+    stored, scale, zero = data.input
+    inputs = [f"{name}/last", integer, scale, scales, zero, zeros, both]
+    terms = [f"{name}/high", f"{name}/low"]
+    nodes = [
+        helper.make_node(
+            "Transpose", [stored], [inputs[0]], f"{name}/Transpose", perm=[0, 2, 3, 1]
+        ),
+        helper.make_node("MatMulIntegerToFloat", inputs, [f"{name}/terms"], name, domain=MICROSOFT),
+        helper.make_node("Split", [f"{name}/terms"], terms, f"{name}/Split", axis=3, num_outputs=2),
+        helper.make_node("Add", terms, moved.output, f"{name}/Add"),
+    ]
+    edit.replace(convolution, [])
+    edit.replace(moved, nodes)
 
 
 def _resize_integers(edit: GraphEdit, resize: onnx.NodeProto) -> None:

@@ -68,7 +68,7 @@ def positive_tensors(model: onnx.ModelProto) -> set[str]:
     return positive
 
 
-def neighbour_sums(values: NDArray[np.float64], layer: Layer) -> NDArray[np.float64]:
+def neighbour_sums(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Per output channel, the largest magnitude of a weight or of two neighbours of one sign.
 
     Without VNNI, x86 multiplies uint8 with int8 and adds two neighbouring products in int16, which
@@ -78,12 +78,12 @@ def neighbour_sums(values: NDArray[np.float64], layer: Layer) -> NDArray[np.floa
 
     Args:
         values: The weights.
-        layer: Whose.
+        axis: Of the output channels.
 
     Returns:
         (output channels,).
     """
-    rows = np.moveaxis(values, layer.axis, 0)
+    rows = np.moveaxis(values, axis, 0)
     if rows.ndim == 4:  # a convolution runs over pixels first, and over channels within
         rows = rows.transpose(0, 2, 3, 1)
     rows = rows.reshape(len(rows), -1)
@@ -171,7 +171,9 @@ class _Quantiser:
         if key not in self.weights:
             values = self.values[layer.weight].astype(np.float64)
             others = tuple(i for i in range(values.ndim) if i != layer.axis)
-            peaks = neighbour_sums(values, layer) if self.unsigned else np.abs(values).max(others)
+            peaks = (
+                neighbour_sums(values, layer.axis) if self.unsigned else np.abs(values).max(others)
+            )
             # A channel of zeros takes the largest scale there is, not 0/0.
             peaks = np.where(peaks > 0, peaks, peaks.max(initial=0.0) or 1.0)
             scales = self._representable(peaks / LEVELS)

@@ -83,7 +83,8 @@ def run(model, x, *extra, optimised=True):
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     for name in extra:
-        copy.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+        kind = TensorProto.UINT8 if name.endswith("/quantised") else TensorProto.FLOAT
+        copy.graph.output.append(helper.make_tensor_value_info(name, kind, None))
     options = onnxruntime.SessionOptions()
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -211,3 +212,30 @@ def test_a_linear_layer_is_one_integer_product_with_its_bias(layers):
 
 def test_a_product_in_float_stays_as_it_is(layers):
     assert kinds(with_kernels(layers)) == kinds(layers)
+
+
+def test_the_last_convolution_multiplies_integers_as_exactly_as_float(fusion):
+    """With 1×1 weights and channels moved last, as the heads end."""
+    tensors = {t.name: numpy_helper.to_array(t) for t in fusion.graph.initializer}
+    tensors["last"] = weight(2, 4, 1, 1)
+    nodes = [*list(fusion.graph.node)[:8]]  # up to the convolution before the upsampling
+    nodes += [
+        helper.make_node("Relu", ["c3"], ["r3"], name="head/Relu"),
+        helper.make_node("Conv", ["r3", "last", "last bias"], ["z"], name="last/Conv"),
+        helper.make_node("Transpose", ["z"], ["y"], name="graph/Transpose", perm=[0, 2, 3, 1]),
+    ]
+    model = model_of(nodes, (1, 1, SIZE, SIZE), ["y"], tensors)
+    x = weight(1, 1, SIZE, SIZE)
+    before = quantised(model, x)
+    after = with_kernels(before)
+    assert kinds(after)["Conv"] == kinds(before)["Conv"] - 1
+    assert kinds(after)["MatMulIntegerToFloat"] == 1
+    got = run(after, x, "r3/quantised")
+    # By hand, in double precision, from the integers that it really got.
+    maps = got["r3/quantised"] * np.float64(steps(before, "r3"))
+    weights = tensors["last"][:, :, 0, 0].astype(np.float64)
+    want = np.einsum("oi,nihw->nhwo", weights, maps) + tensors["last bias"]
+    # Half a step of the second term, 1/127² of two weights, for each of 4 products.
+    allowed = 4 * 0.5 / 127**2 * 2 * np.abs(weights).max() * maps.max()
+    np.testing.assert_allclose(got["y"], want, rtol=1e-5, atol=allowed)
+    assert np.abs(want).max() > 1000 * allowed
