@@ -85,11 +85,11 @@ def lower_precision(
     steps = [error.shift_deg]
     ranking: list[Sensitivity] = []
     failing = bool(accuracy_failures(recipe.precision, error, fp32))
-    if always_rank or (failing and give_back):
-        everything = modules(tuning.model)
+    everything = modules(tuning.model)
+    most = int(LARGEST_SHARE_KEPT * len(everything))
+    if always_rank or (failing and give_back and most):
         progress.begin("measuring layers", len(blocks(everything)))
         ranking = rank_modules(tuning, recipe, progress.step)
-        most = int(LARGEST_SHARE_KEPT * len(everything))
         waiting = list(ranking)
         while failing and give_back and waiting and len(recipe.kept) < most:
             worst = waiting.pop(0)

@@ -89,10 +89,11 @@ def describe(pairs: Sequence[EvaluationPair]) -> str:
 
 def real_pairs(height: int, width: int) -> list[EvaluationPair]:
     """Those of `REAL_PAIRS` that exist under LUNAR_DATA, by default ../shared/data."""
-    return [
-        EvaluationPair(source, *(prepare(image, height, width)[0] for image in images))
-        for source, images in real_originals()
-    ]
+    pairs = []
+    for source, images in real_originals():
+        left, right = (prepare(image, height, width)[0] for image in images)
+        pairs.append(EvaluationPair(source, left, right))
+    return pairs
 
 
 def real_originals() -> list[tuple[str, list[NDArray[np.uint8]]]]:

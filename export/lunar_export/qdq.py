@@ -196,9 +196,9 @@ class _Quantiser:
         return np.array(0 if positive else 128, np.uint8)
 
     def _representable(self, scale: NDArray[np.float64]) -> NDArray[np.float32]:
-        if not self.half:
-            return np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
-        return np.maximum(scale, _SMALLEST_HALF).astype(np.float16).astype(np.float32)
+        if self.half:
+            scale = np.maximum(scale, _SMALLEST_HALF).astype(np.float16)
+        return np.asarray(np.maximum(scale, np.finfo(np.float32).tiny), np.float32)
 
     def _dequantise(
         self, name: str, stored: NDArray[np.integer], scales: NDArray[np.float32], axis: int
