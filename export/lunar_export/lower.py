@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lunar_export.gate import accuracy_failures
 from lunar_export.progress import Progress
 from lunar_export.reduce import Recipe, Reduced, reduce_precision
-from lunar_export.sensitivity import Sensitivity, Tuning, blocks, modules, rank_modules
+from lunar_export.sensitivity import Sensitivity, Tuning, modules, rank_modules
 from lunar_export.slope_error import SlopeError
 from lunar_export.thresholds import METHODS
 
@@ -88,7 +88,7 @@ def lower_precision(
     everything = modules(tuning.model)
     most = int(LARGEST_SHARE_KEPT * len(everything))
     if always_rank or (failing and give_back and most):
-        progress.begin("measuring layers", len(blocks(everything)))
+        progress.begin("measuring layers", len(everything))
         ranking = rank_modules(tuning, recipe, progress.step)
         waiting = list(ranking)
         while failing and give_back and waiting and len(recipe.kept) < most:

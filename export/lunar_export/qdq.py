@@ -29,6 +29,7 @@ def quantise(
     thresholds: Mapping[str, float],
     *,
     half_scales: bool = False,
+    means: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> onnx.ModelProto:
     """Quantise a graph: symmetric, zero-point 0, weights per output channel.
 
@@ -37,6 +38,8 @@ def quantise(
         placement: What is quantised.
         thresholds: Per activation, the magnitude that becomes 127.
         half_scales: Make every scale a number that FP16 has.
+        means: Per activation, the mean of every channel: a convolution's bias then takes what the
+            rounding of its weights changes of its mean output.
 
     Returns:
         The same network with INT8 weights and Q/DQ nodes, scales in FP32.
@@ -44,7 +47,7 @@ def quantise(
     quantised = onnx.ModelProto()
     quantised.CopyFrom(model)
     raise_opset(quantised)
-    work = _Quantiser(quantised, thresholds, half_scales, placement)
+    work = _Quantiser(quantised, thresholds, half_scales, placement, means or {})
     for layer in placement.layers:
         work.add_layer(layer, placement.integer_bias)
     work.rewire(placement)
@@ -99,31 +102,50 @@ class _Quantiser:
         thresholds: Mapping[str, float],
         half_scales: bool,
         placement: Placement,
+        means: Mapping[str, NDArray[np.float64]],
     ) -> None:
         self.graph = model.graph
         self.values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.thresholds = thresholds
         self.half = half_scales
+        self.means = means
         self.unsigned = placement.unsigned
         self.scale_of = placement.scale_of
         self.lifted = placement.lifted
         self.positive = positive_tensors(model) if placement.unsigned else set()
         self.before: list[onnx.NodeProto] = []  # weights' DQ: they read nothing but constants
         self.weights: dict[tuple[str, int], tuple[str, NDArray[np.float32]]] = {}
+        self.rounded: dict[str, NDArray[np.float64]] = {}  # weights as they are stored
         self.inputs: dict[tuple[str, int], str] = {}  # (node, input) -> what it reads instead
 
     def add_layer(self, layer: Layer, integer_bias: bool) -> None:
         weight, scales = self._weight(layer)
         self.inputs[layer.node, 1] = weight
         self.inputs[layer.node, 0] = f"{layer.data}/dequantised"
-        if layer.bias and integer_bias:
+        if layer.bias is None or layer.kind != "Conv":
+            return
+        values = self._bias(layer)
+        if not integer_bias:
+            self._store(f"{layer.node}/bias", values.astype(np.float32))
+            self.inputs[layer.node, 2] = f"{layer.node}/bias"
+        else:
             scale = scales * self._scale(layer.data)
-            values = self.values[layer.bias].astype(np.float64)
             if layer.node in self.lifted:
                 values = values + 0.5 * self._scale(layer.output)
             bias = np.rint(values / scale.astype(np.float64))
             stored = np.clip(bias, -(2**31), 2**31 - 1).astype(np.int32)
             self.inputs[layer.node, 2] = self._dequantise(f"{layer.node}/bias", stored, scale, 0)
+
+    def _bias(self, layer: Layer) -> NDArray[np.float64]:
+        assert layer.bias is not None
+        bias = self.values[layer.bias].astype(np.float64)
+        mean = self.means.get(layer.data)
+        if mean is None:
+            return bias
+        weight = self.values[layer.weight].astype(np.float64)
+        if weight.shape[1] != len(mean):  # in groups
+            return bias
+        return bias + (weight - self.rounded[layer.weight]).sum((2, 3)) @ mean
 
     def rewire(self, placement: Placement) -> None:
         """Put Q and DQ behind the tensors that are quantised and let the layers read them."""
@@ -180,6 +202,7 @@ class _Quantiser:
             shape = [-1 if i == layer.axis else 1 for i in range(values.ndim)]
             steps = np.rint(values / scales.reshape(shape).astype(np.float64))
             stored = np.clip(steps, -LEVELS, LEVELS).astype(np.int8)
+            self.rounded[layer.weight] = stored * scales.reshape(shape).astype(np.float64)
             name = self._dequantise(layer.weight, stored, scales, layer.axis)
             self.weights[key] = name, scales
         return self.weights[key]

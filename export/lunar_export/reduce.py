@@ -94,4 +94,10 @@ def _quantised(
     model: onnx.ModelProto, placement: Placement, ranges: ActivationRanges, recipe: Recipe
 ) -> onnx.ModelProto:
     limits = thresholds(ranges, recipe.method)
-    return quantise(model, placement, limits, half_scales=recipe.target == "tensorrt")
+    means = {
+        name: seen.channel_mean
+        for name, seen in ranges.tensors.items()
+        if seen.channel_mean is not None
+    }
+    half = recipe.target == "tensorrt"
+    return quantise(model, placement, limits, half_scales=half, means=means)

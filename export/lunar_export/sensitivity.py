@@ -69,36 +69,47 @@ def modules(model: onnx.ModelProto) -> list[str]:
     return list(dict.fromkeys(layer.module for layer in weight_layers(model)))
 
 
-def blocks(names: Sequence[str]) -> dict[str, list[str]]:
-    """Modules by block: the path up to its first numbered part, as in `dec_blocks.0`."""
+def blocks(names: Sequence[str], depth: int = 1) -> dict[str, list[str]]:
+    """Modules by the first parts of their paths, as in `dec_blocks.0`; more parts if all are alike.
+
+    Args:
+        names: At least one.
+        depth: How many parts.
+    """
     found: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_block(name), []).append(name)
-    return found
+        found.setdefault(".".join(name.split(".")[:depth]), []).append(name)
+    alike = len(found) == 1 and len(names) > 1
+    return blocks(names, depth + 1) if alike else found
 
 
 def rank_modules(
     tuning: Tuning, recipe: Recipe, each: Callable[[], None] = lambda: None
 ) -> list[Sensitivity]:
-    """Reduce every block alone and measure; then every module of the blocks that cost something.
+    """Reduce every block of the network alone and measure; look into those that cost something.
 
     Args:
         tuning: What to measure on.
         recipe: How; what it keeps is left out.
-        each: Called after every block.
+        each: Called for every module that is done with.
 
     Returns:
         Worst first; every module is in one of them.
     """
     everything = modules(tuning.model)
     found = []
-    for block, members in blocks([m for m in everything if m not in recipe.kept]).items():
-        whole = _alone(tuning, recipe, everything, block, members)
-        if len(members) == 1 or whole.cost < NEGLIGIBLE_DEG:
-            found.append(whole)
-        else:
-            found += [_alone(tuning, recipe, everything, name, [name]) for name in members]
-        each()
+    waiting = [[name for name in everything if name not in recipe.kept]]
+    while waiting:
+        names = waiting.pop()
+        for block, members in blocks(names).items():
+            name = block if len(members) > 1 else members[0]
+            cost = _alone(tuning, recipe, everything, name, members)
+            if len(members) > 1 and not cost.cost < NEGLIGIBLE_DEG:
+                waiting.append(members)
+                continue
+            found.append(cost)
+            for _ in members:
+                each()
     return sorted(found, key=lambda s: s.cost, reverse=True)
 
 
@@ -107,12 +118,6 @@ def _alone(
 ) -> Sensitivity:
     error = tuning.measure(recipe.keeping([other for other in everything if other not in members]))
     return Sensitivity(name, tuple(members), error.shift_deg, _increase(error, tuning.fp32))
-
-
-def _block(module: str) -> str:
-    first, *parts = module.split(".")
-    numbered = next((i for i, part in enumerate(parts) if part[-1:].isdigit()), len(parts))
-    return ".".join([first, *parts[: numbered + 1]])
 
 
 def _increase(error: SlopeError, fp32: SlopeError) -> float:

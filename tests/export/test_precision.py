@@ -120,16 +120,17 @@ def test_a_forced_bundle_that_fails_says_so_and_why(int8):
     assert Bundle.open(bundle.path).manifest.reduction.gate == gate
 
 
-def test_blocks_end_at_the_first_number_of_a_path():
-    names = ["decoder_embed", "dec_blocks.0.attn.qkv", "dec_blocks.0.mlp.fc1", "dec_blocks.1.a"]
-    heads = ["downstream_head1.dpt.scratch.refinenet2.out_conv", "downstream_head1.dpt.head.0"]
-    assert blocks(names + heads) == {
-        "decoder_embed": ["decoder_embed"],
-        "dec_blocks.0": names[1:3],
-        "dec_blocks.1": ["dec_blocks.1.a"],
-        "downstream_head1.dpt.scratch.refinenet2": heads[:1],
-        "downstream_head1.dpt.head.0": heads[1:],
+def test_blocks_are_parts_of_paths_as_long_as_they_must_be_to_differ():
+    heads = ["head.dpt.scratch.refinenet2.out_conv", "head.dpt.head.0"]
+    names = ["decoder_embed", "dec_blocks.0.attn.qkv", "dec_blocks.0.mlp.fc1", *heads]
+    assert blocks(names) == {
+        "decoder_embed": names[:1],
+        "dec_blocks": names[1:3],
+        "head": heads,
     }
+    assert blocks(heads) == {"head.dpt.scratch": heads[:1], "head.dpt.head": heads[1:]}
+    assert blocks(names[1:3]) == {"dec_blocks.0.attn": names[1:2], "dec_blocks.0.mlp": names[2:3]}
+    assert blocks(["a.b"]) == {"a": ["a.b"]}
 
 
 def test_a_recipe_keeps_what_it_kept():

@@ -117,7 +117,7 @@ def test_tensorrt_gets_q_dq_on_the_inputs_of_a_layer_alone(model):
         "Conv", "Exp",
     ]  # fmt: skip
     middle = next(n for n in quantised.graph.node if n.name == "middle/Conv")
-    assert list(middle.input) == ["b/dequantised", "middle/dequantised", "middle bias"]
+    assert list(middle.input) == ["b/dequantised", "middle/dequantised", "middle/Conv/bias"]
     onnx.checker.check_model(quantised, full_check=True)
 
 
@@ -181,6 +181,22 @@ def test_what_comes_out_differs_by_no_more_than_the_steps_allow(model, target):
     bound = np.abs(WEIGHTS["last"][:, :, 0, 0]) @ bound
     assert (np.abs(got - e).max((0, 2, 3)) <= bound * 1.01).all()
     assert np.abs(got - e).max() > 0
+
+
+@pytest.mark.parametrize("target", ["cpu", "tensorrt"])
+def test_the_bias_takes_what_rounding_the_weights_changes_of_the_mean(model, target):
+    means = np.array([0.1, 5.0, 0.2, 3.0])
+    placement = place(model, target)
+    values = stored(quantise(model, placement, {"b": 2.0, "d": 3.0}, means={"b": means}))
+    scales = values["middle/scales"][:, None, None, None].astype(np.float64)
+    lost = (WEIGHTS["middle"] - values["middle/integer"] * scales).sum((2, 3)) @ means
+    if target == "tensorrt":
+        bias, tolerance = values["middle/Conv/bias"], 1e-6
+    else:
+        steps = values["middle/Conv/bias/scales"]
+        bias, tolerance = values["middle/Conv/bias/integer"] * steps, steps.max()  # of int32
+    np.testing.assert_allclose(bias, WEIGHTS["middle bias"] + lost, rtol=0, atol=tolerance)
+    assert np.abs(lost).max() > 10 * tolerance
 
 
 def test_one_weight_read_twice_is_stored_once():
