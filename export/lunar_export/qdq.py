@@ -145,7 +145,8 @@ class _Quantiser:
         weight = self.values[layer.weight].astype(np.float64)
         if weight.shape[1] != len(mean):  # in groups
             return bias
-        return bias + (weight - self.rounded[layer.weight]).sum((2, 3)) @ mean
+        lost = (weight - self.rounded[layer.weight]).sum((2, 3))
+        return np.asarray(bias + lost @ mean, np.float64)
 
     def rewire(self, placement: Placement) -> None:
         """Put Q and DQ behind the tensors that are quantised and let the layers read them."""
@@ -201,8 +202,8 @@ class _Quantiser:
             scales = self._representable(peaks / LEVELS)
             shape = [-1 if i == layer.axis else 1 for i in range(values.ndim)]
             steps = np.rint(values / scales.reshape(shape).astype(np.float64))
-            stored = np.clip(steps, -LEVELS, LEVELS).astype(np.int8)
-            self.rounded[layer.weight] = stored * scales.reshape(shape).astype(np.float64)
+            stored: NDArray[np.int8] = np.clip(steps, -LEVELS, LEVELS).astype(np.int8)
+            self.rounded[layer.weight] = stored * scales.astype(np.float64).reshape(shape)
             name = self._dequantise(layer.weight, stored, scales, layer.axis)
             self.weights[key] = name, scales
         return self.weights[key]
