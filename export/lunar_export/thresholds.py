@@ -79,6 +79,8 @@ def _least_divergence(centres: NDArray[np.float64], counts: NDArray[np.int64]) -
     if occupied <= LEVELS + 1:
         return float(occupied * width)
     total = counts.astype(np.float64)
+    # What a Relu zeroes is exact on any scale, and would outweigh everything else.
+    total[0] = total[1]
     best, chosen = np.inf, occupied
     for end in np.unique(np.geomspace(LEVELS + 1, occupied, _CANDIDATES).astype(int)):
         p = total[:end].copy()

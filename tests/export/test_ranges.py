@@ -134,6 +134,12 @@ def test_mse_clips_one_outlier_and_keeps_a_uniform_distribution():
     assert threshold(seen(normal), "mse") == pytest.approx(3.92, rel=0.1)
 
 
+def test_zeros_of_a_relu_do_not_make_entropy_clip_the_rest():
+    normal = np.random.default_rng(0).normal(size=400_000)
+    relu = np.maximum(normal, 0)
+    assert threshold(seen(relu), "entropy") > 2
+
+
 def test_entropy_keeps_what_is_populated_and_drops_an_outlier():
     uniform = np.linspace(-1, 1, 100_001)
     assert threshold(seen(uniform), "entropy") > 0.9
