@@ -30,7 +30,7 @@ def rewrite_for_cpu(model: onnx.ModelProto) -> None:
     weights.merge_equal(model)
     if all(opset.domain != MICROSOFT for opset in model.opset_import):
         model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-    _log.info(
+    _log.debug(
         "for the CPU: %d gains folded, %d projections split, %d attentions and %d norms fused",
         *(gains, split, attentions, norms),
     )
