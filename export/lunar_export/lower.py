@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lunar_export.gate import accuracy_failures
+from lunar_export.gate import SLOPE_SHIFT_DEG, accuracy_failures
 from lunar_export.progress import Progress
 from lunar_export.reduce import Recipe, Reduced, reduce_precision
 from lunar_export.sensitivity import Sensitivity, Tuning, modules, rank_modules
@@ -15,6 +15,7 @@ from lunar_export.thresholds import METHODS
 
 # Beyond, most of the graph is what it was: the method is wrong, not some layer.
 LARGEST_SHARE_KEPT = 0.5
+_LOGGED = 20  # of the worst
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def lower_precision(
     give_back: bool,
     progress: Progress,
 ) -> Lowered:
-    """Reduce, measure, and give back the worst layers one by one until the slopes hold.
+    """Reduce, measure, and give back the worst layers until the slopes hold.
 
     Args:
         tuning: Where methods and layers are chosen.
@@ -90,14 +91,40 @@ def lower_precision(
     if always_rank or (failing and give_back and most):
         progress.begin("measuring layers", len(everything))
         ranking = rank_modules(tuning, recipe, progress.step)
+        for entry in ranking[:_LOGGED]:
+            _log.info(
+                "%s alone: slopes shift by %.3f deg, miss %+.2f points",
+                *(entry.name, entry.shift_deg, 100 * entry.miss_increase),
+            )
         waiting = list(ranking)
         while failing and give_back and waiting and len(recipe.kept) < most:
-            worst = waiting.pop(0)
-            progress.begin(f"giving back {len(recipe.kept) + 1}")
-            recipe = recipe.keeping(worst.modules)
+            count = enough(waiting, error.shift_deg, SLOPE_SHIFT_DEG[recipe.precision])
+            worst, waiting = waiting[:count], waiting[count:]
+            recipe = recipe.keeping([module for entry in worst for module in entry.modules])
+            progress.begin(f"giving back {len(recipe.kept)} modules")
             reduced = reduce_precision(tuning.model, tuning.ranges, recipe)
             error = judge(reduced)
             steps.append(error.shift_deg)
-            _log.info("%s given back: slopes shift by %.3f deg", worst.name, error.shift_deg)
+            names = ", ".join(entry.name for entry in worst)
+            _log.info("%s given back: slopes shift by %.3f deg", names, error.shift_deg)
             failing = bool(accuracy_failures(recipe.precision, error, fp32))
     return Lowered(recipe, reduced, error, tuple(steps), tuple(ranking), tried)
+
+
+def enough(ranking: Sequence[Sensitivity], shift_deg: float, allowed_deg: float) -> int:
+    """How many of the worst to give back before it is worth measuring again; at least one.
+
+    Shifts of layers are nearly independent and add in squares, so that those of the first few tell
+    what is left without them.
+
+    Args:
+        ranking: Worst first.
+        shift_deg: With all of them reduced.
+        allowed_deg: What it may be.
+    """
+    left = shift_deg**2
+    for count, entry in enumerate(ranking, 1):
+        left -= entry.shift_deg**2
+        if left <= allowed_deg**2:
+            return count
+    return 1

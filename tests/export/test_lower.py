@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lunar_calib.calibration_set import CalibrationPair
 from lunar_export.gate import judge
-from lunar_export.lower import lower_precision
+from lunar_export.lower import enough, lower_precision
 from lunar_export.pairs import EvaluationPair
 from lunar_export.placement import measured_tensors
 from lunar_export.plot import draw_decisions
@@ -14,7 +14,7 @@ from lunar_export.progress import Silent
 from lunar_export.ranges import collect_ranges
 from lunar_export.reduce import Recipe, reduce_precision
 from lunar_export.run_graph import run_graph
-from lunar_export.sensitivity import Tuning, rank_modules
+from lunar_export.sensitivity import Sensitivity, Tuning, rank_modules
 from lunar_export.slope_error import SlopeReference
 from lunar_runtime.cameras import Intrinsics, pixel_rays
 from onnx import TensorProto, helper, numpy_helper
@@ -114,6 +114,21 @@ def test_the_layer_that_breaks_the_gate_is_given_back_and_no_other(tuning, tmp_p
     assert gate.failures == ()
     draw_decisions(lowered, gate, tmp_path / "layers.png")
     assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("shift", "allowed", "count"),
+    [
+        (5.0, 4.9, 1),  # 25 − 9 is below 24
+        (5.0, 3.9, 2),  # 16 is above 15.2, 16 − 4 is not
+        (5.0, 3.4, 3),
+        (5.0, 0.1, 1),  # not to be had by these: one at a time
+        (0.4, 0.5, 1),  # the slopes hold, the hazards do not
+    ],
+)
+def test_as_many_are_given_back_as_their_squares_say(shift, allowed, count):
+    ranking = [Sensitivity(str(i), (str(i),), value, 0.0) for i, value in enumerate((3, 2, 1, 0.5))]
+    assert enough(ranking, shift, allowed) == count
 
 
 def test_nothing_is_given_back_where_that_is_not_wanted(tuning):

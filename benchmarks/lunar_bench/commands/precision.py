@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import SAVE, save_result
+from lunar_bench.commands.options import SAVE, save_result
 
 
 @click.command()
