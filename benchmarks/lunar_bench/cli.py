@@ -14,6 +14,7 @@ from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement import refinement
 from lunar_bench.commands.report import report
 from lunar_bench.commands.run import run
@@ -50,6 +51,7 @@ for subcommand in (
     schema,
     cost,
     accuracy,
+    precision,
     refinement,
     sliding,
     footprint,

@@ -1,48 +1,37 @@
-"""Checkpoint to bundle: trace, simplify, compare, write."""
+"""Checkpoint to bundle: trace, simplify, compare, reduce the precision, judge, write."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import io
-import platform
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import onnx
-from lunar_runtime import __version__
 from lunar_runtime.backends import select_backend
-from lunar_runtime.bundle import Bundle, check_bundle_folder, sha256_of, write_bundle
-from lunar_runtime.errors import CheckpointError, OutputError, UsageError
-from lunar_runtime.manifest import (
-    OUTPUT_NAMES,
-    GoldenRecord,
-    GraphRecord,
-    Manifest,
-    ParityRecord,
-    StudentRecord,
-    TensorRecord,
-)
+from lunar_runtime.bundle import Bundle, check_bundle_folder, write_bundle
+from lunar_runtime.errors import OutputError, UsageError
+from lunar_runtime.manifest import GateRecord, GoldenRecord, Manifest, ParityRecord
 from lunar_student import Outputs, Student
 
+from lunar_export.gate import require_gate
 from lunar_export.graph import PairGraph
-from lunar_export.model_file import MODEL_NAME, write_model
-from lunar_export.pairs import EvaluationPair, evaluation_pairs
+from lunar_export.model_file import write_model
+from lunar_export.pairs import EvaluationPair, evaluation_pairs, gate_pairs, tuning_pairs
 from lunar_export.parity import FP32_TOLERANCE, Arrays, measure_parity, require_parity, run_student
+from lunar_export.precision import Fp32Export, PrecisionOptions, reduce_export
 from lunar_export.progress import Progress, Silent
+from lunar_export.records import GOLDEN_STEP, golden_file, graph_record, student_record, versions
 from lunar_export.simplify import simplify
 from lunar_export.suitability import check_graph
-from lunar_export.trace import OPSET, trace
+from lunar_export.trace import trace
 
 STRIDE = 16
 SMALLEST_PX, LARGEST_PX = 32, 4096
 
 GOLDEN_NAME = "golden.npz"
-GOLDEN_STEP = 8
 # Mean error allowed on another machine. TF32, which GPUs use for FP32, keeps 10 bits of a factor:
 # 5e-4 each, averaged over the sum of many.
 GOLDEN_TOLERANCE = 1e-3
@@ -56,11 +45,13 @@ class ExportOptions:
         outputs: What the graph gives.
         height: Rows of the images, a multiple of 16.
         width: Columns of the images, a multiple of 16.
+        precision: What it computes in, and how it gets there.
     """
 
     outputs: Outputs = Outputs.BOTH
     height: int = 512
     width: int = 512
+    precision: PrecisionOptions = field(default_factory=PrecisionOptions)
 
     def check(self, student: Student | None = None) -> None:
         """Refuse what cannot be done.
@@ -69,7 +60,8 @@ class ExportOptions:
             student: The network, once it is known.
 
         Raises:
-            UsageError: A size off the network's grid, or outputs that the network does not have.
+            UsageError: A size off the network's grid, outputs that the network does not have, or
+                options of a precision that was not asked for.
         """
         for side in (self.height, self.width):
             if side % STRIDE or not SMALLEST_PX <= side <= LARGEST_PX:
@@ -82,6 +74,7 @@ class ExportOptions:
             raise UsageError(
                 f"--outputs all: {student.config.id} has no descriptors; use --outputs both"
             )
+        self.precision.check()
 
 
 def export_bundle(
@@ -92,8 +85,9 @@ def export_bundle(
     checkpoint: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    on_gate: Callable[[GateRecord], None] = lambda gate: None,
 ) -> Bundle:
-    """Export a network as FP32, compare it with itself in PyTorch, and write the bundle.
+    """Export a network, compare it with itself in PyTorch, and write the bundle.
 
     Args:
         student: The network. It is not changed.
@@ -103,6 +97,7 @@ def export_bundle(
             weights are random.
         overwrite: Replace the bundle that is there, once the new one is complete.
         progress: Told of every stage.
+        on_gate: Given what the precision gate measured, before anything is refused.
 
     Returns:
         The bundle, read back and verified.
@@ -110,25 +105,36 @@ def export_bundle(
     Raises:
         UsageError: See `ExportOptions.check`.
         CheckpointError: `checkpoint` cannot be read.
+        InputError: The calibration set cannot be used.
         OutputError: `out` exists or cannot be written, or the temporary folder is full.
         BundleError: The graph holds what TensorRT could not read.
-        GateError: The graph does not compute what the network computes. Nothing was written.
+        GateError: The graph does not compute what the network computes, or in the lower precision
+            not well or fast enough. Nothing was written.
     """
     options = options or ExportOptions()
     options.check(student)
     check_bundle_folder(out, overwrite=overwrite)  # before minutes of work, not after
-    record = _student_record(student, checkpoint)
+    record = student_record(student, checkpoint)
     progress = progress or Silent()
-    pairs = evaluation_pairs(options.height, options.width)
+    height, width = options.height, options.width
     try:
-        with tempfile.TemporaryDirectory(prefix="lunar-export-") as work:
-            references = _run_network(student, pairs, options.outputs, progress)
-            files, graph, simplifier = _make_graph(student, options, Path(work), progress)
+        with tempfile.TemporaryDirectory(prefix="lunar-export-") as folder:
+            work = Path(folder)
+            progress.begin("evaluation pairs")
+            reduced = options.precision.precision != "fp32"
+            pairs = (gate_pairs if reduced else evaluation_pairs)(height, width)
+            calibration = options.precision.calibration(pairs, progress) if reduced else None
+            references = run_network(student, pairs, options.outputs, progress)
+            model, simplifier = make_graph(student, options, work, progress)
+            content: dict[str, Path | bytes] = {
+                **write_model(model, work),
+                GOLDEN_NAME: golden_file(pairs[0], references[0]),
+            }
             manifest = Manifest(
                 student=record,
-                graph=graph,
+                graph=graph_record(model, options.outputs, height, width),
                 precision="fp32",
-                target="cpu",
+                target=options.precision.target,
                 parity=_unmeasured(),
                 gate="failed",
                 golden=GoldenRecord(
@@ -136,19 +142,26 @@ def export_bundle(
                     step=GOLDEN_STEP,
                     tolerances=dict.fromkeys(references[0], GOLDEN_TOLERANCE),
                 ),
-                versions=_versions(simplifier),
+                versions=versions(simplifier),
                 created=datetime.now(timezone.utc).replace(microsecond=0),
             )
-            content: dict[str, Path | bytes] = {
-                **files,
-                GOLDEN_NAME: _golden(pairs[0], references[0]),
-            }
             # A draft, so that what is measured is what will be loaded.
-            draft = write_bundle(Path(work) / "draft", manifest, content)
+            draft = write_bundle(work / "draft", manifest, content)
             parity = _measure(draft, pairs, references, progress)
             require_parity(parity)
-            progress.begin("writing the bundle")
             manifest = msgspec.structs.replace(manifest, parity=parity, gate="passed")
+            if calibration is not None:
+                fp32 = Fp32Export(draft, model, manifest, content, pairs, references)
+                tuning = tuning_pairs(height, width)
+                outcome = run_network(student, tuning, options.outputs, progress)
+                manifest, content = reduce_export(
+                    fp32, options.precision, calibration, tuning, outcome, work, progress
+                )
+                assert manifest.reduction is not None
+                on_gate(manifest.reduction.gate)
+                if not options.precision.force:
+                    require_gate(manifest.precision, manifest.reduction.gate)
+            progress.begin("writing the bundle")
             return write_bundle(out, manifest, content, overwrite=overwrite)
     except OutputError:
         raise
@@ -159,9 +172,14 @@ def export_bundle(
         ) from error
 
 
-def _run_network(
+def run_network(
     student: Student, pairs: Sequence[EvaluationPair], outputs: Outputs, progress: Progress
 ) -> list[Arrays]:
+    """The network's own outputs on pairs.
+
+    Raises:
+        GateError: They are not finite.
+    """
     progress.begin("running the network", len(pairs))
     references = []
     for pair in pairs:
@@ -170,9 +188,20 @@ def _run_network(
     return references
 
 
-def _make_graph(
+def make_graph(
     student: Student, options: ExportOptions, work: Path, progress: Progress
-) -> tuple[dict[str, Path], GraphRecord, str]:
+) -> tuple[onnx.ModelProto, str]:
+    """Trace and simplify a network.
+
+    Args:
+        student: The network.
+        options: What of it.
+        work: A folder for what is made on the way.
+        progress: Told of every stage.
+
+    Returns:
+        The FP32 graph, and what simplified it, in words.
+    """
     traced = work / "traced.onnx"
     progress.begin("tracing")
     graph = PairGraph(student, options.height, options.width, options.outputs)
@@ -183,8 +212,7 @@ def _make_graph(
     for file in work.glob("traced.onnx*"):
         file.unlink()
     check_graph(model)
-    record = _graph_record(model, options)
-    return write_model(model, work), record, simplifier
+    return model, simplifier
 
 
 def _measure(
@@ -205,76 +233,3 @@ def _unmeasured() -> ParityRecord:
     return ParityRecord(
         reference="none yet", pairs=1, pairs_source="none", tolerance=FP32_TOLERANCE, outputs={}
     )
-
-
-def _student_record(student: Student, checkpoint: Path | str | None) -> StudentRecord:
-    config = student.config
-    try:
-        digest = None if checkpoint is None else sha256_of(checkpoint)
-    except OSError as error:
-        raise CheckpointError(
-            f"{checkpoint}: cannot be read ({(error.strerror or str(error)).lower()}); check the "
-            "path and its permissions"
-        ) from error
-    return StudentRecord(
-        id=config.id if digest else f"{config.id}-untrained",
-        parameters=sum(parameter.numel() for parameter in student.parameters()),
-        checkpoint_sha256=digest,
-        config=msgspec.to_builtins(config),
-    )
-
-
-def _graph_record(model: onnx.ModelProto, options: ExportOptions) -> GraphRecord:
-    height, width = options.height, options.width
-    names = OUTPUT_NAMES[options.outputs.value]
-    shapes = {
-        value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-        for value in model.graph.output
-    }
-    return GraphRecord(
-        file=MODEL_NAME,
-        opset=OPSET,
-        output_set=options.outputs.value,
-        height=height,
-        width=width,
-        inputs=tuple(
-            TensorRecord(
-                name=view,
-                shape=(1, 1, height, width),
-                dtype="uint8",
-                unit="grey level",
-                frame=f"{view} image",
-            )
-            for view in ("left", "right")
-        ),
-        outputs=tuple(_output_record(name, shapes[name]) for name in names),
-    )
-
-
-def _output_record(name: str, shape: tuple[int, ...]) -> TensorRecord:
-    points = name.startswith("pointmap")
-    return TensorRecord(
-        name=name,
-        shape=shape,
-        dtype="float32",
-        unit="network unit" if points else "1",
-        frame="left camera" if points else f"{name.rpartition('_')[2]} image",
-    )
-
-
-def _golden(pair: EvaluationPair, outputs: Mapping[str, np.ndarray]) -> bytes:
-    start, step = GOLDEN_STEP // 2, GOLDEN_STEP
-    arrays = {name: values[:, start::step, start::step] for name, values in outputs.items()}
-    content = io.BytesIO()
-    np.savez_compressed(content, left=pair.left, right=pair.right, **arrays)  # type: ignore[arg-type]
-    return content.getvalue()
-
-
-def _versions(simplifier: str) -> dict[str, str]:
-    packages = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "numpy")
-    return {
-        "lunar-edge": __version__,
-        "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in packages},
-        "simplifier": simplifier,
-    }

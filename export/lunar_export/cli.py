@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 import click
 from lunar_runtime import __version__
 from lunar_runtime.command_line import run_command
-from lunar_runtime.errors import CheckpointError, UsageError
+from lunar_runtime.errors import CheckpointError, GateError, UsageError
 
 if TYPE_CHECKING:
     from lunar_runtime.bundle import Bundle
     from lunar_runtime.engines.store import StoredEngine
+    from lunar_runtime.manifest import Manifest
     from lunar_student import Student
 
     from lunar_export.engine import EngineChoice
+    from lunar_export.placement import Target
+    from lunar_export.precision import MethodChoice
     from lunar_export.progress import Progress
+    from lunar_export.reduce import Precision
 
 NAME = "lunar-export"
 STUDENTS = ("S0", "S1", "S2", "S3", "S4", "teacher")
@@ -52,10 +56,40 @@ def _rows_columns(_: click.Context, __: click.Parameter, value: str) -> tuple[in
 )
 @click.option(
     "--precision",
-    type=click.Choice(["fp32"]),
+    type=click.Choice(["fp32", "fp16", "int8"]),
     default="fp32",
     show_default=True,
-    help="Of weights and arithmetic.",
+    help="Of weights and arithmetic. Below fp32, slopes are measured against the network's, and "
+    "what changes them too much is refused.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(["cpu", "tensorrt"]),
+    default="cpu",
+    show_default=True,
+    help="What the lower precision is placed for: ONNX Runtime on a CPU, or TensorRT.",
+)
+@click.option(
+    "--calib",
+    type=click.Path(path_type=Path),
+    help="Calibration set, made by lunar-calib.  [default: rendered pairs]",
+)
+@click.option(
+    "--calib-method",
+    type=click.Choice(["auto", "minmax", "percentile", "entropy", "mse"]),
+    default="auto",
+    show_default=True,
+    help="How int8 clips activations; auto measures which way keeps slopes best.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Write the bundle as it is, also if it fails its gate; it says so.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw what each layer costs in slope, and which were given back (PNG).",
 )
 @click.option(
     "--outputs",
@@ -102,7 +136,12 @@ def command(
     untrained: str | None,
     seed: int,
     student: str | None,
-    precision: str,
+    precision: Precision,
+    target: Target,
+    calib: Path | None,
+    calib_method: MethodChoice,
+    force: bool,
+    plot: Path | None,
     outputs: str,
     size: tuple[int, int],
     out: Path,
@@ -116,10 +155,10 @@ def command(
     """Make of a student's checkpoint a bundle for lunar-infer.
 
     The graph is compared with the PyTorch network on lunar image pairs; one that differs is not
-    written.
+    written. Nor is one of lower precision that changes slopes, misses hazards or is slower.
 
-    Exit codes: 0 done, 2 wrong usage, 3 unusable checkpoint or output folder, 5 the graph differs
-    from the network.
+    Exit codes: 0 done, 2 wrong usage, 3 unusable checkpoint, calibration set or output folder, 5
+    the graph differs from the network, or fails the gate of its precision.
     """
     if verbose:
         # Not the root logger's: torch and onnx would report every folded constant.
@@ -139,15 +178,30 @@ def command(
     from lunar_student import Outputs
 
     from lunar_export.bundling import ExportOptions, export_bundle
+    from lunar_export.gate import table
+    from lunar_export.precision import PrecisionOptions
 
-    options = ExportOptions(Outputs(outputs), *size)
+    reduction = PrecisionOptions(precision, target, calib, calib_method, force, plot)
+    options = ExportOptions(Outputs(outputs), *size, reduction)
     options.check()
+    judged: list[str] = []
     with _progress(verbose) as progress:
         progress.begin("loading the weights")
         network = _untrained(untrained, seed) if untrained else _load(ckpt, student)
-        bundle = export_bundle(
-            network, out, options, checkpoint=ckpt, overwrite=overwrite, progress=progress
-        )
+        try:
+            bundle = export_bundle(
+                network,
+                out,
+                options,
+                checkpoint=ckpt,
+                overwrite=overwrite,
+                progress=progress,
+                on_gate=lambda gate: judged.extend(table(precision, gate)),
+            )
+        except GateError:
+            _show_gate(judged, as_json)
+            raise
+    _show_gate(judged, as_json)
     built = build_for_export(bundle, library, engine, bars=not verbose) if library else None
     model = None
     if triton is not None:
@@ -209,6 +263,12 @@ def _progress(verbose: int) -> Iterator[Progress]:
         yield Bars()
 
 
+def _show_gate(lines: Sequence[str], as_json: bool) -> None:
+    for line in lines:
+        if not as_json:
+            click.echo(line)
+
+
 def _show(bundle: Bundle, engine: StoredEngine | None, triton: Path | None, as_json: bool) -> None:
     from lunar_runtime.manifest import encode
 
@@ -222,16 +282,30 @@ def _show(bundle: Bundle, engine: StoredEngine | None, triton: Path | None, as_j
     rows = [
         ("bundle", f"{bundle.path}, {size / 1e6:.1f} MB"),
         ("network", f"{manifest.student.id}, {manifest.student.parameters / 1e6:.1f} M parameters"),
-        ("graph", f"{graph.output_set}, {graph.height} x {graph.width} px, {manifest.precision}"),
+        ("graph", f"{graph.output_set}, {graph.height} x {graph.width} px, {_made_for(manifest)}"),
         (
             "parity",
             f"{worst.max_relative_error:.1e} at most, {parity.tolerance:.0e} allowed "
             f"({parity.pairs} pairs: {parity.pairs_source})",
         ),
     ]
+    if manifest.calibration is not None and manifest.reduction is not None:
+        ranges = manifest.calibration
+        kept = len(manifest.reduction.kept)
+        rows += [
+            ("ranges", f"{ranges.source}, {ranges.method}"),
+            ("kept", f"{kept} nodes in a higher precision ({manifest.reduction.layers} layers)"),
+            ("gate", manifest.gate),
+        ]
     if engine is not None:
         rows.append(("engine", str(engine.path)))
     if triton is not None:
         rows.append(("triton", str(triton)))
     for name, text in rows:
         click.echo(f"{name:<9}{text}")
+
+
+def _made_for(manifest: Manifest) -> str:
+    if manifest.precision == "fp32":
+        return "fp32"
+    return f"{manifest.precision} for {manifest.target}"

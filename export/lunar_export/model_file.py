@@ -16,8 +16,13 @@ ONE_FILE_LIMIT_BYTES = 1_900_000_000
 SMALL_BYTES = 1024  # shapes and scalars stay in the graph, where parsers expect them
 
 
-def write_model(model: onnx.ModelProto, folder: Path) -> dict[str, Path]:
+def write_model(model: onnx.ModelProto, folder: Path, *, check: bool = True) -> dict[str, Path]:
     """Write a model, emptying it, and check what was written.
+
+    Args:
+        model: Emptied only where it does not fit into one file.
+        folder: Where.
+        check: False for graphs that are not kept.
 
     Returns:
         Its files, by the names they must keep.
@@ -35,5 +40,6 @@ def write_model(model: onnx.ModelProto, folder: Path) -> dict[str, Path]:
         files[DATA_NAME] = folder / DATA_NAME
     else:
         onnx.save_model(model, path)
-    onnx.checker.check_model(str(path))
+    if check:
+        onnx.checker.check_model(str(path))
     return files

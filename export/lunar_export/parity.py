@@ -14,7 +14,7 @@ from lunar_student import Outputs, Student
 from numpy.typing import NDArray
 
 from lunar_export.graph import normalise
-from lunar_export.pairs import EvaluationPair
+from lunar_export.pairs import EvaluationPair, describe
 
 # Of the largest error of any value. Float32 has 6e-8; some hundred layers in another order of
 # summation and an exponential at the end leave about 1e-5.
@@ -70,7 +70,7 @@ def measure_parity(
     return ParityRecord(
         reference="FP32 PyTorch student",
         pairs=len(pairs),
-        pairs_source=", ".join(pair.source for pair in pairs),
+        pairs_source=describe(pairs),
         tolerance=FP32_TOLERANCE,
         outputs={
             name: OutputParity(

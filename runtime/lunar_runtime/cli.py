@@ -137,6 +137,7 @@ def command(
         logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s: %(message)s")
     from .batch import Pair, is_batch, read_pairs
     from .cameras import Intrinsics, read_rig
+    from .manifest import gate_warning
     from .options import InferOptions
     from .outputs import check_out
     from .pipeline import StereoRuntime
@@ -167,6 +168,9 @@ def command(
     ):
         if runtime is not None:
             InferOptions(**options).check(runtime.model.output_set)
+            failed = gate_warning(runtime.bundle.manifest)
+            if failed:
+                fail(NAME, f"warning: {runtime.bundle.path}: {failed}")
         job = _Job(runtime, shared_rig, options, folder, overwrite)
         if not many:
             _show(job.run(pairs[0]), as_json)

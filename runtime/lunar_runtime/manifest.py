@@ -14,7 +14,9 @@ import msgspec
 
 from .errors import BundleError
 
-FORMAT_VERSION = 1
+#: What `encode` writes. Version 1 lacked `reduction` and reads the same.
+FORMAT_VERSION = 2
+_OLDEST_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 
 #: What the graph gives: the left pointmap; both pointmaps; both and the descriptors.
@@ -107,12 +109,16 @@ class CalibrationRecord(_Record, frozen=True, kw_only=True):
     Attributes:
         digest: SHA-256 of the calibration set.
         count: Pairs.
-        method: `minmax`, `percentile 99.99`, `entropy`.
+        method: `minmax`, `percentile 99.99`, `entropy`, `mse`.
+        source: Of the pairs, in words.
+        tried: Method -> slope shift in degrees, where the method was chosen by measuring.
     """
 
     digest: Sha256
     count: Positive
     method: str
+    source: str = ""
+    tried: dict[str, float] = {}
 
 
 class OutputParity(_Record, frozen=True, kw_only=True):
@@ -123,7 +129,7 @@ class OutputParity(_Record, frozen=True, kw_only=True):
 
 
 class ParityRecord(_Record, frozen=True, kw_only=True):
-    """The graph against the network it was made from.
+    """The graph against the network it was made from, in FP32: before its precision was reduced.
 
     Attributes:
         reference: What it was compared with, as in `FP32 PyTorch student`.
@@ -138,6 +144,63 @@ class ParityRecord(_Record, frozen=True, kw_only=True):
     pairs_source: str
     tolerance: Annotated[float, msgspec.Meta(gt=0)]
     outputs: dict[str, OutputParity]
+
+
+class GateRecord(_Record, frozen=True, kw_only=True):
+    """A lower precision against the FP32 network, on pairs that calibrated nothing.
+
+    Attributes:
+        pairs: How many image pairs.
+        pairs_source: Which ones, in words.
+        slope_shift_deg: Mean change of the slope of a pixel.
+        slope_shift_limit_deg: What is allowed.
+        slope_mae_deg: Mean slope error against the true depth; None where none is known.
+        fp32_slope_mae_deg: The same of the FP32 network.
+        miss: Slope in degrees -> share of the truly steeper pixels that are called safe.
+        fp32_miss: The same of the FP32 network.
+        miss_increase_limit: What is allowed between the two.
+        max_relative_error: Of any point of a pointmap; None where one is not finite.
+        not_finite: Values that are NaN or infinite.
+        latency_ratio: To FP32, on the target; None where it was not timed.
+        latency: What was timed, or why nothing was.
+        fp32_bytes: Size of the FP32 graph.
+        bytes: Size of this one.
+        failures: Every limit that is broken, in words; empty where the gate was passed.
+    """
+
+    pairs: Positive
+    pairs_source: str
+    slope_shift_deg: float
+    slope_shift_limit_deg: float
+    slope_mae_deg: float | None
+    fp32_slope_mae_deg: float | None
+    miss: dict[str, float | None]
+    fp32_miss: dict[str, float | None]
+    miss_increase_limit: float
+    max_relative_error: float | None
+    not_finite: Count
+    latency_ratio: float | None
+    latency: str
+    fp32_bytes: Count
+    bytes: Count
+    failures: tuple[str, ...]
+
+
+class ReductionRecord(_Record, frozen=True, kw_only=True):
+    """How the precision was reduced, and what that did.
+
+    Attributes:
+        layers: Layers with weights in the graph.
+        kept: Those of them (and, in FP16, other nodes) that kept a higher precision -> why.
+        steps: Slope shift in degrees on the tuning pairs, before any layer was given back and after
+            each that was.
+        gate: What was measured of the result.
+    """
+
+    layers: Count
+    kept: dict[str, str]
+    steps: tuple[float, ...]
+    gate: GateRecord
 
 
 class GoldenRecord(_Record, frozen=True, kw_only=True):
@@ -178,7 +241,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
         versions: Of the software that made it.
         created: UTC.
         files: Every file except this one, by name; `write_bundle` fills it.
-        calibration: INT8 only.
+        calibration: What ranges were measured on; None for FP32.
+        reduction: What became of the precision; None for FP32.
         format_version: Of this schema.
     """
 
@@ -193,6 +257,7 @@ class Manifest(_Record, frozen=True, kw_only=True):
     created: UtcTime
     files: dict[str, FileRecord] = {}
     calibration: CalibrationRecord | None = None
+    reduction: ReductionRecord | None = None
     format_version: int = FORMAT_VERSION
 
 
@@ -223,9 +288,10 @@ def decode(text: bytes, path: Path | str = MANIFEST_NAME) -> Manifest:
             f"{path}: not a bundle manifest ({error}); copy the bundle again or re-create it with "
             "lunar-export"
         ) from error
-    if version != FORMAT_VERSION:
+    if not _OLDEST_VERSION <= version <= FORMAT_VERSION:
         raise BundleError(
-            f"{path}: format_version {version}, this runtime reads {FORMAT_VERSION}; "
+            f"{path}: format_version {version}, this runtime reads {_OLDEST_VERSION} to "
+            f"{FORMAT_VERSION}; "
             + (
                 "update lunar-edge"
                 if version > FORMAT_VERSION
@@ -240,6 +306,15 @@ def decode(text: bytes, path: Path | str = MANIFEST_NAME) -> Manifest:
     if problem:
         raise BundleError(f"{path}: {problem}; re-create the bundle with lunar-export")
     return manifest
+
+
+def gate_warning(manifest: Manifest) -> str | None:
+    """What whoever uses a bundle that failed its gate has to know; None for one that passed."""
+    if manifest.gate == "passed":
+        return None
+    reasons = manifest.reduction.gate.failures if manifest.reduction else ()
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"it did not pass the accuracy gate of its export{why}"
 
 
 def check_file_name(name: str) -> str | None:

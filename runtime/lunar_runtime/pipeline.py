@@ -28,6 +28,7 @@ from .cameras import Intrinsics, Rig
 from .errors import BackendError, GateError, UsageError
 from .fuse import fuse, result_grid
 from .images import GreyImage, grey_from_array, read_image
+from .manifest import gate_warning
 from .maps import Maps, known_cameras, read_maps
 from .options import InferOptions, Refine, SlopeKind, View
 from .pair import check_pair
@@ -106,6 +107,7 @@ class StereoRuntime:
             bundle_digest=self.bundle.digest,
             student=manifest.student.id,
             precision=manifest.precision,
+            gate=manifest.gate,
             output_set=manifest.graph.output_set,
             backend=self._backend.name,
             device=self._backend.device,
@@ -165,8 +167,9 @@ class StereoRuntime:
             outputs = self._run(grey_left, grey_right)
         not_finite: dict[str, int] = {}
         warnings: list[str] = []
-        if self.bundle.manifest.gate == "failed":
-            warnings.append("bundle: it did not pass the accuracy gate of its export")
+        failed = gate_warning(self.bundle.manifest)
+        if failed:
+            warnings.append(f"bundle: {failed}")
         network = read_maps(outputs, options, rig, mapping, not_finite, warnings)
         maps, refinement, greys = network, None, (grey_left, grey_right)
         if options.refine != "off":

@@ -165,12 +165,16 @@ class ViewReport(_Record, frozen=True, kw_only=True):
 
 
 class ModelReport(_Record, frozen=True, kw_only=True):
-    """Which network ran, and on what; `digest` is the SHA-256 of the bundle's manifest."""
+    """Which network ran, and on what; `digest` is the SHA-256 of the bundle's manifest.
+
+    `gate` is `failed` where the bundle was written although it broke a limit of its export.
+    """
 
     bundle: str
     digest: str
     student: str
     precision: str
+    gate: str
     output_set: str
     backend: str
     device: str
@@ -335,6 +339,7 @@ def _model(model: ModelInfo) -> ModelReport:
         digest=model.bundle_digest,
         student=model.student,
         precision=model.precision,
+        gate=model.gate,
         output_set=model.output_set,
         backend=model.backend,
         device=model.device,

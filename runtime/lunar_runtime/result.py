@@ -207,6 +207,7 @@ class ModelInfo(NamedTuple):
     bundle_digest: str
     student: str
     precision: str
+    gate: str
     output_set: OutputSet
     backend: str
     device: str

@@ -89,8 +89,25 @@ def test_the_students_to_choose_from_are_the_family():
             "--student checks a checkpoint; --untrained already names the student",
         ),
         (
-            ["--untrained", "S0", "--precision", "fp16"],
-            "Invalid value for '--precision': 'fp16' is not 'fp32'; see lunar-export --help",
+            ["--untrained", "S0", "--precision", "fp8"],
+            "Invalid value for '--precision': 'fp8' is not one of 'fp32', 'fp16', 'int8'; see "
+            "lunar-export --help",
+        ),
+        (
+            ["--untrained", "S0", "--calib", "set"],
+            "--calib is for --precision fp16 or int8; leave it out",
+        ),
+        (
+            ["--untrained", "S0", "--plot", "layers.png"],
+            "--plot is for --precision fp16 or int8; leave it out",
+        ),
+        (
+            ["--untrained", "S0", "--force"],
+            "--force is for --precision fp16 or int8; leave it out",
+        ),
+        (
+            ["--untrained", "S0", "--precision", "fp16", "--calib-method", "mse"],
+            "--calib-method is for --precision int8; leave it out",
         ),
         (
             ["--untrained", "S9"],

@@ -82,6 +82,52 @@ def test_an_opset_that_jetpack_6_cannot_read_is_refused():
         check_graph(model([node("Relu", ["x"], ["y"])], opset=21))
 
 
+def halves(to):
+    """x cast to FP16, scaled, cast back."""
+    return [
+        node("Cast", ["x"], ["h"], to=TensorProto.FLOAT16),
+        node("Relu", ["h"], ["r"]),
+        helper.make_node("Cast", ["r"], ["y"], name="back", to=to),
+    ]
+
+
+def test_fp16_is_for_graphs_that_say_so():
+    half = model(halves(TensorProto.FLOAT))
+    check_graph(half, "fp16")
+    check_graph(half, "int8")
+    with pytest.raises(BundleError, match=r"module/Cast \(computes float16\); module/Relu"):
+        check_graph(half)
+
+
+def test_int8_is_for_what_a_quantizelinear_gives_in_graphs_that_say_so():
+    tensors = [
+        numpy_helper.from_array(np.array(0.1, np.float32), "scale"),
+        numpy_helper.from_array(np.array(0, np.int8), "zero"),
+    ]
+    nodes = [
+        node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+    ]
+    quantised = model(nodes, opset=19, initializers=tensors)
+    check_graph(quantised, "int8")
+    with pytest.raises(BundleError, match=r"module/QuantizeLinear \(computes integers\)"):
+        check_graph(quantised, "fp16")
+
+
+def test_an_operator_that_tensorrt_10_3_does_not_list_is_refused_by_name():
+    with pytest.raises(BundleError, match=r"module/Det \(Det is not on TensorRT 10\.3's list\)"):
+        check_graph(model([node("Det", ["x"], ["y"])]))
+
+
+def test_onnx_runtime_s_own_operators_are_for_the_cpu_alone():
+    custom = helper.make_node("Gelu", ["x"], ["y"], name="g", domain="com.microsoft")
+    graph = model([custom], domain="com.microsoft")
+    check_graph(graph, "int8", "cpu")
+    for target in ("tensorrt", "fpga"):
+        with pytest.raises(BundleError, match=r"operators of com\.microsoft"):
+            check_graph(graph, "int8", target)
+
+
 def test_every_reason_is_given_with_the_next_step():
     with pytest.raises(BundleError) as caught:
         check_graph(model([node("Cos", ["x"], ["z"]), node("Sin", ["z"], ["y"])]))

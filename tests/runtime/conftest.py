@@ -22,6 +22,7 @@ from lunar_runtime.bundle import write_bundle
 from lunar_runtime.cameras import Intrinsics, pixel_rays
 from lunar_runtime.manifest import (
     OUTPUT_NAMES,
+    GateRecord,
     GoldenRecord,
     GraphRecord,
     Manifest,
@@ -198,6 +199,33 @@ def plane_manifest(output_set: str, **changes: Any) -> Manifest:
         "created": datetime(2025, 1, 1, tzinfo=timezone.utc),
     }
     return Manifest(**{**fields, **changes})
+
+
+@pytest.fixture
+def make_gate():
+    """A gate's record with these failures."""
+
+    def make(*failures: str) -> GateRecord:
+        return GateRecord(
+            pairs=2,
+            pairs_source="texture",
+            slope_shift_deg=0.9,
+            slope_shift_limit_deg=0.5,
+            slope_mae_deg=None,
+            fp32_slope_mae_deg=None,
+            miss={"10": None},
+            fp32_miss={"10": 0.25},
+            miss_increase_limit=0.005,
+            max_relative_error=0.1,
+            not_finite=0,
+            latency_ratio=1.1,
+            latency="onnxruntime on cpu",
+            fp32_bytes=400,
+            bytes=100,
+            failures=failures,
+        )
+
+    return make
 
 
 def golden_bytes(constants: dict[str, np.ndarray]) -> bytes:

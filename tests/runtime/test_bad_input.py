@@ -259,7 +259,7 @@ BUNDLES: list[Case] = [
         3,
         "bytes are too many",
     ),
-    ("newer", lambda c: c.manifest("format_version", 2), 3, "format_version 2 … update lunar-edge"),
+    ("newer", lambda c: c.manifest("format_version", 3), 3, "format_version 3 … update lunar-edge"),
     ("older", lambda c: c.manifest("format_version", 0), 3, "format_version 0 … re-create"),
     ("unknown field", lambda c: c.manifest("mood", "good"), 3, "unknown field `mood`"),
     ("unknown inner field", lambda c: c.manifest("graph/mood", 1), 3, "`mood` … `$.graph`"),

@@ -12,9 +12,11 @@ from lunar_runtime.errors import BundleError, OutputError
 from lunar_runtime.manifest import (
     CalibrationRecord,
     FileRecord,
+    ReductionRecord,
     check_file_name,
     decode,
     encode,
+    gate_warning,
 )
 
 
@@ -115,12 +117,15 @@ def test_a_bundle_that_could_not_be_opened_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
+LISTED = {name: FileRecord(sha256="1" * 64, bytes=1) for name in ("model.onnx", "golden.npz")}
+
+
 def test_a_manifest_survives_encoding(make_manifest):
     manifest = make_manifest(
         "left",
         precision="int8",
         calibration=CalibrationRecord(digest="0" * 64, count=64, method="percentile 99.99"),
-        files={name: FileRecord(sha256="1" * 64, bytes=1) for name in ("model.onnx", "golden.npz")},
+        files=LISTED,
     )
     text = encode(manifest)
     assert decode(text) == manifest
@@ -128,12 +133,35 @@ def test_a_manifest_survives_encoding(make_manifest):
     assert json.loads(text)["created"] == "2025-01-01T00:00:00Z"
 
 
-@pytest.mark.parametrize("version", [0, 2, 99])
+@pytest.mark.parametrize("version", [0, 3, 99])
 def test_another_format_version_is_told_from_damage(make_manifest, version):
     """Whatever else such a manifest holds."""
     text = msgspec.json.encode({"format_version": version, "shape": "unheard of"})
     with pytest.raises(BundleError, match=rf"^b/manifest\.json: format_version {version}, this"):
         decode(text, "b/manifest.json")
+
+
+def test_a_manifest_of_version_1_reads_as_it_did(make_manifest):
+    manifest = make_manifest("left", files=LISTED)
+    fields = json.loads(encode(manifest))
+    del fields["reduction"]
+    old = json.dumps(fields | {"format_version": 1}).encode()
+    assert decode(old) == msgspec.structs.replace(manifest, format_version=1)
+
+
+def test_a_failed_gate_is_told_with_its_reasons(make_manifest, make_gate):
+    assert gate_warning(make_manifest("left")) is None
+    assert gate_warning(make_manifest("left", gate="failed")) == (
+        "it did not pass the accuracy gate of its export"
+    )
+    reduction = ReductionRecord(
+        layers=3, kept={}, steps=(0.9,), gate=make_gate("slopes shift by 0.90 deg", "it is slower")
+    )
+    failed = make_manifest("left", gate="failed", reduction=reduction, files=LISTED)
+    assert decode(encode(failed)) == failed
+    assert gate_warning(failed) == (
+        "it did not pass the accuracy gate of its export (slopes shift by 0.90 deg; it is slower)"
+    )
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "engines/a.plan", "a b/ü.txt"])

@@ -12,7 +12,8 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.bundle import sha256_of
+from lunar_runtime.bundle import sha256_of, write_bundle
+from lunar_runtime.manifest import ReductionRecord
 from lunar_runtime.outputs import RESULT_NAMES
 from lunar_runtime.rasters import read_raster
 from lunar_runtime.report import Report
@@ -65,6 +66,28 @@ def test_both_views_add_the_right_ones_files(infer, pair, bundles, tmp_path, sce
     # 1e-5: the pose is found from float32 points.
     depth = read_raster(out / "depth_right.tif")
     np.testing.assert_allclose(depth, scene.depth_right(), rtol=1e-5)
+
+
+def test_a_bundle_that_failed_its_gate_is_told_on_stderr_and_in_the_report(
+    infer, pair, bundles, tmp_path, make_manifest, make_gate
+):
+    reduction = ReductionRecord(
+        layers=1, kept={}, steps=(0.9,), gate=make_gate("slopes shift by 0.90 deg")
+    )
+    write_bundle(
+        tmp_path / "b",
+        make_manifest("left", gate="failed", reduction=reduction),
+        {name: bundles["left"] / name for name in ("model.onnx", "golden.npz")},
+    )
+    told = "it did not pass the accuracy gate of its export (slopes shift by 0.90 deg)"
+    for _ in range(2):  # every time
+        outcome = infer(*pair, "--bundle", tmp_path / "b", "--out", tmp_path / "o", "--overwrite")
+        assert outcome.code == 0
+        assert outcome.err == f"lunar-infer: warning: {tmp_path / 'b'}: {told}\n"
+        assert f"note   bundle: {told}\n" in outcome.out
+    report = json.loads((tmp_path / "o" / "report.json").read_text())
+    assert report["model"]["gate"] == "failed"
+    assert f"bundle: {told}" in report["warnings"]
 
 
 def test_the_right_view_alone_takes_the_plain_names(infer, pair, bundles, tmp_path, scene):

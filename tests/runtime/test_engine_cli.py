@@ -77,9 +77,24 @@ def test_asked_for_it_is_an_error_by_itself_a_warning(engine, bundle, caplog):
 
 
 @needs_rtx
+def test_a_lower_precision_made_for_a_cpu_is_exit_3(engine, tmp_path):
+    real = Bundle.open(default_bundle_path())
+    manifest = msgspec.structs.replace(real.manifest, precision="fp16", target="cpu", files={})
+    bundle = write_bundle(
+        tmp_path / "b", manifest, {name: real.path / name for name in real.manifest.files}
+    )
+    code, _, err = engine(bundle.path, "--library", "tensorrt-rtx")
+    assert (code, err) == (
+        3,
+        f"lunar-engine: {bundle.path}: its fp16 graph is made for ONNX Runtime on a CPU; export "
+        "the student again with `lunar-export --precision fp16 --target tensorrt`\n",
+    )
+
+
+@needs_rtx
 def test_a_precision_that_is_only_claimed_is_exit_5(engine, tmp_path):
     real = Bundle.open(default_bundle_path())
-    manifest = msgspec.structs.replace(real.manifest, precision="fp16", files={})
+    manifest = msgspec.structs.replace(real.manifest, precision="fp16", target="tensorrt", files={})
     files = {name: real.path / name for name in real.manifest.files}
     claimed = write_bundle(tmp_path / "bundle", manifest, files).path
     code, _, err = engine(claimed, "--library", "tensorrt-rtx")

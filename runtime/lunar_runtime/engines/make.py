@@ -13,7 +13,7 @@ import msgspec
 from ..atomic import atomic_path, make_folder
 from ..backends.tensorrt import Plan, TensorrtBackend
 from ..bundle import Bundle
-from ..errors import BackendError, GateError, UsageError
+from ..errors import BackendError, BundleError, GateError, UsageError
 from ..pipeline import StereoRuntime
 from .build import BuildOptions, BuiltEngine, build_engine, rtx_classes
 from .description import EngineDescription
@@ -89,6 +89,7 @@ def make_engine(
         OutputError: The engine exists, or the bundle cannot be written to.
     """
     _check(library, request)
+    _check_target(bundle)
     session = _find_gpu(library)
     gpu = session.gpu if session else None
     key = _make_key(bundle, library, request, gpu)
@@ -168,6 +169,16 @@ def _check(library: Library, request: EngineRequest) -> None:
     if library.rtx is not None and request.hardware_compatible:
         raise UsageError(
             f"--hardware-compatible: {library} builds for GPUs by --compute-capability; use that"
+        )
+
+
+def _check_target(bundle: Bundle) -> None:
+    precision, target = bundle.manifest.precision, bundle.manifest.target
+    if precision != "fp32" and target != "tensorrt":
+        raise BundleError(
+            f"{bundle.path}: its {precision} graph is made for ONNX Runtime on a {target.upper()}; "
+            f"export the student again with `lunar-export --precision {precision} --target "
+            "tensorrt`"
         )
 
 

@@ -1,0 +1,179 @@
+"""Exports of lower precision, whole: a small student, few small pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from lunar_calib.calibration_set import CalibrationPair
+from lunar_export import ExportOptions, calibration, export_bundle, pairs
+from lunar_export.calibration import check_calibration, default_calibration
+from lunar_export.precision import PrecisionOptions
+from lunar_export.reduce import Recipe
+from lunar_export.sensitivity import blocks
+from lunar_export.slope_error import SlopeError
+from lunar_runtime import StereoRuntime
+from lunar_runtime.bundle import Bundle
+from lunar_runtime.errors import GateError, InputError
+from lunar_student import Outputs
+from onnx import TensorProto
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_pairs():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "GATE_PER_KIND", 1)
+        patch.setattr(calibration, "DEFAULT_COUNT", 3)
+        patch.setenv("LUNAR_DATA", "/nowhere")
+        yield
+
+
+def export(student, out, precision, target="tensorrt", **options):
+    choice = PrecisionOptions(precision, target, **options)
+    gates = []
+    bundle = export_bundle(
+        student, out, ExportOptions(Outputs.LEFT, SIZE, SIZE, choice), on_gate=gates.append
+    )
+    return bundle, gates[0]
+
+
+@pytest.fixture(scope="module")
+def fp16(small, tmp_path_factory):
+    return export(small("S0"), tmp_path_factory.mktemp("fp16") / "bundle", "fp16")
+
+
+@pytest.fixture(scope="module")
+def int8(small, tmp_path_factory):
+    # Random weights: their slopes mean nothing, so the gate is passed over.
+    out = tmp_path_factory.mktemp("int8") / "bundle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lunar_export.gate.SLOPE_SHIFT_DEG", {"int8": 1e-9})
+        return export(small("S0"), out, "int8", method="minmax", force=True)
+
+
+def initializers(bundle):
+    return {t.name: t for t in onnx.load(bundle.model_path).graph.initializer}
+
+
+def test_fp16_halves_the_weights_keeps_the_slopes_and_says_so(fp16):
+    bundle, gate = fp16
+    manifest = bundle.manifest
+    assert (manifest.precision, manifest.target, manifest.gate) == ("fp16", "tensorrt", "passed")
+    assert manifest.reduction.gate == gate and gate.failures == ()
+    assert 0 < gate.slope_shift_deg <= gate.slope_shift_limit_deg == 0.1
+    assert gate.bytes < 0.6 * gate.fp32_bytes
+    assert gate.latency_ratio is None and gate.latency == "not timed here: no TensorRT target"
+    assert gate.pairs_source == "rendered nadir, rendered oblique, rendered dynamic"
+    assert manifest.reduction.kept["dec_norm/LayerNormalization"] == "statistics"
+    assert manifest.graph.opset == 19
+    # The FP32 graph it was made from was compared with the network, value by value.
+    assert manifest.parity.tolerance == 1e-4
+
+
+def test_what_ranges_were_measured_on_is_named_by_its_pixels(fp16, int8):
+    first, second = fp16[0].manifest.calibration, int8[0].manifest.calibration
+    assert first.digest == second.digest == default_calibration(SIZE, SIZE, 3).digest
+    assert (second.count, second.method, second.source) == (3, "minmax", "3 rendered pairs")
+
+
+def test_int8_stores_the_weights_of_all_but_the_first_and_the_last_layer_in_a_byte(int8):
+    bundle, gate = int8
+    reduction = bundle.manifest.reduction
+    kept = sum(tensor.data_type == TensorProto.INT8 for tensor in initializers(bundle).values())
+    assert kept > 0
+    reasons = set(reduction.kept.values())
+    assert reasons == {
+        "first layer: half a grey level would be lost",
+        "last layer: the pointmap itself",
+    }
+    assert gate.bytes < 0.45 * gate.fp32_bytes
+
+
+@pytest.mark.parametrize("name", ["fp16", "int8"])
+def test_the_runtime_takes_the_bundle_and_its_golden_pair_passes(name, request):
+    bundle, _ = request.getfixturevalue(name)
+    with StereoRuntime.load(bundle, device="cpu") as runtime:
+        errors = runtime.check_golden()
+        golden = bundle.golden()
+        assert runtime.infer(golden.left, golden.right, refine="off").depth.shape == (SIZE, SIZE)
+    assert max(errors.values()) > 0
+
+
+def test_a_bundle_that_fails_is_refused_in_one_line_and_leaves_nothing(
+    small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("lunar_export.gate.SLOPE_SHIFT_DEG", {"fp16": 1e-9})
+    monkeypatch.setattr("lunar_export.lower.LARGEST_SHARE_KEPT", 0.0)
+    with pytest.raises(GateError) as caught:
+        export(small("S0"), tmp_path / "bundle", "fp16")
+    assert str(caught.value).startswith("the fp16 graph fails its gate: slopes shift by 0.0")
+    assert str(caught.value).count("\n") == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forced_bundle_that_fails_says_so_and_why(int8):
+    bundle, gate = int8
+    assert bundle.manifest.gate == "failed"
+    assert gate.failures[0].endswith("deg, 1e-09 is allowed")
+    assert Bundle.open(bundle.path).manifest.reduction.gate == gate
+
+
+def test_blocks_are_parts_of_paths_as_long_as_they_must_be_to_differ():
+    heads = ["head.dpt.scratch.refinenet2.out_conv", "head.dpt.head.0"]
+    names = ["decoder_embed", "dec_blocks.0.attn.qkv", "dec_blocks.0.mlp.fc1", *heads]
+    assert blocks(names) == {
+        "decoder_embed": names[:1],
+        "dec_blocks": names[1:3],
+        "head": heads,
+    }
+    assert blocks(heads) == {"head.dpt.scratch": heads[:1], "head.dpt.head": heads[1:]}
+    assert blocks(names[1:3]) == {"dec_blocks.0.attn": names[1:2], "dec_blocks.0.mlp": names[2:3]}
+    assert blocks(["a.b"]) == {"a": ["a.b"]}
+
+
+def test_a_recipe_keeps_what_it_kept():
+    assert Recipe("int8", "cpu", "mse", frozenset("a")).keeping(["b"]).kept == {"a", "b"}
+    assert SlopeError(0, None, {}, 0, 0).mae_deg is None
+
+
+def pair(seed, name="pair"):
+    return CalibrationPair(name, *np.random.default_rng(seed).integers(0, 256, (2, 8, 8), np.uint8))
+
+
+def constant(side):
+    images = {"left": pair(0).left, "right": pair(0).right}
+    return CalibrationPair("pair", **(images | {side: np.full((8, 8), 7, np.uint8)}))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            [pair(0)],
+            "--calib: 1 pair in the set, 2 at least are needed (some tens are good); add pairs "
+            "with lunar-calib",
+        ),
+        (
+            [pair(0), constant("left")],
+            "--calib: pair: the left image is all 7; a constant image has no ranges to measure, "
+            "leave the pair out",
+        ),
+        (
+            [pair(0), constant("right")],
+            "--calib: pair: the right image is all 7; a constant image has no ranges to measure, "
+            "leave the pair out",
+        ),
+        (
+            [pair(0), pair(9, "copied")],
+            "--calib: copied is a pair of the gate (real), which may only see pairs that "
+            "calibrated nothing; leave the pair out",
+        ),
+    ],
+)
+def test_pairs_that_cannot_calibrate_are_refused_by_name(given, message):
+    held_out = [pairs.EvaluationPair("real", pair(9).left, pair(9).right)]
+    with pytest.raises(InputError) as caught:
+        check_calibration(given, held_out)
+    assert str(caught.value) == message
