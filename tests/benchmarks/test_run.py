@@ -322,3 +322,12 @@ def test_a_network_whose_geometry_fails_is_refused_before_anything_is_measured(b
     with pytest.raises(InputError, match=r"no pair gave a result .*--network-only"):
         run_side_by_side([bundle], options, tell=said.append)
     assert not any("warming up" in text for text in said)
+
+
+def test_committed_results_are_valid_against_the_schema(schema):
+    results = Path(__file__).parents[2] / "benchmarks" / "results"
+    files = sorted(results.glob("run_*/result.json"))
+    assert files
+    for file in files:
+        jsonschema.validate(json.loads(file.read_text()), schema)
+        assert markdown(read_run(file)) == (file.parent / "report.md").read_text()
