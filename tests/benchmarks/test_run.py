@@ -149,6 +149,15 @@ def test_the_page_holds_everything_itself(run_folder):
     assert "NOISY RUN" not in page or 'class="warning"' in page
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard: a shell's background job, as CI may run this in, starts out deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_an_interrupted_run_leaves_a_valid_partial_result(bundle, schema, tmp_path):
     def tell(what: str) -> None:
         if what.startswith("round 3,"):
@@ -163,6 +172,7 @@ def test_an_interrupted_run_leaves_a_valid_partial_result(bundle, schema, tmp_pa
     assert (tmp_path / "out/report.md").read_text().startswith("# lunar-bench run (PARTIAL")
 
 
+@pytest.mark.usefixtures("heard")
 def test_interrupted_before_the_first_round_it_is_valid_too(bundle, schema):
     def tell(what: str) -> None:
         if what.startswith("warming up, round 1"):
@@ -176,8 +186,21 @@ def test_interrupted_before_the_first_round_it_is_valid_too(bundle, schema):
     assert "PARTIAL" in markdown(record)
 
 
-def test_an_interrupted_command_exits_130_and_writes_its_folder(capsys, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("signals", [1, 2])
+def test_an_interrupted_command_exits_130_and_writes_its_folder(
+    signals, capsys, tmp_path, monkeypatch
+):
+    from lunar_bench import report_files
     from lunar_bench.noise import NoiseMeter
+
+    if signals == 2:  # the second one comes while the result is being written
+
+        def encode_late(record):
+            signal.raise_signal(signal.SIGINT)
+            return encode_run(record)
+
+        monkeypatch.setattr(report_files, "encode_run", encode_late)
 
     rounds, probe_once = [], NoiseMeter.probe
 

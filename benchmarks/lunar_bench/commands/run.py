@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -153,14 +155,34 @@ def run(
     )
     # Results of every round are written to the disk that the report goes to.
     scratch = None if out is None else next(p for p in out.resolve().parents if p.is_dir())
-    with _progress() as tell:
-        record = run_side_by_side(opened, options, accuracy=points, scratch=scratch, tell=tell)
-    if out is not None:
-        missing = write_report(record, out, overwrite=overwrite)
-        if missing:
-            click.echo(f"lunar-bench: {missing}", err=True)
+    with _interrupted_once():
+        with _progress() as tell:
+            record = run_side_by_side(opened, options, accuracy=points, scratch=scratch, tell=tell)
+        missing = None if out is None else write_report(record, out, overwrite=overwrite)
+    if missing:
+        click.echo(f"lunar-bench: {missing}", err=True)
     click.echo(encode_run(record).decode() if as_json else markdown(record), nl=False)
     return _INTERRUPTED if record.status == "partial" else 0
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """The first Ctrl-C ends the run; a second one must not cost the result that is being written.
+
+    `timeout` and job schedulers send the signal to the process and to its group.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:  # a job in the background is not meant to hear it
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
