@@ -10,7 +10,6 @@ import onnx
 import pytest
 import torch
 from lunar_calib.calibration_set import CalibrationPair
-from lunar_export.cli import main
 from lunar_export.graph import PairGraph
 from lunar_export.model_file import write_model
 from lunar_export.placement import measured_tensors
@@ -19,7 +18,6 @@ from lunar_export.reduce import Recipe, reduce_precision
 from lunar_export.simplify import simplify
 from lunar_export.suitability import check_graph
 from lunar_export.trace import trace
-from lunar_runtime.bundle import Bundle
 from lunar_runtime.engines.build import BuildOptions, build_engine
 from lunar_runtime.engines.libraries import import_library
 from lunar_runtime.manifest import OUTPUT_NAMES
@@ -49,6 +47,13 @@ def check_tensors(description, outputs, size):
     assert tensors == {**images, **maps}
 
 
+def noise_pairs(size):
+    rng = np.random.default_rng(0)
+    return [
+        CalibrationPair(str(i), *rng.integers(0, 256, (2, size, size), np.uint8)) for i in range(2)
+    ]
+
+
 def test_a_small_student_builds_and_multiplies_in_fp32(small, tmp_path):
     description = build(graph(small("S0"), Outputs.LEFT, 64, tmp_path))
     assert description.precisions().keys() == FP32
@@ -58,11 +63,7 @@ def test_a_small_student_builds_and_multiplies_in_fp32(small, tmp_path):
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_a_small_student_builds_and_multiplies_in_a_lower_precision(precision, small, tmp_path):
     model = onnx.load(graph(small("S0"), Outputs.LEFT, 64, tmp_path))
-    rng = np.random.default_rng(0)
-    pairs = [
-        CalibrationPair(str(i), *rng.integers(0, 256, (2, 64, 64), np.uint8)) for i in range(2)
-    ]
-    ranges = collect_ranges(model, pairs, measured_tensors(model), tmp_path)
+    ranges = collect_ranges(model, noise_pairs(64), measured_tensors(model), tmp_path)
     reduced = reduce_precision(model, ranges, Recipe(precision, "tensorrt")).model
     check_graph(reduced, precision)
     description = build(write_model(reduced, tmp_path)["model.onnx"])
@@ -84,24 +85,28 @@ def test_the_family_builds_and_multiplies_in_fp32(member, outputs, tmp_path):
     check_tensors(description, outputs, 256)
 
 
-def exported(member, outputs, precision, folder):
-    """The graph of a bundle for TensorRT, random weights, whatever its accuracy."""
-    arguments = ["--untrained", member, "--outputs", outputs.value, "--precision", precision]
-    arguments += ["--size", "256", "--target", "tensorrt", "--force", "--engine", "never"]
-    with pytest.raises(SystemExit) as stopped:
-        main([*arguments, "--out", str(folder)])
-    assert stopped.value.code == 0
-    return Bundle.open(folder).model_path
+@pytest.fixture(scope="module", params=[Outputs.LEFT, Outputs.BOTH], ids=lambda o: o.value)
+def outputs(request):
+    return request.param
+
+
+@pytest.fixture(scope="module", params=["S0", "S1", "S2", "S3", "S4"])
+def measured(request, outputs, tmp_path_factory):
+    """A member's FP32 graph with random weights, and its ranges on images of noise."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp(request.param)
+    model = onnx.load(graph(build_student(request.param).eval(), outputs, 256, folder))
+    return model, collect_ranges(model, noise_pairs(256), measured_tensors(model), folder)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-@pytest.mark.parametrize("outputs", [Outputs.LEFT, Outputs.BOTH], ids=lambda o: o.value)
-@pytest.mark.parametrize("member", ["S0", "S1", "S2", "S3", "S4"])
-def test_the_family_builds_and_multiplies_in_what_it_was_exported_as(
-    member, outputs, precision, tmp_path
+def test_the_family_builds_and_multiplies_in_a_lower_precision(
+    precision, measured, outputs, tmp_path
 ):
-    description = build(exported(member, outputs, precision, tmp_path / "bundle"))
+    reduced = reduce_precision(*measured, Recipe(precision, "tensorrt")).model
+    check_graph(reduced, precision)
+    description = build(write_model(reduced, tmp_path)["model.onnx"])
     counts = description.precisions()
     # Islands stay in FP32 on purpose; the bulk of the arithmetic does not.
     assert counts[precision] > sum(counts.values()) / 2
