@@ -47,6 +47,8 @@ def make_bundle(
         arguments += ["--engine", "never"]
         if precision != "fp32":
             arguments += ["--target", "tensorrt", "--force"]
+        if precision == "int8":  # of random weights no method is better than another
+            arguments += ["--calib-method", "minmax"]
         command = [sys.executable, "-c", _EXPORT, *arguments]
         try:
             process = subprocess.run(

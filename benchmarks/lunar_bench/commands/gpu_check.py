@@ -18,7 +18,7 @@ from lunar_bench.commands.options import SAVE, save_result
     help="Bundles of random weights; those that are missing are exported into it.",
 )
 @click.option("--minutes", type=float, default=9.0, show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=100, show_default=True)
 @SAVE
 def gpu_check(bundles: Path, minutes: float, rounds: int, save: Path | None) -> None:
     """Measure this machine's GPU: PyTorch, ONNX Runtime and TensorRT on S2 and the teacher."""
