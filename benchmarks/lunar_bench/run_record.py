@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from lunar_runtime.atomic import atomic_path
 from lunar_runtime.errors import InputError
 
 from lunar_bench.device_memory import DeviceMemory
@@ -338,16 +337,6 @@ def encode_schema() -> bytes:
 def encode_run(record: RunRecord) -> bytes:
     """JSON, indented; series of numbers stay on one line each."""
     return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
-
-
-def write_run(record: RunRecord, path: Path) -> None:
-    """Write a run whole or not at all.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(encode_run(record))
 
 
 def read_run(path: Path) -> RunRecord:

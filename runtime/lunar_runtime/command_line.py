@@ -11,7 +11,7 @@ import click
 
 from .errors import LunarError
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What click 8.2 and later raise for a group without a command: its message is the whole help.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
@@ -52,7 +52,7 @@ def run_command(
         code = 0
     except (KeyboardInterrupt, click.Abort):
         fail(name, "interrupted")
-        code = _INTERRUPTED
+        code = INTERRUPTED
     raise SystemExit(code or 0)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from lunar_bench.cli import main
 from lunar_bench.regressions import compare_runs, describe
-from lunar_bench.run_record import write_run
+from lunar_bench.run_record import encode_run
 from lunar_bench.statistics import summarise
 from lunar_runtime.errors import InputError
 
@@ -94,8 +94,8 @@ def test_runs_without_a_common_candidate_are_refused(made, record):
 
 
 def test_the_command_exits_6_for_a_regression_and_0_without(made, tmp_path, capsys):
-    write_run(made(times(1)), tmp_path / "a.json")
-    write_run(made(times(2, 1.2)), tmp_path / "b.json")
+    (tmp_path / "a.json").write_bytes(encode_run(made(times(1))))
+    (tmp_path / "b.json").write_bytes(encode_run(made(times(2, 1.2))))
     for pair, code in ((("a", "b"), 6), (("a", "a"), 0), (("b", "a"), 0)):
         with pytest.raises(SystemExit) as stop:
             main(["compare", *(str(tmp_path / f"{name}.json") for name in pair)])

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from lunar_runtime.command_line import INTERRUPTED
 
 from lunar_bench.commands.options import SAVE, save_result
 
 if TYPE_CHECKING:
     from lunar_bench.accuracy_report import AccuracyReport, MethodAccuracy
 
-_INTERRUPTED = 130
 _HEAD = (
     f"{'':24} {'AbsRel %':>15} {'slope MAE °':>13} {'relief':>6} {'cover':>5} "
     f"{'miss 10°':>8} {'miss 15°':>8} {'alarm 15°':>9} {'AUSE':>11} {'pose AUC@20':>11}"
@@ -79,7 +79,7 @@ def accuracy(
     save_result(report, save)
     for line in (*_lines(report), *(_group_lines(report) if groups else ())):
         click.echo(line)
-    return _INTERRUPTED if report.partial else 0
+    return INTERRUPTED if report.partial else 0
 
 
 def _progress(names: Iterable[str], count: int) -> Iterable[str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 import click
+from lunar_runtime.command_line import INTERRUPTED
 
-_INTERRUPTED = 130
 _BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
 
 
@@ -162,7 +162,7 @@ def run(
     if missing:
         click.echo(f"lunar-bench: {missing}", err=True)
     click.echo(encode_run(record).decode() if as_json else markdown(record), nl=False)
-    return _INTERRUPTED if record.status == "partial" else 0
+    return INTERRUPTED if record.status == "partial" else 0
 
 
 @contextmanager
