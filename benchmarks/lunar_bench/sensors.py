@@ -13,7 +13,7 @@ zones, and the INA3221 and INA238 monitors of a Jetson's power rails. What is no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -94,9 +94,8 @@ def find_sensors(root: Path = Path("/"), nvml: Nvml | None = None) -> list[Senso
     return [sensor for sensor in sensors if sensor.read() is not None]
 
 
-def absent_kinds(sensors: list[Sensor]) -> dict[str, str]:
-    """Kind -> where it was looked for, of every kind that no sensor gives."""
-    there = {sensor.kind for sensor in sensors}
+def absent_kinds(there: Collection[str]) -> dict[str, str]:
+    """Kind -> where it was looked for, of every kind that is not among those."""
     return {kind: LOOKED_FOR[kind] for kind in KINDS if kind not in there}
 
 

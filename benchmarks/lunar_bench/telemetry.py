@@ -10,11 +10,10 @@ import msgspec
 import numpy as np
 
 from lunar_bench.sensors import (
-    KINDS,
-    LOOKED_FOR,
     UNITS,
     Kind,
     Sensor,
+    absent_kinds,
     find_sensors,
     whole_power,
 )
@@ -145,7 +144,7 @@ class Sampler:
         events = [c for c in seen if c.kind == "throttling"]
         return Telemetry(
             channels=seen,
-            absent={kind: LOOKED_FOR[kind] for kind in KINDS if kind not in there},
+            absent=absent_kinds(there),
             power_rails=whole_power([c.name for c in seen if c.kind == "power"]),
             throttled=[c.name for c in events if c.median > 0 or (c.series and c.maximum > 0)]
             if events
