@@ -10,6 +10,7 @@ import onnx
 
 from lunar_export.emulate import emulate_half
 from lunar_export.half import islands, to_half
+from lunar_export.half_weights import store_weights_in_half
 from lunar_export.integer_kernels import use_integer_kernels
 from lunar_export.placement import Placement, Target, place
 from lunar_export.qdq import quantise
@@ -87,6 +88,7 @@ def reduce_precision(model: onnx.ModelProto, ranges: ActivationRanges, recipe: R
         made = to_half(made, whole)
     if recipe.precision == "int8" and recipe.target == "cpu":
         use_integer_kernels(made)
+        store_weights_in_half(made)
     return Reduced(made, emulated, kept)
 
 
