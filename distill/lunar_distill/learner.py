@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+from lunar_runtime.errors import UsageError
 from lunar_student import Student
 from torch import Tensor, nn
 
@@ -16,6 +17,8 @@ ENCODERS = ("tiny_vit.", "tiny_enc.", "patch_embed.", "enc_blocks.", "enc_norm."
 ADAPTERS = ("tiny_vit.adapter.", "tiny_enc.adapter.")
 # S0's frame is few numbers with clean gradients and far to go.
 FRAME_RATE = 6.0
+# So many steps running without a finite gradient: it will not recover.
+DIVERGED_STEPS = 20
 
 
 class Learner:
@@ -45,6 +48,7 @@ class Learner:
         self.averaged = copy.deepcopy(self.student).requires_grad_(False).eval()
         self.optimiser = torch.optim.AdamW(self._groups(), options.learning_rate, (0.9, 0.99))
         self.skipped = 0
+        self.skipped_running = 0
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters by learning rate and weight decay: none on biases and gains."""
@@ -89,22 +93,43 @@ class Learner:
             buffer.copy_(self._start[key])
 
     def finish(self, rate: float, workers: Workers) -> float:
-        """End the step; returns the gradient's norm. A gradient that is not finite is skipped."""
+        """End the step. One whose gradient is not finite changes nothing, and is counted.
+
+        Returns:
+            The gradient's norm.
+
+        Raises:
+            UsageError: None of the last steps, or none of the schedule, had a finite gradient.
+        """
         moved = list(self._moved.values())
         parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         workers.sum_([p.grad for p in parameters if p.grad is not None] + moved)
-        buffers = dict(self.student.named_buffers())
-        for key, change in self._moved.items():
-            whole = not buffers[key].is_floating_point()  # a count of batches: one a step
-            buffers[key].add_(change.round().to(buffers[key].dtype) if whole else change)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["rate"]
         norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.options.clip_norm)
         if torch.isfinite(norm):
+            self.skipped_running = 0
             self.optimiser.step()
+            self._move_statistics()
         else:
             self.skipped += 1
+            self.skipped_running += 1
+            self._refuse_divergence()
         return float(norm)
+
+    def _move_statistics(self) -> None:
+        buffers = dict(self.student.named_buffers())
+        for key, change in self._moved.items():
+            whole = not buffers[key].is_floating_point()  # a count of batches: one a step
+            buffers[key].add_(change.round().to(buffers[key].dtype) if whole else change)
+
+    def _refuse_divergence(self) -> None:
+        most = min(DIVERGED_STEPS, self.options.total_steps)
+        if self.skipped_running >= most:
+            raise UsageError(
+                f"{self.name}: no finite gradient in {most} steps running, so nothing is learned; "
+                "lower --lr, or start it in another way (--start, --init)"
+            )
 
     @torch.no_grad()
     def average(self, step: int) -> None:
@@ -124,6 +149,7 @@ class Learner:
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "skipped": self.skipped,
+            "skipped_running": self.skipped_running,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -133,6 +159,7 @@ class Learner:
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.skipped = state["skipped"]
+        self.skipped_running = state["skipped_running"]
 
 
 def _frozen(key: str) -> bool:

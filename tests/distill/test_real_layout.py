@@ -41,8 +41,10 @@ def filled_checkpoint(path: Path) -> None:
 def test_mast3r_teaches_s2(shards: Path, tmp_path: Path) -> None:
     filled_checkpoint(tmp_path / "mast3r.pth")
     options = "--student S2 --size 64 --batch 1 --pairs 1 --warmup 1 --fp32 --min-confidence 1"
+    # Half a decoder of the rule's numbers overflows; how starts work is tested elsewhere.
+    options += " --start random"
     files = ["--data", str(shards), "--out", str(tmp_path / "run")]
-    teacher = ["--teacher", str(tmp_path / "mast3r.pth"), "--calibration-pairs", "1"]
+    teacher = ["--teacher", str(tmp_path / "mast3r.pth")]
     with pytest.raises(SystemExit) as stop:
         main([*teacher, *options.split(), *files])
     assert stop.value.code == 0

@@ -111,14 +111,33 @@ def test_the_right_view_trains_from_the_left_view(shards: Path, tmp_path: Path) 
 def test_a_gradient_that_is_not_finite_is_skipped_and_counted(shards: Path, tmp_path: Path) -> None:
     run = new_run(tmp_path)
     learner = run.learners[0]
-    before = [p.clone() for p in learner.student.parameters()]
-    learner.begin()
-    bias = learner.student.decoder_embed.bias
-    learner.collect(bias.sum() * torch.inf)
-    learner.finish(1e-3, run.workers)
+    before = [tensor.clone() for tensor in learner.tensors()]
+    diverge(run)
     assert learner.skipped == 1
-    pairs = zip(before, learner.student.parameters(), strict=True)
+    pairs = zip(before, learner.tensors(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_run_without_finite_gradients_stops(shards: Path, tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    for _ in range(OPTIONS.total_steps - 1):
+        diverge(run)
+    run.learners[0].begin()
+    run.learners[0].finish(1e-3, run.workers)  # a step that is finite starts the count again
+    for _ in range(OPTIONS.total_steps - 1):
+        diverge(run)
+    with pytest.raises(UsageError, match="no finite gradient in 6 steps running"):
+        diverge(run)
+
+
+def diverge(run: Run) -> None:
+    learner = run.learners[0]
+    learner.begin()
+    for buffer in learner.student.buffers():
+        if buffer.is_floating_point():
+            buffer.fill_(torch.nan)  # as a batch that overflows leaves its statistics
+    learner.collect(learner.student.decoder_embed.bias.sum() * torch.inf)
+    learner.finish(1e-3, run.workers)
 
 
 def test_an_untrained_student_scores_as_the_plane_or_worse(shards: Path) -> None:
