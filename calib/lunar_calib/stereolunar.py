@@ -75,8 +75,13 @@ class StereoPair:
         return cameras.invert(self.right.cam2world) @ self.left.cam2world
 
 
-def find_scenes(root: Path | str) -> list[Scene]:
+def find_scenes(root: Path | str, alone: list[str] | None = None) -> list[Scene]:
     """All scenes in a folder and below it, sorted by path.
+
+    Args:
+        root: Folder.
+        alone: Takes a line for each frame whose partner is missing, and the frame is left out;
+            None refuses it.
 
     Raises:
         InputError: `root` is no folder, holds no frame, or a scene lacks the partner of a frame.
@@ -93,14 +98,19 @@ def find_scenes(root: Path | str) -> list[Scene]:
         raise InputError(f"{root}: no im_N.npz in it or below; is this StereoLunar's layout?")
     scenes = []
     for folder, frames in sorted(folders.items()):
-        numbers = sorted(frames)
-        for number in numbers:
-            if number ^ 1 not in frames:
-                raise InputError(
-                    f"{frames[number]}.npz: its partner im_{number ^ 1} is missing; "
-                    "copy the scene again (even frames are left, odd ones right)"
-                )
-        scenes.append(Scene(folder, tuple(numbers), tuple(frames[n] for n in numbers)))
+        problems = [
+            f"{frames[number]}.npz: its partner im_{number ^ 1} is missing; copy the scene again "
+            "(even frames are left, odd ones right)"
+            for number in sorted(frames)
+            if number ^ 1 not in frames
+        ]
+        if problems and alone is None:
+            raise InputError(problems[0])
+        if alone is not None:
+            alone += problems
+        numbers = sorted(number for number in frames if number ^ 1 in frames)
+        if numbers:
+            scenes.append(Scene(folder, tuple(numbers), tuple(frames[n] for n in numbers)))
     return scenes
 
 

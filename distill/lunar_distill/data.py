@@ -93,11 +93,12 @@ def _row_problems(shards: RenderedPairs, shard: int, row: int) -> Iterator[str]:
 
 
 def _frames(folder: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    stems = [pair for scene in find_scenes(folder) for pair in scene.pairs]
+    alone: list[str] = []
+    stems = [pair for scene in find_scenes(folder, alone) for pair in scene.pairs]
     with ThreadPoolExecutor() as pool:
         problems = list(pool.map(_frame_problem, stems))
     good = [pair for pair, problem in zip(stems, problems, strict=True) if problem is None]
-    return good, [problem for problem in problems if problem is not None]
+    return good, [*alone, *(problem for problem in problems if problem is not None)]
 
 
 def _frame_problem(stems: tuple[Path, Path]) -> str | None:

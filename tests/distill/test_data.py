@@ -52,6 +52,16 @@ def test_offenders_are_left_out_and_counted(spoiled: Path) -> None:
     assert len(checked.pairs) == 1
 
 
+def test_a_frame_without_its_partner_is_an_offender(scenes: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    shutil.copytree(scenes, folder)
+    (folder / "paire00003" / "im_00005.npz").unlink()
+    with pytest.raises(InputError, match=r"1 unusable: .*im_00004\.npz: its partner im_5 is"):
+        open_data([folder], 64)
+    checked = open_data([folder], 64, skip_bad=True)
+    assert len(checked.offenders) == 1 and len(checked.pairs) == 2
+
+
 def test_a_pose_that_is_not_finite_is_an_offender(scenes: Path, tmp_path: Path) -> None:
     folder = tmp_path / "scenes"
     shutil.copytree(scenes, folder)
