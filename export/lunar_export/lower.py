@@ -114,17 +114,20 @@ def lower_precision(
 def enough(ranking: Sequence[Sensitivity], shift_deg: float, allowed_deg: float) -> int:
     """How many of the worst to give back before it is worth measuring again; at least one.
 
-    Shifts of layers are nearly independent and add in squares, so that those of the first few tell
-    what is left without them.
+    Shifts of layers are nearly independent and add in squares. How much they are alone need not be
+    what they are together, so only their shares count.
 
     Args:
         ranking: Worst first.
         shift_deg: With all of them reduced.
         allowed_deg: What it may be.
     """
-    left = shift_deg**2
+    if shift_deg <= allowed_deg:
+        return 1  # hazards ask for it, and say nothing of how many
+    left = sum(entry.shift_deg**2 for entry in ranking)
+    allowed = left * (allowed_deg / shift_deg) ** 2
     for count, entry in enumerate(ranking, 1):
         left -= entry.shift_deg**2
-        if left <= allowed_deg**2:
+        if left <= allowed:
             return count
     return 1

@@ -119,10 +119,10 @@ def test_the_layer_that_breaks_the_gate_is_given_back_and_no_other(tuning, tmp_p
 @pytest.mark.parametrize(
     ("shift", "allowed", "count"),
     [
-        (5.0, 4.9, 1),  # 25 − 9 is below 24
-        (5.0, 3.9, 2),  # 16 is above 15.2, 16 − 4 is not
-        (5.0, 3.4, 3),
-        (5.0, 0.1, 1),  # not to be had by these: one at a time
+        (5.0, 4.9, 1),  # of 14.25, 13.7 may stay, and 5.25 do
+        (5.0, 2.0, 2),  # 2.28, 1.25
+        (50.0, 20.0, 2),  # their shares count, not their size
+        (5.0, 1.0, 3),
         (0.4, 0.5, 1),  # the slopes hold, the hazards do not
     ],
 )
