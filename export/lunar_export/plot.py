@@ -52,7 +52,7 @@ def draw_decisions(lowered: Lowered, gate: GateRecord, path: Path) -> None:
     steps.axhline(gate.slope_shift_limit_deg, color="tab:red", linestyle="--", label="allowed")
     steps.set_ylim(bottom=0)
     steps.xaxis.get_major_locator().set_params(integer=True)
-    steps.set_xlabel("times that modules were given back")
+    steps.set_xlabel("rounds of giving back")
     steps.set_ylabel("slope shift on the gate's pairs, deg")
     steps.legend()
     recipe = lowered.recipe
