@@ -3,6 +3,10 @@
 For each network: PyTorch eager, compiled and as a CUDA graph; the exported bundles on ONNX Runtime,
 TensorRT and TensorRT-RTX. All candidates of a network are timed in turn, from images in memory to
 maps in memory. What cannot run is in the result with its reason.
+
+The bundles are exported first, once each, FP32 of all networks before any lower precision, in half
+of the time at most. Then one network after the other is measured, FP32 before the lower precisions,
+and leaves the networks behind it the time for theirs.
 """
 
 from __future__ import annotations
@@ -21,10 +25,12 @@ from lunar_runtime.parity import relative_error
 from lunar_student import Outputs, Student, build_student
 
 from lunar_bench.gpu_bundles import (
+    LEAST_SECONDS,
     PRECISIONS,
     SEED,
+    Bundles,
     bundle_backends,
-    make_bundle,
+    make_bundles,
     random_pair,
 )
 from lunar_bench.gpu_torch import WAYS, Arrays, Run, make_torch
@@ -36,8 +42,10 @@ REFERENCE = "eager fp32"
 
 #: (student, outputs), the most wanted first: what the time does not suffice for is left out.
 CASES = (("S2", "left"), ("S2", "both"), ("teacher", "left"))
-# An engine or an export is not begun with less time left than this.
-_LEAST_SECONDS = 30.0
+# Of the time, for the exports of bundles that are missing.
+_EXPORTS_SHARE = 0.5
+# Kept for every network that waits: PyTorch's ways and the bundles in FP32, loaded and measured.
+_RESERVED_SECONDS = 60.0
 _SECONDS_PER_CASE = 60.0
 _FEWEST_ROUNDS = 5
 
@@ -51,7 +59,7 @@ class Measured(msgspec.Struct, frozen=True):
         device_memory_mib: Taken on the device by loading it and running it, weights included.
         mean_relative_error: Of the left pointmap against `eager fp32`. The weights are random,
             which amplifies rounding: a sign that the same thing is computed, no accuracy.
-        load_seconds: Loading and first runs, the export or the engine's build included.
+        load_seconds: Loading and first runs, the engine's build included.
     """
 
     timing: Timing
@@ -138,11 +146,12 @@ def check_gpu(
     # FP32 is to mean FP32 in every library; ONNX Runtime and TensorRT decide for themselves.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    deadline = begin + 60 * minutes
-    done = [
-        _Network(bundles, s, o, size, device, deadline, tell).run(ways, precisions, rounds)
-        for s, o in cases
-    ]
+    seconds = 60 * minutes
+    made = make_bundles(bundles, cases, precisions, size, _EXPORTS_SHARE * seconds, tell)
+    done = []
+    for (student, outputs), limit in zip(cases, time_limits(seconds, len(cases)), strict=True):
+        network = _Network(made, student, outputs, size, device, begin + limit, tell)
+        done.append(network.run(ways, precisions, rounds))
     cuda = device == "cuda"
     major, minor = torch.cuda.get_device_capability() if cuda else (0, 0)
     return GpuReport(
@@ -155,12 +164,17 @@ def check_gpu(
     )
 
 
+def time_limits(seconds: float, networks: int) -> list[float]:
+    """Seconds after which each network begins nothing new: those that wait have time kept."""
+    return [seconds - _RESERVED_SECONDS * (networks - number) for number in range(1, networks + 1)]
+
+
 class _Network:
     """The candidates of one network."""
 
     def __init__(
         self,
-        bundles: Path,
+        bundles: Bundles,
         student: str,
         outputs: str,
         size: int,
@@ -179,8 +193,10 @@ class _Network:
 
     def run(self, ways: tuple[str, ...], precisions: tuple[str, ...], rounds: int) -> Case:
         try:
-            self._load_torch(ways)
-            self._load_bundles(precisions)
+            makers = {**self._torch(ways), **self._bundles(precisions)}
+            # As everywhere, FP32 first: "torch.compile fp32", "onnxruntime fp32", ….
+            for name in sorted(makers, key=lambda name: PRECISIONS.index(name.split()[-1])):
+                self._load(name, makers[name])
             return self._measure(rounds)
         finally:
             for close in self.close:
@@ -188,35 +204,39 @@ class _Network:
             self.runs.clear()
             self._free()
 
-    def _load_torch(self, ways: tuple[str, ...]) -> None:
+    def _torch(self, ways: tuple[str, ...]) -> dict[str, Callable[[], Run]]:
         left, right = random_pair(self.size)
         torch.manual_seed(SEED)
         student: Student = build_student(self.student).eval()
         outputs = Outputs(self.outputs)
+        makers: dict[str, Callable[[], Run]] = {}
         for way in ways:
             if self.device != "cuda" and way.startswith("cuda graph"):
                 self.not_run[way] = f"there are none on the {self.device}"
                 continue
-            load = partial(make_torch, way, student, outputs, left, right, self.device)
-            self._load(way, load)
+            makers[way] = partial(make_torch, way, student, outputs, left, right, self.device)
+        return makers
 
-    def _load_bundles(self, precisions: tuple[str, ...]) -> None:
+    def _bundles(self, precisions: tuple[str, ...]) -> dict[str, Callable[[], Run]]:
+        makers: dict[str, Callable[[], Run]] = {}
         for precision in precisions:
-            for name, load in bundle_backends(self.device).items():
-                self._load(f"{name} {precision}", partial(self._load_bundle, precision, load))
+            bundle = self.bundles[self.student, self.outputs, precision]
+            for library, load in bundle_backends(self.device).items():
+                name = f"{library} {precision}"
+                if isinstance(bundle, str):
+                    self.not_run[name] = bundle
+                else:
+                    makers[name] = partial(self._load_bundle, bundle, load)
+        return makers
 
-    def _load_bundle(self, precision: str, load: Callable[[Bundle], Backend]) -> Run:
+    def _load_bundle(self, bundle: Bundle, load: Callable[[Bundle, float], Backend]) -> Run:
         left, right = random_pair(self.size)
-        seconds = self.deadline - time.monotonic()
-        bundle = make_bundle(
-            self.bundles, self.student, self.outputs, precision, self.size, seconds
-        )
-        backend = load(bundle)
+        backend = load(bundle, self.deadline)
         self.close.append(backend.close)
         return lambda: backend.run(left, right)
 
     def _load(self, name: str, make: Callable[[], Run]) -> None:
-        if time.monotonic() > self.deadline - _LEAST_SECONDS:
+        if time.monotonic() > self.deadline - LEAST_SECONDS:
             self.not_run[name] = "out of time"
             return
         self.tell(f"{self.student} {self.outputs}: {name}")

@@ -16,10 +16,17 @@ from lunar_runtime.errors import OutputError, UsageError
 from lunar_runtime.manifest import GateRecord, GoldenRecord, Manifest, ParityRecord
 from lunar_student import Outputs, Student
 
+from lunar_export.calibration import FEWEST
 from lunar_export.gate import require_gate
 from lunar_export.graph import PairGraph
 from lunar_export.model_file import write_model
-from lunar_export.pairs import EvaluationPair, evaluation_pairs, gate_pairs, tuning_pairs
+from lunar_export.pairs import (
+    EvaluationPair,
+    evaluation_pairs,
+    gate_pairs,
+    rendered_pairs,
+    tuning_pairs,
+)
 from lunar_export.parity import FP32_TOLERANCE, Arrays, measure_parity, require_parity, run_student
 from lunar_export.precision import Fp32Export, PrecisionOptions, reduce_export
 from lunar_export.progress import Progress, Silent
@@ -94,7 +101,8 @@ def export_bundle(
         out: The folder to make.
         options: What to export.
         checkpoint: The file its weights came from, recorded by its digest; None records that the
-            weights are random.
+            weights are random. With `force` these are not judged, which takes a fraction of the
+            time: ranges come from two pairs, one is measured, and the gate counts as failed.
         overwrite: Replace the bundle that is there, once the new one is complete.
         progress: Told of every stage.
         on_gate: Given what the precision gate measured, before anything is refused.
@@ -122,8 +130,14 @@ def export_bundle(
             work = Path(folder)
             progress.begin("evaluation pairs")
             reduced = options.precision.precision != "fp32"
-            pairs = (gate_pairs if reduced else evaluation_pairs)(height, width)
-            calibration = options.precision.calibration(pairs, progress) if reduced else None
+            # Random weights have no accuracy: forced, they are measured on one pair, not judged.
+            unjudged = checkpoint is None and options.precision.force
+            if unjudged:
+                pairs = rendered_pairs(height, width, 1)
+            else:
+                pairs = (gate_pairs if reduced else evaluation_pairs)(height, width)
+            count = FEWEST if unjudged else None
+            calibration = options.precision.calibration(pairs, count, progress) if reduced else None
             references = run_network(student, pairs, options.outputs, progress)
             model, simplifier = make_graph(student, options, work, progress)
             content: dict[str, Path | bytes] = {
@@ -151,9 +165,11 @@ def export_bundle(
             require_parity(parity)
             manifest = msgspec.structs.replace(manifest, parity=parity, gate="passed")
             if calibration is not None:
-                fp32 = Fp32Export(draft, model, manifest, content, pairs, references)
-                tuning = tuning_pairs(height, width)
-                outcome = run_network(student, tuning, options.outputs, progress)
+                fp32 = Fp32Export(draft, model, manifest, content, pairs, references, unjudged)
+                tuning, outcome = pairs, references
+                if not unjudged:
+                    tuning = tuning_pairs(height, width)
+                    outcome = run_network(student, tuning, options.outputs, progress)
                 manifest, content = reduce_export(
                     fp32, options.precision, calibration, tuning, outcome, work, progress
                 )

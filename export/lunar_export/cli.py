@@ -84,7 +84,8 @@ def _rows_columns(_: click.Context, __: click.Parameter, value: str) -> tuple[in
 @click.option(
     "--force",
     is_flag=True,
-    help="Write the bundle as it is, also if it fails its gate; it says so.",
+    help="Write the bundle as it is, also if it fails its gate; it says so. Nothing is judged of "
+    "--untrained weights, which saves most of the time.",
 )
 @click.option(
     "--plot",

@@ -13,6 +13,7 @@ from lunar_export.slope_error import SlopeError
 SLOPE_SHIFT_DEG = {"fp16": 0.1, "int8": 0.5}
 MISS_INCREASE = 0.005  # half a point
 NOT_TIMED = "not timed here: no TensorRT target"
+NOT_JUDGED = "the weights are random: there is no accuracy to judge"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ def judge(
     pairs: int,
     pairs_source: str,
     size: tuple[int, int],
+    *,
+    unjudged: bool = False,
 ) -> GateRecord:
     """Hold what was measured to the limits.
 
@@ -47,7 +50,9 @@ def judge(
         pairs: How many.
         pairs_source: Which, in words.
         size: Bytes of the graph in FP32 and in this precision.
+        unjudged: The weights are random: it fails, whatever was measured.
     """
+    accuracy = (NOT_JUDGED,) if unjudged else accuracy_failures(precision, error, fp32)
     return GateRecord(
         pairs=pairs,
         pairs_source=pairs_source,
@@ -64,7 +69,7 @@ def judge(
         latency=NOT_TIMED if latency is None else latency.where,
         fp32_bytes=size[0],
         bytes=size[1],
-        failures=(*accuracy_failures(precision, error, fp32), *_slower(latency)),
+        failures=(*accuracy, *_slower(latency)),
     )
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 TUNING_SEED = FIRST_EVALUATION_SEED + 1000
 
 PARITY_PER_KIND, GATE_PER_KIND, TUNING_PER_KIND = 1, 4, 1
+_KINDS = len(GeometryKind)
 
 # Real data, where there is some: per source, a folder and which of its images make a pair.
 REAL_PAIRS = (
@@ -51,26 +52,26 @@ class EvaluationPair:
 
 def evaluation_pairs(height: int, width: int) -> list[EvaluationPair]:
     """One rendered pair of each geometry, then the real ones that are at hand."""
-    return rendered_pairs(height, width) + real_pairs(height, width)
+    return rendered_pairs(height, width, PARITY_PER_KIND * _KINDS) + real_pairs(height, width)
 
 
 def gate_pairs(height: int, width: int) -> list[EvaluationPair]:
     """What a lower precision is judged on: more rendered pairs, `evaluation_pairs` among them."""
-    return rendered_pairs(height, width, GATE_PER_KIND) + real_pairs(height, width)
+    return rendered_pairs(height, width, GATE_PER_KIND * _KINDS) + real_pairs(height, width)
 
 
 def tuning_pairs(height: int, width: int) -> list[EvaluationPair]:
     """What a lower precision's choices are made on."""
-    return rendered_pairs(height, width, TUNING_PER_KIND, TUNING_SEED)
+    return rendered_pairs(height, width, TUNING_PER_KIND * _KINDS, TUNING_SEED)
 
 
 def rendered_pairs(
-    height: int, width: int, per_kind: int = PARITY_PER_KIND, seed: int = FIRST_EVALUATION_SEED
+    height: int, width: int, count: int, seed: int = FIRST_EVALUATION_SEED
 ) -> list[EvaluationPair]:
-    """So many pairs of each geometry in turn, with their depth; always the same."""
+    """So many pairs, the geometries in turn, with their depth; always the same."""
     pairs = []
     kinds = list(GeometryKind)
-    for number in range(per_kind * len(kinds)):
+    for number in range(count):
         kind = kinds[number % len(kinds)]
         rendered = render_pair(sample_spec(seed + number, max(height, width), kind=kind))
         left, mapping = prepare(rendered.left.image, height, width)

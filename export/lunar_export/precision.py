@@ -83,11 +83,14 @@ class PrecisionOptions:
         if self.precision != "int8" and self.method != "auto":
             raise UsageError("--calib-method is for --precision int8; leave it out")
 
-    def calibration(self, held_out: Sequence[EvaluationPair], progress: Progress) -> Calibration:
+    def calibration(
+        self, held_out: Sequence[EvaluationPair], count: int | None, progress: Progress
+    ) -> Calibration:
         """The pairs to measure ranges on.
 
         Args:
             held_out: The gate's pairs, of the network's size.
+            count: Of rendered pairs; None for the default.
             progress: Told of it.
 
         Raises:
@@ -98,7 +101,7 @@ class PrecisionOptions:
         if self.calib is not None:
             calibration = open_calibration(self.calib, height, width)
         else:
-            calibration = default_calibration(height, width)
+            calibration = default_calibration(height, width, count)
         check_calibration(calibration.pairs, held_out)
         return calibration
 
@@ -114,6 +117,7 @@ class Fp32Export:
         content: Its files.
         pairs: The gate's.
         references: What the network itself gives on them.
+        unjudged: The weights are random: the gate is failed, whatever is measured.
     """
 
     bundle: Bundle
@@ -122,6 +126,7 @@ class Fp32Export:
     content: Mapping[str, Path | bytes]
     pairs: Sequence[EvaluationPair]
     references: Sequence[Arrays]
+    unjudged: bool
 
 
 def reduce_export(
@@ -149,7 +154,13 @@ def reduce_export(
     """
     progress.begin("measuring ranges", len(calibration.pairs))
     ranges = collect_ranges(
-        fp32.model, calibration.pairs, measured_tensors(fp32.model), work, progress.step
+        fp32.model,
+        calibration.pairs,
+        # FP16 clips nothing: its islands come from the extremes alone.
+        measured_tensors(fp32.model) if options.precision == "int8" else (),
+        work,
+        progress.step,
+        histograms=options.method != "minmax",
     )
     reference = SlopeReference(fp32.pairs, fp32.references)
     without_loss = reference.measure(fp32.references)
@@ -161,10 +172,16 @@ def reduce_export(
         reference=tuning_reference,
         fp32=tuning_reference.measure(tuning_references),
     )
+    outputs: list[Arrays] = []
+
+    def judged(candidate: Reduced) -> SlopeError:
+        outputs[:] = run_graph(candidate, options.target, fp32.pairs)
+        return reference.measure(outputs)
+
     lowered = lower_precision(
         tuning,
         Recipe(options.precision, options.target, _METHODS.get(options.method, "minmax")),
-        lambda candidate: reference.measure(run_graph(candidate, options.target, fp32.pairs)),
+        judged,
         without_loss,
         choose_method=options.precision == "int8" and options.method == "auto",
         always_rank=options.plot is not None,
@@ -187,9 +204,11 @@ def reduce_export(
         ),
     )
     draft = write_bundle(work / "reduced draft", manifest, content)
-    gate, tolerances = _judge(
-        fp32, draft, lowered.reduced, options, reference, without_loss, progress
-    )
+    # What was judged last is what was made. On a CPU the written bundle can be judged itself.
+    if options.target == "cpu":
+        progress.begin("judging", len(fp32.pairs))
+        outputs = run_bundle(draft, fp32.pairs, progress.step)
+    gate, tolerances = _judge(fp32, draft, outputs, options, reference, without_loss, progress)
     manifest = msgspec.structs.replace(
         manifest,
         gate="failed" if gate.failures else "passed",
@@ -211,18 +230,13 @@ def reduce_export(
 def _judge(
     fp32: Fp32Export,
     draft: Bundle,
-    reduced: Reduced,
+    outputs: Sequence[Arrays],
     options: PrecisionOptions,
     reference: SlopeReference,
     without_loss: SlopeError,
     progress: Progress,
 ) -> tuple[GateRecord, dict[str, float]]:
-    progress.begin("judging", len(fp32.pairs))
     latency: Latency | None = None
-    if options.target == "cpu":
-        outputs = run_bundle(draft, fp32.pairs, progress.step)
-    else:
-        outputs = run_graph(reduced, options.target, fp32.pairs, progress.step)
     if options.target == "cpu":
         progress.begin("timing")
         latency = compare_latency(fp32.bundle, draft, fp32.pairs[0])
@@ -238,6 +252,7 @@ def _judge(
         len(fp32.pairs),
         describe(fp32.pairs),
         (sizes[0], sizes[1]),
+        unjudged=fp32.unjudged,
     )
     tolerances = {
         name: allowed + GOLDEN_MARGIN * _mean_error(outputs[0][name], fp32.references[0][name])

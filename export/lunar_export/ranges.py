@@ -111,21 +111,25 @@ class ActivationRanges:
 def collect_ranges(
     model: onnx.ModelProto,
     pairs: Sequence[CalibrationPair],
-    histograms: Sequence[str],
+    quantised: Sequence[str],
     work: Path,
     each: Callable[[], None] = lambda: None,
+    *,
+    histograms: bool = True,
 ) -> ActivationRanges:
     """Run the calibration pairs through a graph and measure every activation.
 
     Args:
         model: FP32. Not changed.
         pairs: The calibration set.
-        histograms: Tensors whose distribution is wanted.
+        quantised: Tensors whose channels and distribution are wanted.
         work: A folder for the instrumented graphs, which are deleted.
         each: Called after every pair, in the last of the runs.
+        histograms: Measure distributions, for every method but `minmax`. A large graph runs several
+            times a pair for them, once without.
 
     Returns:
-        Extremes of every FP32 tensor; distributions and channels of `histograms`.
+        Extremes of every FP32 tensor; channels and distributions of `quantised`.
 
     Raises:
         InputError: An activation is not finite: the line names pair and tensor.
@@ -133,10 +137,11 @@ def collect_ranges(
     start = time.perf_counter()
     shapes = tensor_shapes(model)
     channels = _channel_axes(model)
-    wanted = [name for name in histograms if name in shapes]
-    groups = _groups(wanted, shapes)
+    wanted = [name for name in quantised if name in shapes]
+    fetched = wanted if histograms else []
+    groups = _groups(fetched, shapes)
     seen = {name: TensorRange() for name in shapes}
-    for name in wanted:
+    for name in fetched:
         seen[name].histogram = Histogram()
     for number, group in enumerate(groups):
         session = None  # of the group before: one at a time is in memory

@@ -21,7 +21,7 @@ _CANDIDATES = 128
 
 
 def thresholds(ranges: ActivationRanges, method: Method) -> dict[str, float]:
-    """Per tensor with a histogram, the magnitude beyond which values are clipped.
+    """Per tensor, the magnitude beyond which values are clipped; by its histogram but for `minmax`.
 
     Args:
         ranges: Measured once.
@@ -32,18 +32,18 @@ def thresholds(ranges: ActivationRanges, method: Method) -> dict[str, float]:
     return {
         name: threshold(seen, method)
         for name, seen in ranges.tensors.items()
-        if seen.histogram is not None
+        if method == "minmax" or seen.histogram is not None
     }
 
 
 def threshold(seen: TensorRange, method: Method) -> float:
     """The threshold of one tensor; positive, and at most its largest magnitude."""
-    assert seen.histogram is not None
     peak = seen.peak
     if peak == 0.0:
         return 1.0  # always zero, whatever the scale
     if method == "minmax":
         return peak
+    assert seen.histogram is not None
     centres, counts = seen.histogram.magnitudes()
     if method == "mse":
         chosen = _least_squares(centres, counts, peak)

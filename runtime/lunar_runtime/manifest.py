@@ -165,7 +165,8 @@ class GateRecord(_Record, frozen=True, kw_only=True):
         latency: What was timed, or why nothing was.
         fp32_bytes: Size of the FP32 graph.
         bytes: Size of this one.
-        failures: Every limit that is broken, in words; empty where the gate was passed.
+        failures: Every limit that is broken, or why nothing was judged, in words; empty where the
+            gate was passed.
     """
 
     pairs: Positive

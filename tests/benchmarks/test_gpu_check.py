@@ -8,10 +8,9 @@ import msgspec
 import pytest
 import torch
 from lunar_bench.cli import main
-from lunar_bench.gpu_bundles import make_bundle
-from lunar_bench.gpu_check import GpuReport, check_gpu
-from lunar_runtime.bundle import default_bundle_path
-from lunar_runtime.errors import BackendError
+from lunar_bench.gpu_bundles import bundle_backends
+from lunar_bench.gpu_check import GpuReport, check_gpu, time_limits
+from lunar_runtime.bundle import Bundle, default_bundle_path
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +67,71 @@ def test_out_of_time_nothing_is_begun_and_that_is_said(bundles):
     )
 
 
-def test_an_export_that_fails_gives_its_own_reason(tmp_path):
-    with pytest.raises(BackendError, match=r"the export failed: lunar-export: --size 100: must be"):
-        make_bundle(tmp_path, "S0", "left", "fp32", 100, 120)
+def test_a_failed_export_is_the_reason_of_every_library(tmp_path, monkeypatch):
+    """One library runs here; a second name for it shows that both are told."""
+
+    def two_names(device):
+        (load,) = bundle_backends(device).values()
+        return {"onnxruntime": load, "another": load}
+
+    monkeypatch.setattr("lunar_bench.gpu_check.bundle_backends", two_names)
+    told = []
+    report = check_gpu(
+        tmp_path,
+        cases=(("S0", "left"),),
+        ways=(),
+        precisions=("fp32",),
+        size=100,
+        device="cpu",
+        tell=told.append,
+    )
+    not_run = report.cases[0].not_run
+    assert not_run.keys() == {"onnxruntime fp32", "another fp32"}
+    (reason,) = set(not_run.values())
+    assert reason.startswith("the export failed: lunar-export: --size 100: must be a multiple")
+    assert [line for line in told if "export" in line] == ["exporting S0-left-100-fp32"]
+
+
+def test_fp32_is_loaded_before_any_lower_precision(bundles):
+    """What is left out for want of time is listed in its turn."""
+    report = check_gpu(
+        bundles,
+        cases=(("S0", "both"),),
+        ways=("eager fp16", "eager fp32"),
+        precisions=("fp32",),
+        size=256,
+        minutes=0.0,
+        device="cpu",
+    )
+    (case,) = report.cases
+    assert list(case.not_run) == ["eager fp32", "onnxruntime fp32", "eager fp16"]
+
+
+def test_networks_that_wait_have_a_minute_each_kept():
+    assert time_limits(540, 3) == [420, 480, 540]
+    assert time_limits(540, 1) == [540]
+
+
+@pytest.mark.slow
+def test_an_int8_bundle_is_exported_and_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr("lunar_bench.gpu_bundles.EXPORT_SECONDS", 600.0)  # on a busy machine
+    report = check_gpu(
+        tmp_path,
+        cases=(("S0", "left"),),
+        ways=("eager fp32",),
+        precisions=("int8",),
+        size=128,
+        rounds=2,
+        minutes=30.0,
+        device="cpu",
+    )
+    (case,) = report.cases
+    assert case.not_run == {}
+    assert case.measured.keys() == {"eager fp32", "onnxruntime int8"}
+    manifest = Bundle.open(tmp_path / "S0-left-128-int8").manifest
+    assert (manifest.precision, manifest.target, manifest.gate) == ("int8", "tensorrt", "failed")
+    failures = manifest.reduction.gate.failures
+    assert failures == ("the weights are random: there is no accuracy to judge",)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

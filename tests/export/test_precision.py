@@ -15,7 +15,8 @@ from lunar_export.slope_error import SlopeError
 from lunar_runtime import StereoRuntime
 from lunar_runtime.bundle import Bundle
 from lunar_runtime.errors import GateError, InputError
-from lunar_student import Outputs
+from lunar_runtime.manifest import gate_warning
+from lunar_student import Outputs, save_checkpoint
 from onnx import TensorProto
 
 SIZE = 64
@@ -30,11 +31,15 @@ def few_pairs():
         yield
 
 
-def export(student, out, precision, target="tensorrt", **options):
+def export(student, out, precision, target="tensorrt", checkpoint=None, **options):
     choice = PrecisionOptions(precision, target, **options)
     gates = []
     bundle = export_bundle(
-        student, out, ExportOptions(Outputs.LEFT, SIZE, SIZE, choice), on_gate=gates.append
+        student,
+        out,
+        ExportOptions(Outputs.LEFT, SIZE, SIZE, choice),
+        checkpoint=checkpoint,
+        on_gate=gates.append,
     )
     return bundle, gates[0]
 
@@ -46,11 +51,19 @@ def fp16(small, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def int8(small, tmp_path_factory):
-    # Random weights: their slopes mean nothing, so the gate is passed over.
-    out = tmp_path_factory.mktemp("int8") / "bundle"
+    # Of a checkpoint, so that it is judged; its slopes mean nothing, so it is forced.
+    folder = tmp_path_factory.mktemp("int8")
+    save_checkpoint(small("S0"), folder / "s0.safetensors")
+    options = {"checkpoint": folder / "s0.safetensors", "method": "minmax", "force": True}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lunar_export.gate.SLOPE_SHIFT_DEG", {"int8": 1e-9})
-        return export(small("S0"), out, "int8", method="minmax", force=True)
+        return export(small("S0"), folder / "bundle", "int8", **options)
+
+
+@pytest.fixture(scope="module")
+def unjudged(small, tmp_path_factory):
+    out = tmp_path_factory.mktemp("unjudged") / "bundle"
+    return export(small("S0"), out, "int8", method="minmax", force=True)
 
 
 def initializers(bundle):
@@ -91,7 +104,7 @@ def test_int8_stores_the_weights_of_all_but_the_first_and_the_last_layer_in_a_by
     assert gate.bytes < 0.45 * gate.fp32_bytes
 
 
-@pytest.mark.parametrize("name", ["fp16", "int8"])
+@pytest.mark.parametrize("name", ["fp16", "int8", "unjudged"])
 def test_the_runtime_takes_the_bundle_and_its_golden_pair_passes(name, request):
     bundle, _ = request.getfixturevalue(name)
     with StereoRuntime.load(bundle, device="cpu") as runtime:
@@ -118,6 +131,24 @@ def test_a_forced_bundle_that_fails_says_so_and_why(int8):
     assert bundle.manifest.gate == "failed"
     assert gate.failures[0].endswith("deg, 1e-09 is allowed")
     assert Bundle.open(bundle.path).manifest.reduction.gate == gate
+
+
+def test_random_weights_that_are_forced_are_measured_on_a_pair_and_say_that_nothing_was_judged(
+    unjudged,
+):
+    bundle, gate = unjudged
+    manifest = bundle.manifest
+    assert manifest.gate == "failed"
+    assert gate.failures == ("the weights are random: there is no accuracy to judge",)
+    assert gate_warning(manifest) == (
+        "it did not pass the accuracy gate of its export (the weights are random: there is no "
+        "accuracy to judge)"
+    )
+    assert (gate.pairs, gate.pairs_source) == (1, "rendered nadir")
+    assert manifest.parity.pairs == 1
+    assert (manifest.calibration.count, manifest.calibration.source) == (2, "2 rendered pairs")
+    # What was measured is told all the same.
+    assert 0 < gate.slope_shift_deg < 90 and gate.bytes < 0.45 * gate.fp32_bytes
 
 
 def test_blocks_are_parts_of_paths_as_long_as_they_must_be_to_differ():

@@ -64,6 +64,21 @@ def test_extremes_channels_and_distribution_are_those_of_all_pairs(tmp_path):
     assert found.tensors["d"].high == pytest.approx(2.0)
 
 
+def test_without_histograms_only_minmax_can_be_had(tmp_path):
+    graph, pairs, names = ramp_model(0.1), [pair(10, 20)], ["c", "d", "s"]
+    whole = collect_ranges(graph, pairs, names, tmp_path)
+    found = collect_ranges(graph, pairs, names, tmp_path, histograms=False)
+    for name in names:
+        a, b = found.tensors[name], whole.tensors[name]
+        assert a.histogram is None and a.peak == b.peak
+        np.testing.assert_array_equal(a.channel_mean, b.channel_mean)
+    limits = thresholds(found, "minmax")
+    assert {name: limits[name] for name in names} == {
+        name: thresholds(whole, "minmax")[name] for name in names
+    }
+    assert thresholds(found, "mse") == {}
+
+
 def test_the_outputs_of_a_graph_are_measured_too_and_it_is_not_changed(tmp_path):
     model = ramp_model(0.1)
     before = model.SerializeToString()

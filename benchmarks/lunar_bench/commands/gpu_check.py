@@ -15,10 +15,23 @@ from lunar_bench.commands.options import SAVE, save_result
     type=click.Path(path_type=Path),
     default=Path("gpu_check_bundles"),
     show_default=True,
-    help="Bundles of random weights; those that are missing are exported into it.",
+    help="Bundles of random weights, none judged for accuracy. Those that are missing are exported "
+    "into it, in half of --minutes at most; the next call measures what this one had no time for.",
 )
-@click.option("--minutes", type=float, default=9.0, show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--minutes",
+    type=float,
+    default=9.0,
+    show_default=True,
+    help="After that nothing new is begun. FP32 goes first.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Of each network, fewer where they would take over a minute.",
+)
 @SAVE
 def gpu_check(bundles: Path, minutes: float, rounds: int, save: Path | None) -> None:
     """Measure this machine's GPU: PyTorch, ONNX Runtime and TensorRT on S2 and the teacher."""

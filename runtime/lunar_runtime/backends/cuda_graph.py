@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..errors import BackendError
 
@@ -39,9 +40,14 @@ class CudaGraph:
         self._driver.call("cuStreamBeginCapture_v2", self._stream, _THREAD_LOCAL)
         try:
             enqueue()
-        finally:
-            # Also after a failure: a stream left capturing refuses all other work.
-            self._driver.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
+        except BaseException:
+            # A stream left capturing refuses all other work. What the driver says of a capture
+            # that was broken off is a consequence: the cause is what `enqueue` says.
+            with suppress(BackendError):
+                self._driver.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
+                self._driver.call("cuGraphDestroy", graph)
+            raise
+        self._driver.call("cuStreamEndCapture", self._stream, ctypes.byref(graph))
         try:
             self._driver.call(
                 "cuGraphInstantiateWithFlags", ctypes.byref(self._executable), graph, 0

@@ -159,10 +159,10 @@ class TensorrtBackend:
 
     def describe(self) -> EngineDescription:
         """Layers with their precision, and tensors, by TensorRT's inspector."""
-        if self._engine is None:
-            raise BackendError("this network was closed; load the bundle again")
         trt = self._library.trt
         with self._lock, self._session.current():
+            if self._engine is None:
+                raise BackendError("this network was closed; load the bundle again")
             inspector = self._engine.create_engine_inspector()
             text = inspector.get_engine_information(trt.LayerInformationFormat.ONELINE)
             tensors = read_tensors(trt, self._engine)
