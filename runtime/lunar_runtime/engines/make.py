@@ -109,9 +109,9 @@ def make_engine(
         make_folder(cache.parent)
         with atomic_path(cache) as temporary:
             temporary.write_bytes(built.timing_cache)
-    _check_precision(bundle, library, built.description)
     runs_here = gpu is not None and not refusal(key, key.model_sha256, library.version, gpu)
     golden, description = _try(bundle, library, path, request, built) if runs_here else (None, None)
+    _check_precision(bundle, library, description or built.description)
     record = EngineRecord(
         key=key,
         precision=bundle.manifest.precision,
@@ -144,10 +144,11 @@ def check_engine(bundle: Bundle, library: Library, stored: StoredEngine) -> Stor
     Raises:
         BackendError: It cannot run here.
         BundleError: It is damaged.
-        GateError: It does not compute what the bundle says.
+        GateError: It does not compute what the bundle says, or nothing in its precision.
         OutputError: The outcome cannot be noted.
     """
     golden, description = _run_golden(bundle, library, Plan.stored(stored))
+    _check_precision(bundle, library, description)
     record = msgspec.structs.replace(
         stored.record, golden=golden, description=description, described_by="inspector"
     )
