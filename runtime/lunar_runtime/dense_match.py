@@ -82,23 +82,19 @@ def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth:
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     forth = dis.calc(eight[0], eight[1], None)  # type: ignore[call-overload]
     back = dis.calc(eight[1], eight[0], None)  # type: ignore[call-overload]
-    rows, columns = np.mgrid[: left.shape[0], : left.shape[1]].astype(np.float32)
-    x, y = columns + forth[..., 0], rows + forth[..., 1]
+    x = forth[..., 0] + np.arange(left.shape[1], dtype=np.float32)
+    y = forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None]
     returned = cv2.remap(
         back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(99.0, 99.0)
     )
-    lost = np.hypot(*np.moveaxis(forth + returned, -1, 0))
-    matched_u, matched_v = (
-        np.asarray(
-            cv2.remap(np.where(inside, values, np.float32(np.nan)), x, y, cv2.INTER_LINEAR),
-            np.float32,
-        )
-        for values in (u, v)
-    )
-    good = inside & (lost < _FORTH_AND_BACK_PX) & _inside(matched_u, matched_v, right.shape)
+    lost_u, lost_v = cv2.split(forth + returned)
+    lost = np.square(lost_u) + np.square(lost_v)
+    known = cv2.merge([np.where(inside, values, np.float32(np.nan)) for values in (u, v)])
+    matched_u, matched_v = cv2.split(cv2.remap(known, x, y, cv2.INTER_LINEAR))
+    good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, right.shape)
     # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
     alike = _correlate(a, np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32), inside)
-    trust = np.where(good, np.exp(-((lost / _TRUST_PX) ** 2)), 0).astype(np.float32)
+    trust = np.where(good, np.exp(lost * np.float32(-(_TRUST_PX**-2))), 0).astype(np.float32)
     trust *= _support(alike)
     return Flow(
         np.where(good, matched_u, 0).astype(np.float32),
@@ -153,7 +149,9 @@ def _inside(u: Field, v: Field, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _sample(image: Field, u: Field, v: Field) -> Field:
-    x, y = (np.nan_to_num(values - np.float32(0.5), nan=-9.0) for values in (u, v))
+    x, y = (
+        np.where(values == values, values - np.float32(0.5), np.float32(-9)) for values in (u, v)
+    )
     sampled = cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32)
 
@@ -161,26 +159,40 @@ def _sample(image: Field, u: Field, v: Field) -> Field:
 def _normalise(image: Field, mask: NDArray[np.bool_], sigma_px: float) -> tuple[Field, Field]:
     """Local mean 0 and contrast 1 inside the mask; and the contrast, noise included."""
     weight = mask.astype(np.float32)
-    total = _blur(weight, sigma_px) + np.float32(1e-3)
-    mean = _blur(image * weight, sigma_px) / total
-    variance = np.maximum(_blur(image * image * weight, sigma_px) / total - mean**2, 0)
-    contrast = np.sqrt(variance + np.float32(_NOISE_DN**2))
-    return (image - mean) / contrast, contrast
+    here = image * weight
+    total, mean, square = (_at_half(values) for values in (weight, here, image * here))
+    total, mean, square = (_blur(values, sigma_px / 2) for values in (total, mean, square))
+    mean /= total + np.float32(1e-3)
+    variance = np.maximum(square / (total + np.float32(1e-3)) - mean**2, 0)
+    contrast = _grown(np.sqrt(variance + np.float32(_NOISE_DN**2)), image.shape)
+    return (image - _grown(mean, image.shape)) / contrast, contrast
 
 
 def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
     """Local correlation of two locally normalised images; 0 outside the mask."""
     a, b = a * mask, b * mask
-    power = _blur(a * a, _CORRELATION_SIGMA_PX) * _blur(b * b, _CORRELATION_SIGMA_PX)
-    product = _blur(a * b, _CORRELATION_SIGMA_PX)
-    correlation = product / np.sqrt(np.maximum(power, 1e-12))
-    return np.where(mask, correlation, 0).astype(np.float32)
+    power_a, power_b, product = (
+        _blur(_at_half(values), _CORRELATION_SIGMA_PX / 2) for values in (a * a, b * b, a * b)
+    )
+    correlation = product / np.sqrt(np.maximum(power_a * power_b, 1e-12))
+    return np.where(mask, _grown(correlation, mask.shape), 0).astype(np.float32)
 
 
 def _support(correlation: Field) -> Field:
     """Weight in [0, 1] of what a patch says, by its correlation with the other image's."""
     share = np.maximum((correlation - _CHANCE) / (1 - _CHANCE), 0) ** 2
     return np.asarray(share, np.float32)
+
+
+def _at_half(values: Field) -> Field:
+    """Half the resolution, rounded up: enough for what is then blurred."""
+    size = -(-values.shape[1] // 2), -(-values.shape[0] // 2)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _grown(values: Field, shape: tuple[int, ...]) -> Field:
+    grown = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(grown, np.float32)
 
 
 def _blur(values: Field, sigma_px: float) -> Field:

@@ -62,12 +62,17 @@ def sampson_distance(left: Floats, right: Floats, pose: RelativePose) -> Floats:
     Returns:
         (N,) signed, at Z = 1: times the focal length, pixels.
     """
-    x, y, z = pose.t
-    E = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ pose.R
+    E = cross_matrix(pose.t) @ pose.R
     line_right, line_left = left @ E.T, right @ E
     gradient = np.sum(line_right[:, :2] ** 2, axis=-1) + np.sum(line_left[:, :2] ** 2, axis=-1)
     distance: Floats = np.sum(right * line_right, axis=-1) / np.sqrt(np.maximum(gradient, 1e-30))
     return distance
+
+
+def cross_matrix(vector: NDArray[Any]) -> Floats:
+    """(3, 3): times w is vector × w."""
+    x, y, z = vector
+    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
 
 
 def inverse_depth(left: NDArray[Any], right: NDArray[Any], pose: RelativePose) -> Floats:
@@ -103,32 +108,31 @@ class EpipolarField:
     ) -> None:
         self.rays = pixel_rays(left, height, width)
         K = right.matrix()
-        self._far = (self.rays.reshape(-1, 3) @ (K @ pose.R).T.astype(np.float32)).reshape(
-            height, width, 3
-        )  # homogeneous pixel at infinity
+        x, y = self.rays[:1, :, 0], self.rays[:, :1, 1]
+        # The homogeneous pixel at infinity, one plane a coordinate.
+        self._far = tuple(a * x + (b * y + c) for a, b, c in (K @ pose.R).astype(np.float32))
         self._near = (K @ pose.t).astype(np.float32)  # the epipole: the pixel at depth zero
 
     def project(self, inverse_depth: Field) -> tuple[Field, Field]:
         """(H, W) baseline / Z to right pixels (u, v); NaN behind the right camera."""
-        z = self._far[..., 2] + inverse_depth * self._near[2]
+        z = self._far[2] + inverse_depth * self._near[2]
         with np.errstate(invalid="ignore"):
-            inverse = np.where(z > _NEAREST, 1 / np.where(z > _NEAREST, z, 1), np.float32(np.nan))
-        u = (self._far[..., 0] + inverse_depth * self._near[0]) * inverse
-        v = (self._far[..., 1] + inverse_depth * self._near[1]) * inverse
+            z[~(z > _NEAREST)] = np.nan
+        inverse = 1 / z
+        u = (self._far[0] + inverse_depth * self._near[0]) * inverse
+        v = (self._far[1] + inverse_depth * self._near[1]) * inverse
         return u, v
 
     def motion(self, inverse_depth: Field) -> tuple[Field, Field]:
         """∂u, ∂v by the inverse depth, at a depth."""
-        z = self._far[..., 2] + inverse_depth * self._near[2]
+        inverse = 1 / (self._far[2] + inverse_depth * self._near[2])
         u, v = self.project(inverse_depth)
-        return (self._near[0] - u * self._near[2]) / z, (self._near[1] - v * self._near[2]) / z
+        near_u, near_v, near_z = self._near
+        return (near_u - u * near_z) * inverse, (near_v - v * near_z) * inverse
 
     def triangulate(self, u: Field, v: Field) -> Field:
         """Right pixels to inverse depth; see `inverse_depth`."""
-        offset_u, offset_v = (
-            self._far[..., 0] - u * self._far[..., 2],
-            self._far[..., 1] - v * (self._far[..., 2]),
-        )
+        offset_u, offset_v = self._far[0] - u * self._far[2], self._far[1] - v * self._far[2]
         along_u, along_v = self._near[0] - u * self._near[2], self._near[1] - v * self._near[2]
         square = np.maximum(along_u**2 + along_v**2, np.float32(1e-30))
         d = -(offset_u * along_u + offset_v * along_v) / square

@@ -88,9 +88,9 @@ def _mutual(
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     one = np.arange(len(similarity))
     other = similarity.argmax(axis=1)
-    mutual = similarity.argmax(axis=0)[other] == one
+    best = similarity[one, other].copy()
+    mutual = best == similarity.max(axis=0)[other]
     if ratio < 1:
-        best = similarity[one, other].copy()
         similarity[one, other] = -1
         second = similarity.max(axis=1)
         mutual &= _distance(best) < ratio * _distance(second)

@@ -34,8 +34,10 @@ from .relative_pose import (
     IN_FRONT,
     PoseFit,
     best_poses,
+    explains,
     fit_pose,
     in_front,
+    poses_across,
     rotation_residual_px,
     start_poses,
 )
@@ -402,19 +404,22 @@ def _sparse(
             "do they show the same ground under the same sun?"
         )
     rays = rays_of(matches.left, camera_left), rays_of(matches.right, camera_right)
-    starts: list[tuple[PoseSource, list[RelativePose]]] = [
-        ("matches", start_poses(*rays, camera_left.fx)),
-        ("network", [] if network is None or network.pose is None else [network.pose]),
-        ("rig", [] if given is None else [given]),
-    ]
     fits: list[PoseFit] = []
     source: PoseSource = "matches"
-    for name, poses in starts:
+
+    def try_from(name: PoseSource, poses: list[RelativePose]) -> None:
+        nonlocal fits, source
         found = best_poses(*rays, camera_left.fx, poses)
         # Only a start that ends lower than all others decides; one that ends in the same place
         # confirms the matches.
         if found and (not fits or found[0].cost < 0.99 * fits[0].cost):
             fits, source = [*found, *fits], name
+
+    try_from("matches", start_poses(*rays, camera_left.fx))
+    try_from("network", [] if network is None or network.pose is None else [network.pose])
+    try_from("rig", [] if given is None else [given])
+    if not (fits and explains(fits[0], len(matches.left))):
+        try_from("matches", poses_across(*rays, camera_left.fx))
     if not fits:
         raise NotRefinedError(
             f"no camera pose puts the {len(matches.left)} matched points before both cameras; do "

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .epipolar import Floats, RelativePose, inverse_depth, sampson_distance
+from .epipolar import Floats, RelativePose, cross_matrix, inverse_depth, sampson_distance
 
 _THRESHOLDS_PX = (0.15, 0.3, 0.6, 1.2)
 _WIDTH_PX = 0.2  # of the robust cost: features are localised to 0.1-0.2 px
@@ -32,7 +32,6 @@ _DIRECTION_PX = 1.0  # width of the cost from such a start
 _AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
 _DISTINCT_DEG = 0.5
 _MAGSAC_ITERATIONS = 3000
-_STEP = 1e-6  # radians: of the numerical derivative
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,7 @@ def best_poses(
     Returns:
         Empty where no start puts the matches before both cameras.
     """
-    fits = _fits_in_front(left, right, focal_px, starts)
-    if starts and min((fit.cost for fit in fits), default=np.inf) > (1 - _EXPLAINED) * len(left):
-        wide = [
-            fit_pose(left, right, pose, focal_px, width_px=_DIRECTION_PX, iterations=20).pose
-            for pose in _across(left, right)
-        ]
-        fits += _fits_in_front(left, right, focal_px, wide)
-    fits.sort(key=lambda fit: fit.cost)
+    fits = sorted(_fits_in_front(left, right, focal_px, starts), key=lambda fit: fit.cost)
     kept: list[PoseFit] = []
     for fit in fits:
         if fit.cost > _AS_GOOD * fits[0].cost:
@@ -110,11 +102,23 @@ def _fits_in_front(
     return fits
 
 
-def _across(left: Floats, right: Floats) -> list[RelativePose]:
-    """Baselines across the view, with the turn that explains the matches best without any."""
+def explains(fit: PoseFit, matches: int) -> bool:
+    """Whether a pose explains so many of the matches that no other needs to be looked for."""
+    return fit.cost <= (1 - _EXPLAINED) * matches
+
+
+def poses_across(left: Floats, right: Floats, focal_px: float) -> list[RelativePose]:
+    """Coarse fits from baselines of every direction across the view.
+
+    They start with the turn that explains the matches best without any baseline.
+    """
     R, _ = _turn(left, right, np.eye(3))
     angles = np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
-    return [RelativePose(R, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
+    starts = [RelativePose(R, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
+    return [
+        fit_pose(left, right, start, focal_px, width_px=_DIRECTION_PX, iterations=20).pose
+        for start in starts
+    ]
 
 
 def in_front(left: Floats, right: Floats, pose: RelativePose) -> float:
@@ -145,9 +149,7 @@ def fit_pose(
         width_px: Standard deviation of a good match; None = measured anew in every step.
         iterations: At most.
     """
-
-    def residual_px(pose: RelativePose) -> Floats:
-        return sampson_distance(left, right, pose) * focal_px
+    sampson = _Sampson(left, right, focal_px)
 
     def sigma_of(residual: Floats) -> float:
         return max(1.4826 * float(np.median(np.abs(residual))), _FINEST_PX)
@@ -156,15 +158,12 @@ def fit_pose(
         square = residual**2
         return float(np.sum(square / (square + width**2)))
 
-    pose, residual = start, residual_px(start)
+    pose, residual = start, sampson.distance_px(start)
     width = _WIDTH_PER_SIGMA * (sigma_of(residual) if width_px is None else width_px)
     cost = cost_of(residual, width)
     damping = 1e-3
     for _ in range(iterations):
-        J = np.stack(
-            [(residual_px(_moved(pose, step)) - residual) / _STEP for step in _STEP * np.eye(5)],
-            axis=-1,
-        )
+        J = sampson.derivative_px(pose)
         weight = 1 / (1 + (residual / width) ** 2) ** 2
         A, b = J.T @ (J * weight[:, None]), J.T @ (weight * residual)
         if not np.diag(A).min() > 0:
@@ -172,7 +171,7 @@ def fit_pose(
         for _ in range(6):
             step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
             candidate = _moved(pose, step)
-            new_residual = residual_px(candidate)
+            new_residual = sampson.distance_px(candidate)
             new_cost = cost_of(new_residual, width)
             if new_cost < cost:
                 break
@@ -216,14 +215,64 @@ def _turn(left: Floats, right: Floats, start: Floats) -> tuple[Floats, Floats]:
     return R, distance
 
 
-def _moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
-    x, y, z = pose.t
+class _Sampson:
+    """Sampson distances of fixed matches, and their derivative by the pose.
+
+    The algebraic distance n is linear in E, and the squared gradient g quadratic, so both and their
+    derivatives are products of one row a match with what depends on the pose alone.
+    """
+
+    def __init__(self, left: Floats, right: Floats, focal_px: float) -> None:
+        self._both = _outer(right, left)
+        self._squares = np.concatenate([_outer(left, left), _outer(right, right)], axis=-1)
+        self._focal_px = focal_px
+
+    def distance_px(self, pose: RelativePose) -> Floats:
+        """(N,) signed."""
+        n, g = self._parts(cross_matrix(pose.t) @ pose.R)
+        return np.asarray(n * (self._focal_px / np.sqrt(g)))
+
+    def derivative_px(self, pose: RelativePose) -> Floats:
+        """(N, 5) by the steps of `_moved`."""
+        across = cross_matrix(pose.t)
+        E = across @ pose.R
+        n, g = self._parts(E)
+        turns = [across @ cross_matrix(axis) @ pose.R for axis in np.eye(3)]
+        changes = np.array(turns + [cross_matrix(axis) @ pose.R for axis in _tangents(pose.t)])
+        rows = changes[:, :2].transpose(0, 2, 1) @ E[:2]
+        columns = changes[:, :, :2] @ E[:, :2].T
+        twice_half = np.concatenate(
+            [
+                (rows + rows.transpose(0, 2, 1)).reshape(5, 9),
+                (columns + columns.transpose(0, 2, 1)).reshape(5, 9),
+            ],
+            axis=-1,
+        )
+        scale = self._focal_px / np.sqrt(g)
+        by_n = self._both @ changes.reshape(5, 9).T
+        by_g = self._squares @ twice_half.T
+        return np.asarray(scale[:, None] * (by_n - (n / (2 * g))[:, None] * by_g))
+
+    def _parts(self, E: Floats) -> tuple[Floats, Floats]:
+        squares = np.concatenate([(E[:2].T @ E[:2]).ravel(), (E[:, :2] @ E[:, :2].T).ravel()])
+        return self._both @ E.ravel(), np.maximum(self._squares @ squares, 1e-30)
+
+
+def _outer(a: Floats, b: Floats) -> Floats:
+    return np.asarray((a[:, :, None] * b[:, None, :]).reshape(-1, 9))
+
+
+def _tangents(t: Floats) -> Floats:
+    """(2, 3): unit vectors perpendicular to t."""
+    x, y, z = t
     # The axis that t is furthest from, times t, is perpendicular to it; so is t times that.
-    first = ((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0))[int(np.argmin(np.abs(pose.t)))]
+    first = ((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0))[int(np.argmin(np.abs(t)))]
     a, b, c = first
     second = (y * c - z * b, z * a - x * c, x * b - y * a)
-    length = math.sqrt(a * a + b * b + c * c)
-    tangent = np.array([first, second]) / length
-    t = pose.t + step[3:] @ tangent
+    return np.array([first, second]) / math.sqrt(a * a + b * b + c * c)
+
+
+def _moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
+    t = pose.t + step[3:] @ _tangents(pose.t)
     R = np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose.R
     return RelativePose(R, t / math.sqrt(float(t @ t)))

@@ -72,10 +72,11 @@ def surface_normals(pointmap: NDArray[Any], smoothing_px: float = 2.0) -> NDArra
     smooth = _smooth(pointmap.astype(np.float64), smoothing_px)
     right = _difference(smooth, axis=1)
     down = _difference(smooth, axis=0)
-    normal = np.cross(down, right)  # down × right = -z: towards the camera
+    normal = _cross(down, right)  # down × right = -z: towards the camera
     with np.errstate(invalid="ignore", divide="ignore"):
         # Points that coincide have no normal: 0 / 0 is the NaN that we want.
-        return np.asarray(normal / np.linalg.norm(normal, axis=-1, keepdims=True))
+        normal /= np.sqrt(_dot(normal, normal))[..., None]
+    return normal
 
 
 def slope_paper_deg(depth: NDArray[Any]) -> NDArray[np.float32]:
@@ -126,12 +127,32 @@ def slope_sigma_deg(
         (H, W) float32 degrees.
     """
     height, width = pointmap.shape[:2]
-    coarse = np.asarray(pointmap)[::2, ::2]
-    flat = slope_deg(coarse, up, smoothing_px / 2)
-    square = np.zeros(coarse.shape[:2], np.float32)
+    smooth = _smooth(np.asarray(pointmap)[::2, ::2].astype(np.float64), smoothing_px / 2)
+    right, down = _difference(smooth, axis=1), _difference(smooth, axis=0)
+    # Points p become p (1 + e), so the normal N = down × right becomes N + e_x A + e_y B, but for
+    # its length: its part along `up` is linear in the slopes of e, its square quadratic.
+    N, A, B = _cross(down, right), _cross(down, smooth), _cross(smooth, right)
+    size = np.sqrt(_dot(N, N))[..., None]
+    N, A, B = N / size, A / size, B / size
+    direction = np.asarray(up, np.float64) / np.linalg.norm(up)
+    n, a, b, na, nb, aa, bb, ab = (
+        values.astype(np.float32)
+        for values in (
+            N @ direction, A @ direction, B @ direction,
+            2 * _dot(N, A), 2 * _dot(N, B), _dot(A, A), _dot(B, B), 2 * _dot(A, B),
+        )
+    )  # fmt: skip
+    flat = np.arccos(np.clip(n, -1, 1))
+    square = np.zeros(n.shape, np.float32)
     for draw in draws:
-        moved = slope_deg(coarse * (1 + draw[..., None]), up, smoothing_px / 2)
-        square += np.nan_to_num(moved - flat) ** 2
+        e = np.asarray(draw, np.float32)
+        if smoothing_px > 0:
+            e = np.asarray(cv2.GaussianBlur(e, (0, 0), smoothing_px / 2), np.float32)
+        x, y = _gradient(e)
+        length = np.sqrt(1 + x * (na + aa * x + ab * y) + y * (nb + bb * y))
+        moved = np.arccos(np.clip((n + a * x + b * y) / length, -1, 1)) - flat
+        square += np.where(np.isfinite(moved), moved, np.float32(0)) ** 2
+    square *= np.float32(np.degrees(1) ** 2)
     variance = cv2.GaussianBlur(square / len(draws), (0, 0), 4.0)
     size = variance.shape[1] * 2, variance.shape[0] * 2
     grown = cv2.resize(variance, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
@@ -152,18 +173,39 @@ def _smooth(pointmap: NDArray[np.float64], smoothing_px: float) -> NDArray[np.fl
 
     support = blur(valid.astype(np.float64))
     total = blur(np.where(valid[..., None], pointmap, 0.0))
-    keep = valid & (support >= _MIN_SUPPORT)
-    mean = np.full_like(pointmap, np.nan)
-    mean[keep] = total[keep] / support[keep, None]
-    return mean
+    support[~valid | (support < _MIN_SUPPORT)] = np.nan
+    total /= support[..., None]
+    return total
 
 
 def _difference(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Half of next minus previous; the whole one-sided step where only one of them is valid."""
     values = np.moveaxis(values, axis, 0)
-    step = np.full((values.shape[0] + 1, *values.shape[1:]), np.nan)
-    step[1:-1] = np.diff(values, axis=0)
-    before, after = step[:-1], step[1:]
-    central = (before + after) / 2
-    one_sided = np.where(np.isfinite(after), after, before)
-    return np.moveaxis(np.where(np.isfinite(central), central, one_sided), 0, axis)
+    if len(values) < 2:
+        return np.full_like(np.moveaxis(values, 0, axis), np.nan)
+    step = np.diff(values, axis=0)
+    found = np.empty_like(values)
+    found[1:-1] = (step[:-1] + step[1:]) / 2
+    found[:1], found[-1:] = step[:1], step[-1:]
+    if not np.isfinite(found).all():
+        edge = np.full((1, *values.shape[1:]), np.nan)
+        before, after = np.concatenate([edge, step]), np.concatenate([step, edge])
+        one_sided = np.where(np.isfinite(after), after, before)
+        found = np.where(np.isfinite(found), found, one_sided)
+    return np.moveaxis(found, 0, axis)
+
+
+def _gradient(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Central differences along x and y, one-sided at the border."""
+    y, x = np.gradient(values)
+    return x, y
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """a × b of (..., 3), in a tenth of numpy's time."""
+    (ax, ay, az), (bx, by, bz) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
+def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.einsum("...i,...i->...", a, b))

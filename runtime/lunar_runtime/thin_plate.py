@@ -223,16 +223,14 @@ def _apply(e: Field, information: Field, stiffness: float) -> Field:
         cv2.filter2D(e, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE), np.float32
     )
     for values, result in ((e, total), (e.T, total.T)):
-        _free_edge(values, result, stiff)
-        _free_edge(values[::-1], result[::-1], stiff)
+        last = len(values) - 1
+        edges, beside = slice(None, None, last), slice(1, -1, last - 2)  # of both ends at once
+        rise = stiff * (values[edges] - values[beside])
+        result[beside] += rise
+        rise *= 2
+        result[edges] -= rise
     total += information * e
     return total
-
-
-def _free_edge(e: Field, total: Field, stiffness: np.float32) -> None:
-    rise = stiffness * (e[0] - e[1])
-    total[0] -= 2 * rise
-    total[1] += rise
 
 
 def _bend(e: Field) -> tuple[Field, Field, Field]:
