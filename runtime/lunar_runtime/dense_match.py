@@ -90,7 +90,8 @@ def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth:
     lost_u, lost_v = cv2.split(forth + returned)
     lost = np.square(lost_u) + np.square(lost_v)
     known = cv2.merge([np.where(inside, values, np.float32(np.nan)) for values in (u, v)])
-    matched_u, matched_v = cv2.split(cv2.remap(known, x, y, cv2.INTER_LINEAR))
+    matched = np.asarray(cv2.remap(known, x, y, cv2.INTER_LINEAR), np.float32)
+    matched_u, matched_v = matched[..., 0], matched[..., 1]
     good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, right.shape)
     # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
     alike = _correlate(a, np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32), inside)

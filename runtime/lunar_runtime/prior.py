@@ -23,6 +23,7 @@ _SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
 _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
 _LOWEST = 0.05  # of the median: an oblique plane's inverse depth falls through zero at its horizon
 _LEAST_SIGMA = 1e-3
+_GRAZING = np.float32(0.1)  # cosine: below it a pixel sees more than ten of its own widths
 _WIDTH_SIGMAS = 2.0
 
 
@@ -32,12 +33,15 @@ class Prior(NamedTuple):
     Attributes:
         inverse_depth: (H, W) positive, baseline / Z.
         sigma: Robust standard deviation of measured / inverse_depth - 1.
+        incidence: (H, W) cosine of the angle at which the rays meet the fitted plane, down to
+            `_GRAZING`.
         relief_gain: Factors on the network's coarse and fine relief, both pointmaps at one scale;
             None without a network.
     """
 
     inverse_depth: Field
     sigma: float
+    incidence: Field
     relief_gain: tuple[float, float] | None
 
 
@@ -72,7 +76,11 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
     relative = b / field.ravel()[chosen] - 1
     sigma = max(1.4826 * float(np.median(np.abs(relative))), _LEAST_SIGMA)
     gain = None if relief is None else (float(coefficients[3]), float(coefficients[4]))
-    return Prior(field, sigma, gain)
+    # A plane's inverse depth is normal · ray over its distance.
+    a, b, c = (np.float32(value) for value in coefficients[:3] / np.linalg.norm(coefficients[:3]))
+    x, y = rays[..., 0], rays[..., 1]
+    incidence = np.maximum((a * x + b * y + c) / np.sqrt(x * x + y * y + 1), _GRAZING)
+    return Prior(field, sigma, np.asarray(incidence, np.float32), gain)
 
 
 def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:

@@ -57,7 +57,7 @@ _BEND_PER_PX = 0.14
 # A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch.
 _FLOW_SIGMA_PX = 0.16
 _FLOW_PATCH_PX = 25
-_PRIOR_SHARE = 1 / 8  # of the image's width: how far the prior's errors reach
+_PRIOR_SHARE = 1 / 4  # of the image's width: how far the prior's errors reach
 # The posterior takes residuals for independent, but shading and interpolation are not: measured
 # errors over expected ones on StereoLunar and rendered pairs.
 _ERROR_PER_EXPECTED = 2.5
@@ -252,6 +252,8 @@ class _Solver:
         self._height, self._width = left.shape
         self._stiffness = (camera_left.fx / _BEND_PER_PX) ** 2
         self._prior: Prior | None = None
+        self._slack = np.ones((-(-self._height // 2), -(-self._width // 2)), np.float32)
+        self._used = self._slack  # in the last solution
 
     def field(self, pose: RelativePose) -> EpipolarField:
         return EpipolarField(*self._cameras, pose, self._height, self._width)
@@ -315,7 +317,7 @@ class _Solver:
             bright = linearise(*self.images, field, surface)
             information, pull = self._around_prior(bright, surface)
             surface = self._through_plate(information, pull, surface)
-        coarse, slack = self._halved(information), self._slack
+        coarse, slack = self._halved(information), self._used
         draws = self._draw(coarse, slack)
         sigma = self._sigma(draws)
         with np.errstate(invalid="ignore"):
@@ -339,27 +341,40 @@ class _Solver:
         return information, information * (ratio - 1) + bright.pull / ratio
 
     def _through_plate(self, information: Field, pull: Field, last: Field) -> Field:
-        """Solve at half resolution, where the surface is smooth; relax the plate where it bends."""
+        """Solve at half resolution, where the surface is smooth.
+
+        The plate is relaxed where the last surface bends: over the rounds its stiffness settles.
+        """
         assert self._prior is not None
         coarse, pull = self._halved(information), self._halved(pull)
-        weight = coarse + self._prior_weight()
-        stiffness = self._stiffness / 4
         start = self._halved(last / self._prior.inverse_depth - 1) / np.float32(4)
-        e = solve_thin_plate(weight, pull, stiffness, start=start, cycles=_CYCLES)
-        energy = _blur(bending(e), 1.0)
-        slack = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
-        slack = (slack / np.median(slack)).astype(np.float32)
+        self._used = slack = self._slack * self._foreshortening()
         # Dividing the plate's stiffness by the slack is multiplying the rest by it.
         e = solve_thin_plate(
             (coarse + self._prior_weight()) * slack,
             pull * slack,
-            stiffness,
-            start=e,
+            self._stiffness / 4,
+            start=start,
             cycles=_CYCLES,
         )
-        self._slack = slack
+        energy = _blur(bending(e), 1.0)
+        slack = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
+        self._slack = (slack / np.median(slack)).astype(np.float32)
         grown = double(e)[: self._height, : self._width]
         return np.asarray(self._prior.inverse_depth * (1 + np.maximum(grown, -0.9)), np.float32)
+
+    def _foreshortening(self) -> Field:
+        """How much less stiff the plate is where it is seen obliquely.
+
+        A ray's length changes by the height's change over the cosine of incidence, so the same
+        change of slope over a pixel bends the inverse depth by as much more, and the stiffness goes
+        with the cosine's square. Along the dip a pixel is longer on the ground too; a plate that is
+        as stiff in all directions takes the stiffest.
+        """
+        assert self._prior is not None
+        size = self._slack.shape[1], self._slack.shape[0]
+        cosine = cv2.resize(self._prior.incidence, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(1 / np.square(cosine), np.float32)
 
     def _prior_weight(self) -> float:
         """Information of the prior in one half-resolution pixel."""

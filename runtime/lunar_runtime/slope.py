@@ -154,8 +154,8 @@ def slope_sigma_deg(
         square += np.where(np.isfinite(moved), moved, np.float32(0)) ** 2
     square *= np.float32(np.degrees(1) ** 2)
     variance = cv2.GaussianBlur(square / len(draws), (0, 0), 4.0)
-    size = variance.shape[1] * 2, variance.shape[0] * 2
-    grown = cv2.resize(variance, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    twice = variance.shape[1] * 2, variance.shape[0] * 2
+    grown = cv2.resize(variance, twice, interpolation=cv2.INTER_LINEAR)[:height, :width]
     return np.sqrt(np.asarray(grown, np.float32))
 
 
@@ -198,11 +198,11 @@ def _difference(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 def _gradient(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Central differences along x and y, one-sided at the border."""
     y, x = np.gradient(values)
-    return x, y
+    return np.asarray(x), np.asarray(y)
 
 
 def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """a × b of (..., 3), in a tenth of numpy's time."""
+    """Vector product of (..., 3), in a tenth of numpy's time."""
     (ax, ay, az), (bx, by, bz) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
 
