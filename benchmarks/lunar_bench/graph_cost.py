@@ -25,8 +25,13 @@ _FREE = frozenset({"Reshape", "Unsqueeze", "Squeeze", "Flatten", "Identity", "Co
 
 # ONNX Runtime's operators whose outputs have the shape of their first input.
 _LIKE_THE_FIRST = frozenset(
-    {"MultiHeadAttention", "SkipLayerNormalization", "FastGelu", "QuickGelu"}
-)
+    {
+        "MultiHeadAttention", "SkipLayerNormalization", "FastGelu", "QuickGelu", "RotaryEmbedding",
+        "QLinearLeakyRelu",
+    }
+)  # fmt: skip
+# A product of integers, whose output is float and as wide as its weights.
+_TO_FLOAT = "MatMulIntegerToFloat"
 # Constants up to here may be shapes; larger ones are weights, whose values are not needed.
 _SHAPE_BYTES = 1024
 
@@ -91,8 +96,8 @@ def read_graph(path: Path) -> Graph:
 
 
 def part_of_name(name: str) -> str | None:
-    """The part that a node's name tells; None if it tells none."""
-    module = name.lstrip("/").split("/")[0].split(".")[0]
+    """The part that a node's name tells, or its weight's; None if it tells none."""
+    module = name.lstrip("/").split("/")[0].removeprefix("student.").split(".")[0]
     return next((part for part, modules in _PART_OF.items() if module in modules), None)
 
 
@@ -116,7 +121,7 @@ def node_flops(node: onnx.NodeProto, sizes: dict[str, _Size]) -> float:
     if kind == "ConvTranspose":
         weight = sizes[node.input[1]].shape
         return 2.0 * math.prod(sizes[node.input[0]].shape) * math.prod(weight[1:])
-    if kind in ("MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul"):
+    if kind in ("MatMul", "MatMulInteger", "QLinearMatMul", "FusedMatMul", _TO_FLOAT):
         return 2.0 * out * sizes[node.input[0]].shape[-1]
     if kind == "Gemm":
         transposed = any(a.name == "transA" and a.i for a in node.attribute)
@@ -134,15 +139,20 @@ def _with_shapes(model: onnx.ModelProto) -> onnx.GraphProto:
         model = onnx.shape_inference.infer_shapes(model, data_prop=True)
         known = {v.name: v for v in (*model.graph.input, *model.graph.value_info)}
         known.update({value.name: value for value in model.graph.output})
+        widths = {t.name: t.dims[-1] for t in model.graph.initializer if t.dims}
         found = False
         for node in model.graph.node:
-            if node.op_type not in _LIKE_THE_FIRST or node.input[0] not in known:
+            alike = node.op_type in _LIKE_THE_FIRST
+            if not (alike or node.op_type == _TO_FLOAT) or node.input[0] not in known:
                 continue
             for output in node.output:
                 if output and output not in known:
-                    known[output] = model.graph.value_info.add()
-                    known[output].CopyFrom(known[node.input[0]])
-                    known[output].name = output
+                    known[output] = value = model.graph.value_info.add()
+                    value.CopyFrom(known[node.input[0]])
+                    value.name = output
+                    if not alike:
+                        value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+                        value.type.tensor_type.shape.dim[-1].dim_value = widths[node.input[1]]
                     found = True
         if not found:
             return model.graph

@@ -158,3 +158,55 @@ def test_operators_of_onnx_runtime_are_counted_too(saved):
     assert costs["encoder"].flops == 2 * 2 * 50 * 32 * 32 + 2 * (2 * 2 * 50 * 50 * 32)
     assert costs["decoder"].flops == 2 * 2 * 50 * 32 * 32
     assert costs["decoder"].weight_bytes == 0  # counted where it was used first
+
+
+def test_integer_products_and_turned_queries_are_counted_too(saved):
+    fused = {"domain": "com.microsoft"}
+    path = saved(
+        [
+            helper.make_node(
+                "QuantizeLinear", ["x", "scale", "zero"], ["i"], name="enc_blocks.0/Q"
+            ),
+            helper.make_node(
+                "MatMulIntegerToFloat",
+                ["i", "w", "scale", "scales", "zero", "zeros"],
+                ["q"],
+                name="enc_blocks.0.attn.q/MatMul",
+                **fused,
+            ),
+            helper.make_node(
+                "RotaryEmbedding",
+                ["q", "at", "cos", "sin"],
+                ["turned"],
+                name="enc_blocks.0/R",
+                **fused,
+            ),
+            helper.make_node(
+                "MultiHeadAttention",
+                ["turned", "turned", "turned"],
+                ["out"],
+                name="enc_blocks.0/M",
+                num_heads=4,
+                **fused,
+            ),
+        ],
+        {"x": [2, 50, 32]},
+        {"out": [2, 50, 64]},
+        {
+            "w": np.zeros((32, 64), np.int8),
+            "scale": np.ones((), np.float32),
+            "zero": np.zeros((), np.uint8),
+            "scales": np.ones(64, np.float32),
+            "zeros": np.zeros(64, np.int8),
+            "at": np.zeros((2, 50), np.int64),
+            "cos": np.zeros((50, 8), np.float32),
+            "sin": np.zeros((50, 8), np.float32),
+        },
+    )
+    costs = read_graph(path).costs
+    assert costs["encoder"].flops == 2 * 2 * 50 * 32 * 64 + 2 * (2 * 2 * 50 * 50 * 64)
+
+
+def test_what_prepares_a_weight_belongs_to_the_layer():
+    assert part_of_name("student.dec_blocks.0.mlp.fc1.weight/half/Cast") == "decoder"
+    assert part_of_name("stack/half/Cast") is None
