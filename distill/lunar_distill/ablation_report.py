@@ -142,7 +142,7 @@ def _plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     shown = ("teacher_error", "teacher_relief", "slope_mae_of_null")
     names = list(results)
@@ -154,17 +154,26 @@ def _plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
         for i, rows in enumerate(results.values()):
             values = [factor * float(row[column]) for row in rows]
             colour = "C0" if names[i] == "best" else "C7"
-            axis.barh(i, np.mean(values), color=colour, alpha=0.45)
-            axis.plot(values, [i] * len(values), "o", color="black", markersize=4)
+            axis.plot(values, [i] * len(values), "-", color=colour, linewidth=5, alpha=0.4)
+            axis.plot(values, [i] * len(values), "o", color=colour, markersize=4)
+            axis.plot(np.mean(values), i, "|", color="black", markersize=12)
         reference = factor * np.mean([row[column] for row in results[names[0]]])
         axis.axvline(reference, color="C0", linewidth=1, linestyle="--")
+        axis.set_xscale("log")  # one arm that learned nothing would hide all others
+        for side in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+            side(ticker.FuncFormatter(lambda value, _: f"{value:g}" if _leads(value) else ""))
         axis.set_xlabel(heading)
     axes[0].set_yticks(range(len(names)), names)
     axes[0].invert_yaxis()
-    figure.suptitle("mean over seeds (bars), every seed (dots), dashed: best", fontsize=9)
+    figure.suptitle("every seed (dots) and their mean (bar); dashed: best", fontsize=9)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def _leads(value: float) -> bool:
+    """Whether a tick is 1, 2 or 5 of its decade."""
+    return f"{value:e}"[0] in "125"
 
 
 def machine() -> dict[str, Any]:

@@ -141,6 +141,8 @@ def ablate(
             f"MAE {alone['slope_mae_of_null']:.3f} of the plane's, relief correlation "
             f"{alone['relief_correlation']:.3f}",
             "student": base.id,
+            "encoders": ", ".join(f"{kind} from {file.name}" for kind, file in files.items())
+            + ("; all others random" if files else "random"),
             "images": f"{options.size_px} px, {len(session.pairs)} pairs to train on, "
             f"{min(given['held_out_pairs'], len(held_out.pairs))} held out",
             "schedule": f"{options.total_pairs} pairs an arm, {options.pairs_per_step} a step, "
