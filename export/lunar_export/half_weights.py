@@ -1,7 +1,8 @@
 """Weights stored in FP16 that are multiplied in FP32: half the bytes where INT8 did not hold.
 
-The session converts them once, as it is loaded. What they lose by rounding (2^-12 of a weight) is a
-thirtieth of what INT8 loses, is the same for every pixel, and is in what the gate measures.
+The session converts them once, as it is loaded. What they lose by rounding (2^-11 of a weight at
+most) is a thirtieth of what INT8 loses (root mean squares, S0's layers), is the same for every
+pixel, and is in what the gate measures.
 """
 
 from __future__ import annotations

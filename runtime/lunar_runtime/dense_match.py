@@ -151,7 +151,7 @@ def _inside(u: Field, v: Field, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def _sample(image: Field, u: Field, v: Field) -> Field:
     x, y = (
-        np.where(values == values, values - np.float32(0.5), np.float32(-9)) for values in (u, v)
+        np.where(np.isnan(values), np.float32(-9), values - np.float32(0.5)) for values in (u, v)
     )
     sampled = cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32)

@@ -13,7 +13,7 @@ from lunar_runtime.epipolar import (
     rays_of,
     sampson_distance,
 )
-from lunar_runtime.relative_pose import best_poses, start_poses
+from lunar_runtime.relative_pose import best_poses, fit_pose, start_poses
 
 CAMERA = Intrinsics(fx=300.0, fy=310.0, cx=101.0, cy=77.0)
 FOCAL_PX = 305.0
@@ -46,6 +46,24 @@ def test_the_right_camera_sees_the_left_one_backwards(points):
     left, right = seen(points)
     depth = (points @ pose().R.T + pose().t)[:, 2]
     np.testing.assert_allclose(inverse_depth(right, left, pose().inverse()), 1 / depth, rtol=1e-9)
+
+
+def test_a_fit_ends_where_no_small_move_lowers_the_cost(points):
+    left, right = seen(points)
+    right[:, :2] += np.random.default_rng(1).normal(0, 3 / FOCAL_PX, (len(right), 2))
+    width_px = 6.0
+
+    def cost(candidate):
+        residual = sampson_distance(left, right, candidate) * FOCAL_PX
+        return np.sum(residual**2 / (residual**2 + (2.385 * width_px) ** 2))
+
+    fit = fit_pose(left, right, pose(), FOCAL_PX, width_px=width_px)
+    assert fit.cost == pytest.approx(cost(fit.pose), rel=1e-9)
+    step = 1e-5
+    for axis in np.vstack([np.eye(3), -np.eye(3)]):
+        turn = cv2.Rodrigues(step * axis)[0]
+        assert cost(RelativePose(turn @ fit.pose.R, fit.pose.t)) > fit.cost
+        assert cost(RelativePose(fit.pose.R, turn @ fit.pose.t)) > fit.cost * (1 - 1e-9)
 
 
 def test_consistent_rays_have_no_distance_and_a_shift_has_its_own(points):

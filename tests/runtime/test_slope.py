@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from lunar_runtime.cameras import Intrinsics, pixel_rays
 from lunar_runtime.errors import InputError
-from lunar_runtime.slope import slope_deg, slope_paper_deg, surface_normals
+from lunar_runtime.slope import slope_deg, slope_paper_deg, slope_sigma_deg, surface_normals
 
 SIZE = 40
 RAYS = pixel_rays(Intrinsics(50, 50, SIZE / 2, SIZE / 2), SIZE, SIZE).astype(np.float64)
@@ -161,3 +162,23 @@ def test_the_papers_slope_is_nan_beside_nan() -> None:
     assert not invalid[5, 7]
     with pytest.raises(InputError, match=r"depth must be \(H, W\)"):
         slope_paper_deg(np.ones((2, 2, 1)))
+
+
+@pytest.mark.parametrize("smoothing_px", [0.0, 2.0])
+def test_expected_slope_errors_are_those_of_slopes_taken_again(smoothing_px: float) -> None:
+    rng = np.random.default_rng(0)
+    hills = 0.3 * np.sin(np.arange(SIZE) / 5)[:, None, None]
+    pointmap = _tilted(20) * (1 + 0.02 * hills)
+    half = SIZE // 2
+    noise = rng.normal(0, 2e-3, (60, half, half)).astype(np.float32)
+    draws = np.stack([cv2.GaussianBlur(draw, (0, 0), 1.5) for draw in noise])
+    coarse = pointmap[::2, ::2]
+    before = slope_deg(coarse, TOWARDS_CAMERA, smoothing_px / 2)
+    changes = [
+        slope_deg(coarse * (1 + draw[..., None]), TOWARDS_CAMERA, smoothing_px / 2) - before
+        for draw in draws.astype(np.float64)
+    ]
+    inside = slice(8, -8)
+    taken_again = np.sqrt(np.mean(np.square(changes), axis=0)[4:-4, 4:-4].mean())
+    expected = slope_sigma_deg(pointmap, draws, TOWARDS_CAMERA, smoothing_px)[inside, inside]
+    assert np.sqrt(np.mean(expected**2)) == pytest.approx(taken_again, rel=0.1)  # edges leak in
