@@ -163,36 +163,39 @@ def plot_sweep(sweep: RefinementSweep, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     colours = {"null": "0.6", "network": "tab:orange", "geometry": "tab:green", "fused": "tab:blue"}
     columns = [(name, points) for name, points in sweep.curves.items() if points]
     figure, axes = plt.subplots(
-        2, len(columns), figsize=(3.6 * len(columns), 6), squeeze=False, layout="constrained"
+        2,
+        len(columns),
+        figsize=(3.6 * len(columns), 6),
+        squeeze=False,
+        sharey="row",
+        layout="constrained",
     )
     for (name, points), (depth, slope) in zip(columns, axes.T, strict=True):
-        x = [point.value for point in points]
+        x = range(len(points))  # evenly: some values lie close together
         for method, colour in colours.items():
             style = {"color": colour, "marker": "o", "markersize": 3, "label": method}
             if method == "geometry":
                 style |= {"linestyle": "--"}
             depth.plot(x, [100 * point.absrel[method] for point in points], **style)
             slope.plot(x, [point.slope_mae_deg[method] for point in points], **style)
-        for point in points:
+        for at, point in zip(x, points, strict=True):
             depth.annotate(
-                f"{point.refined:.0%}", (point.value, 1), xycoords=("data", "axes fraction"),
+                f"{point.refined:.0%}", (at, 1), xycoords=("data", "axes fraction"),
                 ha="center", va="bottom", fontsize=7,
             )  # fmt: skip
-        depth.set_yscale("log")
-        slope.set_yscale("log")
         slope.set_xlabel(name)
-        if name.startswith("baseline"):
-            depth.set_xscale("log")
-            slope.set_xscale("log")
-        if name == "overlap":
-            depth.invert_xaxis()
-            slope.invert_xaxis()
         for axis in (depth, slope):
-            axis.grid(True, which="both", alpha=0.2)
+            axis.set_yscale("log")
+            axis.set_xticks(x, [f"{point.value:g}" for point in points])
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter(NullFormatter())
+            axis.grid(True, alpha=0.2)
     axes[0, 0].set_ylabel("AbsRel, %")
     axes[1, 0].set_ylabel("slope error, deg")
     axes[0, 0].legend(fontsize=8)

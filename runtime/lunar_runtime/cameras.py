@@ -54,6 +54,12 @@ class Intrinsics:
         """The (3, 3) camera matrix K: pixel ~ K @ point."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
+    def scaled(self, horizontal: float, vertical: float) -> Intrinsics:
+        """The same camera on an image resized by two factors."""
+        return Intrinsics(
+            self.fx * horizontal, self.fy * vertical, self.cx * horizontal, self.cy * vertical
+        )
+
     @classmethod
     def from_matrix(cls, K: ArrayLike) -> Intrinsics:
         """Take the intrinsics from a camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]].

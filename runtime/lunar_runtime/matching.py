@@ -33,17 +33,24 @@ class Matches(NamedTuple):
         return Matches(np.r_[self.left, other.left], np.r_[self.right, other.right])
 
 
-def match_features(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Matches:
+def match_features(
+    left: NDArray[np.uint8], right: NDArray[np.uint8], *, halved: bool = False
+) -> Matches:
     """RootSIFT on contrast-equalised images, mutual nearest neighbours, Lowe's ratio test.
 
     `enable_precise_upscale` matters: without it every keypoint is off by a quarter of a pixel, in
     the direction of the image's axes, which between rolled views does not cancel (0.4 px of
     epipolar error at 120° on StereoLunar, 0.15 px with it).
+
+    Args:
+        left: (H, W) grey.
+        right: (H, W) grey.
+        halved: Look at images of half the resolution: a third of the matches in a quarter of the
+            time. The pose found from them is 0.1° off instead of 0.03° (medians of 36 pairs of
+            512 px).
     """
-    clahe = cv2.createCLAHE(_CLAHE_CLIP, _CLAHE_TILES)
-    sift = cv2.SIFT.create(_FEATURES, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
-    points_left, left_d = _rooted(sift, clahe.apply(left))
-    points_right, right_d = _rooted(sift, clahe.apply(right))
+    points_left, left_d = _features(left, halved)
+    points_right, right_d = _features(right, halved)
     one, other = _mutual(left_d @ right_d.T, _RATIO)
     return Matches(points_left[one], points_right[other])
 
@@ -68,12 +75,19 @@ def match_descriptors(
     return Matches(pixels[one], pixels[other])
 
 
-def _rooted(
-    sift: cv2.SIFT, image: cv2.typing.MatLike
+def _features(
+    image: NDArray[np.uint8], halved: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Keypoints and their RootSIFT descriptors (Arandjelovic and Zisserman 2012)."""
-    keypoints, descriptors = sift.detectAndCompute(image, None)
+    height, width = image.shape
+    small: cv2.typing.MatLike = image
+    if halved:
+        small = cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    clahe = cv2.createCLAHE(_CLAHE_CLIP, _CLAHE_TILES)
+    sift = cv2.SIFT.create(_FEATURES, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
+    keypoints, descriptors = sift.detectAndCompute(clahe.apply(small), None)
     points = np.array([point.pt for point in keypoints], np.float64).reshape(-1, 2) + 0.5
+    points *= width / small.shape[1], height / small.shape[0]
     if descriptors is None:
         return points, np.zeros((0, 128), np.float32)
     total = np.maximum(descriptors.sum(axis=-1, keepdims=True), 1e-9)

@@ -18,7 +18,7 @@ Everything is seeded and bounded: the same pair gives the same surface.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -45,10 +45,11 @@ from .thin_plate import bending, double, halve, sample_thin_plate, solve_thin_pl
 
 PoseSource = Literal["matches", "network", "rig"]
 
-_FLOW_ROUNDS = 3
+_FLOW_ROUNDS = 2  # besides the first, at half resolution
 _BRIGHTNESS_ROUNDS = 2
 _CYCLES = 3  # of every solution, which starts from the last one: in all they leave below 1 %
 _DRAWS = 8
+_DRAW_CYCLES = 2  # leave 1-3 % of the expected error
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
 # pixel; 0.14 gave the lowest slope error on StereoLunar and rendered pairs, and a factor of two
@@ -62,6 +63,7 @@ _PRIOR_SHARE = 1 / 4  # of the image's width: how far the prior's errors reach
 # errors over expected ones on StereoLunar and rendered pairs.
 _ERROR_PER_EXPECTED = 2.5
 
+_LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
 _MIN_MATCHES = 24
 _INLIER_PX = 1.5
 _POSE_SAMPLES = 8000
@@ -162,8 +164,29 @@ def refine_pose_and_surface(
     Raises:
         NotRefinedError: Too few matches, no parallax, different suns, or nothing in common.
     """
+    pair = left, right, camera_left, camera_right, network, given
+    if min(left.shape) >= _LARGE_PX:
+        try:
+            return _refine(*pair, halved=True)
+        except NotRefinedError:
+            pass  # more features may hold more: on a narrow overlap they settle the pose
+    return _refine(*pair, halved=False)
+
+
+def _refine(
+    left: NDArray[np.uint8],
+    right: NDArray[np.uint8],
+    camera_left: Intrinsics,
+    camera_right: Intrinsics,
+    network: NetworkGuess | None,
+    given: RelativePose | None,
+    *,
+    halved: bool,
+) -> tuple[PosePart, Surface]:
     focal_px = camera_left.fx
-    matches, fits, source = _sparse(left, right, camera_left, camera_right, network, given)
+    matches, fits, source = _sparse(
+        left, right, camera_left, camera_right, network, given, halved=halved
+    )
     rays = rays_of(matches.left, camera_left), rays_of(matches.right, camera_right)
     first = fits[0].pose
     inlier = np.abs(sampson_distance(*rays, first)) * focal_px < _INLIER_PX
@@ -175,14 +198,15 @@ def refine_pose_and_surface(
         )
     _require_parallax(rays[0][inlier], rays[1][inlier], first, focal_px)
     solver = _Solver(left, right, camera_left, camera_right, network)
-    surface = solver.from_matches(rays[0][inlier], rays[1][inlier], first)
-    flow: Flow | None = None
-    fit = fits[0]
-    for number in range(_FLOW_ROUNDS):
+    coarse = solver.coarser()
+    surface = coarse.from_matches(rays[0][inlier], rays[1][inlier], first)
+    flow = measure_flow(*coarse.images, coarse.field(first), surface)
+    fit = coarse.fit_pose([fit.pose for fit in fits], flow)
+    surface = solver.resized(coarse.from_flow(fit.pose, flow))
+    for _ in range(_FLOW_ROUNDS):
         flow = measure_flow(*solver.images, solver.field(fit.pose), surface)
-        fit = solver.fit_pose([f.pose for f in fits] if number == 0 else [fit.pose], flow)
+        fit = solver.fit_pose([fit.pose], flow)
         surface = solver.from_flow(fit.pose, flow)
-    assert flow is not None
     _require_agreement(flow)
     if fit.sigma_px / 1.4826 > _MOST_EPIPOLAR_PX:
         raise NotRefinedError(
@@ -223,15 +247,16 @@ def refine_surface(
         start: (H, W) inverse depth, baseline / Z.
         network: Prior of the view to refine.
     """
-    solver = _Solver(left, right, camera_left, camera_right, network)
+    fine = _Solver(left, right, camera_left, camera_right, network)
     surface = start
-    for _ in range(_FLOW_ROUNDS):
+    for solver in (fine.coarser(), *[fine] * _FLOW_ROUNDS):
+        surface = solver.resized(surface)
         flow = measure_flow(*solver.images, solver.field(pose), surface)
         if not flow.trust.any():
             raise NotRefinedError("the two views have no ground in common")
         surface = solver.from_flow(pose, flow)
     _require_agreement(flow)
-    return solver.from_brightness(pose, surface)
+    return fine.from_brightness(pose, surface)
 
 
 class _Solver:
@@ -239,14 +264,15 @@ class _Solver:
 
     def __init__(
         self,
-        left: NDArray[np.uint8],
-        right: NDArray[np.uint8],
+        left: NDArray[Any],
+        right: NDArray[Any],
         camera_left: Intrinsics,
         camera_right: Intrinsics,
         network: NetworkGuess | None,
     ) -> None:
         self.images = left.astype(np.float32), right.astype(np.float32)
         self._cameras = camera_left, camera_right
+        self._network = network
         rays = pixel_rays(camera_left, *left.shape)
         self._relief = None if network is None else relief_bands(rays, network.inverse_depth)
         self._height, self._width = left.shape
@@ -254,6 +280,23 @@ class _Solver:
         self._prior: Prior | None = None
         self._slack = np.ones((-(-self._height // 2), -(-self._width // 2)), np.float32)
         self._used = self._slack  # in the last solution
+
+    def coarser(self) -> _Solver:
+        """The same at half the resolution: enough for the first flow, which reaches farther so."""
+        images = [_resized(image, _half(image.shape)) for image in self.images]
+        cameras = [
+            camera.scaled(small.shape[1] / image.shape[1], small.shape[0] / image.shape[0])
+            for camera, small, image in zip(self._cameras, images, self.images, strict=True)
+        ]
+        network = self._network
+        if network is not None:
+            guess = _resized(network.inverse_depth, _half(network.inverse_depth.shape))
+            network = NetworkGuess(guess)
+        return _Solver(images[0], images[1], cameras[0], cameras[1], network)
+
+    def resized(self, surface: Field) -> Field:
+        """A surface of another solver on this one's grid."""
+        return _resized(surface, (self._height, self._width))
 
     def field(self, pose: RelativePose) -> EpipolarField:
         return EpipolarField(*self._cameras, pose, self._height, self._width)
@@ -387,11 +430,10 @@ class _Solver:
         rng = np.random.default_rng(0)
         weight = (information + self._prior_weight()) * slack
         # With A = weight + stiffness HᵀH per slack, the covariance is A⁻¹ · slack at each pixel.
-        drawn = [
-            np.sqrt(slack) * sample_thin_plate(weight, self._stiffness / 4, rng, cycles=_CYCLES)
-            for _ in range(_DRAWS)
-        ]
-        return np.asarray(np.float32(_ERROR_PER_EXPECTED) * np.stack(drawn), np.float32)
+        drawn = sample_thin_plate(
+            weight, self._stiffness / 4, rng, count=_DRAWS, cycles=_DRAW_CYCLES
+        )
+        return np.asarray(np.float32(_ERROR_PER_EXPECTED) * np.sqrt(slack) * drawn, np.float32)
 
     def _sigma(self, draws: Field) -> Field:
         variance = _blur(np.mean(draws**2, axis=0, dtype=np.float32), self._width / 128)
@@ -409,9 +451,11 @@ def _sparse(
     camera_right: Intrinsics,
     network: NetworkGuess | None,
     given: RelativePose | None,
+    *,
+    halved: bool,
 ) -> tuple[Matches, list[PoseFit], PoseSource]:
     """Matches, the poses that they support, best first, and where the best one started."""
-    matches = match_features(left, right)
+    matches = match_features(left, right, halved=halved)
     if network is not None and network.descriptors is not None:
         matches = matches + match_descriptors(*network.descriptors, left.shape)
     if len(matches.left) < _MIN_MATCHES:
@@ -475,6 +519,19 @@ def _require_agreement(flow: Flow) -> None:
             f"the images differ through any surface (correlation {correlation:.2f}, "
             f"{_LEAST_CORRELATION} is needed); do they show the ground under the same sun?"
         )
+
+
+def _half(shape: tuple[int, ...]) -> tuple[int, int]:
+    return -(-shape[0] // 2), -(-shape[1] // 2)
+
+
+def _resized(values: Field, shape: tuple[int, ...]) -> Field:
+    """Means when it shrinks, bilinear when it grows."""
+    if values.shape == shape:
+        return values
+    shrinks = shape[0] < values.shape[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=how), np.float32)
 
 
 def _grown(values: Field) -> Field:

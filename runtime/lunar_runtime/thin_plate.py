@@ -16,6 +16,7 @@ weight. Conjugate gradients smooth, and the coarsest grid is solved by its inver
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -53,54 +54,47 @@ def solve_thin_plate(
     Returns:
         (H, W) float32.
     """
-    height, width = information.shape
-    block = 1
-    while min(height, width) // (2 * block) >= _COARSEST:
-        block *= 2
-    below, right = -height % block, -width % block
-    # In units of the stiffness, float32 keeps its digits whatever the terrain. Padding is empty.
-    levels = [_pad(information / np.float32(stiffness), below, right)]
-    while block > 1:
-        levels.append(np.maximum(_gather(levels[-1]), 0))
-        block //= 2
-    b = _pad(pull / np.float32(stiffness), below, right)
-    e = np.zeros_like(b) if start is None else _pad(start.astype(np.float32), below, right)
-    grids = _Grids(levels, _coarsest_inverse(levels[-1], 0.25 ** (len(levels) - 1)))
-    p = before = np.zeros_like(b)
-    size = 1.0
-    for _ in range(cycles):
-        # Differences first: one filter's rounding would add up to bend what is nearly a plane.
-        residual = b - levels[0] * e - _bend_back(*_bend(e), e.shape, np.float32(2))
-        z = _cycle(grids, residual, 0)
-        turned = float(np.vdot(z, residual - before)) / size
-        p = z + np.float32(max(turned, 0.0)) * p
-        along, energy = float(np.vdot(p, residual)), float(np.vdot(p, _apply(p, levels[0], 1.0)))
-        if not energy > 0:
-            break
-        e = e + np.float32(along / energy) * p
-        before, size = residual, max(float(np.vdot(z, residual)), 1e-30)
-    return np.asarray(e[:height, :width], np.float32)
+    return _solve(_prepare(information, stiffness), pull, stiffness, start, cycles)
 
 
 def sample_thin_plate(
-    information: Field, stiffness: float, rng: np.random.Generator, *, cycles: int
+    information: Field, stiffness: float, rng: np.random.Generator, *, count: int, cycles: int
 ) -> Field:
-    """One random surface with the covariance of `solve_thin_plate`'s error.
+    """Random surfaces with the covariance of `solve_thin_plate`'s error.
 
     Perturb and solve (Papandreou and Yuille 2010): noise on every measurement and on every second
-    difference, each of its own variance.
+    difference, each of its own variance. The noise is drawn in turn and solved by as many threads
+    as OpenCV has, so their number changes nothing.
+
+    Args:
+        information: (H, W), as in `solve_thin_plate`.
+        stiffness: Positive.
+        rng: Of the noise.
+        count: Of surfaces.
+        cycles: At most, of each.
+
+    Returns:
+        (count, H, W) float32.
     """
     height, width = information.shape
 
     def noise(rows: int, columns: int) -> Field:
         return rng.standard_normal((rows, columns), np.float32)
 
-    bent = _bend_back(
-        noise(height, width - 2), noise(height - 2, width), noise(height - 1, width - 1),
-        (height, width), np.float32(np.sqrt(2.0)),
-    )  # fmt: skip
-    pull = np.sqrt(information) * noise(height, width) + np.float32(np.sqrt(stiffness)) * bent
-    return solve_thin_plate(information, pull, stiffness, cycles=cycles)
+    def pull() -> Field:
+        bent = _bend_back(
+            noise(height, width - 2), noise(height - 2, width), noise(height - 1, width - 1),
+            (height, width), np.float32(np.sqrt(2.0)),
+        )  # fmt: skip
+        measured = np.sqrt(information) * noise(height, width)
+        return np.asarray(measured + np.float32(np.sqrt(stiffness)) * bent, np.float32)
+
+    grids = _prepare(information, stiffness)
+    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
+        drawn = threads.map(
+            lambda one: _solve(grids, one, stiffness, None, cycles), [pull() for _ in range(count)]
+        )
+        return np.stack(list(drawn))
 
 
 def halve(values: Field) -> Field:
@@ -130,6 +124,43 @@ class _Grids(NamedTuple):
 
     information: list[Field]
     coarsest: NDArray[np.float32]
+
+
+def _prepare(information: Field, stiffness: float) -> _Grids:
+    """All that does not depend on the pull."""
+    height, width = information.shape
+    block = 1
+    while min(height, width) // (2 * block) >= _COARSEST:
+        block *= 2
+    below, right = -height % block, -width % block
+    # In units of the stiffness, float32 keeps its digits whatever the terrain. Padding is empty.
+    levels = [_pad(information / np.float32(stiffness), below, right)]
+    while block > 1:
+        levels.append(np.maximum(_gather(levels[-1]), 0))
+        block //= 2
+    return _Grids(levels, _coarsest_inverse(levels[-1], 0.25 ** (len(levels) - 1)))
+
+
+def _solve(grids: _Grids, pull: Field, stiffness: float, start: Field | None, cycles: int) -> Field:
+    height, width = pull.shape
+    information = grids.information[0]
+    below, right = information.shape[0] - height, information.shape[1] - width
+    b = _pad(pull / np.float32(stiffness), below, right)
+    e = np.zeros_like(b) if start is None else _pad(start.astype(np.float32), below, right)
+    p = before = np.zeros_like(b)
+    size = 1.0
+    for _ in range(cycles):
+        # Differences first: one filter's rounding would add up to bend what is nearly a plane.
+        residual = b - information * e - _bend_back(*_bend(e), e.shape, np.float32(2))
+        z = _cycle(grids, residual, 0)
+        turned = float(np.vdot(z, residual - before)) / size
+        p = z + np.float32(max(turned, 0.0)) * p
+        along, energy = float(np.vdot(p, residual)), float(np.vdot(p, _apply(p, information, 1.0)))
+        if not energy > 0:
+            break
+        e = e + np.float32(along / energy) * p
+        before, size = residual, max(float(np.vdot(z, residual)), 1e-30)
+    return np.asarray(e[:height, :width], np.float32)
 
 
 def _cycle(grids: _Grids, residual: Field, level: int) -> Field:

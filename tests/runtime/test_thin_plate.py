@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from lunar_runtime.thin_plate import sample_thin_plate, solve_thin_plate
 
@@ -57,14 +58,25 @@ def test_a_plane_stays_where_nothing_was_measured():
 def test_draws_spread_where_nothing_was_measured():
     information = np.zeros((64, 64), np.float32)
     information[:, :32] = 1
-    draws = np.stack(
-        [
-            sample_thin_plate(information, 10.0, np.random.default_rng(seed), cycles=6)
-            for seed in range(12)
-        ]
-    )
+    draws = sample_thin_plate(information, 10.0, np.random.default_rng(0), count=12, cycles=6)
     spread = draws.std(axis=0)
     assert spread[:, 60:].mean() > 3 * spread[:, :28].mean()
+
+
+def test_draws_do_not_depend_on_the_number_of_threads():
+    information = np.ones((40, 56), np.float32)
+    before = cv2.getNumThreads()
+    drawn = []
+    try:
+        for threads in (1, 3):
+            cv2.setNumThreads(threads)
+            rng = np.random.default_rng(2)
+            drawn.append(sample_thin_plate(information, 10.0, rng, count=5, cycles=2))
+    finally:
+        cv2.setNumThreads(before)
+    assert drawn[0].shape == (5, 40, 56)
+    np.testing.assert_array_equal(*drawn)
+    assert not np.array_equal(drawn[0][0], drawn[0][1])
 
 
 def test_few_cycles_reach_into_what_was_not_measured():
