@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lunar_bench.known_pairs import KnownPair
 from lunar_bench.machine import Machine, describe_machine
-from lunar_bench.refinement_figures import Figures, Truth
+from lunar_bench.refinement_figures import MIN_PIXELS, Figures, Truth
 from lunar_bench.semi_global import semi_global_points
 
 METHODS = ("null", "sgbm", "network", "geometry", "unsmoothed", "fused")
@@ -124,18 +124,20 @@ def measure_pair(
     true_t, found_t = pair.right_from_left[:3, 3], fused.pose.right_from_left[:3, 3]
     metres = fused.pointmap_left[..., 2] * float(np.linalg.norm(true_t) / np.linalg.norm(found_t))
     R = fused.pose.right_from_left[:3, :3] @ pair.right_from_left[:3, :3].T
-    honest = _honesty(fused, truth, inside)
+    # Narrow overlaps can leave nothing that the images decide.
+    decided = np.count_nonzero(inside) >= MIN_PIXELS
+    honest = _honesty(fused, truth, inside) if decided else None
     return PairResult(
         pair=pair.name,
         reason=None,
         figures=figures,
         inside_fraction=float(np.mean(inside)),
         rotation_error_deg=float(np.degrees(np.arccos(np.clip((np.trace(R) - 1) / 2, -1, 1)))),
-        scale_error=float(np.median(metres[inside] / pair.depth[inside])) - 1,
+        scale_error=float(np.median(metres[inside] / pair.depth[inside])) - 1 if decided else None,
         epipolar_px=fused.refinement.epipolar_px,
-        error_per_sigma=honest[0],
-        error_by_sigma=honest[1],
-        slope_error_per_sigma=honest[2],
+        error_per_sigma=honest[0] if honest else None,
+        error_by_sigma=honest[1] if honest else [],
+        slope_error_per_sigma=honest[2] if honest else None,
         refine_ms=sum(v for k, v in fused.timings_ms.items() if k not in ("network", "read")),
     )
 

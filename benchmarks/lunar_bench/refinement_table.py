@@ -22,11 +22,16 @@ def pair_lines(result: PairResult) -> Iterator[str]:
     if result.reason is not None:
         yield f"{'':34} not refined: {result.reason}"
         return
-    yield (
+    pose = (
         f"{'':34} inside {result.inside_fraction:.0%}, rotation off {result.rotation_error_deg:.3f}"
-        f" deg, scale off {100 * (result.scale_error or 0):+.2f} %, epipolar residual "
-        f"{result.epipolar_px:.3f} px, error / expected {result.error_per_sigma:.2f} "
-        f"(slope {result.slope_error_per_sigma:.2f})"
+        f" deg, epipolar residual {result.epipolar_px:.3f} px"
+    )
+    if result.scale_error is None:
+        yield f"{pose}; too little inside for more"
+        return
+    yield (
+        f"{pose}, scale off {100 * result.scale_error:+.2f} %, error / expected "
+        f"{result.error_per_sigma:.2f} (slope {result.slope_error_per_sigma:.2f})"
     )
 
 

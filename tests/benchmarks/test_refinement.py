@@ -85,6 +85,14 @@ def test_every_method_stands_beside_the_others():
     assert msgspec.json.decode(msgspec.json.encode(result))["machine"]["commit"]
 
 
+def test_a_pair_that_the_images_decide_nowhere_is_still_reported():
+    ((one, _),) = measure_refinement(None, [swept_pair("overlap", 0.2, 9000)], "one pair")
+    assert one.reason is None
+    assert one.inside_fraction < 0.03
+    assert one.scale_error is None and one.error_by_sigma == []
+    assert "too little inside" in list(refinement_table.pair_lines(one))[-1]
+
+
 def test_the_overlap_is_what_was_asked_for():
     for wanted in (0.8, 0.4):
         pair = swept_pair("overlap", wanted, 9000)
