@@ -199,6 +199,9 @@ def plot_sweep(sweep: RefinementSweep, path: Path) -> None:
     axes[0, 0].set_ylabel("AbsRel, %")
     axes[1, 0].set_ylabel("slope error, deg")
     axes[0, 0].legend(fontsize=8)
-    figure.suptitle(f"{sweep.data}; above: share of the pairs refined", fontsize=9)
+    figure.suptitle(
+        f"{sweep.data}; above: share of the pairs refined (geometry: medians of those alone)",
+        fontsize=9,
+    )
     figure.savefig(path, dpi=110, format="png")
     plt.close(figure)
