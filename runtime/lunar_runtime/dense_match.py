@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .epipolar import EpipolarField, Field
+from .epipolar import EpipolarField
+from .grids import Field, blurred, half, resized
 
 _MARGIN_PX = 2  # bicubic interpolation looks that far
 _FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow
@@ -161,41 +162,25 @@ def _normalise(image: Field, mask: NDArray[np.bool_], sigma_px: float) -> tuple[
     """Local mean 0 and contrast 1 inside the mask; and the contrast, noise included."""
     weight = mask.astype(np.float32)
     here = image * weight
-    total, mean, square = (_at_half(values) for values in (weight, here, image * here))
-    total, mean, square = (_blur(values, sigma_px / 2) for values in (total, mean, square))
+    total, mean, square = (half(values) for values in (weight, here, image * here))
+    total, mean, square = (blurred(values, sigma_px / 2) for values in (total, mean, square))
     mean /= total + np.float32(1e-3)
     variance = np.maximum(square / (total + np.float32(1e-3)) - mean**2, 0)
-    contrast = _grown(np.sqrt(variance + np.float32(_NOISE_DN**2)), image.shape)
-    return (image - _grown(mean, image.shape)) / contrast, contrast
+    contrast = resized(np.sqrt(variance + np.float32(_NOISE_DN**2)), image.shape)
+    return (image - resized(mean, image.shape)) / contrast, contrast
 
 
 def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
     """Local correlation of two locally normalised images; 0 outside the mask."""
     a, b = a * mask, b * mask
     power_a, power_b, product = (
-        _blur(_at_half(values), _CORRELATION_SIGMA_PX / 2) for values in (a * a, b * b, a * b)
+        blurred(half(values), _CORRELATION_SIGMA_PX / 2) for values in (a * a, b * b, a * b)
     )
     correlation = product / np.sqrt(np.maximum(power_a * power_b, 1e-12))
-    return np.where(mask, _grown(correlation, mask.shape), 0).astype(np.float32)
+    return np.where(mask, resized(correlation, mask.shape), 0).astype(np.float32)
 
 
 def _support(correlation: Field) -> Field:
     """Weight in [0, 1] of what a patch says, by its correlation with the other image's."""
     share = np.maximum((correlation - _CHANCE) / (1 - _CHANCE), 0) ** 2
     return np.asarray(share, np.float32)
-
-
-def _at_half(values: Field) -> Field:
-    """Half the resolution, rounded up: enough for what is then blurred."""
-    size = -(-values.shape[1] // 2), -(-values.shape[0] // 2)
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _grown(values: Field, shape: tuple[int, ...]) -> Field:
-    grown = cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(grown, np.float32)
-
-
-def _blur(values: Field, sigma_px: float) -> Field:
-    blurred = cv2.GaussianBlur(values, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
-    return np.asarray(blurred, np.float32)

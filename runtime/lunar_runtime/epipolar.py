@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cameras import Intrinsics, pixel_rays
+from .grids import Field
 
 Floats = NDArray[np.float64]
-Field = NDArray[np.float32]
 
 _NEAREST = 1e-6  # Z in baselines below which a point has no pixel
 

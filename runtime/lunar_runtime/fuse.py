@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cameras import Intrinsics, Rig, pixel_rays
-from .epipolar import Field, RelativePose
+from .epipolar import RelativePose
+from .grids import Field
 from .maps import Maps, mask_by_confidence
 from .options import InferOptions
 from .plane import fit_plane

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .epipolar import Field, Floats
+from .epipolar import Floats
+from .grids import Field
 
 _SAMPLES = 10_000
 _ITERATIONS = 20

@@ -20,14 +20,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .cameras import Intrinsics, pixel_rays
 from .dense_match import Brightness, Flow, linearise, measure_flow
-from .epipolar import EpipolarField, Field, RelativePose, inverse_depth, rays_of, sampson_distance
+from .epipolar import EpipolarField, RelativePose, inverse_depth, rays_of, sampson_distance
 from .errors import InputError
+from .grids import Field, blurred, half, resized
 from .matching import Matches, match_descriptors, match_features
 from .prior import Prior, fit_prior, relief_bands
 from .relative_pose import (
@@ -41,7 +41,7 @@ from .relative_pose import (
     rotation_residual_px,
     start_poses,
 )
-from .thin_plate import bending, double, halve, sample_thin_plate, solve_thin_plate
+from .thin_plate import bending, double, sample_thin_plate, solve_thin_plate
 
 PoseSource = Literal["matches", "network", "rig"]
 
@@ -283,20 +283,19 @@ class _Solver:
 
     def coarser(self) -> _Solver:
         """The same at half the resolution: enough for the first flow, which reaches farther so."""
-        images = [_resized(image, _half(image.shape)) for image in self.images]
+        images = [half(image) for image in self.images]
         cameras = [
             camera.scaled(small.shape[1] / image.shape[1], small.shape[0] / image.shape[0])
             for camera, small, image in zip(self._cameras, images, self.images, strict=True)
         ]
         network = self._network
         if network is not None:
-            guess = _resized(network.inverse_depth, _half(network.inverse_depth.shape))
-            network = NetworkGuess(guess)
+            network = NetworkGuess(half(network.inverse_depth))
         return _Solver(images[0], images[1], cameras[0], cameras[1], network)
 
     def resized(self, surface: Field) -> Field:
         """A surface of another solver on this one's grid."""
-        return _resized(surface, (self._height, self._width))
+        return resized(surface, (self._height, self._width))
 
     def field(self, pose: RelativePose) -> EpipolarField:
         return EpipolarField(*self._cameras, pose, self._height, self._width)
@@ -400,7 +399,7 @@ class _Solver:
             start=start,
             cycles=_CYCLES,
         )
-        energy = _blur(bending(e), 1.0)
+        energy = blurred(bending(e), 1.0)
         slack = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
         self._slack = (slack / np.median(slack)).astype(np.float32)
         grown = double(e)[: self._height, : self._width]
@@ -416,8 +415,7 @@ class _Solver:
         noise in all other slopes.
         """
         assert self._prior is not None
-        size = self._slack.shape[1], self._slack.shape[0]
-        cosine = cv2.resize(self._prior.incidence, size, interpolation=cv2.INTER_AREA)
+        cosine = resized(self._prior.incidence, self._slack.shape)
         return np.asarray(1 / np.square(cosine), np.float32)
 
     def _prior_weight(self) -> float:
@@ -436,12 +434,12 @@ class _Solver:
         return np.asarray(np.float32(_ERROR_PER_EXPECTED) * np.sqrt(slack) * drawn, np.float32)
 
     def _sigma(self, draws: Field) -> Field:
-        variance = _blur(np.mean(draws**2, axis=0, dtype=np.float32), self._width / 128)
-        return np.sqrt(np.maximum(_grown(variance), 1e-14))[: self._height, : self._width]
+        variance = blurred(np.mean(draws**2, axis=0, dtype=np.float32), self._width / 128)
+        return np.sqrt(np.maximum(resized(variance, (self._height, self._width)), 1e-14))
 
     def _halved(self, values: Field) -> Field:
         padded = np.pad(values, ((0, self._height % 2), (0, self._width % 2)))
-        return halve(padded.astype(np.float32)) * 4
+        return half(padded.astype(np.float32)) * 4
 
 
 def _sparse(
@@ -519,26 +517,3 @@ def _require_agreement(flow: Flow) -> None:
             f"the images differ through any surface (correlation {correlation:.2f}, "
             f"{_LEAST_CORRELATION} is needed); do they show the ground under the same sun?"
         )
-
-
-def _half(shape: tuple[int, ...]) -> tuple[int, int]:
-    return -(-shape[0] // 2), -(-shape[1] // 2)
-
-
-def _resized(values: Field, shape: tuple[int, ...]) -> Field:
-    """Means when it shrinks, bilinear when it grows."""
-    if values.shape == shape:
-        return values
-    shrinks = shape[0] < values.shape[0]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=how), np.float32)
-
-
-def _grown(values: Field) -> Field:
-    """Bilinear interpolation to twice the sides: unlike bicubic, it cannot overshoot."""
-    size = values.shape[1] * 2, values.shape[0] * 2
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def _blur(values: Field, sigma_px: float) -> Field:
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma_px), np.float32)

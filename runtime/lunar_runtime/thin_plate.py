@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+from .grids import Field
 
 _COARSEST = 8  # pixels along the shorter side, at least
 _SMOOTHING_ITERATIONS = 6
@@ -95,12 +95,6 @@ def sample_thin_plate(
             lambda one: _solve(grids, one, stiffness, None, cycles), [pull() for _ in range(count)]
         )
         return np.stack(list(drawn))
-
-
-def halve(values: Field) -> Field:
-    """Mean of 2 × 2 blocks; the sides must be even."""
-    size = values.shape[1] // 2, values.shape[0] // 2
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def double(values: Field) -> Field:

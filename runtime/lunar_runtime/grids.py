@@ -1,0 +1,30 @@
+"""Fields of pixels, blurred and resized: what the dense steps share."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+
+
+def blurred(values: Field, sigma_px: float) -> Field:
+    """Gaussian mean of an (H, W) field, mirrored at its edges."""
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma_px), np.float32)
+
+
+def half(values: Field) -> Field:
+    """(⌈H/2⌉, ⌈W/2⌉), means."""
+    return resized(values, (-(-values.shape[0] // 2), -(-values.shape[1] // 2)))
+
+
+def resized(values: Field, shape: tuple[int, ...]) -> Field:
+    """An (H, W) field of another shape: means where it shrinks, bilinear where it grows.
+
+    Unlike bicubic interpolation, neither overshoots.
+    """
+    if values.shape == shape:
+        return values
+    how = cv2.INTER_AREA if shape[0] < values.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=how), np.float32)
