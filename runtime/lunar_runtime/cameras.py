@@ -55,7 +55,12 @@ class Intrinsics:
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
     def scaled(self, horizontal: float, vertical: float) -> Intrinsics:
-        """The same camera on an image resized by two factors."""
+        """The same camera on a resized image.
+
+        Args:
+            horizontal: New width over the old one.
+            vertical: The same of the height.
+        """
         return Intrinsics(
             self.fx * horizontal, self.fy * vertical, self.cx * horizontal, self.cy * vertical
         )

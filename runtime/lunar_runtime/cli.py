@@ -161,6 +161,10 @@ def command(
         folder = out or Path(f"{left.stem}_depth")
         pairs = [Pair(left, right, None, Path())]
         check_out(folder, overwrite=overwrite)
+    if threads is not None and threads > 0:
+        import cv2
+
+        cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
     with (
         nullcontext()
         if geometry_only

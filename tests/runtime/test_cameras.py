@@ -231,3 +231,7 @@ def test_shapes_are_checked() -> None:
         estimate_intrinsics(np.ones((4, 3)))
     with pytest.raises(InputError, match=r"confidence must be \(4, 5\), not \(5, 4\)"):
         estimate_intrinsics(np.ones((4, 5, 3)), np.ones((5, 4)))
+
+
+def test_a_camera_scales_with_its_image():
+    assert Intrinsics(600, 620, 256, 250).scaled(0.5, 0.25) == Intrinsics(300, 155, 128, 62.5)
