@@ -493,6 +493,8 @@ def _sparse(
     try_from("network", [] if network is None or network.pose is None else [network.pose])
     try_from("rig", [] if given is None else [given])
     if not (fits and explains(fits[0], len(matches.left))):
+        if halved:
+            raise NotRefinedError("the features of halved images do not settle a camera pose")
         try_from("matches", poses_across(*rays, camera_left.fx))
     if not fits:
         raise NotRefinedError(
