@@ -126,7 +126,7 @@ def measure_pair(
     R = fused.pose.right_from_left[:3, :3] @ pair.right_from_left[:3, :3].T
     # Narrow overlaps can leave nothing that the images decide.
     decided = np.count_nonzero(inside) >= MIN_PIXELS
-    honest = _honesty(fused, truth, inside) if decided else None
+    honest = _honesty(fused, truth, inside) if decided else (None, [], None)
     return PairResult(
         pair=pair.name,
         reason=None,
@@ -135,9 +135,9 @@ def measure_pair(
         rotation_error_deg=float(np.degrees(np.arccos(np.clip((np.trace(R) - 1) / 2, -1, 1)))),
         scale_error=float(np.median(metres[inside] / pair.depth[inside])) - 1 if decided else None,
         epipolar_px=fused.refinement.epipolar_px,
-        error_per_sigma=honest[0] if honest else None,
-        error_by_sigma=honest[1] if honest else [],
-        slope_error_per_sigma=honest[2] if honest else None,
+        error_per_sigma=honest[0],
+        error_by_sigma=honest[1],
+        slope_error_per_sigma=honest[2],
         refine_ms=sum(v for k, v in fused.timings_ms.items() if k not in ("network", "read")),
     )
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .epipolar import Floats
-from .grids import Field
+from .grids import Field, blurred
 
 _SAMPLES = 10_000
 _ITERATIONS = 20
@@ -105,7 +104,7 @@ def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
     plane = np.float32(a) * x + np.float32(b) * y + np.float32(c)
     relief = np.where(valid, (inverse_depth - plane) / np.median(values), 0).astype(np.float32)
     sigma_px = _COARSE_SHARE * relief.shape[1]
-    coarse = np.asarray(cv2.GaussianBlur(relief, (0, 0), sigma_px), np.float32)
+    coarse = blurred(relief, sigma_px)
     return [coarse, relief - coarse]
 
 

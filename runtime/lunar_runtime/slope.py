@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError
+from .grids import blurred, resized
 
 # Of the Gaussian's mass, what must fall on valid pixels. An image's corner keeps 0.25 and more; a
 # line of single pixels has 0.2 at 2 px, and its slope across would be noise.
@@ -147,16 +148,16 @@ def slope_sigma_deg(
     for draw in draws:
         e = np.asarray(draw, np.float32)
         if smoothing_px > 0:
-            e = np.asarray(cv2.GaussianBlur(e, (0, 0), smoothing_px / 2), np.float32)
+            e = blurred(e, smoothing_px / 2)
         y, x = np.gradient(e)
         length = np.sqrt(1 + x * (na + aa * x + ab * y) + y * (nb + bb * y))
         moved = np.arccos(np.clip((n + a * x + b * y) / length, -1, 1)) - flat
         square += np.where(np.isfinite(moved), moved, np.float32(0)) ** 2
     square *= np.float32(np.degrees(1) ** 2)
-    variance = cv2.GaussianBlur(square / len(draws), (0, 0), 4.0)
-    twice = variance.shape[1] * 2, variance.shape[0] * 2
-    grown = cv2.resize(variance, twice, interpolation=cv2.INTER_LINEAR)[:height, :width]
-    return np.sqrt(np.asarray(grown, np.float32))
+    square /= len(draws)
+    variance = blurred(square, 4.0)
+    twice = resized(variance, (2 * variance.shape[0], 2 * variance.shape[1]))
+    return np.asarray(np.sqrt(twice[:height, :width]), np.float32)
 
 
 def _smooth(pointmap: NDArray[np.float64], smoothing_px: float) -> NDArray[np.float64]:

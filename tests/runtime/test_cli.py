@@ -434,3 +434,15 @@ def test_geometry_alone_says_what_it_cannot_do_with(options, said, infer, tmp_pa
     assert outcome.code == 2
     assert said in outcome.err
     assert not (tmp_path / "out").exists()
+
+
+def test_threads_hold_for_opencv_too(infer, pair, bundles, tmp_path):
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        outcome = infer(
+            *pair, "--bundle", bundles["both"], "--out", tmp_path / "out", "--threads", 1
+        )
+        assert (outcome.code, cv2.getNumThreads()) == (0, 1)
+    finally:
+        cv2.setNumThreads(before)
