@@ -103,6 +103,7 @@ class Bench:
         encoder_weights: Pretrained weights by encoder kind, where there are some.
         device: Where the arms train.
         calibration_pairs: For `Start.STREAM`.
+        loaders: Processes that prepare batches, as in `batches`.
     """
 
     teacher: Student
@@ -113,6 +114,7 @@ class Bench:
     encoder_weights: dict[str, Path]
     device: torch.device
     calibration_pairs: int = 32
+    loaders: int = 0
 
 
 def run_arms(
@@ -166,7 +168,7 @@ def _run_arm(
             objective.tokens[arm.config.id] = begun.tokens
     run = Run(folder, options, objective, {"student": student}, device=bench.device)
     run.resume()
-    train(run, bench.pairs, deadline=deadline, save_every=50)
+    train(run, bench.pairs, deadline=deadline, save_every=50, loaders=bench.loaders)
     if not run.finished:
         return None
     run.write_students()

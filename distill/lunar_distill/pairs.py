@@ -7,6 +7,7 @@ serves as 2 · 4 · 4 · 2 different ones.
 
 from __future__ import annotations
 
+import itertools
 import json
 import queue
 import threading
@@ -25,6 +26,7 @@ from lunar_calib.spec import PairSpec
 from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from lunar_distill.options import RunOptions
 from lunar_distill.parallel import Workers
@@ -138,6 +140,14 @@ class RenderedPairs:
         counts = [len(shard["intrinsics"]) for shard in self.shards]
         self.index = [(s, i) for s, count in enumerate(counts) for i in range(count)]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process maps the shards anew: pickled, they would be copied into its memory."""
+        return {**self.__dict__, "shards": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open them."""
+        self.__dict__.update(state, shards=[open_shard(folder) for folder in state["folders"]])
+
     def __len__(self) -> int:
         return len(self.index)
 
@@ -224,32 +234,79 @@ def _expose(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return np.asarray(np.clip(tone + 255 * black + noise, 0, 255), np.float32)
 
 
+class _Feed(Dataset["Batch | Exception"]):
+    """What a process trains on, by position; an error is handed over like a batch."""
+
+    def __init__(self, pairs: PairSource, options: RunOptions, start: int, workers: Workers):
+        self.pairs, self.options, self.start = pairs, options, start
+        self.rank, self.world = workers.rank, workers.world
+
+    def __getitem__(self, position: int) -> Batch | Exception:
+        steps, place = divmod(position, self.options.accumulate // self.world)
+        part = self.rank + place * self.world
+        rng = np.random.default_rng([self.options.seed, self.start + steps, part])
+        try:
+            return self.pairs.batch(
+                rng.integers(len(self.pairs), size=self.options.batch_size), rng
+            )
+        except Exception as error:
+            return error
+
+
 def batches(
-    pairs: PairSource, options: RunOptions, start: int, workers: Workers | None = None
+    pairs: PairSource,
+    options: RunOptions,
+    start: int,
+    workers: Workers | None = None,
+    loaders: int = 0,
 ) -> Iterator[Batch]:
-    """Endless random batches, prepared by a background thread while the network computes.
+    """Endless random batches, prepared while the network computes.
 
     On the same pairs, batch `part` of step `start + k` of a seed is the same in every run, whatever
     the number of processes; each of those gets every `world`-th part of a step.
+
+    Args:
+        pairs: Where they are from.
+        options: Of the run.
+        start: The first step.
+        workers: The processes that train.
+        loaders: Processes that prepare batches; 0: a thread of this one, enough for a CPU.
     """
-    workers = workers or Workers()
-    ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=4)
-
-    def fill() -> None:
-        step = start
-        try:
-            while True:
-                for part in range(workers.rank, options.accumulate, workers.world):
-                    rng = np.random.default_rng([options.seed, step, part])
-                    numbers = rng.integers(len(pairs), size=options.batch_size)
-                    ready.put(pairs.batch(numbers, rng))
-                step += 1
-        except Exception as error:
-            ready.put(error)
-
-    threading.Thread(target=fill, daemon=True).start()
-    while True:
-        batch = ready.get()
+    feed = _Feed(pairs, options, start, workers or Workers())
+    for batch in _in_processes(feed, loaders) if loaders else _in_a_thread(feed):
         if isinstance(batch, Exception):
             raise batch
         yield batch
+
+
+def _in_a_thread(feed: _Feed) -> Iterator[Batch | Exception]:
+    ready: queue.Queue[Batch | Exception] = queue.Queue(maxsize=4)
+
+    def fill() -> None:
+        for position in itertools.count():
+            batch = feed[position]
+            ready.put(batch)
+            if isinstance(batch, Exception):
+                return
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        yield ready.get()
+
+
+def _in_processes(feed: _Feed, count: int) -> Iterator[Batch | Exception]:
+    # A process that is forked beside CUDA or OpenCV's threads may hang.
+    return iter(
+        DataLoader(
+            feed,
+            batch_size=None,
+            sampler=itertools.count(),
+            num_workers=count,
+            worker_init_fn=_one_thread,
+            multiprocessing_context="spawn",
+        )
+    )
+
+
+def _one_thread(loader: int) -> None:
+    cv2.setNumThreads(1)

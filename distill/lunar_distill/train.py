@@ -176,6 +176,7 @@ def train(
     save_every: int = 500,
     examine: Examine | None = None,
     examine_every: int = 500,
+    loaders: int = 0,
 ) -> None:
     """Run to the end of the schedule or until `deadline` (seconds since the epoch).
 
@@ -186,12 +187,13 @@ def train(
         save_every: Steps between checkpoints.
         examine: Measures a student on held-out pairs, every `examine_every` steps and at the end.
         examine_every: Steps.
+        loaders: Processes that prepare batches; see `batches`.
     """
     options, workers = run.options, run.workers
     if run.finished:
         return
     share = options.accumulate // workers.world
-    source = batches(data, options, run.step, workers)
+    source = batches(data, options, run.step, workers, loaders)
     window: list[list[dict[str, float]]] = []
     begin = time.monotonic()
     with steps_bar(run.step, options.total_steps, workers.is_first) as advance:

@@ -7,9 +7,10 @@ import pytest
 import torch
 from lunar_distill.losses import unproject
 from lunar_distill.options import RunOptions
-from lunar_distill.pairs import RenderedPairs, batches
+from lunar_distill.pairs import Batch, RenderedPairs, batches
 from lunar_distill.parallel import Workers
 from lunar_runtime.errors import InputError
+from numpy.typing import NDArray
 
 
 def seen_by_right(batch, i: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +62,34 @@ def test_two_processes_share_the_batches_of_a_step_between_them(shards: Path) ->
     shared = [batches(data, OPTIONS, start=0, workers=Workers(rank, 2)) for rank in (0, 1)]
     for step_part in range(2 * OPTIONS.accumulate):
         assert torch.equal(next(alone).images, next(shared[step_part % 2]).images)
+
+
+def test_loaders_prepare_the_same_batches_in_the_same_order(shards: Path) -> None:
+    data = RenderedPairs([shards], 64)
+    alone = batches(data, OPTIONS, start=2)
+    loaded = batches(data, OPTIONS, start=2, loaders=2)
+    for _ in range(2 * OPTIONS.accumulate):
+        a, b = next(alone), next(loaded)
+        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.left_from_right, b.left_from_right)
+
+
+class Damaged:
+    """Pairs that cannot be read."""
+
+    size_px = 64
+
+    def __len__(self) -> int:
+        return 8
+
+    def batch(self, numbers: NDArray[np.int64], rng: np.random.Generator | None = None) -> Batch:
+        raise InputError("frame 3: damaged")
+
+
+@pytest.mark.parametrize("loaders", [0, 1])
+def test_an_error_while_loading_ends_the_run_in_its_own_words(loaders: int) -> None:
+    with pytest.raises(InputError, match=r"^frame 3: damaged$"):
+        next(batches(Damaged(), OPTIONS, start=0, loaders=loaders))
 
 
 def test_halving_the_size_halves_the_focal_length_and_keeps_the_depth(shards: Path) -> None:

@@ -12,10 +12,15 @@ from lunar_distill.evaluate import measure, rendered_pairs, summarise
 from lunar_distill.objective import Arithmetic
 from lunar_distill.options import RunOptions
 from lunar_distill.pairs import RenderedPairs
-from lunar_distill.supervised import FromTruth, Supervision, copy_left_to_right
+from lunar_distill.supervised import (
+    FromTruth,
+    Supervision,
+    begin_as_a_point,
+    copy_left_to_right,
+)
 from lunar_distill.train import Run, train
 from lunar_runtime.errors import UsageError
-from lunar_student import Student, build_student, load_checkpoint
+from lunar_student import Outputs, Student, build_student, load_checkpoint
 
 OPTIONS = RunOptions(
     size_px=64, batch_size=2, total_pairs=12, warmup_steps=2, encoder_rate=2.0, bf16=False
@@ -94,6 +99,17 @@ def test_training_on_one_batch_finds_its_relief(shards: Path, tmp_path: Path) ->
     terms = [run.update([batch])[0] for _ in range(40)]
     assert terms[0]["relief"] == pytest.approx(1.0, abs=0.02)  # begins as the plane
     assert terms[-1]["relief"] < 0.8
+
+
+def test_a_random_student_without_a_ray_field_begins_with_every_point_ahead() -> None:
+    torch.manual_seed(0)
+    student = build_student("S4").eval()
+    begin_as_a_point(student)
+    with torch.inference_mode():
+        out = student(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), Outputs.BOTH)
+    for points in (out.pointmap_left, out.pointmap_right):
+        want = torch.tensor([0.0, 0.0, 1.0]).expand_as(points)
+        torch.testing.assert_close(points, want, rtol=0, atol=1e-6)
 
 
 def test_the_right_view_trains_from_the_left_view(shards: Path, tmp_path: Path) -> None:

@@ -80,3 +80,12 @@ def test_the_left_pointmap_depends_on_the_right_image(small_s4, pair):
         one = small_s4(pair[0], pair[1], Outputs.LEFT).pointmap_left
         other = small_s4(pair[0], pair[1].flip(-1), Outputs.LEFT).pointmap_left
     assert not torch.allclose(one, other)
+
+
+def test_under_autocast_points_are_finer_than_bfloat16(small_s4, pair):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        points = small_s4(*pair, Outputs.LEFT).pointmap_left
+    depth = points[..., 2]
+    assert not torch.equal(depth, depth.bfloat16().float())
+    # As many values as pixels, where bfloat16 would leave the steps of 1 in 256.
+    assert len(depth.unique()) > 0.9 * depth.numel()

@@ -121,6 +121,7 @@ def ablate(
             files,
             session.device,
             calibration_pairs,
+            loaders=given["loaders"],
         )
         make_folder(out)
         starts = measure_starts(base, bench.teacher, held_out.pairs, given["held_out_pairs"] // 2)

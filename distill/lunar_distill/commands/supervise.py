@@ -37,7 +37,12 @@ def supervise(
 
     from lunar_distill.commands.training import Session, run_to_the_end
     from lunar_distill.students import named_config
-    from lunar_distill.supervised import FromTruth, Supervision, copy_left_to_right
+    from lunar_distill.supervised import (
+        FromTruth,
+        Supervision,
+        begin_as_a_point,
+        copy_left_to_right,
+    )
 
     with Session(given, encoder_rate=2.0) as session:
         if init is not None:
@@ -47,6 +52,7 @@ def supervise(
         else:
             torch.manual_seed(session.options.seed)
             student = build_student(named_config(name or "S0"))
+            begin_as_a_point(student)
         if copy_left:
             if init is None:
                 raise UsageError("--copy-left needs --init: there is no trained left view to copy")

@@ -103,6 +103,7 @@ def run_to_the_end(
         save_every=session.given["save_every"],
         examine=examine,
         examine_every=session.given["examine_every"],
+        loaders=session.given["loaders"],
     )
     if run.finished:
         for path in run.write_students():
