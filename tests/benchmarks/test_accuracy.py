@@ -88,7 +88,7 @@ def test_compared_at_the_networks_own_size_its_outputs_are_taken_as_they_are(
     assert plane.medians["absrel_median"] == network.medians["absrel_median_null"]
     # As measured when this bundle was made, on this grid.
     assert network.medians["absrel_median"] == pytest.approx(0.0055109, rel=1e-3)
-    assert network.medians["slope_mae_deg"] == pytest.approx(3.9578, rel=1e-3)
+    assert network.medians["slope_mae_deg"] == pytest.approx(4.0987, rel=1e-3)
 
 
 def test_a_similar_pointmap_has_no_error_and_the_plane_none_on_a_plane(
