@@ -242,13 +242,12 @@ class _Feed(Dataset["Batch | Exception"]):
         self.rank, self.world = workers.rank, workers.world
 
     def __getitem__(self, position: int) -> Batch | Exception:
-        steps, place = divmod(position, self.options.accumulate // self.world)
-        part = self.rank + place * self.world
-        rng = np.random.default_rng([self.options.seed, self.start + steps, part])
         try:
-            return self.pairs.batch(
-                rng.integers(len(self.pairs), size=self.options.batch_size), rng
-            )
+            steps, place = divmod(position, self.options.accumulate // self.world)
+            part = self.rank + place * self.world
+            rng = np.random.default_rng([self.options.seed, self.start + steps, part])
+            numbers = rng.integers(len(self.pairs), size=self.options.batch_size)
+            return self.pairs.batch(numbers, rng)
         except Exception as error:
             return error
 
@@ -304,6 +303,7 @@ def _in_processes(feed: _Feed, count: int) -> Iterator[Batch | Exception]:
             num_workers=count,
             worker_init_fn=_one_thread,
             multiprocessing_context="spawn",
+            generator=torch.Generator(),  # PyTorch's own is the training's
         )
     )
 

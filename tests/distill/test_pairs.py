@@ -64,6 +64,8 @@ def test_two_processes_share_the_batches_of_a_step_between_them(shards: Path) ->
         assert torch.equal(next(alone).images, next(shared[step_part % 2]).images)
 
 
+# A worker that is stopped amid a batch may abort; nothing waits for it any more.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_loaders_prepare_the_same_batches_in_the_same_order(shards: Path) -> None:
     data = RenderedPairs([shards], 64)
     alone = batches(data, OPTIONS, start=2)
@@ -90,6 +92,12 @@ class Damaged:
 def test_an_error_while_loading_ends_the_run_in_its_own_words(loaders: int) -> None:
     with pytest.raises(InputError, match=r"^frame 3: damaged$"):
         next(batches(Damaged(), OPTIONS, start=0, loaders=loaders))
+
+
+def test_a_seed_that_numpy_refuses_ends_the_run_and_does_not_hang_it(shards: Path) -> None:
+    data = RenderedPairs([shards], 64)
+    with pytest.raises(ValueError, match="non-negative"):
+        next(batches(data, RunOptions(batch_size=1, seed=-1), start=0))
 
 
 def test_halving_the_size_halves_the_focal_length_and_keeps_the_depth(shards: Path) -> None:

@@ -53,7 +53,8 @@ TRAINING = (
     click.option("--minutes", type=float, help="Stop after so long; run again to go on."),
     click.option("--threads", type=click.IntRange(1), help="CPU threads (default: all)."),
     click.option("--loaders", type=click.IntRange(0), default=0, show_default=True,
-                 help="Processes that prepare pairs; 0: a thread. A GPU wants several."),
+                 help="Processes that prepare pairs; 0: a thread. A GPU wants several. Each "
+                 "keeps two batches in /dev/shm."),
     click.option("--save-every", type=click.IntRange(1), default=500, show_default=True,
                  help="Steps between checkpoints."),
     click.option("--held-out", type=EXISTING, help="Pairs with depth to be measured on meanwhile."),
