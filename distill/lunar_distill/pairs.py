@@ -12,6 +12,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -295,7 +296,7 @@ def _in_a_thread(feed: _Feed) -> Iterator[Batch | Exception]:
 
 def _in_processes(feed: _Feed, count: int) -> Iterator[Batch | Exception]:
     # A process that is forked beside CUDA or OpenCV's threads may hang.
-    return iter(
+    loaded: Any = iter(
         DataLoader(
             feed,
             batch_size=None,
@@ -306,6 +307,13 @@ def _in_processes(feed: _Feed, count: int) -> Iterator[Batch | Exception]:
             generator=torch.Generator(),  # PyTorch's own is the training's
         )
     )
+    try:
+        yield from loaded
+    finally:
+        # The feed is endless, so loaders are always stopped amid a batch. One that is just handing
+        # it over may abort at its exit, which PyTorch takes for a failure of the run.
+        with suppress(RuntimeError):
+            loaded._shutdown_workers()
 
 
 def _one_thread(loader: int) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +66,6 @@ def test_two_processes_share_the_batches_of_a_step_between_them(shards: Path) ->
         assert torch.equal(next(alone).images, next(shared[step_part % 2]).images)
 
 
-# A worker that is stopped amid a batch may abort; nothing waits for it any more.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_loaders_prepare_the_same_batches_in_the_same_order(shards: Path) -> None:
     data = RenderedPairs([shards], 64)
     alone = batches(data, OPTIONS, start=2)
@@ -92,6 +92,21 @@ class Damaged:
 def test_an_error_while_loading_ends_the_run_in_its_own_words(loaders: int) -> None:
     with pytest.raises(InputError, match=r"^frame 3: damaged$"):
         next(batches(Damaged(), OPTIONS, start=0, loaders=loaders))
+
+
+class Aborting(Damaged):
+    """Pairs whose process aborts at its exit."""
+
+    def batch(self, numbers: NDArray[np.int64], rng: np.random.Generator | None = None) -> Batch:
+        Finalize(None, os.abort, exitpriority=0)
+        nothing = torch.zeros(1)
+        return Batch(nothing, nothing, nothing, nothing, nothing)
+
+
+def test_a_loader_that_aborts_when_it_is_stopped_is_no_failure_of_the_run() -> None:
+    loaded = batches(Aborting(), OPTIONS, start=0, loaders=1)
+    next(loaded)
+    loaded.close()  # type: ignore[attr-defined]
 
 
 def test_a_seed_that_numpy_refuses_ends_the_run_and_does_not_hang_it(shards: Path) -> None:
