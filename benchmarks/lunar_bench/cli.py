@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from lunar_runtime import __version__
-from lunar_runtime.command_line import run_command
+from lunar_runtime.commands.command_line import run_command
+from lunar_runtime.version import __version__
 
 from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.compare import compare

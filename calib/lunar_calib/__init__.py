@@ -17,15 +17,15 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # Lazy, so that `lunar-calib --help` does not pay for OpenCV.
     if name in ("RenderedPair", "RenderedView", "render_pair"):
-        from . import renderer
+        from lunar_calib.render import renderer
 
         return getattr(renderer, name)
     if name == "PairSpec":
-        from . import spec
+        from lunar_calib.render import spec
 
         return spec.PairSpec
     if name == "sample_spec":
-        from . import geometry
+        from lunar_calib.render import geometry
 
         return geometry.sample_spec
     raise AttributeError(f"module 'lunar_calib' has no attribute {name!r}")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from lunar_runtime import __version__
-from lunar_runtime.command_line import run_command
+from lunar_runtime.commands.command_line import run_command
+from lunar_runtime.version import __version__
 
-from . import set_cli
+from lunar_calib.commands import sets as set_cli
 
 NAME = "lunar-calib"
 
@@ -82,7 +82,7 @@ def render(
     from rich.console import Console
     from rich.progress import track
 
-    from .folders import write_folder
+    from lunar_calib.datasets.folders import write_folder
 
     scenes = write_folder(
         out,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import click
-from lunar_runtime import __version__
-from lunar_runtime.command_line import run_command
+from lunar_runtime.commands.command_line import run_command
+from lunar_runtime.version import __version__
 
 from lunar_distill.commands.ablate import ablate
 from lunar_distill.commands.distill import distill

@@ -14,14 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lunar_export.bundling import ExportOptions, export_bundle
+    from lunar_export.bundling.bundling import ExportOptions, export_bundle
 
 __all__ = ["ExportOptions", "export_bundle"]
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from lunar_export import bundling
+        from lunar_export.bundling import bundling
 
         return getattr(bundling, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,11 +13,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lunar_runtime.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from .backends import Backend
-    from .bundle import Bundle, default_bundle_path, write_bundle
-    from .cameras import Intrinsics, Rig, read_rig
-    from .errors import (
+    from lunar_runtime.backends.protocol import Backend
+    from lunar_runtime.bundles.bundle import Bundle, default_bundle_path, write_bundle
+    from lunar_runtime.bundles.manifest import Manifest
+    from lunar_runtime.errors import (
         BackendError,
         BundleError,
         CheckpointError,
@@ -27,24 +29,24 @@ if TYPE_CHECKING:
         OutputError,
         UsageError,
     )
-    from .images import GreyImage, read_image
-    from .manifest import Manifest
-    from .outputs import write_result
-    from .pipeline import StereoRuntime, infer_geometry_only
-    from .refine import NotRefinedError
-    from .report import Report
-    from .result import StereoResult
+    from lunar_runtime.files.images import GreyImage, read_image
+    from lunar_runtime.geometry.cameras import Intrinsics
+    from lunar_runtime.geometry.rig import Rig, read_rig
+    from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
+    from lunar_runtime.inference.result import StereoResult
+    from lunar_runtime.refinement.refine import NotRefinedError
+    from lunar_runtime.report.outputs import write_result
+    from lunar_runtime.report.report import Report
 
-__version__ = "0.1.0"
 
 _HOME = {
-    "Backend": "backends",
-    "Bundle": "bundle",
-    "default_bundle_path": "bundle",
-    "write_bundle": "bundle",
-    "Intrinsics": "cameras",
-    "Rig": "cameras",
-    "read_rig": "cameras",
+    "Backend": "backends.protocol",
+    "Bundle": "bundles.bundle",
+    "default_bundle_path": "bundles.bundle",
+    "write_bundle": "bundles.bundle",
+    "Intrinsics": "geometry.cameras",
+    "Rig": "geometry.rig",
+    "read_rig": "geometry.rig",
     "BackendError": "errors",
     "BundleError": "errors",
     "CheckpointError": "errors",
@@ -53,15 +55,15 @@ _HOME = {
     "LunarError": "errors",
     "OutputError": "errors",
     "UsageError": "errors",
-    "GreyImage": "images",
-    "read_image": "images",
-    "Manifest": "manifest",
-    "write_result": "outputs",
-    "StereoRuntime": "pipeline",
-    "infer_geometry_only": "pipeline",
-    "NotRefinedError": "refine",
-    "Report": "report",
-    "StereoResult": "result",
+    "GreyImage": "files.images",
+    "read_image": "files.images",
+    "Manifest": "bundles.manifest",
+    "write_result": "report.outputs",
+    "StereoRuntime": "inference.pipeline",
+    "infer_geometry_only": "inference.pipeline",
+    "NotRefinedError": "refinement.refine",
+    "Report": "report.report",
+    "StereoResult": "inference.result",
 }
 
 __all__ = [

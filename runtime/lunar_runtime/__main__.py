@@ -1,6 +1,6 @@
 """`python -m lunar_runtime` is `lunar-infer`."""
 
-from .cli import main
+from lunar_runtime.commands.infer import main
 
 if __name__ == "__main__":
     main()

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lunar_runtime.atomic import atomic_path
 from lunar_runtime.errors import CheckpointError
+from lunar_runtime.files.atomic import atomic_path
 from torch import Tensor
 
 from lunar_student.architecture import infer_config

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunar_bench.known_pairs import KnownPair
-from lunar_bench.run_record import read_run
+from lunar_bench.accuracy.known_pairs import KnownPair
+from lunar_bench.record.run_record import read_run
 from lunar_runtime import default_bundle_path
-from lunar_runtime.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 
 DATA = Path(os.environ.get("LUNAR_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
 
@@ -69,8 +69,8 @@ def pairs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory, failed_bundle, pairs):
     """The folder of a run of two bundles and a baseline, made by the command line."""
-    from lunar_bench import part_times, roofline
     from lunar_bench.cli import main
+    from lunar_bench.cost import part_times, roofline
 
     out = tmp_path_factory.mktemp("run") / "out"
     arguments = [str(default_bundle_path()), str(failed_bundle), "--baseline", "onnxruntime"]
@@ -88,7 +88,7 @@ def run_folder(tmp_path_factory, failed_bundle, pairs):
 def record(run_folder):
     """That run, with a start measured beforehand: a second of work is enough for all tests."""
     import msgspec
-    from lunar_bench.footprint import Start
+    from lunar_bench.cost.footprint import Start
 
     run = read_run(run_folder)
     start = Start(cold_s=1.5, warm_s=[1.0], peak_rss_mib=200.0, peak_pss_mib=150.0)

@@ -6,19 +6,19 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from lunar_bench.accuracy import measure_accuracy_of
-from lunar_bench.accuracy_methods import Reconstruction, run_network
-from lunar_bench.accuracy_pairs import TruePair, fit_pair
-from lunar_bench.accuracy_report import AccuracyReport
-from lunar_bench.accuracy_scores import scores_as_published, shape_scores
-from lunar_bench.accuracy_tally import MethodTally
+from lunar_bench.accuracy.accuracy import measure_accuracy_of
+from lunar_bench.accuracy.accuracy_methods import Reconstruction, run_network
+from lunar_bench.accuracy.accuracy_pairs import TruePair, fit_pair
+from lunar_bench.accuracy.accuracy_report import AccuracyReport
+from lunar_bench.accuracy.accuracy_scores import scores_as_published, shape_scores
+from lunar_bench.accuracy.accuracy_tally import MethodTally
+from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.cli import main
-from lunar_bench.known_pairs import KnownPair
-from lunar_calib.shards import write_shards
-from lunar_calib.stereolunar import write_pair
+from lunar_calib.datasets.shards import write_shards
+from lunar_calib.datasets.stereolunar import write_pair
+from lunar_calib.truth.accuracy import true_pointmap
 from lunar_runtime import Bundle, default_bundle_path
-from lunar_runtime.accuracy import true_pointmap
-from lunar_runtime.backends import select_backend
+from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import InputError
 from runtime.conftest import SIZE, plane_outputs, plane_scene, texture, write_plane_bundle
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_bench.confidence_ranking import rank_by_confidence
+from lunar_bench.accuracy.confidence_ranking import rank_by_confidence
 from lunar_runtime.errors import InputError
 
 ERROR = np.random.default_rng(0).permutation(np.arange(1, 1001) / 1000)

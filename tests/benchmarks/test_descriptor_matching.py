@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_bench.descriptor_matching import match_scores, pose_from_matches, reciprocal_matches
-from lunar_bench.known_pairs import KnownPair
-from lunar_bench.pose_errors import pose_scores
-from lunar_runtime.accuracy import true_pointmap
-from lunar_runtime.matching import Matches
+from lunar_bench.accuracy.descriptor_matching import (
+    match_scores,
+    pose_from_matches,
+    reciprocal_matches,
+)
+from lunar_bench.accuracy.known_pairs import KnownPair
+from lunar_bench.accuracy.pose_errors import pose_scores
+from lunar_calib.truth.accuracy import true_pointmap
+from lunar_runtime.refinement.matching import Matches
 
 
 def true_pixels(pair: KnownPair) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,10 @@ import shutil
 import time
 
 import pytest
-from lunar_bench import gpu_bundles
-from lunar_bench.gpu_bundles import export_arguments, load_engine, make_bundle, make_bundles
-from lunar_export.cli import command
-from lunar_runtime.bundle import Bundle, default_bundle_path
+from lunar_bench.gpu import gpu_bundles
+from lunar_bench.gpu.gpu_bundles import export_arguments, load_engine, make_bundle, make_bundles
+from lunar_export.commands.export import command
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import BackendError
 
 

@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from lunar_bench.pose_errors import (
+from lunar_bench.accuracy.pose_errors import (
     area_under_recall,
     pose_scores,
     rotation_error_deg,

@@ -3,14 +3,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lunar_bench.known_pairs import KnownPair
-from lunar_bench.published_metrics import (
+from lunar_bench.accuracy.known_pairs import KnownPair
+from lunar_bench.accuracy.published_metrics import (
     depth_scores,
     hazard_scores,
     nearest_distances,
     published_scores,
 )
-from lunar_runtime.accuracy import true_pointmap
+from lunar_calib.truth.accuracy import true_pointmap
 
 R = cv2.Rodrigues(np.array([0.4, -1.0, 2.0]))[0]
 

@@ -10,15 +10,21 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from lunar_bench import refinement_table
+from lunar_bench.accuracy.known_pairs import KnownPair, rendered_pairs
+from lunar_bench.accuracy.semi_global import semi_global_points
 from lunar_bench.cli import main
-from lunar_bench.known_pairs import KnownPair, rendered_pairs
-from lunar_bench.machine import describe_machine
-from lunar_bench.refinement import measure_refinement
-from lunar_bench.refinement_apollo import measure_apollo
-from lunar_bench.refinement_figures import Figures, Truth
-from lunar_bench.refinement_sweep import QUANTITIES, Point, RefinementSweep, plot_sweep, swept_pair
-from lunar_bench.semi_global import semi_global_points
+from lunar_bench.refinement import refinement_table
+from lunar_bench.refinement.refinement import measure_refinement
+from lunar_bench.refinement.refinement_apollo import measure_apollo
+from lunar_bench.refinement.refinement_figures import Figures, Truth
+from lunar_bench.refinement.refinement_sweep import (
+    QUANTITIES,
+    Point,
+    RefinementSweep,
+    plot_sweep,
+    swept_pair,
+)
+from lunar_bench.sensors.machine import describe_machine
 
 DATA = Path(os.environ.get("LUNAR_DATA", "../shared/data"))
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_bench.rows import Rows, leak_of
-from lunar_bench.telemetry import Sampler
+from lunar_bench.cost.rows import Rows, leak_of
+from lunar_bench.sensors.telemetry import Sampler
 
 
 def rows(seconds, gap=0.0):

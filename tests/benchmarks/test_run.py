@@ -9,16 +9,16 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
-from lunar_bench.baselines import load_baseline
 from lunar_bench.cli import main
-from lunar_bench.entries import RunOptions
-from lunar_bench.report_files import write_report
-from lunar_bench.run_record import SCHEMA_PATH, encode_run, encode_schema, read_run
-from lunar_bench.side_by_side import run_side_by_side
-from lunar_bench.tables import markdown
+from lunar_bench.cost.baselines import load_baseline
+from lunar_bench.cost.entries import RunOptions
+from lunar_bench.cost.side_by_side import run_side_by_side
+from lunar_bench.record.run_record import SCHEMA_PATH, encode_run, encode_schema, read_run
+from lunar_bench.report.report_files import write_report
+from lunar_bench.report.tables import markdown
 from lunar_runtime import Bundle, StereoRuntime, default_bundle_path
+from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import CheckpointError, InputError
-from lunar_runtime.parity import relative_error
 
 CHECKPOINT = Path(__file__).parents[2] / "models" / "s0.safetensors"
 
@@ -191,8 +191,8 @@ def test_interrupted_before_the_first_round_it_is_valid_too(bundle, schema):
 def test_an_interrupted_command_exits_130_and_writes_its_folder(
     signals, capsys, tmp_path, monkeypatch
 ):
-    from lunar_bench import report_files
-    from lunar_bench.noise import NoiseMeter
+    from lunar_bench.report import report_files
+    from lunar_bench.sensors.noise import NoiseMeter
 
     if signals == 2:  # the second one comes while the result is being written
 
@@ -248,8 +248,8 @@ def test_no_usable_pair_is_refused(bundle, tmp_path):
 
 
 def test_accuracy_results_make_a_plot_of_accuracy_against_time(record, tmp_path):
-    from lunar_bench.plots import draw_plots
-    from lunar_bench.run_record import AccuracyPoint
+    from lunar_bench.record.run_record import AccuracyPoint
+    from lunar_bench.report.plots import draw_plots
 
     digest = record.candidates[0].bundle.digest
     point = AccuracyPoint(bundle_digest=digest, data="made", medians={"slope_mae_deg": 3.0})
@@ -314,7 +314,7 @@ def test_the_schema_is_printed(capsys):
 
 
 def test_an_accuracy_result_gives_a_point_for_each_of_its_networks(tmp_path):
-    from lunar_bench.accuracy_points import read_accuracy
+    from lunar_bench.accuracy.accuracy_points import read_accuracy
 
     bundle = {"digest": "ab", "name": "s0"}
     methods = [

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import torch
 from lunar_bench.cli import main
-from lunar_bench.sliding import fit_line, run_pairwise, run_shared
+from lunar_bench.cost.sliding import fit_line, run_pairwise, run_shared
 from lunar_student import Outputs, load_checkpoint
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models/s0.safetensors"

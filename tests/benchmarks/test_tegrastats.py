@@ -1,5 +1,5 @@
 import pytest
-from lunar_bench.tegrastats import Tegrastats, parse_line
+from lunar_bench.sensors.tegrastats import Tegrastats, parse_line
 
 from .recorded_boards import ORIN_AGX_LINE, ORIN_NANO_LINE, THOR_LINE
 

@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 import pytest
-from lunar_bench.sensors import Sensor, find_sensors
-from lunar_bench.telemetry import Sampler
+from lunar_bench.sensors.sensors import Sensor, find_sensors
+from lunar_bench.sensors.telemetry import Sampler
 
 from .recorded_boards import orin_agx, write
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lunar_calib.spec import TerrainSpec
-from lunar_calib.terrain import Terrain, gradient_of
+from lunar_calib.render.spec import TerrainSpec
+from lunar_calib.render.terrain import Terrain, gradient_of
 
 DATA = Path(os.environ.get("LUNAR_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from lunar_calib.cli import main
-from lunar_calib.stereolunar import find_scenes, read_pair
+from lunar_calib.datasets.stereolunar import find_scenes, read_pair
 
 
 def run(*arguments):

@@ -6,18 +6,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lunar_calib.calibration_manifest import (
+from lunar_calib.sets.calibration_manifest import (
     FIRST_EVALUATION_SEED,
     MANIFEST_NAME,
     decode,
     encode,
 )
-from lunar_calib.calibration_set import CalibrationSet
-from lunar_calib.make_set import make_default_set
-from lunar_calib.verify_set import verify_set
+from lunar_calib.sets.calibration_set import CalibrationSet
+from lunar_calib.sets.make_set import make_default_set
+from lunar_calib.sets.verify_set import verify_set
+from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.errors import InputError
-from lunar_runtime.manifest import FileRecord
-from lunar_runtime.preprocess import prepare
+from lunar_runtime.geometry.grid_mapping import prepare
 
 COUNT = 3
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from lunar_calib import cameras
-from lunar_calib.spec import CameraSpec
+from lunar_calib.render import cameras
+from lunar_calib.render.spec import CameraSpec
 
 
 def test_focal_length_at_512_px_is_stereolunars():

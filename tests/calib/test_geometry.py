@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from lunar_calib import cameras
-from lunar_calib.camera_pairs import ALTITUDE_RANGE_M, overlap
-from lunar_calib.geometry import sample_spec, sample_terrain
-from lunar_calib.spec import CameraSpec, GeometryKind, PairSpec
+from lunar_calib.render import cameras
+from lunar_calib.render.camera_pairs import ALTITUDE_RANGE_M, overlap
+from lunar_calib.render.geometry import sample_spec, sample_terrain
+from lunar_calib.render.spec import CameraSpec, GeometryKind, PairSpec
 
 SPECS = [sample_spec(seed, 128) for seed in range(240)]
 

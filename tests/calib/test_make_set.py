@@ -5,16 +5,16 @@ import cv2
 import numpy as np
 import pytest
 from lunar_calib import render_pair, sample_spec
-from lunar_calib.augmentation import augment
-from lunar_calib.calibration_manifest import FIRST_EVALUATION_SEED
-from lunar_calib.calibration_set import CalibrationSet
-from lunar_calib.calibration_sources import apollo, images
-from lunar_calib.make_set import make_default_set, make_set
-from lunar_calib.posed_pairs import stereolunar as posed_source
-from lunar_calib.rendered_source import MOST_RENDERED, MOST_SEEDS, rendered
-from lunar_calib.spec import MOON_RADIUS_M
-from lunar_calib.stereolunar import write_pair
-from lunar_calib.verify_set import verify_set
+from lunar_calib.datasets.stereolunar import write_pair
+from lunar_calib.render.spec import MOON_RADIUS_M
+from lunar_calib.sets.augmentation import augment
+from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
+from lunar_calib.sets.calibration_set import CalibrationSet
+from lunar_calib.sets.calibration_sources import apollo, images
+from lunar_calib.sets.make_set import make_default_set, make_set
+from lunar_calib.sets.posed_pairs import stereolunar as posed_source
+from lunar_calib.sets.rendered_source import MOST_RENDERED, MOST_SEEDS, rendered
+from lunar_calib.sets.verify_set import verify_set
 from lunar_runtime.errors import InputError, OutputError, UsageError
 
 from .conftest import DATA

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from lunar_calib import cameras, render_pair, sample_spec
-from lunar_calib.calibration_sources import altitude_of
-from lunar_calib.posed_pairs import PosedFrame, pair_by_pose, shared_ground
-from lunar_calib.posed_pairs import stereolunar as posed_source
-from lunar_calib.spec import MOON_RADIUS_M, CameraSpec
-from lunar_calib.stereolunar import find_scenes, write_pair
+from lunar_calib import render_pair, sample_spec
+from lunar_calib.datasets.stereolunar import find_scenes, write_pair
+from lunar_calib.render import cameras
+from lunar_calib.render.spec import MOON_RADIUS_M, CameraSpec
+from lunar_calib.sets.calibration_sources import altitude_of
+from lunar_calib.sets.posed_pairs import PosedFrame, pair_by_pose, shared_ground
+from lunar_calib.sets.posed_pairs import stereolunar as posed_source
 from lunar_runtime.errors import InputError
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from lunar_calib import cameras
-from lunar_calib.raycast import TOLERANCE_M, cast, sample_height
-from lunar_calib.spec import MOON_RADIUS_M, CameraSpec, TerrainSpec
-from lunar_calib.terrain import synthesise_terrain
+from lunar_calib.render import cameras
+from lunar_calib.render.raycast import TOLERANCE_M, cast, sample_height
+from lunar_calib.render.spec import MOON_RADIUS_M, CameraSpec, TerrainSpec
+from lunar_calib.render.terrain import synthesise_terrain
 
 from .conftest import terrain_of
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from lunar_calib.reflectance import (
+from lunar_calib.render.reflectance import (
     HAPKE_B0,
     HAPKE_GAMMA,
     hapke,
@@ -9,7 +9,7 @@ from lunar_calib.reflectance import (
     phase_term,
     reflect,
 )
-from lunar_calib.spec import Reflectance
+from lunar_calib.render.spec import Reflectance
 
 f = np.float32
 

@@ -2,12 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from lunar_calib import cameras, render_pair, sample_spec
-from lunar_calib.consistency import measure
-from lunar_calib.reflectance import hapke, hapke_phase
-from lunar_calib.renderer import sun_vector
-from lunar_calib.spec import CameraSpec, GeometryKind, ImagingSpec, PairSpec
-from lunar_calib.terrain import synthesise_terrain
+from lunar_calib import render_pair, sample_spec
+from lunar_calib.render import cameras
+from lunar_calib.render.consistency import measure
+from lunar_calib.render.reflectance import hapke, hapke_phase
+from lunar_calib.render.renderer import sun_vector
+from lunar_calib.render.spec import CameraSpec, GeometryKind, ImagingSpec, PairSpec
+from lunar_calib.render.terrain import synthesise_terrain
 
 from .conftest import terrain_of
 

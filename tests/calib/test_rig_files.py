@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from lunar_calib import cameras, render_pair, sample_spec
-from lunar_calib.rig_files import write_rig_pair
-from lunar_runtime.cameras import read_rig
-from lunar_runtime.images import read_image
+from lunar_calib import render_pair, sample_spec
+from lunar_calib.datasets.rig_files import write_rig_pair
+from lunar_calib.render import cameras
+from lunar_runtime.files.images import read_image
+from lunar_runtime.geometry.rig import read_rig
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 import msgspec
 import numpy as np
 import pytest
-from lunar_calib.augmentation import UNCHANGED, augment, draw_augmentations
-from lunar_calib.calibration_manifest import Augmentation, ImageStatistics
-from lunar_calib.image_statistics import measure, problem_of_image
-from lunar_calib.selection import BINS, Facts, choose, count_in, coverage
+from lunar_calib.sets.augmentation import UNCHANGED, augment, draw_augmentations
+from lunar_calib.sets.calibration_manifest import Augmentation, ImageStatistics
+from lunar_calib.sets.image_statistics import measure, problem_of_image
+from lunar_calib.sets.selection import BINS, Facts, choose, count_in, coverage
 
 
 def facts(grey=100.0, scene="a", source="images", altitude_m=None, **others):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from lunar_calib.renderer import sun_vector
-from lunar_calib.shadows import cast_shadows
+from lunar_calib.render.renderer import sun_vector
+from lunar_calib.render.shadows import cast_shadows
 
 from .conftest import terrain_of
 

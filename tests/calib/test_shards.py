@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from lunar_calib import shards
-from lunar_calib.spec import PairSpec
+from lunar_calib.datasets import shards
+from lunar_calib.render.spec import PairSpec
 
 
 @pytest.fixture(autouse=True)

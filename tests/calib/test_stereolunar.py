@@ -3,10 +3,11 @@ import builtins
 import cv2
 import numpy as np
 import pytest
-from lunar_calib import cameras, render_pair, sample_spec
-from lunar_calib.reflectance import hapke, hapke_phase
-from lunar_calib.renderer import sun_vector
-from lunar_calib.stereolunar import find_scenes, read_exr, read_pair, read_view, write_pair
+from lunar_calib import render_pair, sample_spec
+from lunar_calib.datasets.stereolunar import find_scenes, read_exr, read_pair, read_view, write_pair
+from lunar_calib.render import cameras
+from lunar_calib.render.reflectance import hapke, hapke_phase
+from lunar_calib.render.renderer import sun_vector
 from lunar_runtime.errors import InputError
 
 from .conftest import DATA

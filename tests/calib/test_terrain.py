@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
-from lunar_calib.craters import EXTENT, blurred_profile, density_per_km2, depth_km, profile, rim_km
-from lunar_calib.spec import TerrainSpec
-from lunar_calib.terrain import (
+from lunar_calib.render.craters import (
+    EXTENT,
+    blurred_profile,
+    density_per_km2,
+    depth_km,
+    profile,
+    rim_km,
+)
+from lunar_calib.render.spec import TerrainSpec
+from lunar_calib.render.terrain import (
     TARGET_LAGS_M,
     TARGET_RMS_M,
     rms_difference_m,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lunar_calib.shards import write_shards
+from lunar_calib.datasets.shards import write_shards
 
 
 @pytest.fixture(scope="session")

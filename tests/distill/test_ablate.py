@@ -8,12 +8,12 @@ from pathlib import Path
 
 import cv2
 import pytest
-from lunar_distill.ablate import arms
-from lunar_distill.ablation_report import write_report
+from lunar_distill.ablation.ablate import arms
+from lunar_distill.ablation.ablation_report import write_report
 from lunar_distill.cli import main
-from lunar_distill.distilled import Recipe
-from lunar_distill.start import Start
-from lunar_distill.students import named_config, with_decoder, with_encoder
+from lunar_distill.objectives.distilled import Recipe
+from lunar_distill.starts.start import Start
+from lunar_distill.starts.students import named_config, with_decoder, with_encoder
 from lunar_runtime.errors import InputError
 from lunar_student.config import FAMILY, EncoderKind
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from lunar_calib.folders import write_folder
-from lunar_distill.data import open_data
-from lunar_distill.sources import FreshPairs
+from lunar_calib.datasets.folders import write_folder
+from lunar_distill.data.data import open_data
+from lunar_distill.data.sources import FreshPairs
 from lunar_runtime.errors import InputError
 
 

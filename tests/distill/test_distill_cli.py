@@ -82,8 +82,8 @@ def test_no_pairs_at_all_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_pretrained_encoder_is_taken_over(tmp_path: Path) -> None:
-    from lunar_distill.encoder_weights import load_encoder
-    from lunar_distill.students import with_encoder
+    from lunar_distill.starts.encoder_weights import load_encoder
+    from lunar_distill.starts.students import with_encoder
     from lunar_runtime.errors import CheckpointError
     from lunar_student.config import S0, EncoderKind
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lunar_distill.distilled import FromTeacher, Recipe, true_points
-from lunar_distill.objective import Arithmetic
-from lunar_distill.options import RunOptions
-from lunar_distill.pairs import RenderedPairs
-from lunar_distill.regression import PairPoints, pair_error, pair_loss
-from lunar_distill.students import load_teacher, named_config
-from lunar_distill.train import Run, train
+from lunar_distill.data.pairs import RenderedPairs
+from lunar_distill.loop.options import RunOptions
+from lunar_distill.loop.train import Run, train
+from lunar_distill.objectives.distilled import FromTeacher, Recipe, true_points
+from lunar_distill.objectives.objective import Arithmetic
+from lunar_distill.objectives.regression import PairPoints, pair_error, pair_loss
+from lunar_distill.starts.students import load_teacher, named_config
 from lunar_runtime.errors import UsageError
 from lunar_student import Student, build_student, load_checkpoint
 

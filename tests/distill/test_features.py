@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lunar_distill.features import (
+from lunar_distill.objectives.features import (
     Projectors,
     aligned_layers,
     as_maps,

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from lunar_distill.grow import grow
+from lunar_distill.starts.grow import grow
 from lunar_runtime.errors import UsageError
 from lunar_student import build_student
 from lunar_student.config import S0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import torch
-from lunar_distill.losses import (
+from lunar_distill.objectives.losses import (
     depth_losses,
     inverse_depth,
     plane_normal,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from lunar_distill.matching import Matches, matching_loss, reciprocal_matches
+from lunar_distill.objectives.matching import Matches, matching_loss, reciprocal_matches
 from lunar_student import StudentOutput
 
 

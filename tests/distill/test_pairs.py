@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lunar_distill.losses import unproject
-from lunar_distill.options import RunOptions
-from lunar_distill.pairs import Batch, RenderedPairs, batches
-from lunar_distill.parallel import Workers
+from lunar_distill.data.pairs import Batch, RenderedPairs, batches
+from lunar_distill.loop.options import RunOptions
+from lunar_distill.loop.parallel import Workers
+from lunar_distill.objectives.losses import unproject
 from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from lunar_distill.cli import main
-from lunar_distill.parallel import join
+from lunar_distill.loop.parallel import join
 from lunar_runtime.errors import BackendError
 from safetensors.torch import load_file
 
@@ -65,11 +65,11 @@ def test_two_processes_go_on_where_one_stopped_and_end_where_one_would(
 
 
 def test_batches_that_two_processes_cannot_share_are_refused(shards: Path, tmp_path: Path) -> None:
-    from lunar_distill.distilled import FromTeacher, Recipe
-    from lunar_distill.objective import Arithmetic
-    from lunar_distill.options import RunOptions
-    from lunar_distill.parallel import Workers
-    from lunar_distill.train import Run
+    from lunar_distill.loop.options import RunOptions
+    from lunar_distill.loop.parallel import Workers
+    from lunar_distill.loop.train import Run
+    from lunar_distill.objectives.distilled import FromTeacher, Recipe
+    from lunar_distill.objectives.objective import Arithmetic
     from lunar_runtime.errors import UsageError
 
     recipe = Recipe(feature_weight=0.0, target="truth")

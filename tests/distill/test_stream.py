@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lunar_distill.compress import Affine, keep_inputs, rotary_map, shorten
-from lunar_distill.pairs import Batch, RenderedPairs
-from lunar_distill.reconstruct import measure_starts
-from lunar_distill.start import Start
-from lunar_distill.stream import find_basis, start_in_stream
-from lunar_distill.stream_statistics import Moments, collect_statistics
-from lunar_distill.students import load_teacher, named_config
+from lunar_distill.data.pairs import Batch, RenderedPairs
+from lunar_distill.starts.compress import Affine, keep_inputs, rotary_map, shorten
+from lunar_distill.starts.reconstruct import measure_starts
+from lunar_distill.starts.start import Start
+from lunar_distill.starts.stream import find_basis, start_in_stream
+from lunar_distill.starts.stream_statistics import Moments, collect_statistics
+from lunar_distill.starts.students import load_teacher, named_config
 from lunar_student import Student, StudentConfig, build_student
 from lunar_student.config import S0, AxisOrder
 from lunar_student.rope import rope_tables, rotate

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from lunar_distill.svd import layer_map, shrink, start_published, truncated
+from lunar_distill.starts.svd import layer_map, shrink, start_published, truncated
 from lunar_runtime.errors import UsageError
 from lunar_student import build_student
 from lunar_student.config import S0

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 from lunar_distill.cli import main
-from lunar_distill.evaluate import measure, rendered_pairs, summarise
-from lunar_distill.objective import Arithmetic
-from lunar_distill.options import RunOptions
-from lunar_distill.pairs import RenderedPairs
-from lunar_distill.supervised import (
+from lunar_distill.data.pairs import RenderedPairs
+from lunar_distill.loop.evaluate import measure, rendered_pairs, summarise
+from lunar_distill.loop.options import RunOptions
+from lunar_distill.loop.train import Run, train
+from lunar_distill.objectives.objective import Arithmetic
+from lunar_distill.objectives.supervised import (
     FromTruth,
     Supervision,
     begin_as_a_point,
     copy_left_to_right,
 )
-from lunar_distill.train import Run, train
 from lunar_runtime.errors import UsageError
 from lunar_student import Outputs, Student, build_student, load_checkpoint
 

@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from lunar_export.cli import STUDENTS, main
-from lunar_runtime.bundle import Bundle, sha256_of
+from lunar_export.commands.export import STUDENTS, main
+from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.files.digests import sha256_of
 from lunar_student import FAMILY
 
 
@@ -29,7 +30,7 @@ def call(capsys):
 def test_help_is_quick_because_nothing_heavy_is_imported():
     code = (
         "import sys\n"
-        "from lunar_export.cli import main\n"
+        "from lunar_export.commands.export import main\n"
         "try: main(['--help'])\n"
         "except SystemExit as stop: assert stop.code == 0\n"
         "heavy = {'torch', 'onnx', 'onnxruntime', 'cv2', 'numpy', 'rich'} & set(sys.modules)\n"
@@ -163,7 +164,7 @@ def test_another_student_than_expected_is_exit_3(call, checkpoint, tmp_path):
 
 
 def test_a_graph_that_differs_is_exit_5_and_leaves_nothing(call, checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr("lunar_export.graph.MIDDLE_GREY", 128.0)  # off by half a grey level
+    monkeypatch.setattr("lunar_export.graph.graph.MIDDLE_GREY", 128.0)  # off by half a grey level
     out = tmp_path / "new" / "bundle"
     code, printed, errors = call("--ckpt", checkpoint, "--size", "64", "--out", out)
     assert (code, printed) == (5, "")

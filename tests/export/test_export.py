@@ -11,15 +11,16 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from lunar_export import ExportOptions, export_bundle, model_file, simplify, weights
-from lunar_export.graph import PairGraph, normalise
-from lunar_export.parity import FP32_TOLERANCE
-from lunar_export.suitability import check_graph
-from lunar_export.trace import trace
+from lunar_export import ExportOptions, export_bundle
+from lunar_export.graph import model_file, simplify, weights
+from lunar_export.graph.graph import PairGraph, normalise
+from lunar_export.graph.trace import trace
+from lunar_export.judging.parity import FP32_TOLERANCE
+from lunar_export.judging.suitability import check_graph
 from lunar_runtime import StereoRuntime
-from lunar_runtime.bundle import Bundle
+from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.manifest import OUTPUT_NAMES
 from lunar_runtime.errors import GateError, OutputError, UsageError
-from lunar_runtime.manifest import OUTPUT_NAMES
 from lunar_student import Outputs, build_student
 
 ROWS, COLUMNS = 64, 96

@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from lunar_export.gate import Latency, accuracy_failures, judge, require_gate, table
-from lunar_export.pairs import EvaluationPair
-from lunar_export.slope_error import SlopeError, SlopeReference
-from lunar_runtime.cameras import Intrinsics, pixel_rays
+from lunar_export.judging.gate import Latency, accuracy_failures, judge, require_gate, table
+from lunar_export.judging.pairs import EvaluationPair
+from lunar_export.judging.slope_error import SlopeError, SlopeReference
 from lunar_runtime.errors import GateError
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 
 SIZE = 48
 CAMERA = Intrinsics(60.0, 60.0, SIZE / 2, SIZE / 2)

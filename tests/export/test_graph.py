@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lunar_export.graph import FIRST_CONVOLUTION, PairGraph, normalise
+from lunar_export.graph.graph import FIRST_CONVOLUTION, PairGraph, normalise
 from lunar_student import FAMILY, Outputs, build_student
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from lunar_export.emulate import emulate_half
-from lunar_export.half import islands, to_half
-from lunar_export.layers import Layer
-from lunar_export.placement import Placement
-from lunar_export.qdq import quantise
+from lunar_export.graph.layers import Layer
+from lunar_export.lowering.emulate import emulate_half
+from lunar_export.lowering.half import islands, to_half
+from lunar_export.lowering.placement import Placement
+from lunar_export.lowering.qdq import quantise
 from onnx import TensorProto, helper, numpy_helper
 
 RNG = np.random.default_rng(1)

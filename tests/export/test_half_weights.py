@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from lunar_export.half_weights import store_weights_in_half
+from lunar_export.lowering.half_weights import store_weights_in_half
 from onnx import TensorProto, helper, numpy_helper
 
 RNG = np.random.default_rng(0)

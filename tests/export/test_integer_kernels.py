@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from lunar_export.integer_kernels import use_integer_kernels
-from lunar_export.integer_maps import integer_maps
-from lunar_export.layers import weight_layers
-from lunar_export.placement import place
-from lunar_export.qdq import quantise
+from lunar_export.graph.layers import weight_layers
+from lunar_export.lowering.integer_kernels import use_integer_kernels
+from lunar_export.lowering.integer_maps import integer_maps
+from lunar_export.lowering.placement import place
+from lunar_export.lowering.qdq import quantise
 from onnx import TensorProto, helper, numpy_helper
 
 RNG = np.random.default_rng(0)

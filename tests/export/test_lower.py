@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_calib.calibration_set import CalibrationPair
-from lunar_export.gate import judge
-from lunar_export.lower import enough, lower_precision
-from lunar_export.pairs import EvaluationPair
-from lunar_export.placement import measured_tensors
-from lunar_export.plot import draw_decisions
-from lunar_export.progress import Silent
-from lunar_export.ranges import collect_ranges
-from lunar_export.reduce import Recipe, reduce_precision
-from lunar_export.run_graph import run_graph
-from lunar_export.sensitivity import Sensitivity, Tuning, rank_modules
-from lunar_export.slope_error import SlopeReference
-from lunar_runtime.cameras import Intrinsics, pixel_rays
+from lunar_calib.sets.calibration_set import CalibrationPair
+from lunar_export.commands.progress import Silent
+from lunar_export.judging.gate import judge
+from lunar_export.judging.lower import enough, lower_precision
+from lunar_export.judging.pairs import EvaluationPair
+from lunar_export.judging.plot import draw_decisions
+from lunar_export.judging.run_graph import run_graph
+from lunar_export.judging.sensitivity import Sensitivity, Tuning, rank_modules
+from lunar_export.judging.slope_error import SlopeReference
+from lunar_export.lowering.placement import measured_tensors
+from lunar_export.lowering.ranges import collect_ranges
+from lunar_export.lowering.reduce import Recipe, reduce_precision
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from onnx import TensorProto, helper, numpy_helper
 
 SIZE = 32

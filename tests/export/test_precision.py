@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from lunar_calib.calibration_set import CalibrationPair
-from lunar_export import ExportOptions, calibration, export_bundle, pairs
-from lunar_export.calibration import check_calibration, default_calibration
-from lunar_export.precision import PrecisionOptions
-from lunar_export.reduce import Recipe
-from lunar_export.sensitivity import blocks
-from lunar_export.slope_error import SlopeError
+from lunar_calib.sets.calibration_set import CalibrationPair
+from lunar_export import ExportOptions, export_bundle
+from lunar_export.bundling.precision import PrecisionOptions
+from lunar_export.judging import calibration, pairs
+from lunar_export.judging.calibration import check_calibration, default_calibration
+from lunar_export.judging.sensitivity import blocks
+from lunar_export.judging.slope_error import SlopeError
+from lunar_export.lowering.reduce import Recipe
 from lunar_runtime import StereoRuntime
-from lunar_runtime.bundle import Bundle
+from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.manifest import gate_warning
 from lunar_runtime.errors import GateError, InputError
-from lunar_runtime.manifest import gate_warning
 from lunar_student import Outputs, save_checkpoint
 from onnx import TensorProto
 
@@ -56,7 +57,7 @@ def int8(small, tmp_path_factory):
     save_checkpoint(small("S0"), folder / "s0.safetensors")
     options = {"checkpoint": folder / "s0.safetensors", "method": "minmax", "force": True}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lunar_export.gate.SLOPE_SHIFT_DEG", {"int8": 1e-9})
+        patch.setattr("lunar_export.judging.gate.SLOPE_SHIFT_DEG", {"int8": 1e-9})
         return export(small("S0"), folder / "bundle", "int8", **options)
 
 
@@ -117,8 +118,8 @@ def test_the_runtime_takes_the_bundle_and_its_golden_pair_passes(name, request):
 def test_a_bundle_that_fails_is_refused_in_one_line_and_leaves_nothing(
     small, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("lunar_export.gate.SLOPE_SHIFT_DEG", {"fp16": 1e-9})
-    monkeypatch.setattr("lunar_export.lower.LARGEST_SHARE_KEPT", 0.0)
+    monkeypatch.setattr("lunar_export.judging.gate.SLOPE_SHIFT_DEG", {"fp16": 1e-9})
+    monkeypatch.setattr("lunar_export.judging.lower.LARGEST_SHARE_KEPT", 0.0)
     with pytest.raises(GateError) as caught:
         export(small("S0"), tmp_path / "bundle", "fp16")
     assert str(caught.value).startswith("the fp16 graph fails its gate: slopes shift by 0.0")

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from lunar_export.layers import outermost, tail, weight_layers
-from lunar_export.placement import Placement, place
-from lunar_export.qdq import quantise
+from lunar_export.graph.layers import outermost, tail, weight_layers
+from lunar_export.lowering.placement import Placement, place
+from lunar_export.lowering.qdq import quantise
 from onnx import TensorProto, helper, numpy_helper
 
 RNG = np.random.default_rng(0)

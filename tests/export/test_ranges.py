@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_calib.calibration_set import CalibrationPair
-from lunar_export import ranges as ranges_module
-from lunar_export.ranges import Histogram, TensorRange, collect_ranges
-from lunar_export.thresholds import METHODS, threshold, thresholds
+from lunar_calib.sets.calibration_set import CalibrationPair
+from lunar_export.lowering import ranges as ranges_module
+from lunar_export.lowering.ranges import Histogram, TensorRange, collect_ranges
+from lunar_export.lowering.thresholds import METHODS, threshold, thresholds
 from lunar_runtime.errors import InputError
 from onnx import TensorProto, helper, numpy_helper
 

@@ -8,14 +8,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from lunar_export.graph import PairGraph
-from lunar_export.graph_edit import GraphEdit
-from lunar_export.parity import FP32_TOLERANCE
-from lunar_export.placement import measured_tensors, place
-from lunar_export.projections import fold_gains, split_projections
-from lunar_export.rewrite_cpu import rewrite_for_cpu, rewritten_for_cpu
-from lunar_export.simplify import simplify
-from lunar_export.trace import trace
+from lunar_export.graph.graph import PairGraph
+from lunar_export.graph.graph_edit import GraphEdit
+from lunar_export.graph.simplify import simplify
+from lunar_export.graph.trace import trace
+from lunar_export.judging.parity import FP32_TOLERANCE
+from lunar_export.lowering.placement import measured_tensors, place
+from lunar_export.lowering.projections import fold_gains, split_projections
+from lunar_export.lowering.rewrite_cpu import rewrite_for_cpu, rewritten_for_cpu
 from lunar_student import Outputs
 from onnx import TensorProto, helper, numpy_helper
 

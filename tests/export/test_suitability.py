@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_export.suitability import check_graph
+from lunar_export.judging.suitability import check_graph
 from lunar_runtime.errors import BundleError
 from onnx import TensorProto, helper, numpy_helper
 

@@ -9,18 +9,18 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from lunar_calib.calibration_set import CalibrationPair
-from lunar_export.graph import PairGraph
-from lunar_export.model_file import write_model
-from lunar_export.placement import measured_tensors
-from lunar_export.ranges import collect_ranges
-from lunar_export.reduce import Recipe, reduce_precision
-from lunar_export.simplify import simplify
-from lunar_export.suitability import check_graph
-from lunar_export.trace import trace
-from lunar_runtime.engines.build import BuildOptions, build_engine
-from lunar_runtime.engines.libraries import import_library
-from lunar_runtime.manifest import OUTPUT_NAMES
+from lunar_calib.sets.calibration_set import CalibrationPair
+from lunar_export.graph.graph import PairGraph
+from lunar_export.graph.model_file import write_model
+from lunar_export.graph.simplify import simplify
+from lunar_export.graph.trace import trace
+from lunar_export.judging.suitability import check_graph
+from lunar_export.lowering.placement import measured_tensors
+from lunar_export.lowering.ranges import collect_ranges
+from lunar_export.lowering.reduce import Recipe, reduce_precision
+from lunar_runtime.backends.tensorrt.libraries import import_library
+from lunar_runtime.bundles.manifest import OUTPUT_NAMES
+from lunar_runtime.engine_tool.build import BuildOptions, build_engine
 from lunar_student import Outputs, build_student
 
 pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")

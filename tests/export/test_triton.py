@@ -10,11 +10,11 @@ import zipfile
 import numpy as np
 import pytest
 from google.protobuf import text_format
-from lunar_export.cli import main
-from lunar_export.triton import render, write_model
-from lunar_runtime.bundle import Bundle, default_bundle_path
-from lunar_runtime.engines.gpu import open_gpu
-from lunar_runtime.engines.store import find_engine
+from lunar_export.commands.export import main
+from lunar_export.deploy.triton import render, write_model
+from lunar_runtime.backends.tensorrt.gpu import open_gpu
+from lunar_runtime.backends.tensorrt.store import find_engine
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import BackendError, OutputError, UsageError
 from runtime.released_packages import released
 from runtime.test_engine_store import ORIN, store

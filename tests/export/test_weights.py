@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from lunar_export import weights
+from lunar_export.graph import weights
 from onnx import TensorProto, helper, numpy_helper
 
 

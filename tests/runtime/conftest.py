@@ -18,9 +18,8 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from lunar_runtime.bundle import write_bundle
-from lunar_runtime.cameras import Intrinsics, pixel_rays
-from lunar_runtime.manifest import (
+from lunar_runtime.bundles.bundle import write_bundle
+from lunar_runtime.bundles.manifest import (
     OUTPUT_NAMES,
     GateRecord,
     GoldenRecord,
@@ -31,6 +30,7 @@ from lunar_runtime.manifest import (
     StudentRecord,
     TensorRecord,
 )
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from onnx import TensorProto, helper, numpy_helper
 
 SIZE = 64
@@ -343,7 +343,7 @@ def infer(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
     The network alone unless the call says otherwise: these textures are not of one ground.
     """
-    from lunar_runtime.cli import main
+    from lunar_runtime.commands.infer import main
 
     def run(*arguments: object) -> Outcome:
         if not {"--refine", "--geometry-only"} & set(arguments):

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lunar_runtime.accuracy import (
+from lunar_calib.truth.accuracy import (
     Accuracy,
     Sim3,
     measure_accuracy,
@@ -14,8 +14,8 @@ from lunar_runtime.accuracy import (
     true_pointmap,
     umeyama,
 )
-from lunar_runtime.cameras import Intrinsics
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
 from numpy.typing import NDArray
 
 DATA = Path(os.environ.get("LUNAR_DATA", Path(__file__).resolve().parents[3] / "shared/data"))

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from lunar_runtime.atomic import atomic_path
 from lunar_runtime.errors import BundleError, OutputError
+from lunar_runtime.files.atomic import atomic_path
 
 
 def test_the_file_appears_with_its_content_and_nothing_else(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from lunar_runtime.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.errors import OutputError
+from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 
 
 def entries(folder):

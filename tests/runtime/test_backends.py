@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from lunar_runtime.backends import BACKENDS, select_backend
-from lunar_runtime.bundle import Bundle, write_bundle
+from lunar_runtime.backends.registry import BACKENDS, select_backend
+from lunar_runtime.bundles.bundle import Bundle, write_bundle
 from lunar_runtime.errors import BackendError, BundleError, UsageError
 
 

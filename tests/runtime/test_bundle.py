@@ -7,9 +7,8 @@ import json
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.bundle import Bundle, sha256_of, write_bundle
-from lunar_runtime.errors import BundleError, OutputError
-from lunar_runtime.manifest import (
+from lunar_runtime.bundles.bundle import Bundle, write_bundle
+from lunar_runtime.bundles.manifest import (
     CalibrationRecord,
     FileRecord,
     ReductionRecord,
@@ -18,6 +17,8 @@ from lunar_runtime.manifest import (
     encode,
     gate_warning,
 )
+from lunar_runtime.errors import BundleError, OutputError
+from lunar_runtime.files.digests import sha256_of
 
 
 def names(folder):

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lunar_runtime.cameras import Intrinsics, Rig, estimate_intrinsics, pixel_rays, read_rig
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.focal import estimate_intrinsics
+from lunar_runtime.geometry.rig import Rig, read_rig
 
 CAMERA = Intrinsics(618.04, 617.0, 250.0, 130.5)
 

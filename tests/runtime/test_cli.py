@@ -12,11 +12,12 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.bundle import sha256_of, write_bundle
-from lunar_runtime.manifest import ReductionRecord
-from lunar_runtime.outputs import RESULT_NAMES
-from lunar_runtime.rasters import read_raster
-from lunar_runtime.report import Report
+from lunar_runtime.bundles.bundle import write_bundle
+from lunar_runtime.bundles.manifest import ReductionRecord
+from lunar_runtime.files.digests import sha256_of
+from lunar_runtime.files.rasters import read_raster
+from lunar_runtime.report.outputs import RESULT_NAMES
+from lunar_runtime.report.report import Report
 
 LEFT_FILES = {
     "confidence.tif",
@@ -208,7 +209,7 @@ def test_verbose_logs_stages_to_stderr(pair, bundles, tmp_path):
     options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "-v"]
     done = run_apart("main()", *pair, *options)
     assert done.returncode == 0
-    assert "lunar_runtime.pipeline: network: " in done.stderr
+    assert "lunar_runtime.inference.pipeline: network: " in done.stderr
 
 
 # --- many pairs ---------------------------------------------------------------------------------
@@ -308,7 +309,12 @@ def test_wrong_usage_stops_a_batch_before_its_first_pair(infer, sequence, bundle
 def run_apart(call: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command in a Python of its own."""
     return subprocess.run(
-        [sys.executable, "-c", f"from lunar_runtime.cli import main; {call}", *map(str, arguments)],
+        [
+            sys.executable,
+            "-c",
+            f"from lunar_runtime.commands.infer import main; {call}",
+            *map(str, arguments),
+        ],
         capture_output=True,
         text=True,
         env=APART,
@@ -348,7 +354,8 @@ def test_a_whole_run_loads_neither_torch_nor_onnx(pair, bundles, tmp_path):
 
 
 def test_a_bug_shows_its_traceback_and_exits_1(pair, bundles, tmp_path):
-    call = "import lunar_runtime.pipeline as p; p.solve_geometry = lambda *_, **__: 1 / 0; main()"
+    module = "lunar_runtime.inference.pipeline"
+    call = f"import {module} as p; p.solve_geometry = lambda *_, **__: 1 / 0; main()"
     done = run_apart(call, *pair, "--bundle", bundles["left"], "--out", tmp_path / "o")
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
@@ -359,7 +366,9 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(infer, pair, bundles, tmp_p
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lunar_runtime.outputs.write_ply", interrupt)  # half of the files are there
+    monkeypatch.setattr(
+        "lunar_runtime.report.outputs.write_ply", interrupt
+    )  # half of the files are there
     outcome = infer(*pair, "--bundle", bundles["left"], "--out", tmp_path / "deep" / "o")
     assert (outcome.code, outcome.err) == (130, "lunar-infer: interrupted\n")
     assert names(tmp_path) == {"left.png", "right.png"}
@@ -369,7 +378,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(infer, pair, bundles, tmp_pa
     def fill(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lunar_runtime.outputs.write_ply", fill)
+    monkeypatch.setattr("lunar_runtime.report.outputs.write_ply", fill)
     outcome = infer(*pair, "--bundle", bundles["left"], "--out", tmp_path / "o")
     assert outcome.code == 3
     assert outcome.err.endswith("o: cannot write (No space left on device); choose another place\n")
@@ -379,7 +388,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(infer, pair, bundles, tmp_pa
 
 def test_a_reader_that_leaves_early_is_no_error(pair, bundles, tmp_path):
     command = [
-        sys.executable, "-c", "from lunar_runtime.cli import main; main()",
+        sys.executable, "-c", "from lunar_runtime.commands.infer import main; main()",
         *map(str, pair), "--bundle", str(bundles["left"]), "--out", str(tmp_path / "o"),
     ]  # fmt: skip
     process = subprocess.Popen(

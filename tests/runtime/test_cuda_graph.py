@@ -25,7 +25,7 @@ int cuGraphDestroy(void *graph) { puts("destroy"); return 1; }
 """
 CAPTURE = """
 import sys
-from lunar_runtime.backends.cuda_graph import CudaGraph
+from lunar_runtime.backends.tensorrt.cuda_graph import CudaGraph
 from lunar_runtime.errors import BackendError
 
 def enqueue():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import onnx
 import pytest
-from lunar_runtime.bundle import Bundle, default_bundle_path
-from lunar_runtime.engines.build import BuildOptions, build_engine, rtx_classes
-from lunar_runtime.engines.libraries import import_library
+from lunar_runtime.backends.tensorrt.libraries import import_library
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+from lunar_runtime.engine_tool.build import BuildOptions, build_engine, rtx_classes
 from lunar_runtime.errors import BackendError, BundleError
 
 WORKSPACE = 1 << 30

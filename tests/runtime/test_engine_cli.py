@@ -11,10 +11,10 @@ import sys
 
 import msgspec
 import pytest
-from lunar_runtime.backends import select_backend
-from lunar_runtime.bundle import Bundle, default_bundle_path, write_bundle
-from lunar_runtime.engines.cli import main
-from lunar_runtime.engines.gpu import open_gpu
+from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.backends.tensorrt.gpu import open_gpu
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path, write_bundle
+from lunar_runtime.commands.engine import main
 from lunar_runtime.errors import BackendError
 
 needs_rtx = pytest.mark.skipif(
@@ -166,7 +166,7 @@ def test_it_runs_without_what_does_not_fly(bundle):
 import sys
 for name in {blocked!r}:
     sys.modules[name] = None
-from lunar_runtime.engines.cli import main
+from lunar_runtime.commands.engine import main
 main(sys.argv[1:])
 """
     command = [sys.executable, "-c", program, str(bundle), "--json"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lunar_runtime.engines.description import Layer, Tensor, parse_description
+from lunar_runtime.backends.tensorrt.description import Layer, Tensor, parse_description
 
 RECORDED = Path(__file__).parent / "engine_descriptions"
 

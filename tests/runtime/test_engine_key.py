@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from lunar_runtime.engines.gpu import Gpu
-from lunar_runtime.engines.key import EngineKey, file_stem, refusal
-from lunar_runtime.engines.libraries import version_numbers
+from lunar_runtime.backends.tensorrt.gpu import Gpu
+from lunar_runtime.backends.tensorrt.key import EngineKey, file_stem, refusal
+from lunar_runtime.backends.tensorrt.libraries import version_numbers
 
 ORIN = Gpu("Orin (nvgpu)", (8, 7), 8 << 30, integrated=True)
 NANO = Gpu("Orin Nano", (8, 7), 8 << 30, integrated=True)

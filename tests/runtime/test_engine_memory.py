@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from lunar_runtime.engines.gpu import Gpu
-from lunar_runtime.engines.journal import Journal
-from lunar_runtime.engines.memory import ENOUGH_WORKSPACE, MIB, choose_workspace, parse_size
+from lunar_runtime.backends.tensorrt.gpu import Gpu
+from lunar_runtime.backends.tensorrt.journal import Journal
+from lunar_runtime.engine_tool.memory import ENOUGH_WORKSPACE, MIB, choose_workspace, parse_size
 from lunar_runtime.errors import BackendError, UsageError
 
 NANO = Gpu("Orin Nano", (8, 7), 8 << 30, integrated=True)

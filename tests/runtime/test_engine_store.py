@@ -7,12 +7,11 @@ from datetime import datetime, timezone
 
 import msgspec
 import pytest
-from lunar_runtime.bundle import Bundle
-from lunar_runtime.engines.description import EngineDescription
-from lunar_runtime.engines.gpu import Gpu
-from lunar_runtime.engines.key import EngineKey
-from lunar_runtime.engines.record import EngineMemory, EngineRecord, read_record
-from lunar_runtime.engines.store import (
+from lunar_runtime.backends.tensorrt.description import EngineDescription
+from lunar_runtime.backends.tensorrt.gpu import Gpu
+from lunar_runtime.backends.tensorrt.key import EngineKey
+from lunar_runtime.backends.tensorrt.record import EngineMemory, EngineRecord, read_record
+from lunar_runtime.backends.tensorrt.store import (
     StoredEngine,
     check_free,
     engine_path,
@@ -21,6 +20,7 @@ from lunar_runtime.engines.store import (
     stored_engines,
     write_engine,
 )
+from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError, BundleError, OutputError
 
 ORIN = Gpu("Orin", (8, 7), 8 << 30, integrated=True)

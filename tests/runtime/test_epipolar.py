@@ -5,15 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lunar_runtime.cameras import Intrinsics
-from lunar_runtime.epipolar import (
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.epipolar import (
     EpipolarField,
     RelativePose,
     inverse_depth,
     rays_of,
     sampson_distance,
 )
-from lunar_runtime.relative_pose import best_poses, fit_pose, start_poses
+from lunar_runtime.refinement.relative_pose import best_poses, fit_pose, start_poses
 
 CAMERA = Intrinsics(fx=300.0, fy=310.0, cx=101.0, cy=77.0)
 FOCAL_PX = 305.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from lunar_runtime.grids import half, resized
+from lunar_runtime.geometry.fields import half, resized
 
 
 def test_half_takes_means_and_rounds_up():

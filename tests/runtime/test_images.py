@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
-from lunar_runtime.image_header import read_header
-from lunar_runtime.images import grey_from_array, read_image
-from lunar_runtime.pair import check_pair
+from lunar_runtime.files.image_header import read_header
+from lunar_runtime.files.images import grey_from_array, read_image
+from lunar_runtime.inference.pair import check_pair
 
 
 def encode(values, suffix, *parameters):
@@ -205,7 +205,7 @@ def test_what_others_print_meanwhile_is_not_held_against_the_image(write, grey, 
         return decode(*arguments)
 
     path = write(encode(grey, ".png"))
-    monkeypatch.setattr("lunar_runtime.images.cv2.imdecode", decode_beside_others)
+    monkeypatch.setattr("lunar_runtime.files.images.cv2.imdecode", decode_beside_others)
     np.testing.assert_array_equal(read_image(path).pixels, grey)
 
 

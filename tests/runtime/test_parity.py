@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import InputError
-from lunar_runtime.parity import relative_error
 
 
 def test_a_pointmaps_error_is_the_distance_over_the_range():

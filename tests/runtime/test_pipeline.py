@@ -9,11 +9,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from lunar_runtime.bundle import write_bundle
-from lunar_runtime.cameras import Intrinsics, Rig
+from lunar_runtime.bundles.bundle import write_bundle
 from lunar_runtime.errors import BackendError, GateError, InputError, UsageError
-from lunar_runtime.pipeline import StereoRuntime
-from lunar_runtime.scale import ScaleSource
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.scale import ScaleSource
+from lunar_runtime.inference.pipeline import StereoRuntime
 
 TILT_DEG = 12.0  # of the plane in conftest.py, about y, against the left optical axis
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError, OutputError
-from lunar_runtime.pointcloud import FRAME_COMMENT, write_ply
+from lunar_runtime.files.pointcloud import FRAME_COMMENT, write_ply
 
 
 def _read(path: Path) -> tuple[list[str], np.ndarray]:

@@ -3,9 +3,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lunar_runtime.cameras import Intrinsics, pixel_rays
 from lunar_runtime.errors import InputError
-from lunar_runtime.pose import right_from_left_pose, transform_points
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.pose import right_from_left_pose, transform_points
 from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 96, 128

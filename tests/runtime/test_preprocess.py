@@ -6,9 +6,9 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.cameras import Intrinsics, pixel_rays
 from lunar_runtime.errors import InputError
-from lunar_runtime.preprocess import FrameMapping, prepare
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.grid_mapping import FrameMapping, prepare
 
 SIZES = [(512, 512), (1012, 1012), (480, 640), (640, 480), (100, 3000), (33, 1000), (64, 64)]
 NETWORKS = [(512, 512), (384, 512), (64, 64)]

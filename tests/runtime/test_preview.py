@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
-from lunar_runtime.preview import render_preview
+from lunar_runtime.report.preview import render_preview
 
 INVALID = (190, 150, 200)
 GREY = np.tile(np.arange(80, dtype=np.uint8), (60, 1))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError, OutputError
-from lunar_runtime.rasters import read_raster, write_raster
+from lunar_runtime.files.rasters import read_raster, write_raster
 
 
 def _extreme_values() -> np.ndarray:

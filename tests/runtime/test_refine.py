@@ -8,11 +8,12 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
-from lunar_bench.known_pairs import KnownPair, rendered_pairs
-from lunar_bench.refinement_figures import Truth
-from lunar_bench.refinement_sweep import swept_pair
-from lunar_calib.geometry import sample_spec
-from lunar_calib.renderer import render_pair
+from lunar_bench.accuracy.known_pairs import KnownPair, rendered_pairs
+from lunar_bench.refinement.refinement_figures import Truth
+from lunar_bench.refinement.refinement_sweep import swept_pair
+from lunar_calib.render.geometry import sample_spec
+from lunar_calib.render.renderer import render_pair
+from lunar_calib.truth.accuracy import measure_accuracy, plane_null, true_pointmap
 from lunar_runtime import (
     Intrinsics,
     NotRefinedError,
@@ -20,8 +21,7 @@ from lunar_runtime import (
     StereoRuntime,
     infer_geometry_only,
 )
-from lunar_runtime.accuracy import measure_accuracy, plane_null, true_pointmap
-from lunar_runtime.matching import match_descriptors, match_features
+from lunar_runtime.refinement.matching import match_descriptors, match_features
 
 
 @cache
@@ -211,7 +211,7 @@ def test_features_at_full_resolution_settle_what_halved_ones_do_not(monkeypatch)
         tried.append(halved)
         return match_features(*images, halved=halved)
 
-    monkeypatch.setattr("lunar_runtime.refine.match_features", spied)
+    monkeypatch.setattr("lunar_runtime.refinement.refine.match_features", spied)
     result = infer_geometry_only(pair.left.image, pair.right.image, intrinsics=camera)
     turned = result.pose.right_from_left[:3, :3] @ pair.right_from_left[:3, :3].T
     assert np.degrees(np.arccos((np.trace(turned) - 1) / 2)) < 0.1

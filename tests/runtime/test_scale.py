@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
-from lunar_runtime.plane import Plane
-from lunar_runtime.scale import (
+from lunar_runtime.geometry.plane import Plane
+from lunar_runtime.geometry.scale import (
     Scale,
     ScaleSource,
     relative_scale,

@@ -3,9 +3,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lunar_runtime.cameras import Intrinsics, pixel_rays
 from lunar_runtime.errors import InputError
-from lunar_runtime.slope import slope_deg, slope_paper_deg, slope_sigma_deg, surface_normals
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.slope import (
+    slope_deg,
+    slope_paper_deg,
+    slope_sigma_deg,
+    surface_normals,
+)
 
 SIZE = 40
 RAYS = pixel_rays(Intrinsics(50, 50, SIZE / 2, SIZE / 2), SIZE, SIZE).astype(np.float64)

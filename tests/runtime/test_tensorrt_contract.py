@@ -20,12 +20,11 @@ from pathlib import Path
 
 import lunar_runtime
 import pytest
-from lunar_runtime.backends import cuda_graph
+from lunar_runtime.backends.tensorrt import cuda_graph
 
 from .released_packages import released
 
-ENGINES = Path(lunar_runtime.__file__).parent / "engines"
-BACKENDS = ENGINES.parent / "backends"
+BINDINGS = Path(lunar_runtime.__file__).parent / "backends" / "tensorrt"
 
 # JetPack 6.2, JetPack 7.2, and the newest.
 TENSORRT = {
@@ -72,9 +71,9 @@ def classes(path: Path) -> dict[str, set[str]]:
     return found
 
 
-OBJECTS = classes(ENGINES / "tensorrt_objects.py")
-MODULE = classes(ENGINES / "tensorrt_module.py")["TensorRT"]
-RTX = classes(ENGINES / "tensorrt_rtx_objects.py")
+OBJECTS = classes(BINDINGS / "objects.py")
+MODULE = classes(BINDINGS / "module.py")["TensorRT"]
+RTX = classes(BINDINGS / "rtx_objects.py")
 ENUMERATION = OBJECTS.pop("Enumerator")
 
 
@@ -145,7 +144,10 @@ def test_all_that_is_touched_exists_in_tensorrt_rtx():
 def test_nothing_reaches_tensorrt_around_the_protocols():
     """No import of the libraries but the one that gives them their types, and no getattr on one."""
     modules = ("tensorrt", "tensorrt_rtx", "pycuda")
-    for path in [*ENGINES.glob("*.py"), *BACKENDS.glob("*.py")]:
+    for path in [
+        *BINDINGS.parent.rglob("*.py"),
+        *(BINDINGS.parents[1] / "engine_tool").glob("*.py"),
+    ]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported = [alias.name for alias in node.names]
@@ -170,7 +172,7 @@ def pycuda_source(request):
 
 def test_all_that_is_touched_exists_in_pycuda(pycuda_source):
     """Exposed by Boost.Python under that name, in one of its ways of saying so."""
-    touched = classes(ENGINES / "pycuda_driver.py")
+    touched = classes(BINDINGS / "pycuda_driver.py")
     for owner, members in touched.items():
         for name in members:
             exposed = (

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.bundle import Bundle, default_bundle_path
-from lunar_runtime.engines.description import parse_description
-from lunar_runtime.engines.tensors import plan_bindings
+from lunar_runtime.backends.tensorrt.description import parse_description
+from lunar_runtime.backends.tensorrt.tensors import plan_bindings
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import BundleError
 
 RECORDED = Path(__file__).parent / "engine_descriptions" / "s0_both_256_fp32.txt"

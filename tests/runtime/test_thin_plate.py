@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from lunar_runtime.thin_plate import sample_thin_plate, solve_thin_plate
+from lunar_runtime.refinement.thin_plate import sample_thin_plate, solve_thin_plate
 
 HEIGHT, WIDTH = 24, 28
 STIFFNESS = 3.0

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from lunar_runtime.command_line import INTERRUPTED
+from lunar_runtime.commands.command_line import INTERRUPTED
 
 from lunar_bench.commands.options import SAVE, save_result
 
 if TYPE_CHECKING:
-    from lunar_bench.accuracy_report import AccuracyReport, MethodAccuracy
+    from lunar_bench.accuracy.accuracy_report import AccuracyReport, MethodAccuracy
 
 _HEAD = (
     f"{'':24} {'AbsRel %':>15} {'slope MAE °':>13} {'relief':>6} {'cover':>5} "
@@ -63,7 +63,7 @@ def accuracy(
     the miss rate is what matters), then by the published evaluation's own, whose slope is per
     pixel and not physical. The JSON of --save has every figure, per scene, per sun and per pair.
     """
-    from lunar_bench.accuracy import measure_accuracy_of
+    from lunar_bench.accuracy.accuracy import measure_accuracy_of
 
     report = measure_accuracy_of(
         list(bundles),

@@ -36,8 +36,8 @@ def compare(before: Path, after: Path, alpha: float, tolerance: float) -> int:
     Exit codes: 0 no regression, 2 wrong usage, 3 not results of lunar-bench run, or nothing in
     common, 6 a regression.
     """
-    from lunar_bench.regressions import compare_runs, describe
-    from lunar_bench.run_record import read_run
+    from lunar_bench.record.run_record import read_run
+    from lunar_bench.report.regressions import compare_runs, describe
 
     found = compare_runs(read_run(before), read_run(after), alpha=alpha, tolerance=tolerance)
     click.echo(describe(found), nl=False)

@@ -16,7 +16,7 @@ def cost(bundles: tuple[Path, ...]) -> None:
     """
     from lunar_runtime import Bundle
 
-    from lunar_bench.graph_cost import GraphCost, read_graph
+    from lunar_bench.cost.graph_cost import GraphCost, read_graph
 
     opened = [Bundle.open(path) for path in bundles]
     click.echo("| bundle | part | GFLOP | weights, MB | activations, MB |\n|---|---|---|---|---|")

@@ -15,7 +15,7 @@ from lunar_bench.commands.options import SAVE, save_result
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, required=True)
 def footprint(runs: int, save: Path | None, arguments: tuple[str, ...]) -> None:
     """Time and peak memory of `lunar-infer ARGUMENTS` (put `--` before them)."""
-    from lunar_bench.footprint import measure_footprint
+    from lunar_bench.cost.footprint import measure_footprint
 
     result = measure_footprint(list(arguments), runs)
     click.echo(

@@ -35,7 +35,7 @@ from lunar_bench.commands.options import SAVE, save_result
 @SAVE
 def gpu_check(bundles: Path, minutes: float, rounds: int, save: Path | None) -> None:
     """Measure this machine's GPU: PyTorch, ONNX Runtime and TensorRT on S2 and the teacher."""
-    from lunar_bench.gpu_check import check_gpu
+    from lunar_bench.gpu.gpu_check import check_gpu
 
     report = check_gpu(
         bundles, minutes=minutes, rounds=rounds, tell=lambda what: click.echo(what, err=True)

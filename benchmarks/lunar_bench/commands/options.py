@@ -24,7 +24,7 @@ def save_result(result: msgspec.Struct, path: Path | None) -> None:
     if path is None:
         return
     import msgspec
-    from lunar_runtime.atomic import atomic_path
+    from lunar_runtime.files.atomic import atomic_path
 
     with atomic_path(path) as temporary:
         text = msgspec.json.format(msgspec.json.encode(result), indent=2)

@@ -16,7 +16,7 @@ from lunar_bench.commands.options import SAVE, save_result
 @SAVE
 def precision(ckpt: Path, outputs: str, size: int, save: Path | None) -> None:
     """Measure what FP16 and every way of INT8 do to the slopes of a checkpoint."""
-    from lunar_bench.precision import measure_precisions
+    from lunar_bench.cost.precision import measure_precisions
 
     result = measure_precisions(ckpt, outputs, size)
     click.echo(f"{result.student} {outputs}, {size} px, {result.fp32_bytes / 1e6:.1f} MB in fp32")

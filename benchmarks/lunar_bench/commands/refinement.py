@@ -44,7 +44,8 @@ def refinement(
     """
     from lunar_runtime.errors import UsageError
 
-    from lunar_bench import known_pairs, refinement_table
+    from lunar_bench.accuracy import known_pairs
+    from lunar_bench.refinement import refinement_table
 
     chosen = [source for source in (stereolunar, rendered, sweep, apollo, profile) if source]
     if len(chosen) != 1:
@@ -54,18 +55,18 @@ def refinement(
     if plot is not None and sweep is None:
         raise UsageError("--plot draws a --sweep")
     if apollo is not None:
-        from lunar_bench.refinement_apollo import measure_apollo
+        from lunar_bench.refinement.refinement_apollo import measure_apollo
 
         result: msgspec.Struct = (found := measure_apollo(bundle, apollo))
         lines = refinement_table.apollo_lines(found)
     elif profile is not None:
-        from lunar_bench.refinement_profile import profile_refinement
+        from lunar_bench.refinement.refinement_profile import profile_refinement
 
         pair = next(known_pairs.rendered_pairs(1, 512, seed))
         result = (timed := profile_refinement(bundle, pair, profile, threads))
         lines = refinement_table.profile_lines(timed)
     elif sweep is not None:
-        from lunar_bench.refinement_sweep import measure_sweep, plot_sweep
+        from lunar_bench.refinement.refinement_sweep import measure_sweep, plot_sweep
 
         for name, point, curves in measure_sweep(bundle, sweep, seed):
             click.echo(refinement_table.point_line(name, point))
@@ -74,7 +75,7 @@ def refinement(
             plot_sweep(curves, plot)
         lines = iter(())
     else:
-        from lunar_bench.refinement import measure_refinement
+        from lunar_bench.refinement.refinement import measure_refinement
 
         if rendered is not None:
             pairs, data = known_pairs.rendered_pairs(rendered, 512, seed), "rendered"

@@ -16,8 +16,8 @@ def report(result: Path, out: Path, overwrite: bool) -> None:
 
     A board need not have matplotlib: measure there, report here.
     """
-    from lunar_bench.report_files import write_report
-    from lunar_bench.run_record import read_run
+    from lunar_bench.record.run_record import read_run
+    from lunar_bench.report.report_files import write_report
 
     missing = write_report(read_run(result), out, overwrite=overwrite)
     if missing:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 import click
-from lunar_runtime.command_line import INTERRUPTED
+from lunar_runtime.commands.command_line import INTERRUPTED
 
 _BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
 
@@ -125,12 +125,12 @@ def run(
         raise click.UsageError(f"--backend {backend} runs on the GPU; leave --device cpu out.")
     from lunar_runtime import Bundle
 
-    from lunar_bench.accuracy_points import read_accuracy
-    from lunar_bench.entries import RunOptions
-    from lunar_bench.report_files import check_report_folder, write_report
-    from lunar_bench.run_record import encode_run
-    from lunar_bench.side_by_side import run_side_by_side
-    from lunar_bench.tables import markdown
+    from lunar_bench.accuracy.accuracy_points import read_accuracy
+    from lunar_bench.cost.entries import RunOptions
+    from lunar_bench.cost.side_by_side import run_side_by_side
+    from lunar_bench.record.run_record import encode_run
+    from lunar_bench.report.report_files import check_report_folder, write_report
+    from lunar_bench.report.tables import markdown
 
     if out is not None:
         check_report_folder(out, overwrite=overwrite)

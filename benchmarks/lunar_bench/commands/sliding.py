@@ -52,7 +52,7 @@ def sliding(
     Eager PyTorch with every view encoded once (shared) and twice (pairwise, as published), and
     BUNDLEs, pair by pair.
     """
-    from lunar_bench.sliding import measure_sliding, plot_sliding
+    from lunar_bench.cost.sliding import measure_sliding, plot_sliding
 
     result = measure_sliding(
         student,

@@ -75,17 +75,17 @@ def ablate(
     import time
     from dataclasses import asdict
 
-    from lunar_runtime.atomic import make_folder
     from lunar_runtime.errors import UsageError
+    from lunar_runtime.files.atomic import make_folder
     from lunar_student.config import EncoderKind
 
-    from lunar_distill.ablate import Bench, arms, measure_against_truth, run_arms
-    from lunar_distill.ablation_report import machine, require_plots, write_report
+    from lunar_distill.ablation.ablate import Bench, arms, measure_against_truth, run_arms
+    from lunar_distill.ablation.ablation_report import machine, require_plots, write_report
     from lunar_distill.commands.training import Session
-    from lunar_distill.data import open_data
-    from lunar_distill.distilled import Recipe
-    from lunar_distill.reconstruct import measure_starts
-    from lunar_distill.students import load_teacher, named_config, with_decoder, with_encoder
+    from lunar_distill.data.data import open_data
+    from lunar_distill.objectives.distilled import Recipe
+    from lunar_distill.starts.reconstruct import measure_starts
+    from lunar_distill.starts.students import load_teacher, named_config, with_decoder, with_encoder
 
     if given["held_out"] is None:
         raise UsageError("--held-out: give pairs that no arm trains on")

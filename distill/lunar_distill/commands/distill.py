@@ -95,10 +95,10 @@ def distill(
     from lunar_student import build_student, load_checkpoint
 
     from lunar_distill.commands.training import Session, run_to_the_end
-    from lunar_distill.distilled import FromTeacher, Recipe
-    from lunar_distill.encoder_weights import load_encoder
-    from lunar_distill.start import Start, start_student
-    from lunar_distill.students import load_teacher, named_config
+    from lunar_distill.objectives.distilled import FromTeacher, Recipe
+    from lunar_distill.starts.encoder_weights import load_encoder
+    from lunar_distill.starts.start import Start, start_student
+    from lunar_distill.starts.students import load_teacher, named_config
 
     if len(set(names)) < len(names):
         raise UsageError("--student: each one once")

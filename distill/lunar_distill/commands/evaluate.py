@@ -29,12 +29,12 @@ def evaluate(
     import json
     from dataclasses import asdict
 
-    from lunar_runtime.atomic import atomic_path
     from lunar_runtime.errors import UsageError
+    from lunar_runtime.files.atomic import atomic_path
     from lunar_student import load_checkpoint
 
-    from lunar_distill.evaluate import measure, rendered_pairs, stereolunar_pairs, summarise
-    from lunar_distill.pairs import RenderedPairs
+    from lunar_distill.data.pairs import RenderedPairs
+    from lunar_distill.loop.evaluate import measure, rendered_pairs, stereolunar_pairs, summarise
 
     if (data is None) == (stereolunar is None):
         raise UsageError("give one of --data and --stereolunar")

@@ -20,7 +20,7 @@ def grow(init: Path, depth: int, mlp_ratio: float, out: Path, seed: int) -> None
     import torch
     from lunar_student import load_checkpoint, save_checkpoint
 
-    from lunar_distill.grow import grow as larger
+    from lunar_distill.starts.grow import grow as larger
 
     torch.manual_seed(seed)
     network = larger(load_checkpoint(init), depth, mlp_ratio)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lunar_distill.data import Checked
-    from lunar_distill.pairs import PairSource
+    from lunar_distill.data.data import Checked
+    from lunar_distill.data.pairs import PairSource
 
 EXISTING = click.Path(path_type=Path, exists=True)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -85,7 +85,7 @@ def open_source(
     """
     from lunar_runtime.errors import UsageError
 
-    from lunar_distill.sources import FreshPairs
+    from lunar_distill.data.sources import FreshPairs
 
     if size_px % 32 or size_px < 32:
         raise UsageError(f"--size {size_px}: must be a multiple of 32")
@@ -93,7 +93,7 @@ def open_source(
         raise UsageError("give one of --data DIR and --render SEED")
     if render_seed is not None:
         return FreshPairs(render_seed, size_px)
-    from lunar_distill.data import open_data
+    from lunar_distill.data.data import open_data
 
     return report_skipped(open_data(data, size_px, skip_bad=skip_bad)).pairs
 

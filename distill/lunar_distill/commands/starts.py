@@ -43,12 +43,12 @@ def starts(
     import json
     from dataclasses import asdict
 
-    from lunar_runtime.atomic import atomic_path
+    from lunar_runtime.files.atomic import atomic_path
 
-    from lunar_distill.ablation_report import machine
+    from lunar_distill.ablation.ablation_report import machine
     from lunar_distill.commands.options import open_source
-    from lunar_distill.reconstruct import measure_starts
-    from lunar_distill.students import load_teacher, named_config
+    from lunar_distill.starts.reconstruct import measure_starts
+    from lunar_distill.starts.students import load_teacher, named_config
 
     where = machine()
     pairs = open_source(data, render_seed, size_px, skip_bad)

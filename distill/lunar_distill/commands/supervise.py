@@ -36,13 +36,13 @@ def supervise(
     from lunar_student import build_student, load_checkpoint
 
     from lunar_distill.commands.training import Session, run_to_the_end
-    from lunar_distill.students import named_config
-    from lunar_distill.supervised import (
+    from lunar_distill.objectives.supervised import (
         FromTruth,
         Supervision,
         begin_as_a_point,
         copy_left_to_right,
     )
+    from lunar_distill.starts.students import named_config
 
     with Session(given, encoder_rate=2.0) as session:
         if init is not None:

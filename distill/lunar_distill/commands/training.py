@@ -15,12 +15,12 @@ from lunar_runtime.errors import UsageError
 from lunar_student import Student
 
 from lunar_distill.commands.options import native_bf16, open_source, report_skipped
-from lunar_distill.data import open_data
-from lunar_distill.evaluate import measure, rendered_pairs, summarise
-from lunar_distill.objective import Arithmetic, Objective
-from lunar_distill.options import RunOptions
-from lunar_distill.parallel import join
-from lunar_distill.train import Examine, Run, train
+from lunar_distill.data.data import open_data
+from lunar_distill.loop.evaluate import measure, rendered_pairs, summarise
+from lunar_distill.loop.options import RunOptions
+from lunar_distill.loop.parallel import join
+from lunar_distill.loop.train import Examine, Run, train
+from lunar_distill.objectives.objective import Arithmetic, Objective
 
 
 class Session:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
-from ..errors import BackendError, BundleError
-from ..manifest import GraphRecord
+from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.manifest import GraphRecord
+from lunar_runtime.errors import BackendError, BundleError
 
 _FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

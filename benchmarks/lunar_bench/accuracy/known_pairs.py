@@ -1,0 +1,83 @@
+"""Pairs whose truth is known: published ones, and rendered ones of every geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lunar_runtime.geometry.cameras import Intrinsics
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class KnownPair:
+    """A pair with its truth.
+
+    Attributes:
+        name: For a table.
+        left: (H, W) uint8.
+        right: (H, W) uint8.
+        depth: (H, W) true Z of the left view, metres, NaN where unknown.
+        camera_left: Pixels.
+        camera_right: Pixels.
+        right_from_left: (4, 4) metres.
+    """
+
+    name: str
+    left: NDArray[np.uint8]
+    right: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    camera_left: Intrinsics
+    camera_right: Intrinsics
+    right_from_left: NDArray[np.float64]
+
+
+def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownPair]:
+    """StereoLunar's scenes at full size, each under every sun.
+
+    Args:
+        root: Folder in StereoLunar's layout, or one of its families; beside StereoLunar's,
+            `stereolunar_depth/<scene>_L.npz` (`depth_m`) replaces the half-float depth.
+        cross_sun: Instead, left under one sun and right under each of the others.
+    """
+    from lunar_calib.datasets.stereolunar import find_scenes, read_pair
+
+    for scene in find_scenes(root):
+        label = f"{scene.folder.parent.name.split('_')[0]}_{scene.folder.name}"
+        smooth = scene.folder.parents[2] / "stereolunar_depth" / f"{label}_L.npz"
+        pairs = [read_pair(*stems, depth=not smooth.exists()) for stems in scene.pairs]
+        suns = range(len(pairs))
+        for i, j in ((i, j) for i in suns for j in suns if (i != j) == cross_sun):
+            left, right = pairs[i].left, pairs[j].right
+            depth = np.load(smooth)["depth_m"] if smooth.exists() else left.depth_m
+            yield KnownPair(
+                f"{label} sun {i}" + (f" x {j}" if cross_sun else ""),
+                left.image,
+                right.image,
+                np.asarray(depth, np.float32),
+                Intrinsics.from_matrix(left.intrinsics),
+                Intrinsics.from_matrix(right.intrinsics),
+                pairs[i].right_from_left,
+            )
+
+
+def rendered_pairs(count: int, size_px: int, seed: int) -> Iterator[KnownPair]:
+    """Rendered pairs: the three geometries in turn, clean and realistic, two by two."""
+    from lunar_calib.render.geometry import sample_spec
+    from lunar_calib.render.renderer import render_pair
+
+    kinds, presets = ("nadir", "oblique", "dynamic"), ("stereolunar", "realistic")
+    for number in range(count):
+        kind, preset = kinds[number % 3], presets[number // 3 % 2]
+        pair = render_pair(sample_spec(seed + number, size_px, preset, kind))
+        yield KnownPair(
+            f"{preset} {kind} {seed + number}",
+            pair.left.image,
+            pair.right.image,
+            pair.left.depth_m,
+            Intrinsics.from_matrix(pair.left.intrinsics),
+            Intrinsics.from_matrix(pair.right.intrinsics),
+            pair.right_from_left,
+        )

@@ -1,0 +1,279 @@
+"""The published protocol for sequences: N views, N - 1 consecutive pairs.
+
+There every pair is run by itself, so that a view is encoded twice. Here its features are kept and
+serve both of its pairs (`shared`), beside the published way (`pairwise`) and bundles, which are
+one graph a pair and so always pairwise. Outputs are dropped pair by pair, as on board: memory does
+not grow with N.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+from lunar_runtime import Bundle
+from lunar_runtime.backends.protocol import Backend
+from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.errors import UsageError
+from numpy.typing import NDArray
+
+from lunar_bench.accuracy.known_pairs import rendered_pairs
+from lunar_bench.record.timing import interleave
+from lunar_bench.sensors.machine import Machine, describe_machine
+
+if TYPE_CHECKING:
+    from lunar_student import Outputs, Student
+    from torch import Tensor
+
+SHARED, PAIRWISE = "eager shared", "eager pairwise"
+_RENDERED = 2  # pairs: four frames, which are shown in turn; time does not depend on them
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Times of sequences, and the straight line through them.
+
+    Attributes:
+        ms: Views -> median time of the whole sequence.
+        ms_per_pair: Slope of the line.
+        ms_at_once: Its intercept: what the sequence costs besides its pairs. For `shared` that is
+            one encoder run, for the others nothing.
+        nonlinearity: Largest deviation from the line, over the line.
+    """
+
+    ms: dict[int, float]
+    ms_per_pair: float
+    ms_at_once: float
+    nonlinearity: float
+
+
+class SequenceTimes(msgspec.Struct, frozen=True):
+    """One candidate.
+
+    Attributes:
+        wall: What a clock shows.
+        cpu: Processor time of all threads together. With one thread it is about what the clock
+            would show on a quiet machine.
+    """
+
+    wall: Line
+    cpu: Line
+
+
+class SlidingResult(msgspec.Struct, frozen=True):
+    """Time against the number of views.
+
+    Attributes:
+        student: Family id of the eager network.
+        outputs: What every pair computes.
+        size: Height and width of the images.
+        threads: CPU threads of each candidate.
+        rounds: Views -> timed rounds, interleaved.
+        sequences: Candidate -> its times.
+        shared_over_pairwise: Views -> ratio of the two medians.
+        cpu_shared_over_pairwise: The same of the processor times.
+        machine: Where.
+    """
+
+    student: str
+    outputs: str
+    size: tuple[int, int]
+    threads: int
+    rounds: dict[int, int]
+    sequences: dict[str, SequenceTimes]
+    shared_over_pairwise: dict[int, float]
+    cpu_shared_over_pairwise: dict[int, float]
+    machine: Machine
+
+
+def measure_sliding(
+    student_id: str,
+    size: int,
+    views: Sequence[int],
+    *,
+    bundles: Sequence[Path] = (),
+    outputs: str = "both",
+    least_pairs: int = 12,
+    threads: int = 2,
+    tell: Callable[[str], None] = lambda _: None,
+) -> SlidingResult:
+    """Time sequences of rendered frames.
+
+    The eager network has random weights: time does not depend on them.
+
+    Args:
+        student_id: Member of the family, for the eager candidates.
+        size: Side of the square images, pixels.
+        views: Lengths of the sequences, at least two different ones of at least 2.
+        bundles: Of this size.
+        outputs: `left`, `both` or `all`: of the eager network.
+        least_pairs: Every length is timed in as many rounds as it takes to run so many pairs: long
+            sequences average over the machine's moods by themselves, short ones do not.
+        threads: CPU threads of each candidate.
+        tell: Hears of every length.
+
+    Raises:
+        UsageError: No such student, a sequence too short, or a bundle of another size.
+        BundleError: See `Bundle.open`.
+    """
+    import torch
+    from lunar_student import FAMILY, Outputs, build_student
+
+    if student_id not in FAMILY:
+        raise UsageError(f"no student {student_id!r}; known are {', '.join(FAMILY)}")
+    lengths = sorted(set(views))
+    if len(lengths) < 2 or lengths[0] < 2:
+        raise UsageError("a line needs two different numbers of views, each of 2 or more")
+    backends = {path.name: _open(path, size, threads) for path in bundles}
+    machine = describe_machine()
+    torch.set_num_threads(threads)
+    student = build_student(student_id).eval()
+    asked = Outputs(outputs)
+    frames = _frames(size)
+    tensors = [torch.from_numpy(f).expand(-1, 3, -1, -1) / 127.5 - 1.0 for f in frames]
+    names = SHARED, PAIRWISE, *backends
+    times: dict[str, dict[int, float]] = {name: {} for name in names}
+    cpu: dict[str, dict[int, float]] = {name: {} for name in names}
+    rounds = {length: max(1, -(-least_pairs // (length - 1))) for length in lengths}
+    for length in lengths:
+        shown = [tensors[i % len(tensors)] for i in range(length)]
+        grey = [frames[i % len(frames)] for i in range(length)]
+        candidates: dict[str, Callable[[], object]] = {
+            SHARED: partial(run_shared, student, shown, asked),
+            PAIRWISE: partial(run_pairwise, student, shown, asked),
+        }
+        for name, backend in backends.items():
+            candidates[name] = partial(_run_bundle, backend, grey)
+        warmup = 2 if length == lengths[0] else 0
+        processor = {name: _Processor(run) for name, run in candidates.items()}
+        for name, timing in interleave(processor, rounds[length], warmup).items():
+            times[name][length] = timing.median_ms
+            cpu[name][length] = float(np.median(processor[name].ms[warmup:]))
+        tell(f"{length} views: " + ", ".join(f"{n} {times[n][length]:.0f} ms" for n in times))
+    return SlidingResult(
+        student=student_id,
+        outputs=outputs,
+        size=(size, size),
+        threads=threads,
+        rounds=rounds,
+        sequences={
+            name: SequenceTimes(fit_line(times[name]), fit_line(cpu[name])) for name in names
+        },
+        shared_over_pairwise={n: round(times[SHARED][n] / times[PAIRWISE][n], 4) for n in lengths},
+        cpu_shared_over_pairwise={n: round(cpu[SHARED][n] / cpu[PAIRWISE][n], 4) for n in lengths},
+        machine=machine,
+    )
+
+
+def run_shared(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+    """Every view encoded once; returns the last pair's left pointmap."""
+    import torch
+
+    with torch.inference_mode():
+        before = student.encode(views[0])
+        for view in views[1:]:
+            after = student.encode(view)
+            last = student.reconstruct(before, after, outputs).pointmap_left
+            before = after
+    return last
+
+
+def run_pairwise(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+    """Every pair by itself, as published; returns as `run_shared`."""
+    import torch
+
+    with torch.inference_mode():
+        for left, right in itertools.pairwise(views):
+            last: Tensor = student(left, right, outputs).pointmap_left
+    return last
+
+
+def fit_line(ms: dict[int, float]) -> Line:
+    """The straight line of time over pairs, by relative least squares: all lengths count alike."""
+    pairs = np.array([length - 1 for length in ms], np.float64)
+    time = np.array(list(ms.values()))
+    A = np.stack([pairs, np.ones_like(pairs)], axis=-1) / time[:, None]
+    slope, intercept = np.linalg.lstsq(A, np.ones_like(time), rcond=None)[0]
+    line = slope * pairs + intercept
+    return Line(
+        ms={length: round(value, 1) for length, value in ms.items()},
+        ms_per_pair=round(float(slope), 2),
+        ms_at_once=round(float(intercept), 2),
+        nonlinearity=round(float(np.max(np.abs(time / line - 1))), 4),
+    )
+
+
+def plot_sliding(result: SlidingResult, path: Path) -> None:
+    """Time over views as a PNG: measured points and their lines.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+        OutputError: It cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError(
+            "--plot needs matplotlib; install it with pip install 'lunar-edge[ground]'"
+        ) from error
+    from lunar_runtime.files.atomic import atomic_path
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for name, sequence in result.sequences.items():
+        wall = sequence.wall
+        views = np.array(list(wall.ms))
+        line = wall.ms_per_pair * (views - 1) + wall.ms_at_once
+        (drawn,) = axes.plot(views, line / 1e3, linewidth=1)
+        axes.plot(
+            views, np.array(list(wall.ms.values())) / 1e3, "o", color=drawn.get_color(),
+            label=f"{name}: {wall.ms_per_pair:.0f} ms a pair",
+        )  # fmt: skip
+    axes.set(xlabel="views", ylabel="seconds", xlim=(0, None), ylim=(0, None))
+    axes.set_title(
+        f"{result.student} {result.outputs}, {result.size[0]}×{result.size[1]}, "
+        f"{result.threads} threads", fontsize=10,
+    )  # fmt: skip
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+class _Processor:
+    """Runs something, and keeps the processor time that each run took."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        self._run = run
+        self.ms: list[float] = []
+
+    def __call__(self) -> None:
+        begin = time.process_time()
+        self._run()
+        self.ms.append(1e3 * (time.process_time() - begin))
+
+
+def _open(path: Path, size: int, threads: int) -> Backend:
+    bundle = Bundle.open(path)
+    graph = bundle.manifest.graph
+    if (graph.height, graph.width) != (size, size):
+        raise UsageError(
+            f"{path}: is for {graph.height}x{graph.width} px; give --size, or another bundle"
+        )
+    return select_backend(bundle, "onnxruntime", "cpu", threads)
+
+
+def _frames(size: int) -> list[NDArray[np.uint8]]:
+    """(1, 1, H, W) each."""
+    pairs = list(rendered_pairs(_RENDERED, size, seed=0))
+    return [image[None, None] for pair in pairs for image in (pair.left, pair.right)]
+
+
+def _run_bundle(backend: Backend, frames: Sequence[NDArray[np.uint8]]) -> None:
+    for left, right in itertools.pairwise(frames):
+        backend.run(left, right)

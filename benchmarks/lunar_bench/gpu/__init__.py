@@ -1,0 +1,1 @@
+"""The check that fits a borrowed GPU."""

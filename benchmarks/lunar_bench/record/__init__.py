@@ -1,0 +1,1 @@
+"""What a run stores: the record, its statistics."""

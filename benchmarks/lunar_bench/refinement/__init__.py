@@ -1,0 +1,1 @@
+"""What the refinement gains, where, and what it takes."""

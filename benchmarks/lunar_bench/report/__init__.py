@@ -1,0 +1,1 @@
+"""Records as tables, plots, pages and comparisons."""

@@ -1,0 +1,1 @@
+"""`lunar-calib`: one module a command."""

@@ -1,0 +1,1 @@
+"""Pairs with truth on disk: StereoLunar, shards, folders."""

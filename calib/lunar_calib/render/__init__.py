@@ -1,0 +1,1 @@
+"""Lunar terrain, light and cameras: stereo pairs with exact truth."""

@@ -1,0 +1,1 @@
+"""Calibration sets: the imagery that INT8 ranges are measured on."""

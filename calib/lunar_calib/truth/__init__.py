@@ -1,0 +1,1 @@
+"""How accurate a pointmap is, where the truth is known."""

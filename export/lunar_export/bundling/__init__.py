@@ -1,0 +1,1 @@
+"""Graph, records and golden pair become a bundle."""

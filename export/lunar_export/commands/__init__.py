@@ -1,0 +1,1 @@
+"""`lunar-export`: one module a command."""

@@ -1,0 +1,1 @@
+"""What a bundle becomes elsewhere: engines, a Triton repository."""

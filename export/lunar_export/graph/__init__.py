@@ -1,0 +1,1 @@
+"""From the PyTorch student to one clean ONNX graph."""

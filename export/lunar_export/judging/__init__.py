@@ -1,0 +1,1 @@
+"""What a lowered graph costs in slope, and whether it may ship."""

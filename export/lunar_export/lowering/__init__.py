@@ -1,0 +1,1 @@
+"""From the FP32 graph to lower precision: ranges, placement, rewrites."""

@@ -1,0 +1,104 @@
+"""Where a target wants its Q/DQ: the one place for each target's rules.
+
+TensorRT quantises a layer whose inputs are all dequantised, and keeps INT8 between layers by
+itself. ONNX Runtime's CPU kernels differ from operator to operator: an integer convolution
+(QLinearConv) needs its output and its bias quantised too, an integer matrix product with
+floating-point output (MatMulIntegerToFloat) only its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import onnx
+
+from lunar_export.graph.layers import Layer, outermost, weight_layers
+from lunar_export.lowering.integer_maps import integer_maps
+
+Target = Literal["cpu", "tensorrt"]
+
+# What ONNX Runtime has integer kernels for on a CPU, with per-channel weights.
+_CPU_KINDS = ("Conv", "MatMul")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What of a graph is quantised.
+
+    Attributes:
+        layers: Whose activation and weights are.
+        outputs: Tensors that are quantised where they are made, for all who read them.
+        integer_bias: Store a layer's own bias as int32 in the scale of its products.
+        unsigned: Store activations as uint8: with zero-point 128, or 0 and twice the levels where a
+            Relu made them.
+        kept: Layers that stay as they are -> why, in words.
+        scale_of: Tensor -> the tensor whose scale and zero-point it shares.
+        lifted: Layers whose bias is half an output step more, because what follows rounds down.
+    """
+
+    layers: tuple[Layer, ...]
+    outputs: frozenset[str]
+    integer_bias: bool
+    unsigned: bool
+    kept: dict[str, str]
+    scale_of: Mapping[str, str] = field(default_factory=dict)
+    lifted: frozenset[str] = frozenset()
+
+    def tensors(self) -> list[str]:
+        """Activations that need a scale."""
+        return list(dict.fromkeys([*(layer.data for layer in self.layers), *sorted(self.outputs)]))
+
+
+def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) -> Placement:
+    """Apply a target's rules.
+
+    Args:
+        model: The FP32 graph.
+        target: Whose rules.
+        kept: Modules (see `Layer.module`) that were found to need the higher precision.
+
+    Returns:
+        The placement. It depends on the graph and `kept` alone, not on any range.
+    """
+    layers = weight_layers(model)
+    reasons = _kept_by_rule(model, layers)
+    if target == "cpu":
+        for layer in layers:
+            if layer.kind not in _CPU_KINDS:
+                reasons.setdefault(layer.node, f"no integer {layer.kind} on CPUs")
+    for layer in layers:
+        if layer.module in kept:
+            reasons.setdefault(layer.node, "sensitivity")
+    chosen = tuple(layer for layer in layers if layer.node not in reasons)
+    if target == "tensorrt":
+        return Placement(chosen, frozenset(), integer_bias=False, unsigned=False, kept=reasons)
+    maps = integer_maps(model, chosen)
+    return Placement(
+        chosen,
+        maps.tensors,
+        integer_bias=True,
+        unsigned=True,
+        kept=reasons,
+        scale_of=maps.scale_of,
+        lifted=maps.lifted,
+    )
+
+
+def measured_tensors(model: onnx.ModelProto) -> list[str]:
+    """Every activation that some placement may quantise: what ranges are collected of."""
+    layers = weight_layers(model)
+    names = [name for layer in layers for name in (layer.data, layer.output)]
+    return list(dict.fromkeys([*names, *sorted(integer_maps(model, layers).tensors)]))
+
+
+def _kept_by_rule(model: onnx.ModelProto, layers: list[Layer]) -> dict[str, str]:
+    first, last = outermost(model, layers)
+    reasons = {}
+    for layer in layers:
+        if layer.node in first:
+            reasons[layer.node] = "first layer: half a grey level would be lost"
+        elif layer.node in last:
+            reasons[layer.node] = "last layer: the pointmap itself"
+    return reasons

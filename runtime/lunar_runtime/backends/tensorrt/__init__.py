@@ -1,0 +1,1 @@
+"""TensorRT and TensorRT-RTX: bindings, engines on disk, and the backend that runs them."""

@@ -1,0 +1,103 @@
+"""The JSON file beside an engine: what it is, where it runs, and how it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from lunar_runtime.backends.tensorrt.description import EngineDescription
+from lunar_runtime.backends.tensorrt.key import EngineKey
+from lunar_runtime.bundles.manifest import Sha256, UtcTime
+from lunar_runtime.errors import BundleError
+
+_AGAIN = "build it again with lunar-engine --overwrite"
+_LARGEST_RECORD = 16 << 20
+
+
+class GoldenOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The bundle's own pair, run through the engine.
+
+    Attributes:
+        mean_relative_errors: Per output; all were within the bundle's tolerances.
+        gpu: Where it ran.
+        device_memory_bytes: Taken there by loading it, everything included.
+        checked: When.
+    """
+
+    mean_relative_errors: dict[str, float]
+    gpu: str
+    device_memory_bytes: int
+    checked: UtcTime
+
+
+class EngineMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bytes on the device, as the builder counted them; None where it did not say."""
+
+    activations: int | None
+    weights: int | None
+    workspace_limit: int
+
+
+class EngineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that is known of an engine.
+
+    Attributes:
+        key: What it was made for.
+        precision: Of the bundle it was made from.
+        plan: Name of the engine's file, in the same folder.
+        sha256: Of that file.
+        bytes: Its size.
+        weight_stripped: Its weights are in the bundle's ONNX file.
+        cuda_graph: Run as a CUDA graph.
+        description: Layers, with their precision, and tensors.
+        described_by: Who told the description: the inspector of the loaded engine, or, where it was
+            built without a GPU, the builder.
+        memory: On the device.
+        golden: None if it was built where it cannot run.
+        build_seconds: How long the build took.
+        built: When.
+        format_version: Of this schema.
+    """
+
+    key: EngineKey
+    precision: Literal["fp32", "fp16", "int8"]
+    plan: str
+    sha256: Sha256
+    bytes: Annotated[int, msgspec.Meta(gt=0)]
+    weight_stripped: bool
+    cuda_graph: bool
+    description: EngineDescription
+    described_by: Literal["inspector", "builder", "nobody"]
+    memory: EngineMemory
+    golden: GoldenOutcome | None
+    build_seconds: float
+    built: UtcTime
+    format_version: Literal[1] = 1
+
+
+def encode_record(record: EngineRecord) -> bytes:
+    """Indented JSON, ending in a newline."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def read_record(path: Path) -> EngineRecord:
+    """Read and check a record.
+
+    Raises:
+        BundleError: It cannot be read, or is of another format.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_RECORD:
+            raise BundleError(f"{path}: too large for an engine's record; {_AGAIN}")
+        record = msgspec.json.decode(path.read_bytes(), type=EngineRecord)
+    except OSError as error:
+        raise BundleError(
+            f"{path}: cannot be read ({error.strerror or error}); {_AGAIN}"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path}: not an engine's record ({error}); {_AGAIN}") from error
+    if record.plan != f"{path.stem}.plan":
+        raise BundleError(f"{path}: describes {record.plan!r}, not its neighbour; {_AGAIN}")
+    return record

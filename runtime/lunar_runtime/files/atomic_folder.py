@@ -1,0 +1,135 @@
+"""Write a folder so that it is there whole or not at all.
+
+The files are written to a hidden sibling, flushed to the disk, and the sibling takes its name in
+one rename. A reader never sees half a folder, and a failed writer leaves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lunar_runtime.errors import OutputError
+
+
+@contextmanager
+def atomic_folder(
+    path: Path | str, *, overwrite: bool = False, owned: Collection[str] = ()
+) -> Iterator[Path]:
+    """Give a temporary folder that becomes `path` when the block ends without an exception.
+
+    Missing parents are made. An existing folder is replaced only with `overwrite`, only when the
+    new one is complete, and only if all it holds are names in `owned`: a mistyped `--out` must not
+    cost anybody a folder of other things.
+
+    Args:
+        path: The folder to make.
+        overwrite: Replace what is there.
+        owned: Names at the top of an existing folder that may be deleted with it.
+
+    Raises:
+        OutputError: `path` exists, is not replaceable, or cannot be written.
+    """
+    final = Path(os.path.realpath(path))
+    check_folder(final, overwrite=overwrite, owned=owned)
+    made = _missing_parents(final)
+    temporary: Path | None = None
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".lunar-new-", dir=final.parent))
+        temporary.chmod(0o777 & ~_umask())  # mkdtemp's 0700 would outlive the rename
+        yield temporary
+        _flush(temporary)
+        check_folder(final, overwrite=overwrite, owned=owned)
+        if overwrite and final.exists():
+            _swap(temporary, final)
+        else:  # what came since the check above is not replaced: rename(2) fails on a full folder
+            temporary.rename(final)
+    except BaseException as error:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        for parent in made:
+            try:
+                parent.rmdir()
+            except OSError:
+                break
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise _unwritable(path, error.strerror or str(error)) from error
+        raise
+
+
+def check_folder(path: Path | str, *, overwrite: bool, owned: Collection[str]) -> None:
+    """Refuse now what `atomic_folder` would refuse at the end of the work.
+
+    Raises:
+        OutputError: As `atomic_folder`.
+    """
+    final = Path(os.path.realpath(path))
+    try:
+        final.lstat()
+        exists = True
+    except (FileNotFoundError, NotADirectoryError):
+        exists = False
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    if exists and not final.is_dir():
+        raise OutputError(f"{path}: is a file, not a folder; choose another name")
+    if exists and not overwrite:
+        raise OutputError(f"{path}: exists already; add --overwrite or choose another name")
+    try:
+        names = sorted(entry.name for entry in final.iterdir()) if exists else []
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
+    foreign = [name for name in names if name not in owned]
+    if foreign:
+        raise OutputError(
+            f"{path}: holds {foreign[0]!r}, which is not ours to overwrite; choose another folder"
+        )
+    nearest = next(p for p in final.parents if os.path.lexists(p))
+    if not nearest.is_dir():
+        raise _unwritable(path, f"{nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unwritable(path, f"no permission in {nearest}")
+
+
+def _unwritable(path: Path | str, why: str) -> OutputError:
+    return OutputError(f"{path}: cannot write ({why}); choose another place")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _missing_parents(path: Path) -> list[Path]:
+    return [parent for parent in path.parents if not os.path.lexists(parent)]
+
+
+def _flush(folder: Path) -> None:
+    for root, _, files in os.walk(folder):
+        for name in [*files, "."]:
+            descriptor = os.open(os.path.join(root, name), os.O_RDONLY)  # noqa: PTH118
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _swap(new: Path, final: Path) -> None:
+    old = Path(tempfile.mkdtemp(prefix=".lunar-old-", dir=final.parent))
+    try:
+        final.rename(old)  # rename(2) replaces an empty folder
+    except OSError:  # a mount point, say
+        old.rmdir()
+        raise
+    try:
+        new.rename(final)
+    except BaseException:
+        old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

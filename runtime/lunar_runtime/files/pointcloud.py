@@ -1,0 +1,81 @@
+"""Point clouds on disk, as binary PLY: what CloudCompare, MeshLab and Open3D open."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError
+from lunar_runtime.files.atomic import atomic_path
+
+FRAME_COMMENT = "frame: left camera, x right, y down, z forward"
+
+
+def write_ply(
+    path: str | os.PathLike[str],
+    pointmap: NDArray[Any],
+    grey: NDArray[np.uint8] | None = None,
+    valid: NDArray[np.bool_] | None = None,
+    comment: str = f"unit: relative\n{FRAME_COMMENT}",
+) -> None:
+    """Write the finite points of a pointmap, row by row, as a binary little-endian PLY.
+
+    Args:
+        path: The file; replaced whole if it exists. Its folder must exist.
+        pointmap: (H, W, 3) or (N, 3) points; stored as float32 `x`, `y`, `z`.
+        grey: (H, W) or (N,) uint8 brightness, stored as equal `red`, `green`, `blue`.
+        valid: (H, W) or (N,) bool; points where it is False are left out, as are points that are
+            not finite.
+        comment: What the header tells the reader: unit and frame. One comment a line, ASCII.
+
+    Raises:
+        InputError: The shapes do not match, `grey` is not uint8, or `comment` is not ASCII.
+        OutputError: The file cannot be written.
+    """
+    pointmap = np.asarray(pointmap)
+    if pointmap.ndim not in (2, 3) or pointmap.shape[-1] != 3:
+        raise InputError(f"pointmap must be (H, W, 3) or (N, 3), not {pointmap.shape}")
+    shape = pointmap.shape[:-1]
+    if not comment.isascii():
+        raise InputError(f"a PLY header is ASCII; reword the comment {comment!r}")
+    keep = np.isfinite(pointmap).all(axis=-1)
+    if valid is not None:
+        keep &= _of_shape("valid", np.asarray(valid, dtype=bool), shape)
+
+    fields = [(axis, "<f4") for axis in "xyz"]
+    properties = [f"property float {axis}" for axis in "xyz"]
+    if grey is not None:
+        if np.asarray(grey).dtype != np.uint8:
+            raise InputError(f"grey must be uint8, not {np.asarray(grey).dtype}")
+        fields += [(channel, "u1") for channel in ("red", "green", "blue")]
+        properties += [f"property uchar {channel}" for channel in ("red", "green", "blue")]
+
+    points = pointmap[keep]
+    vertices = np.empty(len(points), dtype=fields)
+    for index, axis in enumerate("xyz"):
+        vertices[axis] = points[:, index]
+    if grey is not None:
+        brightness = _of_shape("grey", np.asarray(grey), shape)[keep]
+        for channel in ("red", "green", "blue"):
+            vertices[channel] = brightness
+
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        *(f"comment {line}" for line in comment.splitlines()),
+        f"element vertex {len(points)}",
+        *properties,
+        "end_header",
+    ]
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(("\n".join(header) + "\n").encode("ascii"))
+        file.write(vertices.tobytes())
+
+
+def _of_shape(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    if values.shape != shape:
+        raise InputError(f"{name} must have the pointmap's shape {shape}, not {values.shape}")
+    return values

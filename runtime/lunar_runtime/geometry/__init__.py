@@ -1,0 +1,1 @@
+"""Cameras, grids, planes, slopes, poses and scale; no images and no network."""

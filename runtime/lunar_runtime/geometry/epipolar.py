@@ -1,0 +1,139 @@
+"""Two views of known cameras: epipolar distances, and where a pixel of given depth is seen.
+
+Convention: OpenCV axes; `right_from_left` = (R, t) with |t| = 1, so lengths are in baselines and an
+*inverse depth* is baseline / Z. A ray is (x, y, 1), the pixel's direction at Z = 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.fields import Field
+
+Floats = NDArray[np.float64]
+
+_NEAREST = 1e-6  # Z in baselines below which a point has no pixel
+
+
+@dataclass(frozen=True)
+class RelativePose:
+    """Where the right camera stands: X_right = R · X_left + t, |t| = 1."""
+
+    R: Floats
+    t: Floats
+
+    def inverse(self) -> RelativePose:
+        """The left camera's pose as the right one sees it."""
+        return RelativePose(self.R.T, -self.R.T @ self.t)
+
+    def matrix(self, baseline: float = 1.0) -> Floats:
+        """(4, 4) right_from_left, in the baseline's unit."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.R
+        matrix[:3, 3] = baseline * self.t
+        return matrix
+
+    def turned_deg(self, other: RelativePose) -> float:
+        """Angle between the two rotations."""
+        cosine = (np.trace(self.R @ other.R.T) - 1) / 2
+        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def rays_of(pixels: NDArray[Any], intrinsics: Intrinsics) -> Floats:
+    """(N, 2) pixels (centre of the top-left one at (0.5, 0.5)) to (N, 3) rays."""
+    centre, focal = (intrinsics.cx, intrinsics.cy), (intrinsics.fx, intrinsics.fy)
+    xy = (np.asarray(pixels, np.float64).reshape(-1, 2) - centre) / focal
+    return np.concatenate([xy, np.ones((len(xy), 1))], axis=-1)
+
+
+def sampson_distance(left: Floats, right: Floats, pose: RelativePose) -> Floats:
+    """First-order distance of two rays from epipolar consistency (Sampson; Hartley-Zisserman 11.4).
+
+    Args:
+        left: (N, 3) rays.
+        right: (N, 3) rays.
+        pose: The right camera's.
+
+    Returns:
+        (N,) signed, at Z = 1: times the focal length, pixels.
+    """
+    E = cross_matrix(pose.t) @ pose.R
+    line_right, line_left = left @ E.T, right @ E
+    gradient = np.sum(line_right[:, :2] ** 2, axis=-1) + np.sum(line_left[:, :2] ** 2, axis=-1)
+    distance: Floats = np.sum(right * line_right, axis=-1) / np.sqrt(np.maximum(gradient, 1e-30))
+    return distance
+
+
+def cross_matrix(vector: NDArray[Any]) -> Floats:
+    """(3, 3): times w is vector × w."""
+    x, y, z = vector
+    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+
+
+def inverse_depth(left: NDArray[Any], right: NDArray[Any], pose: RelativePose) -> Floats:
+    """Triangulate along the left rays: the inverse depth whose right pixel is nearest.
+
+    Args:
+        left: (..., 3) rays.
+        right: (..., 3) rays of the same points.
+        pose: The right camera's.
+
+    Returns:
+        (...) baseline / Z; not positive where the rays do not meet in front of the left camera.
+    """
+    turned = np.asarray(left, np.float64) @ pose.R.T
+    right = np.asarray(right, np.float64)
+    # right ~ turned + d t: (turned_xy - xy turned_z) + d (t_xy - xy t_z) = 0, by least squares.
+    offset = turned[..., :2] - right[..., :2] * turned[..., 2:]
+    along = pose.t[:2] - right[..., :2] * pose.t[2]
+    result: Floats = -np.sum(offset * along, axis=-1) / np.maximum(np.sum(along**2, axis=-1), 1e-30)
+    return result
+
+
+class EpipolarField:
+    """For every pixel of the left image, its pixel in the right one as the depth varies."""
+
+    def __init__(
+        self,
+        left: Intrinsics,
+        right: Intrinsics,
+        pose: RelativePose,
+        height: int,
+        width: int,
+    ) -> None:
+        self.rays = pixel_rays(left, height, width)
+        K = right.matrix()
+        x, y = self.rays[:1, :, 0], self.rays[:, :1, 1]
+        # The homogeneous pixel at infinity, one plane a coordinate.
+        self._far = tuple(a * x + (b * y + c) for a, b, c in (K @ pose.R).astype(np.float32))
+        self._near = (K @ pose.t).astype(np.float32)  # the epipole: the pixel at depth zero
+
+    def project(self, inverse_depth: Field) -> tuple[Field, Field]:
+        """(H, W) baseline / Z to right pixels (u, v); NaN behind the right camera."""
+        z = self._far[2] + inverse_depth * self._near[2]
+        with np.errstate(invalid="ignore"):
+            z[~(z > _NEAREST)] = np.nan
+        inverse = 1 / z
+        u = (self._far[0] + inverse_depth * self._near[0]) * inverse
+        v = (self._far[1] + inverse_depth * self._near[1]) * inverse
+        return u, v
+
+    def motion(self, inverse_depth: Field) -> tuple[Field, Field]:
+        """∂u, ∂v by the inverse depth, at a depth."""
+        inverse = 1 / (self._far[2] + inverse_depth * self._near[2])
+        u, v = self.project(inverse_depth)
+        near_u, near_v, near_z = self._near
+        return (near_u - u * near_z) * inverse, (near_v - v * near_z) * inverse
+
+    def triangulate(self, u: Field, v: Field) -> Field:
+        """Right pixels to inverse depth; see `inverse_depth`."""
+        offset_u, offset_v = self._far[0] - u * self._far[2], self._far[1] - v * self._far[2]
+        along_u, along_v = self._near[0] - u * self._near[2], self._near[1] - v * self._near[2]
+        square = np.maximum(along_u**2 + along_v**2, np.float32(1e-30))
+        d = -(offset_u * along_u + offset_v * along_v) / square
+        return np.asarray(d, np.float32)

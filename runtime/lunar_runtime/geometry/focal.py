@@ -1,0 +1,84 @@
+"""The focal length that a pointmap was seen with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
+
+_FOCAL_ITERATIONS = 50
+_FOCAL_GRID = 256  # pixels of the pointmap used, per side; one unknown needs no more
+
+
+def estimate_intrinsics(
+    pointmap: NDArray[Any], confidence: NDArray[Any] | None = None
+) -> Intrinsics:
+    """The one focal length that best explains a pointmap in its own camera's frame.
+
+    Square pixels, principal point at the image's centre. The focal minimises the sum of the
+    (confidence-weighted) distances, not squares, between pixels and projected points, so that a
+    minority of wrong points hardly moves it (Weiszfeld's iteration, from a weighted median).
+
+    Args:
+        pointmap: (H, W, 3), any unit, in the frame of the camera whose pixels these are.
+        confidence: (H, W), weight of every point; None = equal weights. Not finite = 0.
+
+    Returns:
+        The intrinsics, fx = fy.
+
+    Raises:
+        InputError: Wrong shapes, or no point in front of the camera to estimate from.
+    """
+    pointmap = np.asarray(pointmap)
+    if pointmap.ndim != 3 or pointmap.shape[-1] != 3:
+        raise InputError(f"pointmap must be (H, W, 3), not {pointmap.shape}")
+    height, width = pointmap.shape[:2]
+    weight = np.ones((height, width)) if confidence is None else np.asarray(confidence, np.float64)
+    if weight.shape != (height, width):
+        raise InputError(f"confidence must be ({height}, {width}), not {weight.shape}")
+
+    step_y, step_x = -(-height // _FOCAL_GRID), -(-width // _FOCAL_GRID)
+    rows, columns = np.mgrid[step_y // 2 : height : step_y, step_x // 2 : width : step_x]
+    point, weight = pointmap[rows, columns].astype(np.float64), weight[rows, columns]
+    usable = np.isfinite(point).all(axis=-1) & (point[..., 2] > 0)
+    usable &= np.isfinite(weight) & (weight > 0)
+    point, weight = point[usable], weight[usable]
+    row, column = rows[usable], columns[usable]
+    offset_px = np.stack([column + 0.5 - width / 2, row + 0.5 - height / 2], axis=-1)  # (N, 2)
+    tangent = point[:, :2] / point[:, 2:]  # (N, 2), offset_px ≈ focal * tangent
+    tangent_sq = np.sum(tangent**2, axis=-1)
+    informative = tangent_sq > 0
+    if not np.any(informative):
+        raise InputError(
+            "the focal length cannot be estimated: the pointmap has no finite point in front of "
+            "the camera; give --intrinsics FX,FY,CX,CY"
+        )
+    offset_px, tangent = offset_px[informative], tangent[informative]
+    tangent_sq, weight = tangent_sq[informative], weight[informative]
+
+    along = np.sum(offset_px * tangent, axis=-1)
+    # A wrong focal displaces a point by |tangent| pixels per pixel of focal: hence this weight.
+    focal = _weighted_median(along / tangent_sq, weight * np.sqrt(tangent_sq))
+    for _ in range(_FOCAL_ITERATIONS):
+        distance = np.linalg.norm(offset_px - focal * tangent, axis=-1)
+        pull = weight / np.maximum(distance, 1e-6)
+        previous, focal = focal, float(np.sum(pull * along) / np.sum(pull * tangent_sq))
+        if abs(focal - previous) <= 1e-9 * abs(focal):
+            break
+    if not (math.isfinite(focal) and focal > 0):
+        raise InputError(
+            f"the focal length estimated from the pointmap is {focal:g} px, so the pointmap is "
+            "not in its own camera's frame; give --intrinsics FX,FY,CX,CY"
+        )
+    return Intrinsics(focal, focal, width / 2, height / 2)
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values, kind="stable")
+    cumulative = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(cumulative, cumulative[-1] / 2)])

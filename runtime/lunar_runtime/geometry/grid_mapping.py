@@ -1,0 +1,158 @@
+"""From an image of any size to the pixels the network sees, and back.
+
+Convention: image coordinates are (x, y) with the top-left *corner* of the top-left pixel at (0, 0),
+so that its centre is (0.5, 0.5). In these coordinates a crop is a subtraction and a resize is a
+multiplication, with nothing left over.
+
+The image is cropped centrally to the network's aspect, then resized. This is done here and nowhere
+else: calibration and export call it too, so that the network is calibrated on what it will see.
+"""
+
+from __future__ import annotations
+
+import cv2
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
+
+
+class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the network's pixels lie in the source image. All in pixels.
+
+    Attributes:
+        source_width: Columns of the image as given.
+        source_height: Rows of the image as given.
+        crop_x: Column at which the crop starts.
+        crop_y: Row at which the crop starts.
+        crop_width: Columns of the crop.
+        crop_height: Rows of the crop.
+        network_width: Columns the crop was resized to.
+        network_height: Rows the crop was resized to.
+    """
+
+    source_width: int
+    source_height: int
+    crop_x: int
+    crop_y: int
+    crop_width: int
+    crop_height: int
+    network_width: int
+    network_height: int
+
+    @classmethod
+    def fit(
+        cls, source_height: int, source_width: int, network_height: int, network_width: int
+    ) -> FrameMapping:
+        """The largest central crop with the network's aspect.
+
+        Raises:
+            InputError: A size is not positive.
+        """
+        if min(source_height, source_width, network_height, network_width) < 1:
+            raise InputError(
+                f"cannot map {source_width}x{source_height} px to "
+                f"{network_width}x{network_height} px: sizes must be positive"
+            )
+        width, height = source_width, source_height
+        if source_width * network_height > network_width * source_height:
+            width = max(1, round(source_height * network_width / network_height))
+        else:
+            height = max(1, round(source_width * network_height / network_width))
+        return cls(
+            source_width=source_width,
+            source_height=source_height,
+            crop_x=(source_width - width) // 2,
+            crop_y=(source_height - height) // 2,
+            crop_width=width,
+            crop_height=height,
+            network_width=network_width,
+            network_height=network_height,
+        )
+
+    def with_grid(self, height: int, width: int) -> FrameMapping:
+        """The same crop, on a grid of another size."""
+        return msgspec.structs.replace(self, network_height=height, network_width=width)
+
+    @property
+    def scale_x(self) -> float:
+        """Network pixels per source pixel, along x."""
+        return self.network_width / self.crop_width
+
+    @property
+    def scale_y(self) -> float:
+        """Network pixels per source pixel, along y; differs from x by the rounding of the crop."""
+        return self.network_height / self.crop_height
+
+    @property
+    def _corner(self) -> NDArray[np.float64]:
+        return np.array([self.crop_x, self.crop_y], np.float64)
+
+    @property
+    def _scale(self) -> NDArray[np.float64]:
+        return np.array([self.scale_x, self.scale_y])
+
+    def points_to_network(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(…, 2) source coordinates to network coordinates."""
+        return (np.asarray(points, np.float64) - self._corner) * self._scale
+
+    def points_to_source(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(…, 2) network coordinates to source coordinates."""
+        return np.asarray(points, np.float64) / self._scale + self._corner
+
+    def to_network(self, intrinsics: Intrinsics) -> Intrinsics:
+        """The same camera, in pixels of the network's input."""
+        return Intrinsics(
+            fx=intrinsics.fx * self.scale_x,
+            fy=intrinsics.fy * self.scale_y,
+            cx=(intrinsics.cx - self.crop_x) * self.scale_x,
+            cy=(intrinsics.cy - self.crop_y) * self.scale_y,
+        )
+
+    def to_source(self, intrinsics: Intrinsics) -> Intrinsics:
+        """The same camera, in pixels of the image as given."""
+        return Intrinsics(
+            fx=intrinsics.fx / self.scale_x,
+            fy=intrinsics.fy / self.scale_y,
+            cx=intrinsics.cx / self.scale_x + self.crop_x,
+            cy=intrinsics.cy / self.scale_y + self.crop_y,
+        )
+
+
+def prepare(
+    image: NDArray[np.uint8], height: int, width: int
+) -> tuple[NDArray[np.uint8], FrameMapping]:
+    """Crop and resize a grey image to the network's input.
+
+    Shrinking averages (INTER_AREA: a star field or a crater rim must not alias); growing is linear.
+
+    Args:
+        image: (h, w) uint8.
+        height: Rows of the network's input.
+        width: Columns of the network's input.
+
+    Returns:
+        (height, width) uint8, contiguous, and where its pixels lie in `image`.
+
+    Raises:
+        InputError: `image` is not a (h, w) uint8 array.
+    """
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise InputError(f"need a (h, w) uint8 grey image, not {image.dtype} {image.shape}")
+    mapping = FrameMapping.fit(image.shape[0], image.shape[1], height, width)
+    return resample(image, mapping), mapping
+
+
+def resample(image: NDArray[np.uint8], mapping: FrameMapping) -> NDArray[np.uint8]:
+    """Crop and resize an image as a mapping says; see `prepare`."""
+    height, width = mapping.network_height, mapping.network_width
+    top, left = mapping.crop_y, mapping.crop_x
+    crop = image[top : top + mapping.crop_height, left : left + mapping.crop_width]
+    if crop.shape == (height, width):
+        return np.ascontiguousarray(crop)
+    shrinks = crop.shape[0] >= height and crop.shape[1] >= width
+    mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=mode)
+    return np.asarray(resized, np.uint8)

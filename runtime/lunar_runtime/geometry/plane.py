@@ -1,0 +1,193 @@
+"""The plane that the scene lies in, robustly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError
+
+_MAX_POINTS = 10_000  # more only costs time: the plane has three parameters
+_RANDOM_STARTS = 64
+_ITERATIONS = 50
+_SIGMA_PER_MAD = 1.4826
+# Where Tukey's weight ends, in sigmas. Relief is not noise: at the customary 4.7 a big crater wall
+# is an outlier and the plane turns away from gravity, by 4.4° on one StereoLunar scene where least
+# squares is 1.4° off. At 8 the mean over eight views is that of least squares (1.9°), and it stays
+# (2.4° instead of 20°) when a fifth of each image is spoilt.
+_TUKEY = 8.0
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The points p with normal · p = offset, in a camera's frame.
+
+    Attributes:
+        normal: (3,) float64 unit vector towards the camera: the scene's "up".
+        offset: In the points' unit; never positive, as the camera is at the origin.
+    """
+
+    normal: NDArray[np.float64]
+    offset: float
+
+    @property
+    def camera_height(self) -> float:
+        """Distance of the camera from the plane, in the points' unit."""
+        return -self.offset
+
+    def height(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Signed height of (..., 3) points above the plane, in their unit, positive = up."""
+        heights: NDArray[np.float64] = np.asarray(points, dtype=np.float64) @ self.normal
+        return heights - self.offset
+
+
+def fit_plane(points: NDArray[Any], weights: NDArray[Any] | None = None, *, seed: int = 0) -> Plane:
+    """Fit a plane that a minority of wrong points cannot pull away.
+
+    An MM-estimate: the least median of distances, over the planes of a few dozen random triples
+    and the least-squares plane, tells how far points are from a plane; total least squares,
+    reweighted with Tukey's biweight of that width, then uses all points that are not far beyond it.
+    The same input gives the same plane.
+
+    Args:
+        points: (H, W, 3) or (N, 3), any unit, camera frame; points that are not finite are ignored.
+        weights: (H, W) or (N,), for example confidence; None = equal. Not finite or ≤ 0 = ignored.
+        seed: Of the random triples.
+
+    Returns:
+        The plane, its normal towards the camera.
+
+    Raises:
+        InputError: Wrong shapes, or fewer than three usable points, or all of them on one line.
+    """
+    point, weight = usable_points(points, weights)
+    rng = np.random.default_rng(seed)
+    if len(point) > _MAX_POINTS:
+        chosen = np.sort(rng.choice(len(point), _MAX_POINTS, replace=False))
+        point, weight = point[chosen], weight[chosen]
+    # Centred and at unit spread, tolerances mean the same in kilometres and in the network's unit.
+    share = weight / weight.sum()
+    centre = share @ point
+    spread = float(np.sqrt(share @ np.sum((point - centre) ** 2, axis=-1)))
+    unit = (point - centre) / (spread if spread > 0 else 1.0)
+
+    starts = [least_squares_plane(unit, weight), *_planes_of_triples(unit, share, rng)]
+    sample = unit[rng.choice(len(unit), size=min(len(unit), 2000), p=share)]  # equal weights now
+    distance = np.abs(
+        sample @ np.array([n for n, _ in starts]).T - [offset for _, offset in starts]
+    )
+    median = np.median(distance, axis=0)
+    # 1e-9: rounding of float64 points that lie exactly on a plane, with room to spare.
+    width = _TUKEY * max(_SIGMA_PER_MAD * float(median.min()), 1e-9)
+
+    best = [0, *(int(i) for i in np.argsort(median[1:], kind="stable")[:2] + 1)]
+    candidates = [_reweight(unit, weight, width, *starts[i]) for i in best]
+    normal, offset = min(candidates, key=lambda plane: _tukey_cost(unit, share, width, *plane))
+    return _towards_camera(normal, offset * (spread or 1.0) + float(normal @ centre))
+
+
+def usable_points(
+    points: NDArray[Any], weights: NDArray[Any] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The finite points of positive weight, as (N, 3), with their weights, as (N,), both float64.
+
+    Raises:
+        InputError: Wrong shapes, or fewer than three usable points.
+    """
+    points = np.asarray(points)
+    if points.ndim not in (2, 3) or points.shape[-1] != 3:
+        raise InputError(f"points must be (H, W, 3) or (N, 3), not {points.shape}")
+    keep = np.isfinite(points).all(axis=-1)
+    if weights is None:
+        weight = np.ones(points.shape[:-1])
+    else:
+        weight = np.asarray(weights, dtype=np.float64)
+        if weight.shape != points.shape[:-1]:
+            raise InputError(f"weights must be {points.shape[:-1]}, not {weight.shape}")
+        keep &= np.isfinite(weight) & (weight > 0)
+    count = int(np.count_nonzero(keep))
+    if count < 3:
+        raise InputError(
+            f"a plane needs three finite points of positive weight; there are {count}: check the "
+            "pointmap and its mask"
+        )
+    return points[keep].astype(np.float64), weight[keep]
+
+
+def least_squares_plane(
+    point: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Total least squares: the (3,) unit normal, of either sign, and the offset.
+
+    Args:
+        point: (N, 3), finite.
+        weight: (N,), not negative.
+
+    Raises:
+        InputError: The points of positive weight are on one line, or there are none.
+    """
+    total = weight.sum()
+    share = weight / (total if total > 0 else 1.0)
+    centre = share @ point
+    delta = point - centre
+    variance, axes = np.linalg.eigh((delta * share[:, None]).T @ delta)
+    if not variance[1] > 1e-12 * variance[2]:  # also when all are one point
+        raise InputError(
+            "a plane needs three points that are not on one line; all usable points are"
+        )
+    normal: NDArray[np.float64] = axes[:, 0]
+    return normal, float(normal @ centre)
+
+
+def _planes_of_triples(
+    point: NDArray[np.float64], share: NDArray[np.float64], rng: np.random.Generator
+) -> list[tuple[NDArray[np.float64], float]]:
+    triples = point[rng.choice(len(point), size=(_RANDOM_STARTS, 3), p=share)]
+    normals = np.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
+    lengths = np.linalg.norm(normals, axis=-1)
+    good = lengths > 1e-6  # at unit spread; a thinner triple tells nothing
+    normals = normals[good] / lengths[good, None]
+    offsets = np.sum(normals * triples[good, 0], axis=-1)
+    return [(normal, float(offset)) for normal, offset in zip(normals, offsets, strict=True)]
+
+
+def _reweight(
+    point: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    width: float,
+    normal: NDArray[np.float64],
+    offset: float,
+) -> tuple[NDArray[np.float64], float]:
+    for _ in range(_ITERATIONS):
+        inside = np.clip(1 - ((point @ normal - offset) / width) ** 2, 0, None) ** 2
+        try:
+            new_normal, new_offset = least_squares_plane(point, weight * inside)
+        except InputError:  # too few points so near to this start: another one wins
+            break
+        if new_normal @ normal < 0:
+            new_normal, new_offset = -new_normal, -new_offset
+        moved = float(np.abs(new_normal - normal).max()) + abs(new_offset - offset)
+        normal, offset = new_normal, new_offset
+        if moved < 1e-10:
+            break
+    return normal, offset
+
+
+def _tukey_cost(
+    point: NDArray[np.float64],
+    share: NDArray[np.float64],
+    width: float,
+    normal: NDArray[np.float64],
+    offset: float,
+) -> float:
+    inside = np.clip(1 - ((point @ normal - offset) / width) ** 2, 0, None)
+    return float(share @ (1 - inside**3))
+
+
+def _towards_camera(normal: NDArray[np.float64], offset: float) -> Plane:
+    # With the camera in the plane, "towards the camera" is against its viewing direction.
+    flip = offset > 0 or (offset == 0 and normal[2] > 0)
+    return Plane(-normal, -offset) if flip else Plane(normal, offset)

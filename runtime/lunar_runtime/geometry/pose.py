@@ -1,0 +1,268 @@
+"""Where the right camera stood, from its pixels and their points in the left camera's frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
+
+_MAX_POINTS = 4096
+_MIN_POINTS = 16
+_MIN_INLIERS = 0.25
+_INLIER_SHARE = 0.02  # of the image's longer side: 10 px at 512
+_ITERATIONS = 50
+_NEAREST = 1e-6  # depth of a point that still projects, at unit scene size
+# Where Tukey's weight ends: 4.685 sigma (95 % efficiency); the median length of a two-dimensional
+# Gaussian error is 1.177 sigma.
+_WIDTH_PER_MEDIAN = 4.685 / 1.177
+_LEAST_WIDTH_PX = 0.01
+
+
+@dataclass(frozen=True)
+class PoseEstimate:
+    """The right camera's pose and how well it explains the pointmap.
+
+    Attributes:
+        right_from_left: (4, 4) float64 rigid transform, in the pointmap's unit.
+        inlier_fraction: Of the points used, those that project within 2 % of the image's longer
+            side from their pixel.
+        reprojection_px: Median distance of those inliers from their pixel.
+    """
+
+    right_from_left: NDArray[np.float64]
+    inlier_fraction: float
+    reprojection_px: float
+
+
+def right_from_left_pose(
+    pointmap_right: NDArray[Any],
+    intrinsics_right: Intrinsics,
+    confidence_right: NDArray[Any] | None = None,
+    *,
+    seed: int = 0,
+) -> PoseEstimate:
+    """Recover the right camera's pose from the right pointmap (perspective-n-point).
+
+    RANSAC on a grid of at most 4096 points, then Levenberg-Marquardt on the reprojection error
+    under Tukey's biweight, from RANSAC's pose and from "the camera did not move"; the better of
+    the two wins. The same input gives the same pose.
+
+    Args:
+        pointmap_right: (H, W, 3), any unit: for the right image's pixels, points in the *left*
+            camera's frame. Not finite = invalid.
+        intrinsics_right: Of the right camera, pixels of this (H, W) grid.
+        confidence_right: (H, W), weight of every point; None = equal. Not finite or ≤ 0 = ignored.
+        seed: Of RANSAC's samples.
+
+    Returns:
+        The pose.
+
+    Raises:
+        InputError: Wrong shapes, fewer than 16 usable points, or no pose that a quarter of them
+            agree with.
+    """
+    point, pixel, weight, longer_side = _grid(pointmap_right, confidence_right)
+    # Centred and of unit size, the solvers are as exact in kilometres as in the network's unit.
+    centre = np.median(point, axis=0)
+    size = float(np.median(np.linalg.norm(point - centre, axis=-1)))
+    if not size > 0:
+        raise InputError("the right pointmap is a single point, so it has no camera pose")
+    unit = (point - centre) / size
+    threshold_px = _INLIER_SHARE * longer_side
+    K = intrinsics_right.matrix()
+
+    starts = [(np.eye(3), centre / size)]  # the camera did not move
+    ransac = _ransac(unit, pixel, K, threshold_px, seed)
+    if ransac is not None:
+        starts.append(ransac)
+    # First with a wide weight from every start, then with the width of the winner's own errors.
+    wide_px = 3 * threshold_px
+    poses = [_refine(unit, pixel, weight, K, wide_px, *start) for start in starts]
+    R, t = min(poses, key=lambda pose: _cost(unit, pixel, weight, K, wide_px, *pose))
+    median_px = float(np.median(_distances_px(unit, pixel, K, R, t)))
+    width_px = min(max(_WIDTH_PER_MEDIAN * median_px, _LEAST_WIDTH_PX), wide_px)
+    R, t = _refine(unit, pixel, weight, K, width_px, R, t)
+
+    distance_px = _distances_px(unit, pixel, K, R, t)
+    inlier = distance_px <= threshold_px
+    fraction = float(np.mean(inlier))
+    if fraction < _MIN_INLIERS:
+        raise InputError(
+            f"no camera pose explains the right pointmap: the best one puts {fraction:.0%} of the "
+            f"points within {threshold_px:.1f} px of their pixels; check that the two images "
+            "overlap and that the intrinsics are the right camera's, or give the pose in a rig file"
+        )
+    right_from_left = np.eye(4)
+    right_from_left[:3, :3] = R
+    right_from_left[:3, 3] = size * t - R @ centre
+    return PoseEstimate(right_from_left, fraction, float(np.median(distance_px[inlier])))
+
+
+def transform_points(b_from_a: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
+    """Points of frame a, in frame b.
+
+    Args:
+        b_from_a: (4, 4) rigid or similarity transform.
+        points: (..., 3) in frame a.
+
+    Returns:
+        (..., 3) in frame b, of the points' floating-point type.
+
+    Raises:
+        InputError: Wrong shapes.
+    """
+    transform = np.asarray(b_from_a, dtype=np.float64)
+    points = np.asarray(points)
+    if transform.shape != (4, 4) or points.shape[-1:] != (3,):
+        raise InputError(
+            f"transform and points must be (4, 4) and (..., 3), "
+            f"not {transform.shape} and {points.shape}"
+        )
+    moved: NDArray[Any] = points.astype(np.float64) @ transform[:3, :3].T + transform[:3, 3]
+    return moved.astype(points.dtype) if np.issubdtype(points.dtype, np.floating) else moved
+
+
+def _grid(
+    pointmap: NDArray[Any], confidence: NDArray[Any] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]:
+    """Usable points (N, 3), their pixels (N, 2) and weights (N,), and the image's longer side."""
+    pointmap = np.asarray(pointmap)
+    if pointmap.ndim != 3 or pointmap.shape[-1] != 3:
+        raise InputError(f"pointmap must be (H, W, 3), not {pointmap.shape}")
+    height, width = pointmap.shape[:2]
+    weight = np.ones((height, width)) if confidence is None else np.asarray(confidence, np.float64)
+    if weight.shape != (height, width):
+        raise InputError(f"confidence must be ({height}, {width}), not {weight.shape}")
+    usable = np.isfinite(pointmap).all(axis=-1) & np.isfinite(weight) & (weight > 0)
+    stride = 1
+    while -(-height // stride) * -(-width // stride) > _MAX_POINTS:
+        stride += 1
+    first = stride // 2
+    on_grid = np.zeros_like(usable)
+    on_grid[min(first, height - 1) :: stride, min(first, width - 1) :: stride] = True
+    row, column = np.nonzero(usable & on_grid)
+    if len(row) < _MIN_POINTS:
+        raise InputError(
+            f"the right camera's pose needs {_MIN_POINTS} finite points of the right pointmap; "
+            f"there are {len(row)}"
+        )
+    pixel = np.stack([column + 0.5, row + 0.5], axis=-1)
+    return pointmap[row, column].astype(np.float64), pixel, weight[row, column], max(height, width)
+
+
+def _ransac(
+    point: NDArray[np.float64],
+    pixel: NDArray[np.float64],
+    K: NDArray[np.float64],
+    threshold_px: float,
+    seed: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    cv2.setRNGSeed(seed)
+    try:
+        found, turn, t, _ = cv2.solvePnPRansac(
+            point,
+            pixel,
+            K,
+            None,
+            iterationsCount=200,
+            reprojectionError=threshold_px,
+            confidence=0.9999,
+            flags=cv2.SOLVEPNP_AP3P,
+        )
+    except cv2.error:
+        return None
+    if not found or not (np.isfinite(turn).all() and np.isfinite(t).all()):
+        return None
+    return np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64), np.asarray(t, np.float64).ravel()
+
+
+def _refine(
+    point: NDArray[np.float64],
+    pixel: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    K: NDArray[np.float64],
+    width_px: float,
+    R: NDArray[np.float64],
+    t: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Levenberg-Marquardt on the reprojection error under Tukey's biweight of the given width."""
+    focal = K[[0, 1], [0, 1]]
+    damping = 1e-4
+    cost = _cost(point, pixel, weight, K, width_px, R, t)
+    for _ in range(_ITERATIONS):
+        turned = point @ R.T
+        seen = turned + t
+        front = seen[:, 2] > _NEAREST
+        z = np.where(front, seen[:, 2], 1.0)
+        residual = seen[:, :2] / z[:, None] * focal + K[:2, 2] - pixel  # (N, 2)
+        pull = np.clip(1 - np.sum(residual**2, axis=-1) / width_px**2, 0, None) ** 2
+        pull = np.where(front, weight * pull, 0.0)
+        by_point = np.zeros((len(point), 2, 3))  # (N, 2, 3) of the pixel by the point
+        by_point[:, 0, 0] = focal[0] / z
+        by_point[:, 1, 1] = focal[1] / z
+        by_point[:, :, 2] = -seen[:, :2] * focal / z[:, None] ** 2
+        # A small turn w after R moves the point by w × (R p) = -(R p) × w.
+        by_turn = -by_point @ _cross_matrices(turned)
+        J = np.concatenate([by_turn, by_point], axis=-1).reshape(-1, 6)  # (2 N, 6)
+        weighted = J * np.repeat(pull, 2)[:, None]
+        A, b = weighted.T @ J, weighted.T @ residual.ravel()
+        if not np.diag(A).min() > 0:  # nothing within the width: this start leads nowhere
+            break
+        step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
+        new_R = np.asarray(cv2.Rodrigues(step[:3])[0], dtype=np.float64) @ R
+        new_t = t + step[3:]
+        new_cost = _cost(point, pixel, weight, K, width_px, new_R, new_t)
+        if new_cost <= cost:
+            R, t = new_R, new_t
+            damping = max(damping / 10, 1e-12)
+            done = float(np.abs(step).max()) < 1e-12 or cost - new_cost <= 1e-12 * cost
+            cost = new_cost
+            if done:
+                break
+        else:
+            damping *= 10
+            if damping > 1e6:
+                break
+    U, _, Vt = np.linalg.svd(R)  # many small turns leave rounding behind
+    return U @ Vt, t
+
+
+def _cost(
+    point: NDArray[np.float64],
+    pixel: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    K: NDArray[np.float64],
+    width_px: float,
+    R: NDArray[np.float64],
+    t: NDArray[np.float64],
+) -> float:
+    distance = _distances_px(point, pixel, K, R, t)
+    inside = np.clip(1 - (distance / width_px) ** 2, 0, None)
+    return float(np.sum(weight * (1 - inside**3)) / np.sum(weight))
+
+
+def _distances_px(
+    point: NDArray[np.float64],
+    pixel: NDArray[np.float64],
+    K: NDArray[np.float64],
+    R: NDArray[np.float64],
+    t: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    seen = point @ R.T + t
+    front = seen[:, 2] > _NEAREST
+    z = np.where(front, seen[:, 2], 1.0)
+    projected = seen[:, :2] / z[:, None] * K[[0, 1], [0, 1]] + K[:2, 2]
+    return np.where(front, np.linalg.norm(projected - pixel, axis=-1), np.inf)
+
+
+def _cross_matrices(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 3, 3) matrices M with M @ w = v × w."""
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)

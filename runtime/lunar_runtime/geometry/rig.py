@@ -1,0 +1,139 @@
+"""What is known of the two cameras beforehand, and the file it is read from.
+
+Convention: as in `cameras`; `b_from_a` maps points of frame a into frame b.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
+
+# A rotation printed with six decimals, as rig files are, is orthonormal to about 1e-6 per entry.
+_ROTATION_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Rig:
+    """What is known about the two cameras beforehand; None = not known.
+
+    Attributes:
+        left: Intrinsics of the left camera.
+        right: Intrinsics of the right camera.
+        right_from_left: (4, 4) float64 rigid transform, metres.
+        up_left: (3,) float64 unit vector against gravity in the left camera's frame.
+    """
+
+    left: Intrinsics | None = None
+    right: Intrinsics | None = None
+    right_from_left: NDArray[np.float64] | None = None
+    up_left: NDArray[np.float64] | None = None
+
+
+class _CameraFile(msgspec.Struct, forbid_unknown_fields=True):
+    intrinsics: list[Any]
+
+
+class _RigFile(msgspec.Struct, forbid_unknown_fields=True):
+    left: _CameraFile | None = None
+    right: _CameraFile | None = None
+    right_from_left: list[list[float]] | None = None
+    up_left: list[float] | None = None
+
+
+def read_rig(path: str | os.PathLike[str]) -> Rig:
+    """Read a rig file.
+
+    A JSON object with any of these, at least one::
+
+        {"left": {"intrinsics": [fx, fy, cx, cy]},            pixels; or a 3 × 3 matrix
+         "right": {"intrinsics": [fx, fy, cx, cy]},
+         "right_from_left": [[…4], [0, 0, 0, 1]],             4 × 4 rigid transform, metres
+         "up_left": [x, y, z]}                                against gravity, left camera's frame
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The rig; `up_left` at unit length, the rotation exactly orthonormal.
+
+    Raises:
+        InputError: The file cannot be read, or anything in it is not as above.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"{path}: the rig cannot be read ({reason})") from error
+    try:
+        file = msgspec.json.decode(content, type=_RigFile)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a rig file: {error}") from error
+    if file == _RigFile():
+        raise InputError(f"{path}: the rig is empty; give left, right, right_from_left or up_left")
+    try:
+        return Rig(
+            left=_intrinsics("left", file.left),
+            right=_intrinsics("right", file.right),
+            right_from_left=_rigid_transform("right_from_left", file.right_from_left),
+            up_left=_unit_vector("up_left", file.up_left),
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _intrinsics(name: str, camera: _CameraFile | None) -> Intrinsics | None:
+    if camera is None:
+        return None
+    try:
+        if camera.intrinsics and isinstance(camera.intrinsics[0], list):
+            matrix = msgspec.convert(camera.intrinsics, list[list[float]])
+            if [len(row) for row in matrix] == [3, 3, 3]:
+                return Intrinsics.from_matrix(matrix)
+        else:
+            values = msgspec.convert(camera.intrinsics, list[float])
+            if len(values) == 4:
+                return Intrinsics(*values)
+        raise InputError("write four numbers [fx, fy, cx, cy] or a 3 × 3 matrix")
+    except (InputError, msgspec.ValidationError) as error:
+        raise InputError(f"{name}.intrinsics: {error}") from error
+
+
+def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.float64] | None:
+    if rows is None:
+        return None
+    if [len(row) for row in rows] != [4, 4, 4, 4]:
+        raise InputError(f"{name} must be a 4 × 4 matrix (metres)")
+    transform = np.array(rows, dtype=np.float64)
+    if not np.isfinite(transform).all():
+        raise InputError(f"{name} must be finite")
+    if not np.array_equal(transform[3], [0, 0, 0, 1]):
+        raise InputError(f"{name}: the last row must be [0, 0, 0, 1], not {transform[3].tolist()}")
+    R = transform[:3, :3]
+    error = float(np.abs(R @ R.T - np.eye(3)).max())
+    if error > _ROTATION_TOLERANCE:
+        raise InputError(f"{name}: the rotation is not orthonormal (R @ R.T is off by {error:.2g})")
+    if np.linalg.det(R) < 0:
+        raise InputError(f"{name}: the rotation mirrors (determinant -1); it must be a rotation")
+    U, _, Vt = np.linalg.svd(R)
+    transform[:3, :3] = U @ Vt
+    return transform
+
+
+def _unit_vector(name: str, values: list[float] | None) -> NDArray[np.float64] | None:
+    if values is None:
+        return None
+    vector = np.array(values, dtype=np.float64)
+    length = float(np.linalg.norm(vector)) if vector.shape == (3,) else math.nan
+    if not (math.isfinite(length) and length > 0):
+        raise InputError(f"{name} must be three finite numbers, not all zero: {values}")
+    return vector / length

@@ -1,0 +1,1 @@
+"""Pair to maps to geometry to result."""

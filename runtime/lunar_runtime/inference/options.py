@@ -1,0 +1,63 @@
+"""What can be asked of a pair."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from lunar_runtime.bundles.manifest import OutputSet
+from lunar_runtime.errors import UsageError
+from lunar_runtime.geometry.cameras import Intrinsics
+
+View = Literal["left", "right", "both"]
+SlopeKind = Literal["physical", "paper"]
+Refine = Literal["auto", "on", "off"]
+VIEWS: tuple[View, ...] = ("left", "right", "both")
+SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
+REFINES: tuple[Refine, ...] = ("auto", "on", "off")
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """What to compute from a pair; see `StereoRuntime.infer`."""
+
+    view: View = "left"
+    intrinsics: Intrinsics | None = None
+    baseline_m: float | None = None
+    altitude_m: float | None = None
+    slope: SlopeKind = "physical"
+    smoothing_px: float = 2.0
+    min_confidence: float | None = None
+    refine: Refine = "auto"
+
+    def check(self, output_set: OutputSet) -> None:
+        """Refuse options that contradict each other, or that a bundle cannot serve.
+
+        Raises:
+            UsageError: The line names the option.
+        """
+        if self.view not in VIEWS:
+            raise UsageError(f"--view {self.view}: choose one of {', '.join(VIEWS)}")
+        if self.slope not in SLOPES:
+            raise UsageError(f"--slope {self.slope}: choose one of {', '.join(SLOPES)}")
+        if self.refine not in REFINES:
+            raise UsageError(f"--refine {self.refine}: choose one of {', '.join(REFINES)}")
+        if self.baseline_m is not None and self.altitude_m is not None:
+            raise UsageError("--baseline-m and --altitude-m both fix the scale; give one of them")
+        for name, length in (("baseline", self.baseline_m), ("altitude", self.altitude_m)):
+            if length is not None and not (math.isfinite(length) and length > 0):
+                raise UsageError(f"--{name}-m {length:g}: needs to be a positive number of metres")
+        if not (math.isfinite(self.smoothing_px) and self.smoothing_px >= 0):
+            raise UsageError(f"--smoothing-px {self.smoothing_px:g}: needs to be 0 or more pixels")
+        if self.min_confidence is not None and not math.isfinite(self.min_confidence):
+            raise UsageError(f"--min-confidence {self.min_confidence:g}: needs to be finite")
+        if output_set != "left" or self.refine != "off":
+            return  # the refined pair has a pose and a right view of its own
+        needs = None if self.view == "left" else f"--view {self.view}"
+        needs = "--baseline-m" if self.baseline_m is not None else needs
+        if needs:
+            raise UsageError(
+                f"{needs} needs the right pointmap, which this bundle does not have; refine the "
+                "pair (--refine auto), or export the student with `lunar-export --outputs both`"
+            )

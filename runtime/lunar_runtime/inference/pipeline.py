@@ -1,0 +1,339 @@
+"""Stereo pair to pointmap, depth and slope.
+
+    with StereoRuntime.load() as runtime:
+        result = runtime.infer("left.png", "right.png", baseline_m=1442.0)
+    result.depth, result.slope, result.unit
+
+Convention: OpenCV axes (x right, y down, z forward), pixel centres at +0.5; `b_from_a` maps points
+of frame a into frame b. All arrays are on one grid, H×W: the images' own pixels, up to 1024 a side,
+or with `refine="off"` the network's. `result.mapping` leads back to the image as given.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.backends.protocol import Backend
+from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+from lunar_runtime.bundles.manifest import gate_warning
+from lunar_runtime.bundles.parity import relative_error
+from lunar_runtime.errors import BackendError, GateError, UsageError
+from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.grid_mapping import FrameMapping, prepare, resample
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.fuse import fuse, result_grid
+from lunar_runtime.inference.maps import Maps, known_cameras, read_maps
+from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, View
+from lunar_runtime.inference.pair import check_pair
+from lunar_runtime.inference.result import (
+    CameraEstimate,
+    Geometry,
+    ModelInfo,
+    PairImage,
+    StereoResult,
+)
+from lunar_runtime.inference.solve import solve_geometry
+
+#: A path, or decoded values as `grey_from_array` takes them.
+Image = str | Path | NDArray[Any]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Clock:
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings_ms[name] = (time.perf_counter() - start) * 1e3
+        _log.info("%s: %.1f ms", name, self.timings_ms[name])
+
+
+class StereoRuntime:
+    """A loaded bundle, ready to run pairs. Made by `load`; a context manager."""
+
+    def __init__(self, bundle: Bundle, backend: Backend) -> None:
+        self.bundle = bundle
+        self._backend = backend
+
+    @classmethod
+    def load(
+        cls,
+        bundle: Bundle | Path | str | None = None,
+        backend: str = "auto",
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> StereoRuntime:
+        """Verify a bundle and load its network.
+
+        Args:
+            bundle: A bundle or its folder; None is the one that ships in the package.
+            backend: `auto` or `onnxruntime`.
+            device: `auto`, `cpu` or `cuda`.
+            threads: CPU threads; None lets the backend choose.
+
+        Raises:
+            BundleError: The bundle is incomplete, altered or foreign.
+            BackendError: What was asked for is not there.
+            UsageError: No such backend or device.
+        """
+        if not isinstance(bundle, Bundle):
+            bundle = Bundle.open(default_bundle_path() if bundle is None else bundle)
+        return cls(bundle, select_backend(bundle, backend, device, threads))
+
+    def __enter__(self) -> StereoRuntime:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network."""
+        self._backend.close()
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which network this is, and what it runs on."""
+        manifest = self.bundle.manifest
+        return ModelInfo(
+            bundle_path=self.bundle.path,
+            bundle_digest=self.bundle.digest,
+            student=manifest.student.id,
+            precision=manifest.precision,
+            gate=manifest.gate,
+            output_set=manifest.graph.output_set,
+            backend=self._backend.name,
+            device=self._backend.device,
+        )
+
+    def infer(
+        self,
+        left: Image,
+        right: Image,
+        rig: Rig | None = None,
+        *,
+        view: View = "left",
+        intrinsics: Intrinsics | None = None,
+        baseline_m: float | None = None,
+        altitude_m: float | None = None,
+        slope: SlopeKind = "physical",
+        smoothing_px: float = 2.0,
+        min_confidence: float | None = None,
+        refine: Refine = "auto",
+    ) -> StereoResult:
+        """Run one pair.
+
+        Args:
+            left: Path, or decoded values (see `grey_from_array`).
+            right: The same; of the same size.
+            rig: What is known of the cameras, in pixels of the images as given. If it holds the
+                pose, its baseline fixes the scale unless another option does.
+            view: The camera whose depth and slope are wanted.
+            intrinsics: Of both cameras, in pixels of the images as given; instead of the rig's.
+            baseline_m: True distance between the cameras, metres.
+            altitude_m: True height of the left camera above the scene's plane, metres.
+            slope: `physical`, or `paper`: the published evaluation's per-pixel definition.
+            smoothing_px: Of the physical slope; see `slope_deg`.
+            min_confidence: Pixels below become NaN in everything but the confidence.
+            refine: `auto` refines the pointmap with the images where they allow it, else keeps the
+                network's and says why; `on` makes that an error; `off` leaves it the network's.
+
+        Raises:
+            UsageError: The options contradict each other, or need outputs that the bundle lacks.
+            InputError: The pair cannot be used, or nothing usable came out of it.
+            BackendError: The inference library failed.
+        """
+        options = InferOptions(
+            view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine
+        )
+        graph = self.bundle.manifest.graph
+        options.check(graph.output_set)
+        rig = rig or Rig()
+        clock = _Clock()
+        with clock.stage("read"):
+            images = _read_pair(left, right)
+        with clock.stage("prepare"):
+            (grey_left, mapping), (grey_right, _) = (
+                prepare(image.pixels, graph.height, graph.width) for image in images
+            )
+        with clock.stage("network"):
+            outputs = self._run(grey_left, grey_right)
+        not_finite: dict[str, int] = {}
+        warnings: list[str] = []
+        failed = gate_warning(self.bundle.manifest)
+        if failed:
+            warnings.append(f"bundle: {failed}")
+        network = read_maps(outputs, options, rig, mapping, not_finite, warnings)
+        maps, refinement, greys = network, None, (grey_left, grey_right)
+        if options.refine != "off":
+            with clock.stage("refine"):
+                grid = result_grid(mapping)
+                greys = _on_grid(images, grid)
+                cameras = _cameras_on_grid(network, grid)
+                maps, refinement = fuse(
+                    network, _descriptors(outputs), greys, cameras, grid, options, rig, warnings
+                )
+        with clock.stage("geometry"):
+            geometry = solve_geometry(
+                maps,
+                options,
+                rig,
+                refinement=refinement,
+                network=network,
+                not_finite=not_finite,
+                warnings=warnings,
+            )
+        return _result(geometry, options, self.model, images, greys, clock)
+
+    def check_golden(self) -> dict[str, float]:
+        """Run the bundle's own pair and compare with the outputs it must give.
+
+        Returns:
+            Per output, the mean relative error.
+
+        Raises:
+            GateError: An output is further off than the manifest allows: this machine, or its
+                inference library, computes something else.
+        """
+        golden = self.bundle.golden()
+        outputs = self._run(golden.left, golden.right)
+        start, step = golden.step // 2, golden.step
+        errors = {
+            name: relative_error(outputs[name][:, start::step, start::step], expected)[1]
+            for name, expected in golden.outputs.items()
+        }
+        for name, error in errors.items():
+            if not error <= golden.tolerances[name]:
+                raise GateError(
+                    f"{self.bundle.path}: on {self._backend.name}, {self._backend.device}, {name} "
+                    f"is off by {error:.2g} on average, {golden.tolerances[name]:.2g} is allowed; "
+                    "use another backend or version of it"
+                )
+        return errors
+
+    def _run(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> dict[str, NDArray[np.float32]]:
+        outputs = self._backend.run(left[None, None], right[None, None])
+        for record in self.bundle.manifest.graph.outputs:
+            found = outputs[record.name]
+            if found.shape != record.shape or found.dtype != np.float32:
+                raise BackendError(
+                    f"{self._backend.name} gave {record.name} as {found.dtype} {found.shape} "
+                    f"instead of float32 {record.shape}"
+                )
+        return outputs
+
+
+def infer_geometry_only(
+    left: Image,
+    right: Image,
+    rig: Rig | None = None,
+    *,
+    view: View = "left",
+    intrinsics: Intrinsics | None = None,
+    baseline_m: float | None = None,
+    altitude_m: float | None = None,
+    slope: SlopeKind = "physical",
+    smoothing_px: float = 2.0,
+    min_confidence: float | None = None,
+) -> StereoResult:
+    """A pair without any network: the refinement alone, around a plane.
+
+    A baseline to compare with, and what is left when the accelerator is down. Where the images do
+    not overlap, the surface runs out into the plane, and `depth_sigma` says so. Arguments as in
+    `StereoRuntime.infer`; the cameras must be known.
+
+    Raises:
+        UsageError: The options contradict each other, or the intrinsics are not given.
+        NotRefinedError: The images do not give the geometry.
+        InputError: The pair cannot be used.
+    """
+    options = InferOptions(
+        view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on"
+    )
+    options.check("all")
+    rig = rig or Rig()
+    clock = _Clock()
+    with clock.stage("read"):
+        images = _read_pair(left, right)
+    width, height = images[0].size
+    grid = result_grid(FrameMapping.fit(height, width, height, width))
+    cameras = known_cameras(options, rig, grid)
+    if cameras is None:
+        raise UsageError(
+            "without a network the cameras cannot be estimated; give --intrinsics FX,FY,CX,CY or a "
+            "--rig with them"
+        )
+    warnings: list[str] = []
+    with clock.stage("refine"):
+        greys = _on_grid(images, grid)
+        maps, refinement = fuse(None, None, greys, cameras, grid, options, rig, warnings)
+    with clock.stage("geometry"):
+        geometry = solve_geometry(maps, options, rig, refinement=refinement, warnings=warnings)
+    return _result(geometry, options, None, images, greys, clock)
+
+
+def _result(
+    geometry: Geometry,
+    options: InferOptions,
+    model: ModelInfo | None,
+    images: tuple[GreyImage, GreyImage],
+    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    clock: _Clock,
+) -> StereoResult:
+    return StereoResult(
+        **vars(geometry),
+        options=options,
+        model=model,
+        left=PairImage(images[0], greys[0]),
+        right=PairImage(images[1], greys[1]),
+        timings_ms=clock.timings_ms,
+    )
+
+
+def _on_grid(
+    images: tuple[GreyImage, GreyImage], grid: FrameMapping
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return resample(images[0].pixels, grid), resample(images[1].pixels, grid)
+
+
+def _cameras_on_grid(maps: Maps, grid: FrameMapping) -> tuple[CameraEstimate, CameraEstimate]:
+    left, right = (
+        CameraEstimate(grid.to_network(maps.mapping.to_source(camera.intrinsics)), camera.source)
+        for camera in (maps.camera_left, maps.camera_right)
+    )
+    return left, right
+
+
+def _descriptors(
+    outputs: dict[str, NDArray[np.float32]],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    if "descriptors_left" not in outputs or "descriptors_right" not in outputs:
+        return None
+    return outputs["descriptors_left"][0], outputs["descriptors_right"][0]
+
+
+def _read_pair(left: Image, right: Image) -> tuple[GreyImage, GreyImage]:
+    images = _read(left, "left array"), _read(right, "right array")
+    check_pair(*images)
+    return images
+
+
+def _read(image: Image, name: str) -> GreyImage:
+    return grey_from_array(image, name) if isinstance(image, np.ndarray) else read_image(image)

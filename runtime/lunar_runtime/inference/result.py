@@ -1,0 +1,259 @@
+"""What comes out of a pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.bundles.manifest import OutputSet
+from lunar_runtime.files.images import GreyImage
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.grid_mapping import FrameMapping
+from lunar_runtime.geometry.plane import Plane
+from lunar_runtime.geometry.pose import PoseEstimate
+from lunar_runtime.geometry.scale import Scale
+from lunar_runtime.inference.options import InferOptions
+
+Side = Literal["left", "right"]
+
+
+class CameraEstimate(NamedTuple):
+    """Intrinsics, and where they came from.
+
+    Attributes:
+        intrinsics: In pixels of the network's grid.
+        source: `option`, `rig` or `estimated`; with ` (left)` where the left camera's were taken
+            for the right one.
+    """
+
+    intrinsics: Intrinsics
+    source: str
+
+
+class UpEstimate(NamedTuple):
+    """The direction that slopes are measured from.
+
+    Attributes:
+        vector: (3,) unit vector, left camera's frame.
+        source: `rig` or `plane`.
+    """
+
+    vector: NDArray[np.float64]
+    source: str
+
+
+class Precision(NamedTuple):
+    """How good refined points are expected to be.
+
+    Attributes:
+        sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
+        refined: (H, W) bool, where the images decide; elsewhere the prior does.
+    """
+
+    sigma: NDArray[np.float32]
+    draws: NDArray[np.float32]
+    refined: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """What is seen from one of the two cameras.
+
+    Attributes:
+        depth: (H, W) float32, Z in this camera's frame, in the result's unit; NaN = invalid.
+        slope: (H, W) float32 degrees; NaN = invalid.
+        confidence: (H, W) float32, 1 and more, unmasked: what the network gave, or, refined,
+            1 + 0.01 / (expected relative error of Z).
+        depth_sigma: (H, W) float32 expected standard deviation of the depth, in the result's unit;
+            None where the pair was not refined, as below.
+        slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.
+        refined: (H, W) bool, where the images decide; elsewhere the network does, or the plane.
+    """
+
+    depth: NDArray[np.float32]
+    slope: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    depth_sigma: NDArray[np.float32] | None = None
+    slope_sigma: NDArray[np.float32] | None = None
+    refined: NDArray[np.bool_] | None = None
+
+
+class RefinedView(NamedTuple):
+    """How far the images decide one view.
+
+    Attributes:
+        fraction: Of the pixels, those where the images decide.
+        overlap: Of the pixels, those that the other image shows too.
+        correlation: Median local correlation of the two images through the surface.
+        prior_sigma: Robust relative deviation of the measured surface from what it falls back to
+            elsewhere: the expected error there.
+    """
+
+    fraction: float
+    overlap: float
+    correlation: float
+    prior_sigma: float
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How the images refined a pair, or why they did not.
+
+    Attributes:
+        reason: Why not; None = refined, and only then is the rest there.
+        pose_source: What the pose started from: `matches`, `network` or `rig`.
+        matches: Sparse matches.
+        inliers: Of those, within 1.5 px of their epipolar lines.
+        epipolar_px: Median distance of the dense matches from their epipolar lines.
+        network_differs_deg: Angle between the refined and the network's rotation; None without one.
+        parallax_deg: Median angle under which the refined ground sees the baseline.
+        relief_gain: Factors on the network's coarse and fine relief where the images are silent;
+            None without a network.
+        views: Per refined view.
+    """
+
+    reason: str | None
+    pose_source: str = ""
+    matches: int = 0
+    inliers: int = 0
+    epipolar_px: float = 0.0
+    network_differs_deg: float | None = None
+    parallax_deg: float = 0.0
+    relief_gain: tuple[float, float] | None = None
+    views: dict[Side, RefinedView] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        """Whether the pair was refined."""
+        return self.reason is None
+
+
+@dataclass(frozen=True)
+class NetworkMaps:
+    """What the network alone said, on its own grid, in the result's unit.
+
+    Attributes:
+        mapping: From the images as given to this grid.
+        pointmap_left: (h, w, 3) float32, left camera's frame.
+        confidence_left: (h, w) float32.
+        pointmap_right: (h, w, 3) float32, left camera's frame; None when the bundle has none.
+        confidence_right: (h, w) float32, or None.
+    """
+
+    mapping: FrameMapping
+    pointmap_left: NDArray[np.float32]
+    confidence_left: NDArray[np.float32]
+    pointmap_right: NDArray[np.float32] | None
+    confidence_right: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The geometry of a pair, all of it in one unit.
+
+    Attributes:
+        pointmap_left: (H, W, 3) float32, left camera's frame; NaN = invalid.
+        pointmap_right: (H, W, 3) float32, the points of the right image's pixels, also in the left
+            camera's frame; None when the bundle has no right pointmap, and in a refined pair
+            unless the right view was asked for.
+        confidence_left: (H, W) float32; see `ViewResult`.
+        confidence_right: (H, W) float32, or None.
+        views: `left`, `right` or both, as asked for.
+        scale: The factor to metres that was applied, and where it came from.
+        camera_left: Of the left image.
+        camera_right: Of the right image.
+        pose: The right camera's pose; None when it was not, or could not be, recovered.
+        plane: The scene's robust plane, left camera's frame; None when there is none.
+        up: What slopes are measured from.
+        not_finite: Per output, pixels that the network gave as NaN or infinite; 0 is left out.
+        warnings: What the user should know before trusting the numbers.
+        mapping: From the images as given to the grid of these maps; the same for both.
+        refinement: How the images refined the pair; None when that was not asked for.
+        network: What the network alone said; None when it did not run.
+    """
+
+    pointmap_left: NDArray[np.float32]
+    pointmap_right: NDArray[np.float32] | None
+    confidence_left: NDArray[np.float32]
+    confidence_right: NDArray[np.float32] | None
+    views: dict[Side, ViewResult]
+    scale: Scale
+    camera_left: CameraEstimate
+    camera_right: CameraEstimate
+    pose: PoseEstimate | None
+    plane: Plane | None
+    up: UpEstimate
+    not_finite: dict[str, int]
+    warnings: tuple[str, ...]
+    mapping: FrameMapping
+    refinement: Refinement | None
+    network: NetworkMaps | None
+
+    @property
+    def unit(self) -> str:
+        """Of every length here: `m` or `relative`."""
+        return self.scale.unit
+
+
+class ModelInfo(NamedTuple):
+    """Which network ran, and on what."""
+
+    bundle_path: Path
+    bundle_digest: str
+    student: str
+    precision: str
+    gate: str
+    output_set: OutputSet
+    backend: str
+    device: str
+
+
+class PairImage(NamedTuple):
+    """One of the two images: as given, and on the grid of the result, (H, W) uint8."""
+
+    source: GreyImage
+    grey: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class StereoResult(Geometry):
+    """Everything that came out of one pair: its geometry, and how it came about.
+
+    Attributes:
+        options: What was asked for.
+        model: What ran; None = no network did.
+        left: The left image.
+        right: The right image.
+        timings_ms: Per stage.
+    """
+
+    options: InferOptions
+    model: ModelInfo | None
+    left: PairImage
+    right: PairImage
+    timings_ms: dict[str, float]
+
+    @property
+    def primary(self) -> Side:
+        """The view of `depth`, `slope` and `confidence`: `right` only if that alone was asked."""
+        return "right" if self.options.view == "right" else "left"
+
+    @property
+    def depth(self) -> NDArray[np.float32]:
+        """(H, W) float32, Z in the primary view's camera frame; NaN = invalid."""
+        return self.views[self.primary].depth
+
+    @property
+    def slope(self) -> NDArray[np.float32]:
+        """(H, W) float32 degrees, of the primary view; NaN = invalid."""
+        return self.views[self.primary].slope
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """(H, W) float32, of the primary view."""
+        return self.views[self.primary].confidence

@@ -1,0 +1,1 @@
+"""The pointmap meets the images: sub-pixel pose and surface."""

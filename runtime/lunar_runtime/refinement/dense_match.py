@@ -1,0 +1,186 @@
+"""Dense matches: the right image seen through a surface, and what is left between it and the left.
+
+The right image is warped onto the left one through the present surface; where the surface is right
+the two agree up to light and noise. `measure_flow` finds what is left in two dimensions (dense
+inverse search, Kroeger et al. 2016), from pixels down to about 0.1; `linearise` then compares
+brightness along the epipolar line alone, which a plate through all pixels turns into hundredths.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.epipolar import EpipolarField
+from lunar_runtime.geometry.fields import Field, blurred, half, resized
+
+_MARGIN_PX = 2  # bicubic interpolation looks that far
+_FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow
+_LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies between the views
+_CORRELATION_SIGMA_PX = 5.0
+_NOISE_DN = 2.0  # contrast below this is noise: shadows and saturated ground stay grey
+_GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
+_FORTH_AND_BACK_PX = 0.5  # flow that does not lead back is an occlusion or a guess
+_TRUST_PX = 0.3
+_OUTLIER_SIGMAS = 3.0
+_CHANCE = 0.2  # local correlation below this happens between two patches of noise, as in shadow
+
+
+class Flow(NamedTuple):
+    """Dense matches on the left grid.
+
+    Attributes:
+        u: (H, W) right pixel's x.
+        v: (H, W) its y.
+        trust: (H, W) in [0, 1]: 0 = no match, or nothing there to match.
+        inside: (H, W) bool, where the surface projects into the right image.
+        correlation: (H, W) local correlation of left and warped right image *before* the flow.
+        surface: (H, W) inverse depth through which they were matched.
+    """
+
+    u: Field
+    v: Field
+    trust: Field
+    inside: NDArray[np.bool_]
+    correlation: Field
+    surface: Field
+
+
+class Brightness(NamedTuple):
+    """Brightness residuals, linear in the relative change of the inverse depth.
+
+    Attributes:
+        information: (H, W) of one pixel's residual on that change.
+        pull: (H, W) information · the change that would explain the residual.
+        inside: (H, W) bool, as in `Flow`.
+        correlation: (H, W) local correlation of left and warped right image.
+    """
+
+    information: Field
+    pull: Field
+    inside: NDArray[np.bool_]
+    correlation: Field
+
+
+def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth: Field) -> Flow:
+    """Match the images through a surface.
+
+    Args:
+        left: (H, W) grey.
+        right: (h, w) grey.
+        field: Of the two cameras.
+        inverse_depth: (H, W) the surface, baseline / Z.
+    """
+    u, v = field.project(inverse_depth)
+    inside = _inside(u, v, right.shape)
+    a, _ = _normalise(left, inside, _FLOW_SIGMA_PX)
+    b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
+    correlation = _correlate(a, b, inside)
+    eight = [np.clip(image * inside * _GAIN + _GREY, 0, 255).astype(np.uint8) for image in (a, b)]
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    forth = dis.calc(eight[0], eight[1], None)  # type: ignore[call-overload]
+    back = dis.calc(eight[1], eight[0], None)  # type: ignore[call-overload]
+    x = forth[..., 0] + np.arange(left.shape[1], dtype=np.float32)
+    y = forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None]
+    returned = cv2.remap(
+        back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(99.0, 99.0)
+    )
+    lost_u, lost_v = cv2.split(forth + returned)
+    lost = np.square(lost_u) + np.square(lost_v)
+    known = cv2.merge([np.where(inside, values, np.float32(np.nan)) for values in (u, v)])
+    matched = np.asarray(cv2.remap(known, x, y, cv2.INTER_LINEAR), np.float32)
+    matched_u, matched_v = matched[..., 0], matched[..., 1]
+    good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, right.shape)
+    # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
+    alike = _correlate(a, np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32), inside)
+    trust = np.where(good, np.exp(lost * np.float32(-(_TRUST_PX**-2))), 0).astype(np.float32)
+    trust *= _support(alike)
+    return Flow(
+        np.where(good, matched_u, 0).astype(np.float32),
+        np.where(good, matched_v, 0).astype(np.float32),
+        trust,
+        inside,
+        correlation,
+        inverse_depth,
+    )
+
+
+def linearise(left: Field, right: Field, field: EpipolarField, inverse_depth: Field) -> Brightness:
+    """Compare brightness through a surface, along the epipolar lines.
+
+    The gradient is taken in the right image, half a pixel to either side along the line. Residuals
+    beyond three robust sigmas count less (Geman-McClure); shading that differs between the views is
+    removed with the local mean and contrast, and patches that are not alike (shadow) say nothing.
+    Arguments as in `measure_flow`.
+    """
+    u, v = field.project(inverse_depth)
+    inside = _inside(u, v, right.shape)
+    du, dv = field.motion(inverse_depth)
+    pixels = np.hypot(du, dv)
+    along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
+    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
+    b, contrast = _normalise(_sample(right, u, v), inside, _LIGHT_SIGMA_PX)
+    ahead = _sample(right, u + along_u, v + along_v)
+    behind = _sample(right, u - along_u, v - along_v)
+    gradient = (ahead - behind) / contrast * pixels * inverse_depth  # per relative change
+    residual = a - b
+    usable = inside & np.isfinite(gradient)
+    if not usable.any():
+        empty = np.zeros_like(left)
+        return Brightness(empty, empty, inside, empty)
+    sigma = max(1.4826 * float(np.median(np.abs(residual[usable]))), 1e-3)
+    weight = 1 / (1 + (residual / (_OUTLIER_SIGMAS * sigma)) ** 2) ** 2 / sigma**2
+    correlation = _correlate(a, b, inside)
+    weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
+    gradient = np.where(usable, gradient, 0).astype(np.float32)
+    return Brightness(weight * gradient**2, weight * gradient * residual, inside, correlation)
+
+
+def _inside(u: Field, v: Field, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        result: NDArray[np.bool_] = (
+            (u > _MARGIN_PX)
+            & (v > _MARGIN_PX)
+            & (u < shape[1] - _MARGIN_PX)
+            & (v < shape[0] - _MARGIN_PX)
+        )
+    return result
+
+
+def _sample(image: Field, u: Field, v: Field) -> Field:
+    x, y = (
+        np.where(np.isnan(values), np.float32(-9), values - np.float32(0.5)) for values in (u, v)
+    )
+    sampled = cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)
+
+
+def _normalise(image: Field, mask: NDArray[np.bool_], sigma_px: float) -> tuple[Field, Field]:
+    """Local mean 0 and contrast 1 inside the mask; and the contrast, noise included."""
+    weight = mask.astype(np.float32)
+    here = image * weight
+    total, mean, square = (half(values) for values in (weight, here, image * here))
+    total, mean, square = (blurred(values, sigma_px / 2) for values in (total, mean, square))
+    mean /= total + np.float32(1e-3)
+    variance = np.maximum(square / (total + np.float32(1e-3)) - mean**2, 0)
+    contrast = resized(np.sqrt(variance + np.float32(_NOISE_DN**2)), image.shape)
+    return (image - resized(mean, image.shape)) / contrast, contrast
+
+
+def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
+    """Local correlation of two locally normalised images; 0 outside the mask."""
+    a, b = a * mask, b * mask
+    power_a, power_b, product = (
+        blurred(half(values), _CORRELATION_SIGMA_PX / 2) for values in (a * a, b * b, a * b)
+    )
+    correlation = product / np.sqrt(np.maximum(power_a * power_b, 1e-12))
+    return np.where(mask, resized(correlation, mask.shape), 0).astype(np.float32)
+
+
+def _support(correlation: Field) -> Field:
+    """Weight in [0, 1] of what a patch says, by its correlation with the other image's."""
+    share = np.maximum((correlation - _CHANCE) / (1 - _CHANCE), 0) ** 2
+    return np.asarray(share, np.float32)

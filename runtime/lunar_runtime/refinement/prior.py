@@ -1,0 +1,126 @@
+"""What is believed of the surface before the images are compared: a plane and the network's relief.
+
+In a pinhole image the inverse depth of a plane is affine in the pixel. The prior is the affine
+field that fits the measurements best, plus the network's departure from its own plane, coarse and
+fine relief each multiplied by how well it foretells the measured one: by nothing if it does not. So
+a tilted, scaled or bad pointmap costs nothing, and a good one carries the surface across shadow and
+beyond the right image.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.epipolar import Floats
+from lunar_runtime.geometry.fields import Field, blurred
+
+_SAMPLES = 10_000
+_ITERATIONS = 20
+_SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
+_COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
+_LOWEST = 0.05  # of the median: an oblique plane's inverse depth falls through zero at its horizon
+_LEAST_SIGMA = 1e-3
+_GRAZING = np.float32(0.1)  # cosine: below it a pixel sees more than ten of its own widths
+_WIDTH_SIGMAS = 2.0
+
+
+class Prior(NamedTuple):
+    """See the module.
+
+    Attributes:
+        inverse_depth: (H, W) positive, baseline / Z.
+        sigma: Robust standard deviation of measured / inverse_depth - 1.
+        incidence: (H, W) cosine of the angle at which the rays meet the fitted plane, down to
+            `_GRAZING`.
+        relief_gain: Factors on the network's coarse and fine relief, both pointmaps at one scale;
+            None without a network.
+    """
+
+    inverse_depth: Field
+    sigma: float
+    incidence: Field
+    relief_gain: tuple[float, float] | None
+
+
+def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | None) -> Prior:
+    """Fit the prior to the measurements.
+
+    Args:
+        rays: (H, W, 3).
+        measured: (H, W) inverse depth.
+        trust: (H, W), weight of every measurement; 0 = none.
+        relief: Of the network, coarse and fine, from `relief_bands`; None without a network.
+    """
+    columns = [rays[..., 0], rays[..., 1], np.ones_like(measured)]
+    used = trust.ravel() > 0
+    chosen = np.flatnonzero(used)
+    chosen = chosen[:: max(1, len(chosen) // _SAMPLES)]
+    typical = np.median(measured.ravel()[chosen])
+    columns += [] if relief is None else [typical * band for band in relief]
+    A = np.stack([column.ravel()[chosen] for column in columns], axis=-1).astype(np.float64)
+    b = measured.ravel()[chosen].astype(np.float64)
+    weight = trust.ravel()[chosen].astype(np.float64)
+    keep = np.ones(A.shape[1], bool)
+    for column in range(3, A.shape[1]):  # a network without relief has no gain
+        keep[column] = bool(np.any(A[:, column]))
+    coefficients = _robust_fit(A, b, weight, keep)
+    while (coefficients[3:] < 0).any():  # relief upside down foretells nothing
+        keep[3:] &= coefficients[3:] >= 0
+        coefficients = _robust_fit(A, b, weight, keep)
+    field = sum(np.float32(c) * column for c, column in zip(coefficients, columns, strict=True))
+    assert isinstance(field, np.ndarray)
+    field = np.maximum(field, np.float32(_LOWEST * np.median(b))).astype(np.float32)
+    relative = b / field.ravel()[chosen] - 1
+    sigma = max(1.4826 * float(np.median(np.abs(relative))), _LEAST_SIGMA)
+    gain = None if relief is None else (float(coefficients[3]), float(coefficients[4]))
+    # A plane's inverse depth is normal · ray over its distance.
+    a, b, c = (np.float32(value) for value in coefficients[:3] / np.linalg.norm(coefficients[:3]))
+    x, y = rays[..., 0], rays[..., 1]
+    incidence = np.maximum((a * x + b * y + c) / np.sqrt(x * x + y * y + 1), _GRAZING)
+    return Prior(field, sigma, np.asarray(incidence, np.float32), gain)
+
+
+def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
+    """Coarse and fine departure of an inverse depth from its robust plane, over its median.
+
+    0 where it is NaN.
+
+    Args:
+        rays: (H, W, 3).
+        inverse_depth: (H, W), any unit.
+    """
+    valid = np.isfinite(inverse_depth)
+    if np.count_nonzero(valid) < 16:
+        return [np.zeros_like(inverse_depth), np.zeros_like(inverse_depth)]
+    chosen = np.flatnonzero(valid.ravel())
+    chosen = chosen[:: max(1, len(chosen) // _SAMPLES)]
+    x, y = rays[..., 0], rays[..., 1]
+    A = np.stack([x.ravel()[chosen], y.ravel()[chosen], np.ones(len(chosen))], axis=-1)
+    values = inverse_depth.ravel()[chosen].astype(np.float64)
+    a, b, c = _robust_fit(A.astype(np.float64), values, np.ones(len(chosen)), np.ones(3, bool))
+    plane = np.float32(a) * x + np.float32(b) * y + np.float32(c)
+    relief = np.where(valid, (inverse_depth - plane) / np.median(values), 0).astype(np.float32)
+    sigma_px = _COARSE_SHARE * relief.shape[1]
+    coarse = blurred(relief, sigma_px)
+    return [coarse, relief - coarse]
+
+
+def _robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) -> Floats:
+    """Iteratively reweighted least squares under a Cauchy weight; dropped columns give 0."""
+    coefficients = np.zeros(A.shape[1])
+    size = np.maximum(np.abs(A[:, keep]).max(axis=0), 1e-30)
+    scaled = A[:, keep] / size
+    robust, sigma = weight.copy(), np.inf
+    for _ in range(_ITERATIONS):
+        weighted = scaled * robust[:, None]
+        solution = np.linalg.lstsq(weighted.T @ scaled, weighted.T @ b, rcond=None)[0]
+        residual = np.abs(scaled @ solution - b)
+        last, sigma = sigma, 1.4826 * float(np.median(residual)) + 1e-30
+        if abs(sigma - last) < _SETTLED * sigma:
+            break
+        robust = weight / (1 + (residual / (_WIDTH_SIGMAS * sigma)) ** 2)
+    coefficients[keep] = solution / size
+    return coefficients

@@ -1,0 +1,284 @@
+"""The right camera's pose from matched points: MAGSAC starts, then a robust fit of all matches.
+
+On ground that is nearly a plane, two poses explain the matches almost equally well, and a coarse
+inlier threshold cannot tell them apart. So several thresholds down to 0.15 px give the starts, and
+where they explain too few matches so do baselines of every direction across the view. Each is
+fitted to the Sampson distances under a cost that forgets outliers (Geman-McClure); of those that
+put their inliers before both cameras the lowest cost wins, and what comes close to it is kept for
+the dense matches to decide.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.epipolar import (
+    Floats,
+    RelativePose,
+    cross_matrix,
+    inverse_depth,
+    sampson_distance,
+)
+
+_THRESHOLDS_PX = (0.15, 0.3, 0.6, 1.2)
+_WIDTH_PX = 0.2  # of the robust cost: features are localised to 0.1-0.2 px
+_FINEST_PX = 0.02  # below this, residuals are interpolation's
+_WIDTH_PER_SIGMA = 2.385  # 95 % efficiency of the Cauchy weight, whose square is used
+# Of the inliers must lie before both cameras. Of a true pose all do; of the false ones that explain
+# matches on a strip of nearly plane ground, 0.3-0.75 did.
+IN_FRONT = 0.9
+_EXPLAINED = 0.5  # of the matches: with less, the starts are in doubt
+_DIRECTIONS = 6  # of the baseline, half a turn across the view
+_DIRECTION_PX = 1.0  # width of the cost from such a start
+_AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
+_DISTINCT_DEG = 0.5
+_MAGSAC_ITERATIONS = 3000
+
+
+@dataclass(frozen=True)
+class PoseFit:
+    """A pose and how well matches support it.
+
+    Attributes:
+        pose: The right camera's.
+        cost: Geman-McClure sum over the matches, in matches: each outlier costs one.
+        sigma_px: Robust standard deviation of the Sampson distances.
+    """
+
+    pose: RelativePose
+    cost: float
+    sigma_px: float
+
+
+def start_poses(left: Floats, right: Floats, focal_px: float) -> list[RelativePose]:
+    """Poses that MAGSAC finds at several thresholds, from (N, 3) rays; the same input, the same."""
+    starts = []
+    for threshold in _THRESHOLDS_PX:
+        cv2.setRNGSeed(0)
+        try:
+            E, _ = cv2.findEssentialMat(
+                left[:, :2], right[:, :2], np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999,
+                threshold=threshold / focal_px, maxIters=_MAGSAC_ITERATIONS,
+            )  # fmt: skip
+        except cv2.error:
+            continue
+        if E is None or E.shape != (3, 3):
+            continue
+        _, R, t, _ = cv2.recoverPose(E, left[:, :2], right[:, :2], np.eye(3))
+        starts.append(RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel()))
+    return starts
+
+
+def best_poses(
+    left: Floats, right: Floats, focal_px: float, starts: list[RelativePose]
+) -> list[PoseFit]:
+    """Fit every start to the matches; the best first, then distinct ones that are as good.
+
+    Returns:
+        Empty where no start puts the matches before both cameras.
+    """
+    fits = sorted(_fits_in_front(left, right, focal_px, starts), key=lambda fit: fit.cost)
+    kept: list[PoseFit] = []
+    for fit in fits:
+        if fit.cost > _AS_GOOD * fits[0].cost:
+            break
+        if all(fit.pose.turned_deg(other.pose) > _DISTINCT_DEG for other in kept):
+            kept.append(fit)
+    return kept
+
+
+def _fits_in_front(
+    left: Floats, right: Floats, focal_px: float, starts: list[RelativePose]
+) -> list[PoseFit]:
+    fits = []
+    for start in starts:
+        fit = fit_pose(left, right, start, focal_px, width_px=_WIDTH_PX)
+        inlier = np.abs(sampson_distance(left, right, fit.pose)) * focal_px < 1
+        share = in_front(left[inlier], right[inlier], fit.pose)
+        if share < 1 - IN_FRONT:  # the same epipolar lines, seen backwards
+            fit = replace(fit, pose=RelativePose(fit.pose.R, -fit.pose.t))
+            share = in_front(left[inlier], right[inlier], fit.pose)
+        if share >= IN_FRONT:
+            fits.append(fit)
+    return fits
+
+
+def explains(fit: PoseFit, matches: int) -> bool:
+    """Whether a pose explains so many of the matches that no other needs to be looked for."""
+    return fit.cost <= (1 - _EXPLAINED) * matches
+
+
+def poses_across(left: Floats, right: Floats, focal_px: float) -> list[RelativePose]:
+    """Coarse fits from baselines of every direction across the view.
+
+    They start with the turn that explains the matches best without any baseline.
+    """
+    R, _ = _turn(left, right, np.eye(3))
+    angles = np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
+    starts = [RelativePose(R, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
+    return [
+        fit_pose(left, right, start, focal_px, width_px=_DIRECTION_PX, iterations=20).pose
+        for start in starts
+    ]
+
+
+def in_front(left: Floats, right: Floats, pose: RelativePose) -> float:
+    """Share of the matches that meet in front of both cameras; 0 of none."""
+    if not len(left):
+        return 0.0
+    d = inverse_depth(left, right, pose)
+    z_right = (left @ pose.R.T + d[:, None] * pose.t)[:, 2]
+    return float(np.mean((d > 0) & (z_right > 0)))
+
+
+def fit_pose(
+    left: Floats,
+    right: Floats,
+    start: RelativePose,
+    focal_px: float,
+    *,
+    width_px: float | None = None,
+    iterations: int = 50,
+) -> PoseFit:
+    """Levenberg-Marquardt on the Sampson distances: three angles and two of direction.
+
+    Args:
+        left: (N, 3) rays.
+        right: (N, 3) rays.
+        start: Where to start.
+        focal_px: Turns distances into pixels.
+        width_px: Standard deviation of a good match; None = measured anew in every step.
+        iterations: At most.
+    """
+    sampson = _Sampson(left, right, focal_px)
+
+    def sigma_of(residual: Floats) -> float:
+        return max(1.4826 * float(np.median(np.abs(residual))), _FINEST_PX)
+
+    def cost_of(residual: Floats, width: float) -> float:
+        square = residual**2
+        return float(np.sum(square / (square + width**2)))
+
+    pose, residual = start, sampson.distance_px(start)
+    width = _WIDTH_PER_SIGMA * (sigma_of(residual) if width_px is None else width_px)
+    cost = cost_of(residual, width)
+    damping = 1e-3
+    for _ in range(iterations):
+        J = sampson.derivative_px(pose)
+        weight = 1 / (1 + (residual / width) ** 2) ** 2
+        A, b = J.T @ (J * weight[:, None]), J.T @ (weight * residual)
+        if not np.diag(A).min() > 0:
+            break
+        for _ in range(6):
+            step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
+            candidate = _moved(pose, step)
+            new_residual = sampson.distance_px(candidate)
+            new_cost = cost_of(new_residual, width)
+            if new_cost < cost:
+                break
+            damping *= 10
+        else:
+            break
+        gained = cost - new_cost
+        pose, residual, cost = candidate, new_residual, new_cost
+        damping = max(damping / 10, 1e-9)
+        if width_px is None:
+            width = _WIDTH_PER_SIGMA * sigma_of(residual)
+            cost = cost_of(residual, width)
+        if gained < 1e-7 * cost:
+            break
+    return PoseFit(pose, cost, sigma_of(residual))
+
+
+def rotation_residual_px(left: Floats, right: Floats, pose: RelativePose, focal_px: float) -> float:
+    """Median distance in pixels that the best pure rotation leaves: parallax, or the lack of it.
+
+    Args:
+        left: (N, 3) rays.
+        right: (N, 3) rays.
+        pose: Its rotation is the start.
+        focal_px: Turns distances into pixels.
+    """
+    return float(np.median(_turn(left, right, pose.R)[1])) * focal_px
+
+
+def _turn(left: Floats, right: Floats, start: Floats) -> tuple[Floats, Floats]:
+    """The rotation that brings left rays nearest to right ones, and the distances it leaves."""
+    unit_left = left / np.linalg.norm(left, axis=-1, keepdims=True)
+    unit_right = right / np.linalg.norm(right, axis=-1, keepdims=True)
+    R = start
+    distance = np.linalg.norm(unit_right - unit_left @ R.T, axis=-1)
+    for _ in range(10):
+        weight = 1 / np.maximum(distance, 1e-9)  # Weiszfeld: the sum of distances, not of squares
+        U, _, Vt = np.linalg.svd((unit_right * weight[:, None]).T @ unit_left)
+        R = U @ np.diag([1, 1, np.sign(np.linalg.det(U @ Vt))]) @ Vt
+        distance = np.linalg.norm(unit_right - unit_left @ R.T, axis=-1)
+    return R, distance
+
+
+class _Sampson:
+    """Sampson distances of fixed matches, and their derivative by the pose.
+
+    The algebraic distance n is linear in E, and the squared gradient g quadratic, so both and their
+    derivatives are products of one row a match with what depends on the pose alone.
+    """
+
+    def __init__(self, left: Floats, right: Floats, focal_px: float) -> None:
+        self._both = _outer(right, left)
+        self._squares = np.concatenate([_outer(left, left), _outer(right, right)], axis=-1)
+        self._focal_px = focal_px
+
+    def distance_px(self, pose: RelativePose) -> Floats:
+        """(N,) signed."""
+        n, g = self._parts(cross_matrix(pose.t) @ pose.R)
+        return np.asarray(n * (self._focal_px / np.sqrt(g)))
+
+    def derivative_px(self, pose: RelativePose) -> Floats:
+        """(N, 5) by the steps of `_moved`."""
+        across = cross_matrix(pose.t)
+        E = across @ pose.R
+        n, g = self._parts(E)
+        turns = [across @ cross_matrix(axis) @ pose.R for axis in np.eye(3)]
+        changes = np.array(turns + [cross_matrix(axis) @ pose.R for axis in _tangents(pose.t)])
+        rows = changes[:, :2].transpose(0, 2, 1) @ E[:2]
+        columns = changes[:, :, :2] @ E[:, :2].T
+        twice_half = np.concatenate(
+            [
+                (rows + rows.transpose(0, 2, 1)).reshape(5, 9),
+                (columns + columns.transpose(0, 2, 1)).reshape(5, 9),
+            ],
+            axis=-1,
+        )
+        scale = self._focal_px / np.sqrt(g)
+        by_n = self._both @ changes.reshape(5, 9).T
+        by_g = self._squares @ twice_half.T
+        return np.asarray(scale[:, None] * (by_n - (n / (2 * g))[:, None] * by_g))
+
+    def _parts(self, E: Floats) -> tuple[Floats, Floats]:
+        squares = np.concatenate([(E[:2].T @ E[:2]).ravel(), (E[:, :2] @ E[:, :2].T).ravel()])
+        return self._both @ E.ravel(), np.maximum(self._squares @ squares, 1e-30)
+
+
+def _outer(a: Floats, b: Floats) -> Floats:
+    return np.asarray((a[:, :, None] * b[:, None, :]).reshape(-1, 9))
+
+
+def _tangents(t: Floats) -> Floats:
+    """(2, 3): unit vectors perpendicular to t."""
+    x, y, z = t
+    # The axis that t is furthest from, times t, is perpendicular to it; so is t times that.
+    first = ((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0))[int(np.argmin(np.abs(t)))]
+    a, b, c = first
+    second = (y * c - z * b, z * a - x * c, x * b - y * a)
+    return np.array([first, second]) / math.sqrt(a * a + b * b + c * c)
+
+
+def _moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
+    t = pose.t + step[3:] @ _tangents(pose.t)
+    R = np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose.R
+    return RelativePose(R, t / math.sqrt(float(t @ t)))

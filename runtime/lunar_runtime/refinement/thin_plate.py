@@ -1,0 +1,286 @@
+"""A smooth surface through weighted measurements: the thin plate, solved by multigrid.
+
+The surface e minimises
+
+    Σ information · e² − 2 · pull · e  +  stiffness · Σ (e_xx² + 2 e_xy² + e_yy²)
+
+so with `pull = information · measured` it passes the measurements as closely as they are worth,
+bends as little as it can elsewhere, and costs nothing where it is a plane. Read as probabilities it
+is the posterior mean of a terrain whose curvature has the variance 1 / stiffness.
+
+Multigrid preconditions conjugate gradients: bilinear interpolation up, extrapolated at the edges so
+that a plane stays one (planes are what the operator does not feel), its transpose down, for the
+information too, since a coarse pixel that is pulled by its neighbours' measurements must hold their
+weight. Conjugate gradients smooth, and the coarsest grid is solved by its inverse.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.fields import Field
+
+_COARSEST = 8  # pixels along the shorter side, at least
+_SMOOTHING_ITERATIONS = 6
+_DIAGONAL = 20.0  # of the stencil
+# Of e_xx² + 2 e_xy² + e_yy², away from the edges.
+_STENCIL = np.array(
+    [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]],
+    np.float32,
+)
+# Of bilinear interpolation to twice the sides, transposed.
+_GATHER = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
+
+
+def solve_thin_plate(
+    information: Field, pull: Field, stiffness: float, *, start: Field | None = None, cycles: int
+) -> Field:
+    """The surface that minimises the sum above.
+
+    Args:
+        information: (H, W), not negative; 0 = nothing was measured.
+        pull: (H, W), information · measured.
+        stiffness: Positive.
+        start: (H, W) first guess; None = 0.
+        cycles: At most. On refinement's own sums of 256 × 256 px, three leave a tenth of the
+            surface's deviation where little was measured, five 1-2 %, eight 0.1-0.5 %.
+
+    Returns:
+        (H, W) float32.
+    """
+    return _solve(_prepare(information, stiffness), pull, stiffness, start, cycles)
+
+
+def sample_thin_plate(
+    information: Field, stiffness: float, rng: np.random.Generator, *, count: int, cycles: int
+) -> Field:
+    """Random surfaces with the covariance of `solve_thin_plate`'s error.
+
+    Perturb and solve (Papandreou and Yuille 2010): noise on every measurement and on every second
+    difference, each of its own variance. The noise is drawn in turn and solved by as many threads
+    as OpenCV has, so their number changes nothing.
+
+    Args:
+        information: (H, W), as in `solve_thin_plate`.
+        stiffness: Positive.
+        rng: Of the noise.
+        count: Of surfaces.
+        cycles: At most, of each.
+
+    Returns:
+        (count, H, W) float32.
+    """
+    height, width = information.shape
+
+    def noise(rows: int, columns: int) -> Field:
+        return rng.standard_normal((rows, columns), np.float32)
+
+    def pull() -> Field:
+        bent = _bend_back(
+            noise(height, width - 2), noise(height - 2, width), noise(height - 1, width - 1),
+            (height, width), np.float32(np.sqrt(2.0)),
+        )  # fmt: skip
+        measured = np.sqrt(information) * noise(height, width)
+        return np.asarray(measured + np.float32(np.sqrt(stiffness)) * bent, np.float32)
+
+    grids = _prepare(information, stiffness)
+    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
+        drawn = threads.map(
+            lambda one: _solve(grids, one, stiffness, None, cycles), [pull() for _ in range(count)]
+        )
+        return np.stack(list(drawn))
+
+
+def double(values: Field) -> Field:
+    """Bicubic interpolation to twice the sides."""
+    size = values.shape[1] * 2, values.shape[0] * 2
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def bending(e: Field) -> Field:
+    """(H, W) e_xx² + 2 e_xy² + e_yy² per pixel."""
+    xx, yy, xy = _bend(e)
+    energy = np.zeros_like(e)
+    energy[:, 1:-1] += xx**2
+    energy[1:-1] += yy**2
+    energy[1:, 1:] += 2 * xy**2
+    return energy
+
+
+class _Grids(NamedTuple):
+    """Information per pixel of every grid, and the inverse of the coarsest one's operator."""
+
+    information: list[Field]
+    coarsest: NDArray[np.float32]
+
+
+def _prepare(information: Field, stiffness: float) -> _Grids:
+    """All that does not depend on the pull."""
+    height, width = information.shape
+    block = 1
+    while min(height, width) // (2 * block) >= _COARSEST:
+        block *= 2
+    below, right = -height % block, -width % block
+    # In units of the stiffness, float32 keeps its digits whatever the terrain. Padding is empty.
+    levels = [_pad(information / np.float32(stiffness), below, right)]
+    while block > 1:
+        levels.append(np.maximum(_gather(levels[-1]), 0))
+        block //= 2
+    return _Grids(levels, _coarsest_inverse(levels[-1], 0.25 ** (len(levels) - 1)))
+
+
+def _solve(grids: _Grids, pull: Field, stiffness: float, start: Field | None, cycles: int) -> Field:
+    height, width = pull.shape
+    information = grids.information[0]
+    below, right = information.shape[0] - height, information.shape[1] - width
+    b = _pad(pull / np.float32(stiffness), below, right)
+    e = np.zeros_like(b) if start is None else _pad(start.astype(np.float32), below, right)
+    p = before = np.zeros_like(b)
+    size = 1.0
+    for _ in range(cycles):
+        # Differences first: one filter's rounding would add up to bend what is nearly a plane.
+        residual = b - information * e - _bend_back(*_bend(e), e.shape, np.float32(2))
+        z = _cycle(grids, residual, 0)
+        turned = float(np.vdot(z, residual - before)) / size
+        p = z + np.float32(max(turned, 0.0)) * p
+        along, energy = float(np.vdot(p, residual)), float(np.vdot(p, _apply(p, information, 1.0)))
+        if not energy > 0:
+            break
+        e = e + np.float32(along / energy) * p
+        before, size = residual, max(float(np.vdot(z, residual)), 1e-30)
+    return np.asarray(e[:height, :width], np.float32)
+
+
+def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
+    """An approximate solution of "operator · e = residual" at a level."""
+    information = grids.information[level]
+    # A grid of half the resolution sees second differences four times as large on a quarter of
+    # the nodes: its stiffness is a quarter.
+    stiffness = 0.25**level
+    if level + 1 == len(grids.information):
+        return np.asarray((grids.coarsest @ residual.ravel()).reshape(residual.shape), np.float32)
+    e = _spread(_cycle(grids, _gather(residual), level + 1))
+    bent = _apply(e, information, stiffness)
+    energy = float(np.vdot(e, bent))
+    step = np.float32(np.vdot(e, residual) / energy) if energy > 0 else np.float32(0)
+    residual = residual - step * bent
+    smooth = _conjugate_gradients(information, residual, stiffness)
+    return np.asarray(step * e + smooth, np.float32)
+
+
+def _spread(e: Field) -> Field:
+    """Bilinear interpolation to twice the sides, extrapolated at the edges."""
+    size = e.shape[1] * 2, e.shape[0] * 2
+    fine = np.asarray(cv2.resize(e, size, interpolation=cv2.INTER_LINEAR), np.float32)
+    for along in (fine, fine.T):
+        along[0] += along[0] - along[1]
+        along[-1] += along[-1] - along[-2]
+    return fine
+
+
+def _gather(values: Field) -> Field:
+    """The transpose of `_spread`."""
+    values = values.copy()
+    for along in (values.T, values):
+        along[1] -= along[0]
+        along[0] *= 2
+        along[-2] -= along[-1]
+        along[-1] *= 2
+    return np.asarray(
+        cv2.sepFilter2D(
+            values, cv2.CV_32F, _GATHER, _GATHER, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE
+        )[::2, ::2],
+        np.float32,
+    )
+
+
+def _coarsest_inverse(information: Field, stiffness: float) -> NDArray[np.float32]:
+    """Of the coarsest grid's operator, (N, N); its least information keeps it invertible."""
+    operator = np.float64(stiffness) * _dense_bending(information.shape)
+    weight = information.ravel().astype(np.float64)
+    least = 1e-9 * (stiffness + float(weight.max()))
+    return np.asarray(np.linalg.inv(operator + np.diag(np.maximum(weight, least))), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _dense_bending(shape: tuple[int, int]) -> NDArray[np.float64]:
+    unit = np.eye(shape[0] * shape[1], dtype=np.float32).reshape(-1, *shape)
+    nothing = np.zeros(shape, np.float32)
+    return np.stack([_apply(e, nothing, 1.0).ravel() for e in unit]).astype(np.float64)
+
+
+def _conjugate_gradients(information: Field, residual: Field, stiffness: float) -> Field:
+    inverse_diagonal = 1 / (information + np.float32(_DIAGONAL * stiffness))
+    e = np.zeros_like(residual)
+    residual = residual.copy()
+    z = inverse_diagonal * residual
+    p = z.copy()
+    size = first = float(np.vdot(residual, z))
+    for _ in range(_SMOOTHING_ITERATIONS):
+        if size <= 1e-10 * first or size <= 0:
+            break
+        q = _apply(p, information, stiffness)
+        step = np.float32(size / float(np.vdot(p, q)))
+        e += step * p
+        residual -= step * q
+        z = inverse_diagonal * residual
+        previous, size = size, float(np.vdot(residual, z))
+        p *= np.float32(size / previous)
+        p += z
+    return e
+
+
+def _apply(e: Field, information: Field, stiffness: float) -> Field:
+    """Information · e + stiffness · (`_bend_back` of `_bend`), as one filter.
+
+    Mirrored ends are right for the cross term, a product of second differences. A free edge does
+    not bend, so there the fourth differences along a row or column lack what mirroring adds.
+    """
+    stiff = np.float32(stiffness)
+    kernel = stiff * _STENCIL
+    total: Field = np.asarray(
+        cv2.filter2D(e, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE), np.float32
+    )
+    for values, result in ((e, total), (e.T, total.T)):
+        last = len(values) - 1
+        edges, beside = slice(None, None, last), slice(1, -1, last - 2)  # of both ends at once
+        rise = stiff * (values[edges] - values[beside])
+        result[beside] += rise
+        rise *= 2
+        result[edges] -= rise
+    total += information * e
+    return total
+
+
+def _bend(e: Field) -> tuple[Field, Field, Field]:
+    xx = e[:, 2:] - 2 * e[:, 1:-1] + e[:, :-2]
+    yy = e[2:] - 2 * e[1:-1] + e[:-2]
+    xy = e[1:, 1:] - e[1:, :-1] - e[:-1, 1:] + e[:-1, :-1]
+    return xx, yy, xy
+
+
+def _bend_back(xx: Field, yy: Field, xy: Field, shape: tuple[int, ...], cross: np.float32) -> Field:
+    """The transpose of `_bend`, with a factor on the cross term."""
+    total = np.zeros(shape, np.float32)
+    total[:, 2:] += xx
+    total[:, 1:-1] -= 2 * xx
+    total[:, :-2] += xx
+    total[2:] += yy
+    total[1:-1] -= 2 * yy
+    total[:-2] += yy
+    xy = cross * xy
+    total[1:, 1:] += xy
+    total[1:, :-1] -= xy
+    total[:-1, 1:] -= xy
+    total[:-1, :-1] += xy
+    return total
+
+
+def _pad(values: Field, below: int, right: int) -> Field:
+    return np.pad(values, ((0, below), (0, right))) if below or right else values

@@ -1,0 +1,178 @@
+"""A result on disk: one folder, there whole or not at all.
+
+depth.tif, slope.tif, confidence.tif   float32, NaN = invalid, of the view that was asked for
+depth_sigma.tif, slope_sigma.tif       expected errors of a refined pair
+depth_right.tif, …                     of the right view too, with view `both`
+pointmap.npz                           left, right, confidence_left, confidence_right, and of a
+                                       refined pair network_left, …: the network's own, its grid
+pointcloud.ply                         the asked view's points, left camera's frame
+preview.png                            all of it at a glance
+report.json                            how it came about
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lunar_runtime.bundles.manifest import FileRecord
+from lunar_runtime.errors import OutputError
+from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
+from lunar_runtime.files.digests import sha256_of
+from lunar_runtime.files.pointcloud import write_ply
+from lunar_runtime.files.rasters import write_raster
+from lunar_runtime.inference.result import StereoResult
+from lunar_runtime.report.preview import render_preview
+from lunar_runtime.report.report import Report, encode_report, make_report, printable
+
+REPORT_NAME = "report.json"
+
+#: Every name that a result's folder may hold, and so may be overwritten with it.
+RESULT_NAMES = frozenset(
+    {
+        *(
+            f"{kind}{side}.tif"
+            for kind in ("depth", "slope", "confidence", "depth_sigma", "slope_sigma")
+            for side in ("", "_right")
+        ),
+        "pointmap.npz",
+        "pointcloud.ply",
+        "preview.png",
+        REPORT_NAME,
+    }
+)
+
+
+def check_out(path: Path | str, *, overwrite: bool = False) -> None:
+    """Refuse a folder that `write_result` would refuse, before the work is done.
+
+    Raises:
+        OutputError: It exists, is not ours to overwrite, or cannot be written.
+    """
+    check_folder(path, overwrite=overwrite, owned=RESULT_NAMES)
+
+
+def write_result(result: StereoResult, path: Path | str, *, overwrite: bool = False) -> Report:
+    """Write every file of a result.
+
+    Args:
+        result: Of one pair.
+        path: The folder to make; its parents are made too.
+        overwrite: Replace the result that is there, once the new one is complete.
+
+    Returns:
+        What report.json says.
+
+    Raises:
+        OutputError: `path` exists, or cannot be written; nothing is left behind.
+    """
+    start = time.perf_counter()
+    with atomic_folder(path, overwrite=overwrite, owned=RESULT_NAMES) as folder:
+        _write_rasters(result, folder)
+        _write_pointmaps(result, folder)
+        _write_preview(result, folder)
+        files = {
+            file.name: FileRecord(sha256=sha256_of(file), bytes=file.stat().st_size)
+            for file in sorted(folder.iterdir())
+        }
+        elapsed_ms = (time.perf_counter() - start) * 1e3
+        report = make_report(result, printable(path), files, elapsed_ms)
+        (folder / REPORT_NAME).write_bytes(encode_report(report, indent=2) + b"\n")
+    return report
+
+
+def _write_rasters(result: StereoResult, folder: Path) -> None:
+    for side, view in result.views.items():
+        suffix = "" if side == result.primary else f"_{side}"
+        write_raster(folder / f"depth{suffix}.tif", view.depth)
+        write_raster(folder / f"slope{suffix}.tif", view.slope)
+        write_raster(folder / f"confidence{suffix}.tif", view.confidence)
+        if view.depth_sigma is not None:
+            write_raster(folder / f"depth_sigma{suffix}.tif", view.depth_sigma)
+        if view.slope_sigma is not None:
+            write_raster(folder / f"slope_sigma{suffix}.tif", view.slope_sigma)
+
+
+def _write_pointmaps(result: StereoResult, folder: Path) -> None:
+    arrays = {"left": result.pointmap_left, "confidence_left": result.confidence_left}
+    if result.pointmap_right is not None and result.confidence_right is not None:
+        arrays["right"] = result.pointmap_right
+        arrays["confidence_right"] = result.confidence_right
+    if result.refinement is not None and result.network is not None:
+        arrays["network_left"] = result.network.pointmap_left
+        if result.network.pointmap_right is not None:
+            arrays["network_right"] = result.network.pointmap_right
+    with (folder / "pointmap.npz").open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    points, image = _primary(result)
+    write_ply(
+        folder / "pointcloud.ply",
+        points,
+        image,
+        np.isfinite(result.depth),
+        f"unit: {result.unit}\nframe: left camera, x right, y down, z forward",
+    )
+
+
+def _write_preview(result: StereoResult, folder: Path) -> None:
+    points, image = _primary(result)
+    relief = None
+    if result.plane is not None:
+        relief = result.plane.height(points)
+        relief[~np.isfinite(result.depth)] = np.nan
+    # printable: OpenCV 5 dies of a file name that is no UTF-8.
+    names = [printable(Path(given.source.name).name) for given in (result.left, result.right)]
+    picture = render_preview(
+        image,
+        result.depth,
+        result.slope,
+        result.confidence,
+        unit=result.unit,
+        relief=relief,
+        caption=f"{result.primary.capitalize()} image",
+        title=(
+            f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
+            f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",
+            *_refinement_lines(result),
+        ),
+    )
+    done, encoded = cv2.imencode(".png", picture)
+    if not done:
+        raise OutputError(f"{folder}: OpenCV cannot encode a PNG; install a build with PNG")
+    (folder / "preview.png").write_bytes(encoded.tobytes())
+
+
+def _model(result: StereoResult) -> str:
+    model = result.model
+    return "no network" if model is None else f"{model.student} {model.precision} on {model.device}"
+
+
+def _refinement_lines(result: StereoResult) -> list[str]:
+    refinement = result.refinement
+    if refinement is None:
+        return []
+    if not refinement.done:
+        return [f"not refined: {refinement.reason}"]
+    view = result.views[result.primary]
+    assert view.depth_sigma is not None  # a refined pair has it
+    sigma = float(np.nanmedian(view.depth_sigma / view.depth))
+    return [
+        f"refined: {refinement.views[result.primary].fraction:.0%} of the view; epipolar residual "
+        f"{refinement.epipolar_px:.3f} px, parallax {refinement.parallax_deg:.1f} deg, expected "
+        f"depth error {sigma:.2%} (median)"
+    ]
+
+
+def _slope_source(result: StereoResult) -> str:
+    paper = result.options.slope == "paper"
+    return "per pixel, as in the paper" if paper else f"from up of: {result.up.source}"
+
+
+def _primary(result: StereoResult) -> tuple[np.ndarray, np.ndarray]:
+    """Points, in the left camera's frame, and image of the primary view."""
+    if result.primary == "right" and result.pointmap_right is not None:
+        return result.pointmap_right, result.right.grey
+    return result.pointmap_left, result.left.grey
