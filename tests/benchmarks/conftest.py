@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.record.run_record import read_run
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import default_bundle_path
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 

@@ -12,11 +12,11 @@ from lunar_bench.accuracy.accuracy_pairs import TruePair, fit_pair
 from lunar_bench.accuracy.accuracy_report import AccuracyReport
 from lunar_bench.accuracy.accuracy_scores import scores_as_published, shape_scores
 from lunar_bench.accuracy.accuracy_tally import MethodTally
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.cli import main
 from lunar_calib.datasets.shards import write_shards
 from lunar_calib.datasets.stereolunar import write_pair
 from lunar_calib.truth.accuracy import true_pointmap
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import InputError

@@ -7,9 +7,9 @@ from lunar_bench.accuracy.descriptor_matching import (
     pose_from_matches,
     reciprocal_matches,
 )
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.accuracy.pose_errors import pose_scores
 from lunar_calib.truth.accuracy import true_pointmap
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.refinement.matching import Matches
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.accuracy.published_metrics import (
     depth_scores,
     hazard_scores,
@@ -11,6 +10,7 @@ from lunar_bench.accuracy.published_metrics import (
     published_scores,
 )
 from lunar_calib.truth.accuracy import true_pointmap
+from lunar_calib.truth.known_pairs import KnownPair
 
 R = cv2.Rodrigues(np.array([0.4, -1.0, 2.0]))[0]
 

@@ -10,7 +10,6 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from lunar_bench.accuracy.known_pairs import KnownPair, rendered_pairs
 from lunar_bench.accuracy.semi_global import semi_global_points
 from lunar_bench.cli import main
 from lunar_bench.refinement import refinement_table
@@ -25,6 +24,7 @@ from lunar_bench.refinement.refinement_sweep import (
     swept_pair,
 )
 from lunar_bench.sensors.machine import describe_machine
+from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 
 DATA = Path(os.environ.get("LUNAR_DATA", "../shared/data"))
 

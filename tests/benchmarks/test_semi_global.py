@@ -4,9 +4,9 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-from lunar_bench.accuracy.known_pairs import rendered_pairs, stereolunar_pairs
 from lunar_bench.accuracy.semi_global import semi_global_points
 from lunar_calib.truth.accuracy import measure_accuracy
+from lunar_calib.truth.known_pairs import rendered_pairs, stereolunar_pairs
 
 
 def test_classical_stereo_with_the_pose_is_exact_to_a_fraction_of_a_pixel() -> None:

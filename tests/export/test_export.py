@@ -19,7 +19,7 @@ from lunar_export.judging.parity import FP32_TOLERANCE
 from lunar_export.judging.suitability import check_graph
 from lunar_runtime import StereoRuntime
 from lunar_runtime.bundles.bundle import Bundle
-from lunar_runtime.bundles.manifest import OUTPUT_NAMES
+from lunar_runtime.bundles.choices import OUTPUT_NAMES
 from lunar_runtime.errors import GateError, OutputError, UsageError
 from lunar_student import Outputs, build_student
 

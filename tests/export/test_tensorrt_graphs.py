@@ -19,7 +19,7 @@ from lunar_export.lowering.placement import measured_tensors
 from lunar_export.lowering.ranges import collect_ranges
 from lunar_export.lowering.reduce import Recipe, reduce_precision
 from lunar_runtime.backends.tensorrt.libraries import import_library
-from lunar_runtime.bundles.manifest import OUTPUT_NAMES
+from lunar_runtime.bundles.choices import OUTPUT_NAMES
 from lunar_runtime.engine_tool.build import BuildOptions, build_engine
 from lunar_student import Outputs, build_student
 

@@ -19,8 +19,8 @@ import numpy as np
 import onnx
 import pytest
 from lunar_runtime.bundles.bundle import write_bundle
+from lunar_runtime.bundles.choices import OUTPUT_NAMES
 from lunar_runtime.bundles.manifest import (
-    OUTPUT_NAMES,
     GateRecord,
     GoldenRecord,
     GraphRecord,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from lunar_calib.truth.accuracy import null_pointmap
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.errors import InputError
@@ -18,7 +19,6 @@ from lunar_runtime.refinement.matching import Matches
 from numpy.typing import NDArray
 
 from lunar_bench.accuracy.descriptor_matching import reciprocal_matches
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.accuracy.semi_global import semi_global_points
 
 #: `network`: a bundle alone. `fused`: refined by the images. `geometry`: the images alone. `sgbm`:

@@ -11,12 +11,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import FrameMapping, resample
 from numpy.typing import NDArray
-
-from lunar_bench.accuracy.known_pairs import KnownPair
 
 # Sun elevations are told apart as morning, day and noon: 10° is where attached shadows end on
 # ordinary ground, 30° where shading begins to fade into albedo.

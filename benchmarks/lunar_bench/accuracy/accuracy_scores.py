@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 from lunar_calib.truth.accuracy import Accuracy, measure_accuracy, plane_null, true_pointmap
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.geometry.plane import fit_plane
 from numpy.typing import NDArray
 
 from lunar_bench.accuracy.accuracy_pairs import TruePair
 from lunar_bench.accuracy.confidence_ranking import ConfidenceRanking, rank_by_confidence
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.accuracy.published_metrics import published_scores
 
 _ERODE_PX = 3

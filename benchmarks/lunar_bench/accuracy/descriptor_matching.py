@@ -7,11 +7,10 @@ from typing import Any
 import cv2
 import numpy as np
 from lunar_calib.truth.accuracy import true_pointmap
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.geometry.epipolar import RelativePose, rays_of
 from lunar_runtime.refinement.matching import Matches
 from numpy.typing import NDArray
-
-from lunar_bench.accuracy.known_pairs import KnownPair
 
 _STEP_PX = 8  # between starts
 _ROUNDS = 10

@@ -17,11 +17,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from lunar_calib.truth.accuracy import true_pointmap
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.geometry.cameras import pixel_rays
 from lunar_runtime.geometry.plane import fit_plane
 from numpy.typing import NDArray
-
-from lunar_bench.accuracy.known_pairs import KnownPair
 
 _CANVAS = 1.5  # sides of the rectified images over the given ones: the views are rolled in them
 _FINER = 2  # rectified pixels per image pixel

@@ -42,9 +42,9 @@ def refinement(
 
     Give one of --stereolunar, --rendered, --sweep, --apollo and --profile.
     """
+    from lunar_calib.truth import known_pairs
     from lunar_runtime.errors import UsageError
 
-    from lunar_bench.accuracy import known_pairs
     from lunar_bench.refinement import refinement_table
 
     chosen = [source for source in (stereolunar, rendered, sweep, apollo, profile) if source]

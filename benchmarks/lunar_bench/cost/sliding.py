@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime import Bundle
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import UsageError
 from numpy.typing import NDArray
 
-from lunar_bench.accuracy.known_pairs import rendered_pairs
 from lunar_bench.record.timing import interleave
 from lunar_bench.sensors.machine import Machine, describe_machine
 

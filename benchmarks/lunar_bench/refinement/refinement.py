@@ -12,13 +12,13 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
 from lunar_runtime.geometry.slope import surface_normals
 from lunar_runtime.refinement.dense_match import measure_flow
 from numpy.typing import NDArray
 
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.accuracy.semi_global import semi_global_points
 from lunar_bench.refinement.refinement_figures import MIN_PIXELS, Figures, Truth
 from lunar_bench.sensors.machine import Machine, describe_machine

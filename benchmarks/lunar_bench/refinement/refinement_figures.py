@@ -7,12 +7,11 @@ import functools
 import msgspec
 import numpy as np
 from lunar_calib.truth.accuracy import Sim3, true_pointmap, umeyama
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.geometry.cameras import pixel_rays
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.slope import slope_deg, surface_normals
 from numpy.typing import NDArray
-
-from lunar_bench.accuracy.known_pairs import KnownPair
 
 MIN_PIXELS = 2000  # of a region, for its figures to mean something
 _RIM_QUANTILE = 0.9

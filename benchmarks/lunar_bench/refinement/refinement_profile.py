@@ -8,9 +8,9 @@ from pathlib import Path
 
 import cv2
 import msgspec
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoRuntime
 
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.record.statistics import Timing, summarise
 from lunar_bench.sensors.machine import Machine, describe_machine
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoRuntime
 from lunar_runtime.geometry.cameras import Intrinsics
 
-from lunar_bench.accuracy.known_pairs import KnownPair
 from lunar_bench.refinement.refinement import PairResult, measure_pair
 from lunar_bench.sensors.machine import Machine, describe_machine
 

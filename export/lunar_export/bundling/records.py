@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
-from lunar_runtime.bundles.manifest import OUTPUT_NAMES, GraphRecord, StudentRecord, TensorRecord
+from lunar_runtime.bundles.choices import OUTPUT_NAMES
+from lunar_runtime.bundles.manifest import GraphRecord, StudentRecord, TensorRecord
 from lunar_runtime.errors import CheckpointError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.version import __version__

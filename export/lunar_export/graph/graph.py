@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from lunar_runtime.bundles.manifest import OUTPUT_NAMES
+from lunar_runtime.bundles.choices import OUTPUT_NAMES
 from lunar_student import Outputs, Student
 from lunar_student.config import EncoderKind
 from torch import Tensor, nn

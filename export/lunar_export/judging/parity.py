@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from lunar_runtime.backends.protocol import Backend
-from lunar_runtime.bundles.manifest import OUTPUT_NAMES, OutputParity, ParityRecord
+from lunar_runtime.bundles.choices import OUTPUT_NAMES
+from lunar_runtime.bundles.manifest import OutputParity, ParityRecord
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import GateError
 from lunar_student import Outputs, Student

@@ -12,30 +12,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from lunar_runtime.bundles.choices import OUTPUT_NAMES, OutputSet, Precision, Target
 from lunar_runtime.errors import BundleError
 
 #: What `encode` writes. Version 1 lacked `reduction` and reads the same.
 FORMAT_VERSION = 2
 _OLDEST_VERSION = 1
 MANIFEST_NAME = "manifest.json"
-
-#: What the graph gives: the left pointmap; both pointmaps; both and the descriptors.
-OutputSet = Literal["left", "both", "all"]
-
-_LEFT = ("pointmap_left", "confidence_left")
-_RIGHT = ("pointmap_right", "confidence_right")
-_DESCRIPTORS = (
-    "descriptors_left",
-    "descriptor_confidence_left",
-    "descriptors_right",
-    "descriptor_confidence_right",
-)
-#: The tensors of each output set, in the order of the graph.
-OUTPUT_NAMES: dict[OutputSet, tuple[str, ...]] = {
-    "left": _LEFT,
-    "both": _LEFT + _RIGHT,
-    "all": _LEFT + _RIGHT + _DESCRIPTORS,
-}
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -249,8 +232,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
 
     student: StudentRecord
     graph: GraphRecord
-    precision: Literal["fp32", "fp16", "int8"]
-    target: Literal["cpu", "tensorrt"]
+    precision: Precision
+    target: Target
     parity: ParityRecord
     gate: Literal["passed", "failed"]
     golden: GoldenRecord

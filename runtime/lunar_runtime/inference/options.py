@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from lunar_runtime.bundles.manifest import OutputSet
+from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 from lunar_runtime.geometry.cameras import Intrinsics
 

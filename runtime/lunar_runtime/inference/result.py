@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.bundles.manifest import OutputSet
+from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import FrameMapping
