@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from lunar_runtime.geometry.rig import Rig, read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
     from lunar_runtime.inference.result import StereoResult
-    from lunar_runtime.refinement.refine import NotRefinedError
+    from lunar_runtime.refinement.acceptance import NotRefinedError
     from lunar_runtime.report.outputs import write_result
-    from lunar_runtime.report.report import Report
+    from lunar_runtime.report.records import Report
 
 
 _HOME = {
@@ -61,8 +61,8 @@ _HOME = {
     "write_result": "report.outputs",
     "StereoRuntime": "inference.pipeline",
     "infer_geometry_only": "inference.pipeline",
-    "NotRefinedError": "refinement.refine",
-    "Report": "report.report",
+    "NotRefinedError": "refinement.acceptance",
+    "Report": "report.records",
     "StereoResult": "inference.result",
 }
 

@@ -17,7 +17,7 @@ from lunar_runtime.bundles.manifest import ReductionRecord
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.rasters import read_raster
 from lunar_runtime.report.outputs import RESULT_NAMES
-from lunar_runtime.report.report import Report
+from lunar_runtime.report.records import Report
 
 LEFT_FILES = {
     "confidence.tif",
@@ -190,7 +190,7 @@ def test_a_16_bit_pair_of_any_size_is_mapped_and_reported(infer, tmp_path, bundl
     assert report["left"]["dtype"] == "uint16"
     assert report["left"]["stretch"] == [0, 4080]
     assert report["mapping"]["crop_x"] == 25
-    assert report["mapping"]["network_width"] == 64
+    assert report["mapping"]["grid_width"] == 64
 
 
 def test_a_name_that_is_not_utf8_is_no_obstacle(infer, pair, bundles, tmp_path):

@@ -160,7 +160,7 @@ def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(runtime, images
 
 def test_an_unreachable_confidence_is_refused_with_the_highest_one(runtime, images):
     with pytest.raises(
-        InputError, match=r"--min-confidence 9 leaves nothing of the left image.*2;"
+        InputError, match=r"`min_confidence` 9 leaves nothing of the left image.*2;"
     ):
         runtime.infer(*images, min_confidence=9)
 
@@ -265,7 +265,7 @@ def test_a_short_baseline_is_said_to_be_a_poor_scale(
     with load(make_bundle(tmp_path / "b", "both", make_outputs(short, "both"))) as r:
         (warning,) = r.infer(*images, baseline_m=short.baseline_m).warnings
         assert r.infer(*images, altitude_m=short.altitude_m).warnings == ()
-    assert re.search(r"the baseline is \d\.\d% of the depth.*--altitude-m is safer", warning)
+    assert re.search(r"the baseline is \d\.\d% of the depth.*an altitude is safer", warning)
 
 
 def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(

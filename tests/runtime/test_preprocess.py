@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
-from lunar_runtime.geometry.grid_mapping import FrameMapping, prepare
+from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
 
 SIZES = [(512, 512), (1012, 1012), (480, 640), (640, 480), (100, 3000), (33, 1000), (64, 64)]
 NETWORKS = [(512, 512), (384, 512), (64, 64)]
@@ -17,7 +17,7 @@ NETWORKS = [(512, 512), (384, 512), (64, 64)]
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_crop_is_central_inside_and_of_the_networks_aspect(size, network):
-    mapping = FrameMapping.fit(*size, *network)
+    mapping = GridMapping.fit(*size, *network)
     height, width = size
     assert 0 <= mapping.crop_x <= (width - mapping.crop_width) / 2
     assert 0 <= mapping.crop_y <= (height - mapping.crop_height) / 2
@@ -29,31 +29,31 @@ def test_crop_is_central_inside_and_of_the_networks_aspect(size, network):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_points_there_and_back_are_the_same(size):
-    mapping = FrameMapping.fit(*size, 384, 512)
+    mapping = GridMapping.fit(*size, 384, 512)
     points = np.random.default_rng(0).uniform(0, 512, (7, 5, 2))
-    back = mapping.points_to_network(mapping.points_to_source(points))
+    back = mapping.points_to_grid(mapping.points_to_source(points))
     np.testing.assert_allclose(back, points, atol=1e-9)
 
 
 def test_corners_of_the_crop_are_corners_of_the_grid():
-    mapping = FrameMapping.fit(480, 640, 384, 384)
+    mapping = GridMapping.fit(480, 640, 384, 384)
     np.testing.assert_allclose(
-        mapping.points_to_network([[80, 0], [560, 480]]), [[0, 0], [384, 384]]
+        mapping.points_to_grid([[80, 0], [560, 480]]), [[0, 0], [384, 384]]
     )
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_ray_is_the_same_through_either_image(size):
     """A point projects to pixels that the mapping takes to each other."""
-    mapping = FrameMapping.fit(*size, 384, 512)
+    mapping = GridMapping.fit(*size, 384, 512)
     camera = Intrinsics(700.0, 690.0, size[1] / 2 + 3, size[0] / 2 - 5)
-    network = mapping.to_network(camera)
+    network = mapping.to_grid(camera)
     rays = pixel_rays(network, 384, 512)
     pixels = rays[..., :2] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
     columns, rows = np.meshgrid(np.arange(512) + 0.5, np.arange(384) + 0.5)
     # 1e-3 px: the rays are float32.
     np.testing.assert_allclose(
-        mapping.points_to_network(pixels), np.stack([columns, rows], -1), atol=1e-3
+        mapping.points_to_grid(pixels), np.stack([columns, rows], -1), atol=1e-3
     )
     back = mapping.to_source(network)
     for name in ("fx", "fy", "cx", "cy"):
@@ -73,14 +73,14 @@ def test_a_blob_lands_where_the_mapping_says(size):
     columns, rows = np.meshgrid(np.arange(256) + 0.5, np.arange(256) + 0.5)
     centroid = np.array([(weight * columns).sum(), (weight * rows).sum()])
     # 0.05 px: 8-bit rounding of the blob. A wrong half-pixel convention is off by 0.2 and more.
-    np.testing.assert_allclose(centroid, mapping.points_to_network(truth), atol=0.05)
+    np.testing.assert_allclose(centroid, mapping.points_to_grid(truth), atol=0.05)
 
 
 def test_an_image_of_the_networks_size_is_left_alone(make_texture):
     image = make_texture(0)
     prepared, mapping = prepare(image, 64, 64)
     np.testing.assert_array_equal(prepared, image)
-    assert mapping == FrameMapping.fit(64, 64, 64, 64)
+    assert mapping == GridMapping.fit(64, 64, 64, 64)
 
 
 def test_shrinking_averages():
@@ -105,8 +105,8 @@ def test_growing_is_linear():
 
 
 def test_a_mapping_survives_the_report():
-    mapping = FrameMapping.fit(480, 640, 512, 512)
-    assert msgspec.json.decode(msgspec.json.encode(mapping), type=FrameMapping) == mapping
+    mapping = GridMapping.fit(480, 640, 512, 512)
+    assert msgspec.json.decode(msgspec.json.encode(mapping), type=GridMapping) == mapping
 
 
 @pytest.mark.parametrize("image", [np.zeros((8, 8)), np.zeros((8, 8, 3), np.uint8)])
@@ -117,4 +117,4 @@ def test_only_grey_bytes_are_prepared(image):
 
 def test_no_size_is_not_a_size():
     with pytest.raises(InputError, match="sizes must be positive"):
-        FrameMapping.fit(0, 5, 8, 8)
+        GridMapping.fit(0, 5, 8, 8)

@@ -72,7 +72,7 @@ def run_network(backend: Backend, pair: KnownPair, size: tuple[int, int]) -> Rec
     try:
         pose = right_from_left_pose(
             outputs["pointmap_right"],
-            mapping.to_network(pair.camera_right),
+            mapping.to_grid(pair.camera_right),
             outputs["confidence_right"],
         ).right_from_left
     except InputError as error:

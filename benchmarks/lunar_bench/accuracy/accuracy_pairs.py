@@ -14,7 +14,7 @@ import numpy as np
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import FrameMapping, resample
+from lunar_runtime.geometry.grid_mapping import GridMapping, resample
 from numpy.typing import NDArray
 
 # Sun elevations are told apart as morning, day and noon: 10° is where attached shadows end on
@@ -93,7 +93,7 @@ def fit_pair(pair: TruePair, aspect: tuple[int, int], size: int | None) -> TrueP
     """
     known = pair.known
     height, width = known.left.shape
-    mapping = FrameMapping.fit(height, width, *aspect)
+    mapping = GridMapping.fit(height, width, *aspect)
     grid = mapping.crop_height, mapping.crop_width
     if size is not None:
         grid = (
@@ -108,17 +108,17 @@ def fit_pair(pair: TruePair, aspect: tuple[int, int], size: int | None) -> TrueP
         left=resample(known.left, mapping),
         right=resample(known.right, mapping),
         depth=_resample_depth(known.depth, mapping),
-        camera_left=mapping.to_network(known.camera_left),
-        camera_right=mapping.to_network(known.camera_right),
+        camera_left=mapping.to_grid(known.camera_left),
+        camera_right=mapping.to_grid(known.camera_right),
     )
     return replace(pair, known=fitted, depth_right=_resample_depth(pair.depth_right, mapping))
 
 
-def _resample_depth(depth: NDArray[np.float32], mapping: FrameMapping) -> NDArray[np.float32]:
+def _resample_depth(depth: NDArray[np.float32], mapping: GridMapping) -> NDArray[np.float32]:
     """As the images: averaged where it shrinks; NaN spreads, so that no edge is invented."""
     rows = slice(mapping.crop_y, mapping.crop_y + mapping.crop_height)
     crop = depth[rows, mapping.crop_x : mapping.crop_x + mapping.crop_width]
-    size = mapping.network_width, mapping.network_height
+    size = mapping.grid_width, mapping.grid_height
     if crop.shape == size[::-1]:
         return crop
     mode = cv2.INTER_AREA if size[0] <= crop.shape[1] else cv2.INTER_LINEAR

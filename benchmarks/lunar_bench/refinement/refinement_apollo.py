@@ -120,7 +120,7 @@ def measure_apollo(bundle: Path | None, folder: Path) -> ApolloResult:
             covered=float(np.mean(known)),
         )
 
-    on_grid = fused.mapping.points_to_network(left_px)
+    on_grid = fused.mapping.points_to_grid(left_px)
     grown = cv2.resize(fused.network.pointmap_left, fused.pointmap_left.shape[1::-1])
     methods = {"network": measured(np.asarray(grown), on_grid, None)}
     try:

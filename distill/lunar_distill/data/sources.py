@@ -14,7 +14,7 @@ from lunar_calib.render.geometry import sample_spec, sample_terrain
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.render.terrain import synthesise_terrain
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import FrameMapping, prepare
+from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
 from numpy.typing import NDArray
 
 from lunar_distill.data.pairs import Batch, Image, OnePair, PairSource, pair_suns, stack
@@ -49,15 +49,15 @@ class FramePairs:
             image, mapping = prepare(view.image, size, size)
             images.append(image.astype(np.float32))
             depths.append(_square(view.depth_m, mapping))
-        camera = mapping.to_network(Intrinsics.from_matrix(pair.left.intrinsics))
+        camera = mapping.to_grid(Intrinsics.from_matrix(pair.left.intrinsics))
         return OnePair(images, depths, pair.right_from_left, camera.fx, UNKNOWN_SUNS)
 
 
-def _square(depth: Image, mapping: FrameMapping) -> Image:
+def _square(depth: Image, mapping: GridMapping) -> Image:
     """What `prepare` did to the image, done to its depth."""
     m = mapping
     cut = depth[m.crop_y : m.crop_y + m.crop_height, m.crop_x : m.crop_x + m.crop_width]
-    side = (m.network_width, m.network_height)
+    side = (m.grid_width, m.grid_height)
     resized = cv2.resize(np.ascontiguousarray(cut), side, interpolation=cv2.INTER_AREA)
     return np.asarray(resized, np.float32)
 

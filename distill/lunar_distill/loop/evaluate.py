@@ -96,7 +96,7 @@ def stereolunar_pairs(root: Path, size_px: int) -> Iterator[TruePair]:
             small = cv2.resize(
                 np.asarray(depth, np.float32), (size_px, size_px), interpolation=cv2.INTER_AREA
             )
-            camera = mapping.to_network(Intrinsics.from_matrix(pair.left.intrinsics))
+            camera = mapping.to_grid(Intrinsics.from_matrix(pair.left.intrinsics))
             name = f"{label} {left_stem.name}/{right_stem.name}"
             yield TruePair(name, left, right, np.asarray(small, np.float32), camera)
 

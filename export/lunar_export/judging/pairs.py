@@ -15,7 +15,7 @@ from lunar_calib.render.spec import GeometryKind
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
 from lunar_runtime.files.images import read_image
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import FrameMapping, prepare
+from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
 from numpy.typing import NDArray
 
 # Of the pairs that methods and layers are chosen on; the gate judges what was chosen on others.
@@ -76,7 +76,7 @@ def rendered_pairs(
         rendered = render_pair(sample_spec(seed + number, max(height, width), kind=kind))
         left, mapping = prepare(rendered.left.image, height, width)
         right, _ = prepare(rendered.right.image, height, width)
-        camera = mapping.to_network(Intrinsics.from_matrix(rendered.left.intrinsics))
+        camera = mapping.to_grid(Intrinsics.from_matrix(rendered.left.intrinsics))
         depth = _crop(rendered.left.depth_m, mapping)
         pairs.append(EvaluationPair(f"rendered {kind.value}", left, right, depth, camera))
     return pairs
@@ -108,7 +108,7 @@ def real_originals() -> list[tuple[str, list[NDArray[np.uint8]]]]:
     return [(source, [read_image(f).pixels for f in files]) for source, files in found if files[1:]]
 
 
-def _crop(depth: NDArray[np.float32], mapping: FrameMapping) -> NDArray[np.float32]:
+def _crop(depth: NDArray[np.float32], mapping: GridMapping) -> NDArray[np.float32]:
     # Rendered as large as the longer side: the other one is cropped, and nothing is resized.
     top, left = mapping.crop_y, mapping.crop_x
-    return depth[top : top + mapping.network_height, left : left + mapping.network_width]
+    return depth[top : top + mapping.grid_height, left : left + mapping.grid_width]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -44,7 +44,7 @@ def run_command(
             fail(name, f"{error.format_message().rstrip('.')}; see {name} --help")
         code = error.exit_code
     except LunarError as error:
-        fail(name, str(error))
+        fail(name, _with_flags(str(error), command))
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read stdout has enough (`| head`); keep Python from complaining at exit.
@@ -54,6 +54,23 @@ def run_command(
         fail(name, "interrupted")
         code = INTERRUPTED
     raise SystemExit(code or 0)
+
+
+def _with_flags(message: str, command: click.Command) -> str:
+    """A library's message with the command's own flags for the parameters that it names.
+
+    Library errors name parameters in backticks, as in `altitude_m`; whoever typed a command line
+    knows them as --altitude-m.
+    """
+    for parameter in _options(command):
+        message = message.replace(f"`{parameter.name}`", max(parameter.opts, key=len))
+    return message
+
+
+def _options(command: click.Command) -> Iterator[click.Option]:
+    yield from (option for option in command.params if isinstance(option, click.Option))
+    for inner in getattr(command, "commands", {}).values():
+        yield from _options(inner)
 
 
 def fail(name: str, message: str) -> None:

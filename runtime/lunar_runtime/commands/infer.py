@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lunar_runtime.files.pair_lists import Pair
     from lunar_runtime.geometry.rig import Rig
     from lunar_runtime.inference.pipeline import StereoRuntime
-    from lunar_runtime.report.report import Report
+    from lunar_runtime.report.records import Report
 
 NAME = "lunar-infer"
 _FAILED = 3
@@ -292,7 +292,7 @@ def _show(report: Report, as_json: bool) -> None:
         return
     view = report.views[0]
     camera = report.camera_right if view.view == "right" else report.camera_left
-    width, height = report.mapping.network_width, report.mapping.network_height
+    width, height = report.mapping.grid_width, report.mapping.grid_height
     rows = [
         ("unit", _unit(report)),
         ("depth", _depth(report)),

@@ -47,7 +47,7 @@ def read_pairs(path: Path | str) -> list[Pair]:
         if other is not pair:
             raise InputError(
                 f"{source}: the results of {other.left} and {pair.left} would both be named "
-                f"{str(pair.out)!r}; list them in a CSV file with a column `out`"
+                f"{str(pair.out)!r}; list them in a CSV file with a column named out"
             )
     return pairs
 

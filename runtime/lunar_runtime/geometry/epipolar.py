@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.geometry.views import Pair
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +97,15 @@ def inverse_depth(left: NDArray[Any], right: NDArray[Any], pose: RelativePose) -
 
 
 class EpipolarField:
-    """For every pixel of the left image, its pixel in the right one as the depth varies."""
+    """For every pixel of the left image, its pixel in the right one as the depth varies.
+
+    Args:
+        left: Camera of the left image, pixels.
+        right: Camera of the right image, pixels.
+        pose: Of the right camera.
+        height: Of the left image, pixels.
+        width: Of the left image, pixels.
+    """
 
     def __init__(
         self,
@@ -112,6 +121,11 @@ class EpipolarField:
         # The homogeneous pixel at infinity, one plane a coordinate.
         self._far = tuple(a * x + (b * y + c) for a, b, c in (K @ pose.R).astype(np.float32))
         self._near = (K @ pose.t).astype(np.float32)  # the epipole: the pixel at depth zero
+
+    @classmethod
+    def of(cls, pair: Pair, pose: RelativePose) -> EpipolarField:
+        """Of a pair whose right camera has this pose."""
+        return cls(pair.left.intrinsics, pair.right.intrinsics, pose, *pair.left.shape)
 
     def project(self, inverse_depth: Field) -> tuple[Field, Field]:
         """(H, W) baseline / Z to right pixels (u, v); NaN behind the right camera."""

@@ -56,7 +56,7 @@ def estimate_intrinsics(
     if not np.any(informative):
         raise InputError(
             "the focal length cannot be estimated: the pointmap has no finite point in front of "
-            "the camera; give --intrinsics FX,FY,CX,CY"
+            "the camera; give `intrinsics` FX,FY,CX,CY"
         )
     offset_px, tangent = offset_px[informative], tangent[informative]
     tangent_sq, weight = tangent_sq[informative], weight[informative]
@@ -73,7 +73,7 @@ def estimate_intrinsics(
     if not (math.isfinite(focal) and focal > 0):
         raise InputError(
             f"the focal length estimated from the pointmap is {focal:g} px, so the pointmap is "
-            "not in its own camera's frame; give --intrinsics FX,FY,CX,CY"
+            "not in its own camera's frame; give `intrinsics` FX,FY,CX,CY"
         )
     return Intrinsics(focal, focal, width / 2, height / 2)
 

@@ -1,4 +1,6 @@
-"""From an image of any size to the pixels the network sees, and back.
+"""From an image of any size to the pixels of a grid, and back.
+
+The grid is the network's input, or that of the results.
 
 Convention: image coordinates are (x, y) with the top-left *corner* of the top-left pixel at (0, 0),
 so that its centre is (0.5, 0.5). In these coordinates a crop is a subtraction and a resize is a
@@ -19,8 +21,8 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 
 
-class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the network's pixels lie in the source image. All in pixels.
+class GridMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the pixels of a grid lie in the source image. All in pixels.
 
     Attributes:
         source_width: Columns of the image as given.
@@ -29,8 +31,8 @@ class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         crop_y: Row at which the crop starts.
         crop_width: Columns of the crop.
         crop_height: Rows of the crop.
-        network_width: Columns the crop was resized to.
-        network_height: Rows the crop was resized to.
+        grid_width: Columns the crop was resized to.
+        grid_height: Rows the crop was resized to.
     """
 
     source_width: int
@@ -39,28 +41,28 @@ class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     crop_y: int
     crop_width: int
     crop_height: int
-    network_width: int
-    network_height: int
+    grid_width: int
+    grid_height: int
 
     @classmethod
     def fit(
-        cls, source_height: int, source_width: int, network_height: int, network_width: int
-    ) -> FrameMapping:
-        """The largest central crop with the network's aspect.
+        cls, source_height: int, source_width: int, grid_height: int, grid_width: int
+    ) -> GridMapping:
+        """The largest central crop with the grid's aspect.
 
         Raises:
             InputError: A size is not positive.
         """
-        if min(source_height, source_width, network_height, network_width) < 1:
+        if min(source_height, source_width, grid_height, grid_width) < 1:
             raise InputError(
                 f"cannot map {source_width}x{source_height} px to "
-                f"{network_width}x{network_height} px: sizes must be positive"
+                f"{grid_width}x{grid_height} px: sizes must be positive"
             )
         width, height = source_width, source_height
-        if source_width * network_height > network_width * source_height:
-            width = max(1, round(source_height * network_width / network_height))
+        if source_width * grid_height > grid_width * source_height:
+            width = max(1, round(source_height * grid_width / grid_height))
         else:
-            height = max(1, round(source_width * network_height / network_width))
+            height = max(1, round(source_width * grid_height / grid_width))
         return cls(
             source_width=source_width,
             source_height=source_height,
@@ -68,23 +70,23 @@ class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             crop_y=(source_height - height) // 2,
             crop_width=width,
             crop_height=height,
-            network_width=network_width,
-            network_height=network_height,
+            grid_width=grid_width,
+            grid_height=grid_height,
         )
 
-    def with_grid(self, height: int, width: int) -> FrameMapping:
+    def with_grid(self, height: int, width: int) -> GridMapping:
         """The same crop, on a grid of another size."""
-        return msgspec.structs.replace(self, network_height=height, network_width=width)
+        return msgspec.structs.replace(self, grid_height=height, grid_width=width)
 
     @property
     def scale_x(self) -> float:
-        """Network pixels per source pixel, along x."""
-        return self.network_width / self.crop_width
+        """Grid pixels per source pixel, along x."""
+        return self.grid_width / self.crop_width
 
     @property
     def scale_y(self) -> float:
-        """Network pixels per source pixel, along y; differs from x by the rounding of the crop."""
-        return self.network_height / self.crop_height
+        """Grid pixels per source pixel, along y; differs from x by the rounding of the crop."""
+        return self.grid_height / self.crop_height
 
     @property
     def _corner(self) -> NDArray[np.float64]:
@@ -94,16 +96,16 @@ class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def _scale(self) -> NDArray[np.float64]:
         return np.array([self.scale_x, self.scale_y])
 
-    def points_to_network(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(…, 2) source coordinates to network coordinates."""
+    def points_to_grid(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(…, 2) source coordinates to grid coordinates."""
         return (np.asarray(points, np.float64) - self._corner) * self._scale
 
     def points_to_source(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(…, 2) network coordinates to source coordinates."""
+        """(…, 2) grid coordinates to source coordinates."""
         return np.asarray(points, np.float64) / self._scale + self._corner
 
-    def to_network(self, intrinsics: Intrinsics) -> Intrinsics:
-        """The same camera, in pixels of the network's input."""
+    def to_grid(self, intrinsics: Intrinsics) -> Intrinsics:
+        """The same camera, in pixels of the grid."""
         return Intrinsics(
             fx=intrinsics.fx * self.scale_x,
             fy=intrinsics.fy * self.scale_y,
@@ -123,7 +125,7 @@ class FrameMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 def prepare(
     image: NDArray[np.uint8], height: int, width: int
-) -> tuple[NDArray[np.uint8], FrameMapping]:
+) -> tuple[NDArray[np.uint8], GridMapping]:
     """Crop and resize a grey image to the network's input.
 
     Shrinking averages (INTER_AREA: a star field or a crater rim must not alias); growing is linear.
@@ -141,13 +143,13 @@ def prepare(
     """
     if image.ndim != 2 or image.dtype != np.uint8:
         raise InputError(f"need a (h, w) uint8 grey image, not {image.dtype} {image.shape}")
-    mapping = FrameMapping.fit(image.shape[0], image.shape[1], height, width)
+    mapping = GridMapping.fit(image.shape[0], image.shape[1], height, width)
     return resample(image, mapping), mapping
 
 
-def resample(image: NDArray[np.uint8], mapping: FrameMapping) -> NDArray[np.uint8]:
+def resample(image: NDArray[np.uint8], mapping: GridMapping) -> NDArray[np.uint8]:
     """Crop and resize an image as a mapping says; see `prepare`."""
-    height, width = mapping.network_height, mapping.network_width
+    height, width = mapping.grid_height, mapping.grid_width
     top, left = mapping.crop_y, mapping.crop_x
     crop = image[top : top + mapping.crop_height, left : left + mapping.crop_width]
     if crop.shape == (height, width):

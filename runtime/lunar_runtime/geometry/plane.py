@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.robust import SIGMA_PER_MAD
 
 _MAX_POINTS = 10_000  # more only costs time: the plane has three parameters
 _RANDOM_STARTS = 64
 _ITERATIONS = 50
-_SIGMA_PER_MAD = 1.4826
 # Where Tukey's weight ends, in sigmas. Relief is not noise: at the customary 4.7 a big crater wall
 # is an outlier and the plane turns away from gravity, by 4.4° on one StereoLunar scene where least
 # squares is 1.4° off. At 8 the mean over eight views is that of least squares (1.9°), and it stays
@@ -81,7 +81,7 @@ def fit_plane(points: NDArray[Any], weights: NDArray[Any] | None = None, *, seed
     )
     median = np.median(distance, axis=0)
     # 1e-9: rounding of float64 points that lie exactly on a plane, with room to spare.
-    width = _TUKEY * max(_SIGMA_PER_MAD * float(median.min()), 1e-9)
+    width = _TUKEY * max(SIGMA_PER_MAD * float(median.min()), 1e-9)
 
     best = [0, *(int(i) for i in np.argsort(median[1:], kind="stable")[:2] + 1)]
     candidates = [_reweight(unit, weight, width, *starts[i]) for i in best]

@@ -91,7 +91,7 @@ def scale_from_baseline(
         raise InputError(
             "the two views show no parallax (the same image twice, a camera that only turned, or a "
             "pair that the network does not understand), so the baseline cannot fix the scale; "
-            "give --altitude-m instead, or no baseline (in a rig: no right_from_left)"
+            "give `altitude_m` instead, or no baseline (in a rig: no right_from_left)"
         )
     return Scale(_positive("scale", baseline_m / baseline, unit="metres per unit"), source)
 

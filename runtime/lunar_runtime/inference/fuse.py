@@ -7,29 +7,26 @@ a pair could be refined: what a reader finds does not change its shape with the 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.geometry.grid_mapping import FrameMapping
+from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.maps import Maps, mask_by_confidence
+from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.inference.maps import ExpectedError, Maps, PointMap, mask_by_confidence
+from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.result import CameraEstimate, Precision, RefinedView, Refinement, Side
-from lunar_runtime.refinement.refine import (
-    NetworkGuess,
-    NotRefinedError,
-    PosePart,
-    Surface,
-    refine_pose_and_surface,
-    refine_surface,
-)
+from lunar_runtime.inference.result import RefinedView, Refinement, Side
+from lunar_runtime.refinement.acceptance import NotRefinedError
+from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
+from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
 LONGEST_PX = 1024
 
@@ -39,204 +36,179 @@ _CONFIDENCE_AT_SIGMA = 0.01
 _NEAREST = 1e-6
 
 
-def result_grid(mapping: FrameMapping) -> FrameMapping:
-    """The grid of the results for a network's crop: its pixels, up to `LONGEST_PX` a side."""
+class Fused(NamedTuple):
+    """The maps to go by, and how they came about.
+
+    Attributes:
+        maps: On the result's grid.
+        refinement: How the images refined them, or why they did not; None = nobody asked.
+    """
+
+    maps: Maps
+    refinement: Refinement | None
+
+
+def result_grid(mapping: GridMapping) -> GridMapping:
+    """The grid of the results for a crop of the images: its pixels, up to `LONGEST_PX` a side."""
     height, width = mapping.crop_height, mapping.crop_width
     shrink = min(1.0, LONGEST_PX / max(height, width))
     return mapping.with_grid(max(1, round(height * shrink)), max(1, round(width * shrink)))
 
 
 def fuse(
-    network: Maps | None,
-    descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
-    images: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    cameras: tuple[CameraEstimate, CameraEstimate],
-    grid: FrameMapping,
-    options: InferOptions,
-    rig: Rig,
-    warnings: list[str],
-) -> tuple[Maps, Refinement]:
+    pair: Pair, grid: GridMapping, network: Maps | None, options: InferOptions, rig: Rig
+) -> tuple[Fused, Notes]:
     """Refine a pair.
 
     Args:
+        pair: Both images on the result's grid, (H, W) uint8, with their cameras.
+        grid: From the images as given to that grid.
         network: What the network says, on its own grid; None = geometry alone.
-        descriptors: (H, W, D) of both images, if the bundle gives them.
-        images: (H, W) grey, on the result's grid.
-        cameras: Of both images, pixels of that grid.
-        grid: The result's.
         options: `refine` and `view` matter: the right view is refined only if it is asked for.
         rig: Its pose is one more start.
-        warnings: Why a pair was not refined is added here.
-
-    Returns:
-        The maps on the result's grid, and how they came about.
 
     Raises:
         NotRefinedError: The pair cannot be refined, and `refine` is `on` or there is no network.
     """
     try:
-        return _refined(network, descriptors, images, cameras, grid, options, rig)
+        return _refined(pair, grid, network, options, rig), Notes()
     except NotRefinedError as error:
         if network is None or options.refine == "on":
             raise
-        warnings.append(f"not refined, the network's result is kept: {error}")
-        return _resized(network, grid, cameras, options), Refinement(reason=str(error))
+        kept = _enlarged_maps(network, grid, (pair.left.camera, pair.right.camera), options)
+        notes = Notes.warn(f"not refined, the network's result is kept: {error}")
+        return Fused(kept, Refinement(reason=str(error))), notes
 
 
 def _refined(
-    network: Maps | None,
-    descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
-    images: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    cameras: tuple[CameraEstimate, CameraEstimate],
-    grid: FrameMapping,
-    options: InferOptions,
-    rig: Rig,
-) -> tuple[Maps, Refinement]:
-    shape = images[0].shape
-    left_camera, right_camera = cameras[0].intrinsics, cameras[1].intrinsics
-    guess = None
-    if network is not None:
-        guess = NetworkGuess(
-            inverse_depth=_inverse(_enlarged(network.left[..., 2], shape)),
-            pose=None if network.pose is None else _relative(network.pose.right_from_left),
-            descriptors=descriptors,
-        )
+    pair: Pair, grid: GridMapping, network: Maps | None, options: InferOptions, rig: Rig
+) -> Fused:
+    guess = None if network is None else _left_guess(network, pair.left)
     given = None if rig.right_from_left is None else _relative(rig.right_from_left)
-    part, surface = refine_pose_and_surface(*images, left_camera, right_camera, guess, given)
+    found, surface = refine_pose_and_surface(pair, guess, given)
     # In the network's unit where there is one, so that both pointmaps compare.
-    baseline = 1.0
-    if guess is not None:
-        with np.errstate(invalid="ignore"):
-            ratio = surface.inverse_depth / guess.inverse_depth
-        baseline = float(np.nanmedian(ratio))
+    baseline = 1.0 if guess is None else _baseline_in_units_of(guess, surface)
+    right_from_left = found.pose.matrix(baseline)
     surfaces: dict[Side, Surface] = {"left": surface}
-    left = _points(surface, left_camera, baseline)
-    right: NDArray[np.float32] | None = None
-    confidence_right: NDArray[np.float32] | None = None
-    precision_right: Precision | None = None
-    right_from_left = part.pose.matrix(baseline)
+    left = _point_map(surface, _points(surface, pair.left, baseline))
+    right: PointMap | None = None
     if options.view != "left":
-        other = _refine_right(
-            network, images, left_camera, right_camera, part.pose, left, right_from_left
+        other = surfaces["right"] = refine_surface(
+            pair.swapped(),
+            found.pose.inverse(),
+            _plane_in_right_view(pair.right, left.points, right_from_left),
+            None if network is None else _right_guess(network, pair.right),
         )
-        surfaces["right"] = other
-        seen = _points(other, right_camera, baseline)
-        right = np.asarray(transform_points(np.linalg.inv(right_from_left), seen), np.float32)
-        confidence_right, precision_right = _confidence(other), _precision(other)
+        seen = _points(other, pair.right, baseline)
+        points = transform_points(np.linalg.inv(right_from_left), seen)
+        right = _point_map(other, np.asarray(points, np.float32))
+        right = mask_by_confidence("right", right, options.min_confidence)
     maps = Maps(
         mapping=grid,
-        left=mask_by_confidence("left", left, _confidence(surface), options.min_confidence),
-        confidence_left=_confidence(surface),
-        right=None
-        if right is None or confidence_right is None
-        else mask_by_confidence("right", right, confidence_right, options.min_confidence),
-        confidence_right=confidence_right,
-        camera_left=cameras[0],
-        camera_right=cameras[1],
-        pose=PoseEstimate(right_from_left, part.inliers / part.matches, part.epipolar_px),
-        precision_left=_precision(surface),
-        precision_right=precision_right,
+        left=mask_by_confidence("left", left, options.min_confidence),
+        right=right,
+        camera_left=pair.left.camera,
+        camera_right=pair.right.camera,
+        pose=PoseEstimate(right_from_left, found.inliers / found.matches, found.epipolar_px),
     )
-    return maps, _refinement(part, surfaces, (left_camera, right_camera))
+    return Fused(maps, _refinement(found, surfaces, pair.left))
 
 
-def _refine_right(
-    network: Maps | None,
-    images: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    left_camera: Intrinsics,
-    right_camera: Intrinsics,
-    pose: RelativePose,
-    left: NDArray[np.float32],
-    right_from_left: NDArray[np.float64],
-) -> Surface:
-    """The right view, from the plane of the refined left one."""
+def _left_guess(network: Maps, view: View) -> NetworkGuess:
+    return NetworkGuess(
+        inverse_depth=_inverse(_enlarged(network.left.points[..., 2], view.shape)),
+        pose=None if network.pose is None else _relative(network.pose.right_from_left),
+        descriptors=network.descriptors,
+    )
+
+
+def _right_guess(network: Maps, view: View) -> NetworkGuess | None:
+    if network.right is None or network.pose is None:
+        return None
+    seen = transform_points(network.pose.right_from_left, network.right.points)
+    return NetworkGuess(_inverse(_enlarged(seen[..., 2], view.shape)))
+
+
+def _baseline_in_units_of(guess: NetworkGuess, surface: Surface) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(np.nanmedian(surface.inverse_depth / guess.inverse_depth))
+
+
+def _plane_in_right_view(
+    view: View, points: NDArray[np.float32], right_from_left: NDArray[np.float64]
+) -> Field:
+    """(H, W) inverse depth, in baselines, at which the right view sees the left view's plane."""
     baseline = float(np.linalg.norm(right_from_left[:3, 3]))
-    plane = fit_plane(left)
+    plane = fit_plane(points)
     normal = right_from_left[:3, :3] @ plane.normal
     offset = plane.offset + float(normal @ right_from_left[:3, 3])
-    rays = pixel_rays(right_camera, *images[1].shape)
-    start = (rays @ normal.astype(np.float32)) * np.float32(baseline / offset)
-    start = np.maximum(start, np.float32(0.05) * np.median(start))
-    guess = None
-    if network is not None and network.right is not None and network.pose is not None:
-        seen = transform_points(network.pose.right_from_left, network.right)
-        guess = NetworkGuess(_inverse(_enlarged(seen[..., 2], images[1].shape)))
-    return refine_surface(
-        images[1], images[0], right_camera, left_camera, pose.inverse(), start, guess
-    )
+    start = (view.rays() @ normal.astype(np.float32)) * np.float32(baseline / offset)
+    return np.asarray(np.maximum(start, np.float32(0.05) * np.median(start)), np.float32)
 
 
-def _refinement(
-    part: PosePart, surfaces: dict[Side, Surface], cameras: tuple[Intrinsics, Intrinsics]
-) -> Refinement:
+def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -> Refinement:
     surface = surfaces["left"]
-    rays = pixel_rays(cameras[0], *surface.inverse_depth.shape).astype(np.float64)
+    rays = view.rays().astype(np.float64)
     inside = surface.refined if surface.refined.any() else np.ones_like(surface.refined)
     point = rays[inside] / surface.inverse_depth[inside][:, None]  # in baselines
-    centre = part.pose.inverse().t
+    centre = found.pose.inverse().t
     from_right = point - centre
     cosine = np.sum(point * from_right, axis=-1) / (
         np.linalg.norm(point, axis=-1) * np.linalg.norm(from_right, axis=-1)
     )
     return Refinement(
         reason=None,
-        pose_source=part.source,
-        matches=part.matches,
-        inliers=part.inliers,
-        epipolar_px=part.epipolar_px,
-        network_differs_deg=part.network_differs_deg,
+        pose_source=found.source,
+        matches=found.matches,
+        inliers=found.inliers,
+        epipolar_px=found.epipolar_px,
+        network_differs_deg=found.network_differs_deg,
         parallax_deg=float(np.degrees(np.arccos(np.clip(np.median(cosine), -1, 1)))),
         relief_gain=surface.prior.relief_gain,
         views={
             side: RefinedView(
-                fraction=float(np.mean(view.refined)),
-                overlap=view.overlap,
-                correlation=view.correlation,
-                prior_sigma=view.prior.sigma,
+                fraction=float(np.mean(one.refined)),
+                overlap=one.overlap,
+                correlation=one.correlation,
+                prior_sigma=one.prior.sigma,
             )
-            for side, view in surfaces.items()
+            for side, one in surfaces.items()
         },
     )
 
 
-def _resized(
+def _enlarged_maps(
     network: Maps,
-    grid: FrameMapping,
+    grid: GridMapping,
     cameras: tuple[CameraEstimate, CameraEstimate],
     options: InferOptions,
 ) -> Maps:
-    shape = grid.network_height, grid.network_width
-    confidence_left = _enlarged(network.confidence_left, shape)
-    left = _enlarged(network.left, shape)
-    right, confidence_right = network.right, network.confidence_right
-    if right is not None and confidence_right is not None:
-        confidence_right = _enlarged(confidence_right, shape)
-        right = mask_by_confidence(
-            "right", _enlarged(right, shape), confidence_right, options.min_confidence
-        )
+    shape = grid.grid_height, grid.grid_width
+
+    def enlarged(side: Side, one: PointMap) -> PointMap:
+        large = PointMap(_enlarged(one.points, shape), _enlarged(one.confidence, shape))
+        return mask_by_confidence(side, large, options.min_confidence)
+
     return replace(
         network,
         mapping=grid,
-        left=mask_by_confidence("left", left, confidence_left, options.min_confidence),
-        confidence_left=confidence_left,
-        right=right,
-        confidence_right=confidence_right,
+        left=enlarged("left", network.left),
+        right=None if network.right is None else enlarged("right", network.right),
         camera_left=cameras[0],
         camera_right=cameras[1],
     )
 
 
-def _points(surface: Surface, camera: Intrinsics, baseline: float) -> NDArray[np.float32]:
+def _points(surface: Surface, view: View, baseline: float) -> NDArray[np.float32]:
+    """(H, W, 3) in the view's own frame."""
     z = np.float32(baseline) / surface.inverse_depth
-    return np.asarray(pixel_rays(camera, *z.shape) * z[..., None], np.float32)
+    return np.asarray(view.rays() * z[..., None], np.float32)
 
 
-def _confidence(surface: Surface) -> NDArray[np.float32]:
-    return np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / surface.sigma, np.float32)
-
-
-def _precision(surface: Surface) -> Precision:
-    return Precision(surface.sigma, surface.draws, surface.refined)
+def _point_map(surface: Surface, points: NDArray[np.float32]) -> PointMap:
+    confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / surface.sigma, np.float32)
+    expected = ExpectedError(surface.sigma, surface.draws, surface.refined)
+    return PointMap(points, confidence, expected)
 
 
 def _relative(right_from_left: NDArray[np.float64]) -> RelativePose | None:
@@ -252,9 +224,9 @@ def _inverse(z: NDArray[np.float32]) -> Field:
     return np.where(front, 1 / np.where(front, z, 1), np.float32(np.nan)).astype(np.float32)
 
 
-def _enlarged(values: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Bilinear; NaN spreads to what touches it."""
-    if values.shape[:2] == shape[:2]:
+def _enlarged(values: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Bilinear; NaN spreads to what touches it. Unlike `fields.resized`, never means."""
+    if values.shape[:2] == shape:
         return values
     size = shape[1], shape[0]
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -3,20 +3,55 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.focal import estimate_intrinsics
-from lunar_runtime.geometry.grid_mapping import FrameMapping
+from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.pose import PoseEstimate, right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.result import CameraEstimate, Precision
 
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
+
+#: Of a graph, by name, with the batch axis.
+NetworkOutputs = Mapping[str, NDArray[np.float32]]
+
+
+class ExpectedError(NamedTuple):
+    """How good refined points are expected to be.
+
+    Attributes:
+        sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
+        refined: (H, W) bool, where the images decide; elsewhere the prior does.
+    """
+
+    sigma: NDArray[np.float32]
+    draws: NDArray[np.float32]
+    refined: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PointMap:
+    """The points of one image's pixels.
+
+    Attributes:
+        points: (H, W, 3) float32, in the left camera's frame; NaN = invalid.
+        confidence: (H, W) float32.
+        expected: How good refined points are expected to be; None unrefined.
+    """
+
+    points: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    expected: ExpectedError | None = None
 
 
 @dataclass(frozen=True)
@@ -25,159 +60,158 @@ class Maps:
 
     Attributes:
         mapping: From the images as given to this grid.
-        left: (H, W, 3) float32, left camera's frame; NaN = invalid.
-        confidence_left: (H, W) float32.
-        right: (H, W, 3) float32, the right image's pixels, left camera's frame; None = not known.
-        confidence_right: (H, W) float32, or None.
+        left: Of the left image.
+        right: Of the right image; None = not known.
         camera_left: Of the left image, pixels of this grid.
         camera_right: Of the right image.
         pose: The right camera's; None where it is not known.
-        precision_left: How good the refined left points are expected to be; None unrefined.
-        precision_right: The same of the right ones.
+        descriptors: (H, W, D) of both images, where the network gives them.
     """
 
-    mapping: FrameMapping
-    left: NDArray[np.float32]
-    confidence_left: NDArray[np.float32]
-    right: NDArray[np.float32] | None
-    confidence_right: NDArray[np.float32] | None
+    mapping: GridMapping
+    left: PointMap
+    right: PointMap | None
     camera_left: CameraEstimate
     camera_right: CameraEstimate
     pose: PoseEstimate | None
-    precision_left: Precision | None = None
-    precision_right: Precision | None = None
+    descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def cameras_on(self, grid: GridMapping) -> tuple[CameraEstimate, CameraEstimate]:
+        """Both cameras, in pixels of another grid over the same images."""
+        left, right = (
+            camera._replace(intrinsics=grid.to_grid(self.mapping.to_source(camera.intrinsics)))
+            for camera in (self.camera_left, self.camera_right)
+        )
+        return left, right
 
 
 def read_maps(
-    outputs: dict[str, NDArray[np.float32]],
-    options: InferOptions,
-    rig: Rig,
-    mapping: FrameMapping,
-    not_finite: dict[str, int],
-    warnings: list[str],
-) -> Maps:
+    outputs: NetworkOutputs, mapping: GridMapping, options: InferOptions, rig: Rig
+) -> tuple[Maps, Notes]:
     """Check a network's outputs, and find the cameras and the pose.
 
     Args:
-        outputs: Of the graph, with the batch axis: at least `pointmap_left` (1, H, W, 3) and
-            `confidence_left` (1, H, W).
+        outputs: Of the graph: at least `pointmap_left` (1, H, W, 3) and `confidence_left`
+            (1, H, W).
+        mapping: From the images as given to the network's grid.
         options: What was asked for. Unless the pair is refined, a pose that is needed and cannot be
             had is an error, and `min_confidence` is applied.
         rig: What is known of the cameras, in pixels of the images as given.
-        mapping: From those pixels to the network's grid.
-        not_finite: Counts of unusable pixels are added here.
-        warnings: What the user should know is added here.
 
     Raises:
         InputError: Nothing usable is in the outputs, or the pose that is needed is not.
     """
-    for name, values in outputs.items():
-        if name.startswith(("pointmap", "confidence")):
-            _count_not_finite(name, values, not_finite, warnings)
+    notes = _not_finite(outputs)
     alone = options.refine == "off"
     lowest = options.min_confidence if alone else None
-    confidence_left, left = _masked("left", outputs, lowest)
-    camera_left, camera_right = _cameras(left, confidence_left, options, rig, mapping)
-    _doubt_camera(camera_left, mapping, warnings)
-    confidence_right: NDArray[np.float32] | None = None
-    right: NDArray[np.float32] | None = None
+    left = _read_map("left", outputs, lowest)
+    camera_left, camera_right = _cameras(left, options, rig, mapping)
+    notes += _doubt_camera(camera_left, mapping)
+    right: PointMap | None = None
     pose: PoseEstimate | None = None
     if "pointmap_right" in outputs:
-        confidence_right, right = _masked("right", outputs, lowest)
+        right = _read_map("right", outputs, lowest)
         try:
-            pose = right_from_left_pose(right, camera_right.intrinsics, confidence_right)
+            pose = right_from_left_pose(right.points, camera_right.intrinsics, right.confidence)
         except InputError as error:
             if alone and (options.view != "left" or options.baseline_m is not None):
                 raise
             if alone:
-                warnings.append(f"pose: {error}")
-    return Maps(
-        mapping, left, confidence_left, right, confidence_right, camera_left, camera_right, pose
-    )
+                notes += Notes.warn(f"pose: {error}")
+    maps = Maps(mapping, left, right, camera_left, camera_right, pose, _descriptors(outputs))
+    return maps, notes
 
 
 def known_cameras(
-    options: InferOptions, rig: Rig, mapping: FrameMapping
+    options: InferOptions, rig: Rig, mapping: GridMapping
 ) -> tuple[CameraEstimate, CameraEstimate] | None:
     """The cameras that were told, on a grid; None where the left one was not."""
     if options.intrinsics is not None:
-        both = CameraEstimate(mapping.to_network(options.intrinsics), "option")
+        both = CameraEstimate(mapping.to_grid(options.intrinsics), "option")
         return both, both
     if rig.left is None:
         return None
-    left = CameraEstimate(mapping.to_network(rig.left), "rig")
+    left = CameraEstimate(mapping.to_grid(rig.left), "rig")
     if rig.right is not None:
-        return left, CameraEstimate(mapping.to_network(rig.right), "rig")
-    return left, CameraEstimate(left.intrinsics, "rig (left)")
+        return left, CameraEstimate(mapping.to_grid(rig.right), "rig")
+    return left, left._replace(source="rig (left)")
 
 
-def mask_by_confidence(
-    side: str,
-    points: NDArray[np.float32],
-    confidence: NDArray[np.float32],
-    lowest: float | None,
-) -> NDArray[np.float32]:
-    """Points with NaN wherever they or their confidence are not finite, or the latter too low.
+def mask_by_confidence(side: str, found: PointMap, lowest: float | None) -> PointMap:
+    """The same with NaN wherever a point or its confidence is not finite, or the latter too low.
+
+    Args:
+        side: `left` or `right`, for the error.
+        found: Of that image.
+        lowest: Confidence below which points become NaN; None = keep all.
 
     Raises:
         InputError: Nothing is left.
     """
-    usable = np.isfinite(points).all(axis=-1) & np.isfinite(confidence)
+    usable = np.isfinite(found.points).all(axis=-1) & np.isfinite(found.confidence)
     if not usable.any():
         raise InputError(
             f"the network gave no finite point for the {side} image; check this machine with "
             "StereoRuntime.check_golden, or the bundle with another pair"
         )
     if lowest is not None:
-        highest = float(confidence[usable].max())
-        usable &= confidence >= lowest
+        highest = float(found.confidence[usable].max())
+        usable &= found.confidence >= lowest
         if not usable.any():
             raise InputError(
-                f"--min-confidence {lowest:g} leaves nothing of the {side} image, whose "
+                f"`min_confidence` {lowest:g} leaves nothing of the {side} image, whose "
                 f"highest confidence is {highest:.3g}; lower it"
             )
-    return np.where(usable[..., None], points, np.float32(np.nan))
+    points = np.where(usable[..., None], found.points, np.float32(np.nan))
+    return PointMap(points, found.confidence, found.expected)
 
 
-def _count_not_finite(
-    name: str, values: NDArray[np.float32], not_finite: dict[str, int], warnings: list[str]
-) -> None:
-    bad = ~np.isfinite(values if values.ndim == 3 else values.sum(axis=-1))
-    count = int(np.count_nonzero(bad))
-    if count:
-        not_finite[name] = count
-        warnings.append(f"{name}: {count} of {bad.size} pixels are not finite")
+def _not_finite(outputs: NetworkOutputs) -> Notes:
+    notes = Notes()
+    for name, values in outputs.items():
+        if not name.startswith(("pointmap", "confidence")):
+            continue
+        bad = ~np.isfinite(values if values.ndim == 3 else values.sum(axis=-1))
+        count = int(np.count_nonzero(bad))
+        if count:
+            text = f"{name}: {count} of {bad.size} pixels are not finite"
+            notes += Notes((text,), {name: count})
+    return notes
 
 
-def _masked(
-    side: str, outputs: dict[str, NDArray[np.float32]], lowest: float | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    points, confidence = outputs[f"pointmap_{side}"][0], outputs[f"confidence_{side}"][0]
-    return confidence, mask_by_confidence(side, points, confidence, lowest)
+def _read_map(side: str, outputs: NetworkOutputs, lowest: float | None) -> PointMap:
+    found = PointMap(outputs[f"pointmap_{side}"][0], outputs[f"confidence_{side}"][0])
+    return mask_by_confidence(side, found, lowest)
+
+
+def _descriptors(
+    outputs: NetworkOutputs,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    if "descriptors_left" not in outputs or "descriptors_right" not in outputs:
+        return None
+    return outputs["descriptors_left"][0], outputs["descriptors_right"][0]
 
 
 def _cameras(
-    points: NDArray[np.float32],
-    confidence: NDArray[np.float32],
-    options: InferOptions,
-    rig: Rig,
-    mapping: FrameMapping,
+    left_map: PointMap, options: InferOptions, rig: Rig, mapping: GridMapping
 ) -> tuple[CameraEstimate, CameraEstimate]:
     known = known_cameras(options, rig, mapping)
     if known is not None:
         return known
-    left = CameraEstimate(estimate_intrinsics(points, confidence), "estimated")
+    estimate = estimate_intrinsics(left_map.points, left_map.confidence)
+    left = CameraEstimate(estimate, "estimated")
     if rig.right is not None:
-        return left, CameraEstimate(mapping.to_network(rig.right), "rig")
+        return left, CameraEstimate(mapping.to_grid(rig.right), "rig")
     # The right pointmap is in the left camera's frame, so it says nothing of its own camera
     # before the pose is known: two cameras of one kind, or one that moved, is the common case.
-    return left, CameraEstimate(left.intrinsics, f"{left.source} (left)")
+    return left, left._replace(source=f"{left.source} (left)")
 
 
-def _doubt_camera(camera: CameraEstimate, mapping: FrameMapping, warnings: list[str]) -> None:
-    angle = 2 * math.degrees(math.atan2(mapping.network_width / 2, camera.intrinsics.fx))
-    if camera.source == "estimated" and angle > _WIDEST_DEG:
-        warnings.append(
-            f"camera: the pointmap spans {angle:.0f} degrees, as no pinhole camera does; the "
-            "network does not understand this pair"
-        )
+def _doubt_camera(camera: CameraEstimate, mapping: GridMapping) -> Notes:
+    angle = 2 * math.degrees(math.atan2(mapping.grid_width / 2, camera.intrinsics.fx))
+    if camera.source != "estimated" or angle <= _WIDEST_DEG:
+        return Notes()
+    return Notes.warn(
+        f"camera: the pointmap spans {angle:.0f} degrees, as no pinhole camera does; the "
+        "network does not understand this pair"
+    )

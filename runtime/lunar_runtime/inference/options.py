@@ -38,26 +38,30 @@ class InferOptions:
             UsageError: The line names the option.
         """
         if self.view not in VIEWS:
-            raise UsageError(f"--view {self.view}: choose one of {', '.join(VIEWS)}")
+            raise UsageError(f"`view` {self.view}: choose one of {', '.join(VIEWS)}")
         if self.slope not in SLOPES:
-            raise UsageError(f"--slope {self.slope}: choose one of {', '.join(SLOPES)}")
+            raise UsageError(f"`slope` {self.slope}: choose one of {', '.join(SLOPES)}")
         if self.refine not in REFINES:
-            raise UsageError(f"--refine {self.refine}: choose one of {', '.join(REFINES)}")
+            raise UsageError(f"`refine` {self.refine}: choose one of {', '.join(REFINES)}")
         if self.baseline_m is not None and self.altitude_m is not None:
-            raise UsageError("--baseline-m and --altitude-m both fix the scale; give one of them")
-        for name, length in (("baseline", self.baseline_m), ("altitude", self.altitude_m)):
+            raise UsageError("`baseline_m` and `altitude_m` both fix the scale; give one of them")
+        for name, length in (("baseline_m", self.baseline_m), ("altitude_m", self.altitude_m)):
             if length is not None and not (math.isfinite(length) and length > 0):
-                raise UsageError(f"--{name}-m {length:g}: needs to be a positive number of metres")
+                raise UsageError(f"`{name}` {length:g}: needs to be a positive number of metres")
         if not (math.isfinite(self.smoothing_px) and self.smoothing_px >= 0):
-            raise UsageError(f"--smoothing-px {self.smoothing_px:g}: needs to be 0 or more pixels")
+            raise UsageError(f"`smoothing_px` {self.smoothing_px:g}: needs to be 0 or more pixels")
         if self.min_confidence is not None and not math.isfinite(self.min_confidence):
-            raise UsageError(f"--min-confidence {self.min_confidence:g}: needs to be finite")
+            raise UsageError(f"`min_confidence` {self.min_confidence:g}: needs to be finite")
         if output_set != "left" or self.refine != "off":
             return  # the refined pair has a pose and a right view of its own
-        needs = None if self.view == "left" else f"--view {self.view}"
-        needs = "--baseline-m" if self.baseline_m is not None else needs
+        needs = None if self.view == "left" else f"`view` {self.view}"
+        needs = "`baseline_m`" if self.baseline_m is not None else needs
         if needs:
             raise UsageError(
                 f"{needs} needs the right pointmap, which this bundle does not have; refine the "
-                "pair (--refine auto), or export the student with `lunar-export --outputs both`"
+                "pair (`refine` auto), or export the student with `lunar-export --outputs both`"
             )
+
+
+#: What is computed unless something else is asked for; the command line has the same.
+DEFAULTS = InferOptions()

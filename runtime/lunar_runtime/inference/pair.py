@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.images import GreyImage
+from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
+from lunar_runtime.geometry.grid_mapping import GridMapping, resample
+from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+
+#: A path, or decoded values as `grey_from_array` takes them.
+Image = str | Path | NDArray[Any]
 
 # Of the standard deviation, in grey levels. The rounding of an 8-bit ramp has 0.3, one hot pixel in
 # 512 × 512 black ones 0.5; the darkest StereoLunar frame has over 10.
 _LEAST_CONTRAST = 0.6
+
+
+class ImagePair(NamedTuple):
+    """Two images as given, of one size, that can be a stereo pair.
+
+    Attributes:
+        left: The left image.
+        right: The right image.
+    """
+
+    left: GreyImage
+    right: GreyImage
+
+    def fit(self, height: int, width: int) -> GridMapping:
+        """How both map to a grid of this size; see `GridMapping.fit`."""
+        columns, rows = self.left.size
+        return GridMapping.fit(rows, columns, height, width)
+
+    def greys(self, grid: GridMapping) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(H, W) grey levels of both on a grid."""
+        return resample(self.left.pixels, grid), resample(self.right.pixels, grid)
+
+    def views(self, grid: GridMapping, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
+        """Both on a grid, with their cameras in pixels of it."""
+        left, right = self.greys(grid)
+        return Pair(View(left, cameras[0]), View(right, cameras[1]))
+
+
+def read_pair(left: Image, right: Image) -> ImagePair:
+    """Read two images and check that they can be a pair.
+
+    Raises:
+        InputError: An image cannot be read, or see `check_pair`.
+    """
+    pair = ImagePair(_read(left, "left array"), _read(right, "right array"))
+    check_pair(*pair)
+    return pair
 
 
 def check_pair(left: GreyImage, right: GreyImage) -> None:
@@ -52,6 +97,10 @@ def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
         f"{name}: no texture (all {looks}, contrast {contrast:.2f} grey levels); check the "
         "exposure and that the scene is lit"
     )
+
+
+def _read(image: Image, name: str) -> GreyImage:
+    return grey_from_array(image, name) if isinstance(image, np.ndarray) else read_image(image)
 
 
 def _deviation(pixels: NDArray[np.uint8]) -> float:

@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,25 +27,15 @@ from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.manifest import gate_warning
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import BackendError, GateError, UsageError
-from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import FrameMapping, prepare, resample
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.fuse import fuse, result_grid
-from lunar_runtime.inference.maps import Maps, known_cameras, read_maps
-from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, View
-from lunar_runtime.inference.pair import check_pair
-from lunar_runtime.inference.result import (
-    CameraEstimate,
-    Geometry,
-    ModelInfo,
-    PairImage,
-    StereoResult,
-)
+from lunar_runtime.inference.fuse import Fused, fuse, result_grid
+from lunar_runtime.inference.maps import known_cameras, read_maps
+from lunar_runtime.inference.notes import Notes
+from lunar_runtime.inference.options import DEFAULTS, InferOptions, Refine, SlopeKind, View
+from lunar_runtime.inference.pair import Image, ImagePair, read_pair
+from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
-
-#: A path, or decoded values as `grey_from_array` takes them.
-Image = str | Path | NDArray[Any]
 
 _log = logging.getLogger(__name__)
 
@@ -127,14 +116,14 @@ class StereoRuntime:
         right: Image,
         rig: Rig | None = None,
         *,
-        view: View = "left",
+        view: View = DEFAULTS.view,
         intrinsics: Intrinsics | None = None,
         baseline_m: float | None = None,
         altitude_m: float | None = None,
-        slope: SlopeKind = "physical",
-        smoothing_px: float = 2.0,
+        slope: SlopeKind = DEFAULTS.slope,
+        smoothing_px: float = DEFAULTS.smoothing_px,
         min_confidence: float | None = None,
-        refine: Refine = "auto",
+        refine: Refine = DEFAULTS.refine,
     ) -> StereoResult:
         """Run one pair.
 
@@ -166,38 +155,24 @@ class StereoRuntime:
         rig = rig or Rig()
         clock = _Clock()
         with clock.stage("read"):
-            images = _read_pair(left, right)
+            images = read_pair(left, right)
         with clock.stage("prepare"):
-            (grey_left, mapping), (grey_right, _) = (
-                prepare(image.pixels, graph.height, graph.width) for image in images
-            )
+            mapping = images.fit(graph.height, graph.width)
+            greys = images.greys(mapping)
         with clock.stage("network"):
-            outputs = self._run(grey_left, grey_right)
-        not_finite: dict[str, int] = {}
-        warnings: list[str] = []
+            outputs = self._run(*greys)
+        network, notes = read_maps(outputs, mapping, options, rig)
         failed = gate_warning(self.bundle.manifest)
-        if failed:
-            warnings.append(f"bundle: {failed}")
-        network = read_maps(outputs, options, rig, mapping, not_finite, warnings)
-        maps, refinement, greys = network, None, (grey_left, grey_right)
+        notes = Notes.warn(f"bundle: {failed}" if failed else None) + notes
+        fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
                 grid = result_grid(mapping)
-                greys = _on_grid(images, grid)
-                cameras = _cameras_on_grid(network, grid)
-                maps, refinement = fuse(
-                    network, _descriptors(outputs), greys, cameras, grid, options, rig, warnings
-                )
+                pair = images.views(grid, network.cameras_on(grid))
+                fused, more = fuse(pair, grid, network, options, rig)
+                notes, greys = notes + more, (pair.left.grey, pair.right.grey)
         with clock.stage("geometry"):
-            geometry = solve_geometry(
-                maps,
-                options,
-                rig,
-                refinement=refinement,
-                network=network,
-                not_finite=not_finite,
-                warnings=warnings,
-            )
+            geometry = solve_geometry(fused, options, rig, network=network, notes=notes)
         return _result(geometry, options, self.model, images, greys, clock)
 
     def check_golden(self) -> dict[str, float]:
@@ -245,12 +220,12 @@ def infer_geometry_only(
     right: Image,
     rig: Rig | None = None,
     *,
-    view: View = "left",
+    view: View = DEFAULTS.view,
     intrinsics: Intrinsics | None = None,
     baseline_m: float | None = None,
     altitude_m: float | None = None,
-    slope: SlopeKind = "physical",
-    smoothing_px: float = 2.0,
+    slope: SlopeKind = DEFAULTS.slope,
+    smoothing_px: float = DEFAULTS.smoothing_px,
     min_confidence: float | None = None,
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
@@ -271,29 +246,28 @@ def infer_geometry_only(
     rig = rig or Rig()
     clock = _Clock()
     with clock.stage("read"):
-        images = _read_pair(left, right)
-    width, height = images[0].size
-    grid = result_grid(FrameMapping.fit(height, width, height, width))
+        images = read_pair(left, right)
+    width, height = images.left.size
+    grid = result_grid(images.fit(height, width))
     cameras = known_cameras(options, rig, grid)
     if cameras is None:
         raise UsageError(
-            "without a network the cameras cannot be estimated; give --intrinsics FX,FY,CX,CY or a "
-            "--rig with them"
+            "without a network the cameras cannot be estimated; give `intrinsics` FX,FY,CX,CY or a "
+            "`rig` with them"
         )
-    warnings: list[str] = []
     with clock.stage("refine"):
-        greys = _on_grid(images, grid)
-        maps, refinement = fuse(None, None, greys, cameras, grid, options, rig, warnings)
+        pair = images.views(grid, cameras)
+        fused, notes = fuse(pair, grid, None, options, rig)
     with clock.stage("geometry"):
-        geometry = solve_geometry(maps, options, rig, refinement=refinement, warnings=warnings)
-    return _result(geometry, options, None, images, greys, clock)
+        geometry = solve_geometry(fused, options, rig, notes=notes)
+    return _result(geometry, options, None, images, (pair.left.grey, pair.right.grey), clock)
 
 
 def _result(
     geometry: Geometry,
     options: InferOptions,
     model: ModelInfo | None,
-    images: tuple[GreyImage, GreyImage],
+    images: ImagePair,
     greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     clock: _Clock,
 ) -> StereoResult:
@@ -301,39 +275,7 @@ def _result(
         **vars(geometry),
         options=options,
         model=model,
-        left=PairImage(images[0], greys[0]),
-        right=PairImage(images[1], greys[1]),
+        left=PairImage(images.left, greys[0]),
+        right=PairImage(images.right, greys[1]),
         timings_ms=clock.timings_ms,
     )
-
-
-def _on_grid(
-    images: tuple[GreyImage, GreyImage], grid: FrameMapping
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    return resample(images[0].pixels, grid), resample(images[1].pixels, grid)
-
-
-def _cameras_on_grid(maps: Maps, grid: FrameMapping) -> tuple[CameraEstimate, CameraEstimate]:
-    left, right = (
-        CameraEstimate(grid.to_network(maps.mapping.to_source(camera.intrinsics)), camera.source)
-        for camera in (maps.camera_left, maps.camera_right)
-    )
-    return left, right
-
-
-def _descriptors(
-    outputs: dict[str, NDArray[np.float32]],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    if "descriptors_left" not in outputs or "descriptors_right" not in outputs:
-        return None
-    return outputs["descriptors_left"][0], outputs["descriptors_right"][0]
-
-
-def _read_pair(left: Image, right: Image) -> tuple[GreyImage, GreyImage]:
-    images = _read(left, "left array"), _read(right, "right array")
-    check_pair(*images)
-    return images
-
-
-def _read(image: Image, name: str) -> GreyImage:
-    return grey_from_array(image, name) if isinstance(image, np.ndarray) else read_image(image)

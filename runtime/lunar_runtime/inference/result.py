@@ -11,27 +11,14 @@ from numpy.typing import NDArray
 
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.files.images import GreyImage
-from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import FrameMapping
+from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate
 from lunar_runtime.geometry.scale import Scale
+from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.options import InferOptions
 
 Side = Literal["left", "right"]
-
-
-class CameraEstimate(NamedTuple):
-    """Intrinsics, and where they came from.
-
-    Attributes:
-        intrinsics: In pixels of the network's grid.
-        source: `option`, `rig` or `estimated`; with ` (left)` where the left camera's were taken
-            for the right one.
-    """
-
-    intrinsics: Intrinsics
-    source: str
 
 
 class UpEstimate(NamedTuple):
@@ -44,20 +31,6 @@ class UpEstimate(NamedTuple):
 
     vector: NDArray[np.float64]
     source: str
-
-
-class Precision(NamedTuple):
-    """How good refined points are expected to be.
-
-    Attributes:
-        sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
-        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
-        refined: (H, W) bool, where the images decide; elsewhere the prior does.
-    """
-
-    sigma: NDArray[np.float32]
-    draws: NDArray[np.float32]
-    refined: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -145,7 +118,7 @@ class NetworkMaps:
         confidence_right: (h, w) float32, or None.
     """
 
-    mapping: FrameMapping
+    mapping: GridMapping
     pointmap_left: NDArray[np.float32]
     confidence_left: NDArray[np.float32]
     pointmap_right: NDArray[np.float32] | None
@@ -190,7 +163,7 @@ class Geometry:
     up: UpEstimate
     not_finite: dict[str, int]
     warnings: tuple[str, ...]
-    mapping: FrameMapping
+    mapping: GridMapping
     refinement: Refinement | None
     network: NetworkMaps | None
 

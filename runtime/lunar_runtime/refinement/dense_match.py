@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.epipolar import EpipolarField
+from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
 from lunar_runtime.geometry.fields import Field, blurred, half, resized
+from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.geometry.views import Pair
 
 _MARGIN_PX = 2  # bicubic interpolation looks that far
 _FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow
@@ -65,16 +67,16 @@ class Brightness(NamedTuple):
     correlation: Field
 
 
-def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth: Field) -> Flow:
+def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field) -> Flow:
     """Match the images through a surface.
 
     Args:
-        left: (H, W) grey.
-        right: (h, w) grey.
-        field: Of the two cameras.
+        pair: Float32 grey levels, (H, W) and (h, w).
+        pose: Of the right camera.
         inverse_depth: (H, W) the surface, baseline / Z.
     """
-    u, v = field.project(inverse_depth)
+    left, right = pair.left.grey, pair.right.grey
+    u, v = EpipolarField.of(pair, pose).project(inverse_depth)
     inside = _inside(u, v, right.shape)
     a, _ = _normalise(left, inside, _FLOW_SIGMA_PX)
     b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
@@ -108,14 +110,19 @@ def measure_flow(left: Field, right: Field, field: EpipolarField, inverse_depth:
     )
 
 
-def linearise(left: Field, right: Field, field: EpipolarField, inverse_depth: Field) -> Brightness:
+def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightness:
     """Compare brightness through a surface, along the epipolar lines.
 
     The gradient is taken in the right image, half a pixel to either side along the line. Residuals
     beyond three robust sigmas count less (Geman-McClure); shading that differs between the views is
     removed with the local mean and contrast, and patches that are not alike (shadow) say nothing.
-    Arguments as in `measure_flow`.
+
+    Args:
+        pair: Float32 grey levels, (H, W) and (h, w).
+        field: Of its two cameras.
+        inverse_depth: (H, W) the surface, baseline / Z.
     """
+    left, right = pair.left.grey, pair.right.grey
     u, v = field.project(inverse_depth)
     inside = _inside(u, v, right.shape)
     du, dv = field.motion(inverse_depth)
@@ -131,7 +138,7 @@ def linearise(left: Field, right: Field, field: EpipolarField, inverse_depth: Fi
     if not usable.any():
         empty = np.zeros_like(left)
         return Brightness(empty, empty, inside, empty)
-    sigma = max(1.4826 * float(np.median(np.abs(residual[usable]))), 1e-3)
+    sigma = max(robust_sigma(residual[usable]), 1e-3)
     weight = 1 / (1 + (residual / (_OUTLIER_SIGMAS * sigma)) ** 2) ** 2 / sigma**2
     correlation = _correlate(a, b, inside)
     weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)

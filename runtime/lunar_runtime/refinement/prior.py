@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred
+from lunar_runtime.geometry.robust import robust_sigma
 
 _SAMPLES = 10_000
 _ITERATIONS = 20
@@ -74,7 +75,7 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
     assert isinstance(field, np.ndarray)
     field = np.maximum(field, np.float32(_LOWEST * np.median(b))).astype(np.float32)
     relative = b / field.ravel()[chosen] - 1
-    sigma = max(1.4826 * float(np.median(np.abs(relative))), _LEAST_SIGMA)
+    sigma = max(robust_sigma(relative), _LEAST_SIGMA)
     gain = None if relief is None else (float(coefficients[3]), float(coefficients[4]))
     # A plane's inverse depth is normal · ray over its distance.
     a, b, c = (np.float32(value) for value in coefficients[:3] / np.linalg.norm(coefficients[:3]))
@@ -118,7 +119,7 @@ def _robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) -
         weighted = scaled * robust[:, None]
         solution = np.linalg.lstsq(weighted.T @ scaled, weighted.T @ b, rcond=None)[0]
         residual = np.abs(scaled @ solution - b)
-        last, sigma = sigma, 1.4826 * float(np.median(residual)) + 1e-30
+        last, sigma = sigma, robust_sigma(residual) + 1e-30
         if abs(sigma - last) < _SETTLED * sigma:
             break
         robust = weight / (1 + (residual / (_WIDTH_SIGMAS * sigma)) ** 2)

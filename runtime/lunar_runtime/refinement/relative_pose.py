@@ -24,6 +24,7 @@ from lunar_runtime.geometry.epipolar import (
     inverse_depth,
     sampson_distance,
 )
+from lunar_runtime.geometry.robust import robust_sigma
 
 _THRESHOLDS_PX = (0.15, 0.3, 0.6, 1.2)
 _WIDTH_PX = 0.2  # of the robust cost: features are localised to 0.1-0.2 px
@@ -158,7 +159,7 @@ def fit_pose(
     sampson = _Sampson(left, right, focal_px)
 
     def sigma_of(residual: Floats) -> float:
-        return max(1.4826 * float(np.median(np.abs(residual))), _FINEST_PX)
+        return max(robust_sigma(residual), _FINEST_PX)
 
     def cost_of(residual: Floats, width: float) -> float:
         square = residual**2

@@ -26,7 +26,8 @@ from lunar_runtime.files.pointcloud import write_ply
 from lunar_runtime.files.rasters import write_raster
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.report.preview import render_preview
-from lunar_runtime.report.report import Report, encode_report, make_report, printable
+from lunar_runtime.report.records import Report
+from lunar_runtime.report.report import encode_report, make_report, printable
 
 REPORT_NAME = "report.json"
 

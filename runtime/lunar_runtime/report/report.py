@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import msgspec
@@ -14,209 +14,26 @@ from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.files.images import GreyImage
-from lunar_runtime.geometry.grid_mapping import FrameMapping
-from lunar_runtime.inference.result import CameraEstimate, ModelInfo, Refinement, Side, StereoResult
+from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
+from lunar_runtime.report.records import (
+    CameraReport,
+    ImageReport,
+    ModelReport,
+    OptionsReport,
+    PlaneReport,
+    PoseReport,
+    RefinementReport,
+    Report,
+    ScaleReport,
+    UpReport,
+    ViewReport,
+)
 from lunar_runtime.version import __version__
-
-REPORT_VERSION = 1
 
 _PERCENTILES = (5, 25, 50, 75, 95)
 _HAZARD_DEG = (5, 10, 15, 20)
-
-
-class _Record(msgspec.Struct, frozen=True):
-    pass
-
-
-class ImageReport(_Record, frozen=True, kw_only=True):
-    """An image as given, and how it became 8-bit grey.
-
-    Attributes:
-        path: Or `left array`, `right array`.
-        sha256: Of the file; None for an array.
-        width: Pixels.
-        height: Pixels.
-        dtype: Of the values as given.
-        channels: As given.
-        stretch: Values that became 0 and 255; None where 8-bit values were kept.
-    """
-
-    path: str
-    sha256: str | None
-    width: int
-    height: int
-    dtype: str
-    channels: int
-    stretch: tuple[float, float] | None
-
-
-class CameraReport(_Record, frozen=True, kw_only=True):
-    """A pinhole camera, [fx, fy, cx, cy] in pixels; top-left pixel's centre at (0.5, 0.5).
-
-    Attributes:
-        source: `option`, `rig`, `estimated`; with ` (left)` where the left camera's was taken.
-        network_px: On the grid of the outputs.
-        image_px: In the images as given.
-    """
-
-    source: str
-    network_px: tuple[float, float, float, float]
-    image_px: tuple[float, float, float, float]
-
-
-class ScaleReport(_Record, frozen=True, kw_only=True):
-    """What makes lengths metres.
-
-    Attributes:
-        unit: Of every length in the result: `m` or `relative`.
-        source: `baseline`, `rig`, `altitude` or `relative`.
-        metres_per_unit: Factor that was applied to the relative result; None = none.
-    """
-
-    unit: str
-    source: str
-    metres_per_unit: float | None
-
-
-class PoseReport(_Record, frozen=True, kw_only=True):
-    """The right camera's pose, from its pointmap or, refined, from the images.
-
-    Attributes:
-        right_from_left: 4×4, row by row; translation in the result's unit.
-        baseline: Distance between the cameras, in the result's unit.
-        inlier_fraction: Of the points used; refined: of the sparse matches.
-        reprojection_px: Median of the inliers, on the grid of the outputs; refined: of the dense
-            matches' distances from their epipolar lines.
-    """
-
-    right_from_left: list[list[float]]
-    baseline: float
-    inlier_fraction: float
-    reprojection_px: float
-
-
-class RefinementReport(_Record, frozen=True, kw_only=True):
-    """How the images refined the pair.
-
-    Attributes:
-        status: `refined`; `kept`: the network's result, for the reason given.
-        reason: Why the pair was not refined.
-        pose_source: What the pose started from: `matches`, `network` or `rig`.
-        matches: Sparse matches.
-        inliers: Of those, within 1.5 px of their epipolar lines.
-        epipolar_px: Median distance of the dense matches from their epipolar lines.
-        network_differs_deg: Angle between the refined rotation and the network's.
-        parallax_deg: Median angle under which the refined ground sees the baseline.
-        relief_gain: Factors on the network's coarse and fine relief where the images are silent.
-        views: Per refined view: share of its pixels where the images decide (`fraction`), that the
-            other image shows (`overlap`), their `correlation`, and the expected relative error of
-            depth elsewhere (`prior_sigma`).
-    """
-
-    status: Literal["refined", "kept"]
-    reason: str | None
-    pose_source: str
-    matches: int
-    inliers: int
-    epipolar_px: float
-    network_differs_deg: float | None
-    parallax_deg: float
-    relief_gain: tuple[float, float] | None
-    views: dict[str, dict[str, float]]
-
-
-class PlaneReport(_Record, frozen=True, kw_only=True):
-    """The scene's robust plane, left camera's frame, in the result's unit."""
-
-    normal: list[float]
-    camera_height: float
-
-
-class UpReport(_Record, frozen=True, kw_only=True):
-    """What slopes are measured from: unit vector in the left camera's frame; `rig` or `plane`."""
-
-    vector: list[float]
-    source: str
-
-
-class ViewReport(_Record, frozen=True, kw_only=True):
-    """What is seen from one camera.
-
-    Attributes:
-        view: `left` or `right`.
-        valid_fraction: Pixels with a depth.
-        depth: Percentiles (`p5` …), in the result's unit.
-        slope_deg: Percentiles.
-        steeper_than: Threshold in degrees -> share of the pixels with a slope that are steeper;
-            empty where there is none.
-        confidence: Percentiles.
-        depth_sigma: Percentiles of the expected error of a refined depth, in the result's unit.
-        slope_sigma_deg: The same of the slope.
-    """
-
-    view: Side
-    valid_fraction: float
-    depth: dict[str, float]
-    slope_deg: dict[str, float]
-    steeper_than: dict[str, float]
-    confidence: dict[str, float]
-    depth_sigma: dict[str, float]
-    slope_sigma_deg: dict[str, float]
-
-
-class ModelReport(_Record, frozen=True, kw_only=True):
-    """Which network ran, and on what; `digest` is the SHA-256 of the bundle's manifest.
-
-    `gate` is `failed` where the bundle was written although it broke a limit of its export.
-    """
-
-    bundle: str
-    digest: str
-    student: str
-    precision: str
-    gate: str
-    output_set: str
-    backend: str
-    device: str
-
-
-class OptionsReport(_Record, frozen=True, kw_only=True):
-    """What was asked for."""
-
-    view: str
-    slope: str
-    smoothing_px: float
-    min_confidence: float | None
-    baseline_m: float | None
-    altitude_m: float | None
-    refine: str
-
-
-class Report(_Record, frozen=True, kw_only=True):
-    """All that is known of a result; see the classes above."""
-
-    report_version: int = REPORT_VERSION
-    status: Literal["done"] = "done"
-    created: datetime
-    left: ImageReport
-    right: ImageReport
-    mapping: FrameMapping
-    model: ModelReport | None
-    options: OptionsReport
-    scale: ScaleReport
-    camera_left: CameraReport
-    camera_right: CameraReport
-    pose: PoseReport | None
-    refinement: RefinementReport | None
-    plane: PlaneReport | None
-    up: UpReport
-    views: list[ViewReport]
-    not_finite: dict[str, int]
-    timings_ms: dict[str, float]
-    warnings: list[str]
-    out: str
-    files: dict[str, FileRecord]
-    versions: dict[str, str]
 
 
 def make_report(
@@ -307,11 +124,11 @@ def _image(image: GreyImage) -> ImageReport:
     )
 
 
-def _camera(camera: CameraEstimate, mapping: FrameMapping) -> CameraReport:
-    network, image = camera.intrinsics, mapping.to_source(camera.intrinsics)
+def _camera(camera: CameraEstimate, mapping: GridMapping) -> CameraReport:
+    grid, image = camera.intrinsics, mapping.to_source(camera.intrinsics)
     return CameraReport(
         source=camera.source,
-        network_px=(network.fx, network.fy, network.cx, network.cy),
+        grid_px=(grid.fx, grid.fy, grid.cx, grid.cy),
         image_px=(image.fx, image.fy, image.cx, image.cy),
     )
 

@@ -1,0 +1,88 @@
+"""One image and the camera that took it; two of them are a pair.
+
+These are the values that travel from the images to the result. Both images of a pair are on grids
+of their own cameras: intrinsics are in pixels of the image beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.fields import Field, half
+
+
+class CameraEstimate(NamedTuple):
+    """Intrinsics, and where they came from.
+
+    Attributes:
+        intrinsics: In pixels of the grid at hand.
+        source: `option`, `rig` or `estimated`; with ` (left)` where the left camera's were taken
+            for the right one.
+    """
+
+    intrinsics: Intrinsics
+    source: str
+
+
+@dataclass(frozen=True)
+class View:
+    """An image and its camera.
+
+    Attributes:
+        grey: (H, W) uint8 grey levels, or float32 ones.
+        camera: In pixels of `grey`.
+    """
+
+    grey: NDArray[Any]
+    camera: CameraEstimate
+
+    @property
+    def intrinsics(self) -> Intrinsics:
+        """Of the camera, in pixels of `grey`."""
+        return self.camera.intrinsics
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        height, width = self.grey.shape
+        return height, width
+
+    def rays(self) -> Field:
+        """(H, W, 3) directions through the pixels, scaled to z = 1; see `pixel_rays`."""
+        return pixel_rays(self.intrinsics, *self.shape)
+
+    def floating(self) -> View:
+        """The same with float32 grey levels."""
+        return replace(self, grey=self.grey.astype(np.float32))
+
+    def halved(self) -> View:
+        """The same at half the resolution, in float32: means of two by two pixels."""
+        height, width = self.shape
+        small = half(self.grey.astype(np.float32))
+        camera = self.intrinsics.scaled(small.shape[1] / width, small.shape[0] / height)
+        return View(small, self.camera._replace(intrinsics=camera))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two views of a scene."""
+
+    left: View
+    right: View
+
+    def swapped(self) -> Pair:
+        """The right view first."""
+        return Pair(self.right, self.left)
+
+    def floating(self) -> Pair:
+        """Both with float32 grey levels."""
+        return Pair(self.left.floating(), self.right.floating())
+
+    def halved(self) -> Pair:
+        """Both at half the resolution, in float32."""
+        return Pair(self.left.halved(), self.right.halved())

@@ -1,0 +1,148 @@
+"""When the images may decide, and when they may not: every rule with its reason in words.
+
+A rule is measured before it refuses. The operating points come from StereoLunar and rendered pairs,
+right and wrong poses alike; each constant says what was seen on either side of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.epipolar import Floats, RelativePose, inverse_depth
+from lunar_runtime.refinement.dense_match import Flow
+from lunar_runtime.refinement.relative_pose import IN_FRONT, in_front, rotation_residual_px
+
+MIN_MATCHES = 24
+MIN_TRUST = 0.05
+INLIER_PX = 1.5
+
+_LEAST_BASELINE = 0.01  # of the depth
+_LEAST_PARALLAX_PX = 0.15
+_LEAST_MATCHED = 0.15  # of the overlap
+# Median distance of the dense matches: right poses leave 0.01-0.06 px (film 0.05), wrong ones on
+# narrow overlaps 0.15-0.2.
+_MOST_EPIPOLAR_PX = 0.12
+_LEAST_CORRELATION = 0.4  # same sun 0.7-0.99; another sun -0.1 to 0.1
+
+
+class NotRefinedError(InputError):
+    """The images cannot refine the surface; the text says why."""
+
+
+class NoParallaxError(NotRefinedError):
+    """More features would not change it."""
+
+
+def require_matches(count: int) -> None:
+    """Refuse too few sparse matches.
+
+    Raises:
+        NotRefinedError: Fewer than `MIN_MATCHES`.
+    """
+    if count < MIN_MATCHES:
+        raise NotRefinedError(
+            f"only {count} points match between the images, {MIN_MATCHES} are needed; "
+            "do they show the same ground under the same sun?"
+        )
+
+
+def require_inliers(inliers: int, matches: int) -> None:
+    """Refuse a pose that too few sparse matches agree on.
+
+    Raises:
+        NotRefinedError: Fewer than `MIN_MATCHES` do.
+    """
+    if inliers < MIN_MATCHES:
+        raise NotRefinedError(
+            f"only {inliers} of {matches} matched points agree on a camera "
+            f"pose, {MIN_MATCHES} are needed; do the images show the same ground under the same "
+            "sun?"
+        )
+
+
+def require_dense_matches(count: int) -> None:
+    """Refuse too few dense matches to fit a pose to.
+
+    Raises:
+        NotRefinedError: Fewer than `MIN_MATCHES`.
+    """
+    if count < MIN_MATCHES:
+        raise NotRefinedError(
+            "the images do not match densely along the ground that the features put in both; "
+            "do they show the same ground under the same sun?"
+        )
+
+
+def require_parallax(left: Floats, right: Floats, pose: RelativePose, focal_px: float) -> None:
+    """Refuse matches that a camera which only turned explains as well.
+
+    Args:
+        left: (N, 3) rays of the inliers.
+        right: (N, 3) rays.
+        pose: That they agree on.
+        focal_px: Turns distances into pixels.
+
+    Raises:
+        NoParallaxError: There is no baseline worth having.
+    """
+    baseline = float(np.median(inverse_depth(left, right, pose)))
+    moved_px = rotation_residual_px(left, right, pose, focal_px)
+    if moved_px < _LEAST_PARALLAX_PX or in_front(left, right, pose) < IN_FRONT:
+        raise NoParallaxError(
+            f"a turn of the camera alone explains the images to {moved_px:.2f} px, so they hold no "
+            "depth; the cameras need a baseline"
+        )
+    if baseline < _LEAST_BASELINE:
+        raise NoParallaxError(
+            f"the baseline is {baseline:.2%} of the depth; below {_LEAST_BASELINE:.0%} the images "
+            "hold no depth worth having"
+        )
+
+
+def require_common_ground(flow: Flow) -> None:
+    """Refuse a flow that matched nothing at all.
+
+    Raises:
+        NotRefinedError: No pixel has a match.
+    """
+    if not flow.trust.any():
+        raise NotRefinedError("the two views have no ground in common")
+
+
+def require_agreement(flow: Flow) -> None:
+    """Refuse images that differ through the surface: another sun, or another place.
+
+    Raises:
+        NotRefinedError: Too little of the overlap matches, or what does is not alike.
+    """
+    overlap = float(np.count_nonzero(flow.inside))
+    matched = float(np.count_nonzero(flow.trust > MIN_TRUST)) / max(overlap, 1.0)
+    if matched < _LEAST_MATCHED:
+        raise NotRefinedError(
+            f"only {matched:.0%} of the common ground matches between the images, "
+            f"{_LEAST_MATCHED:.0%} is needed; do they show it under the same sun?"
+        )
+    correlation = float(np.median(flow.correlation[flow.inside]))
+    if correlation < _LEAST_CORRELATION:
+        raise NotRefinedError(
+            f"the images differ through any surface (correlation {correlation:.2f}, "
+            f"{_LEAST_CORRELATION} is needed); do they show the ground under the same sun?"
+        )
+
+
+def require_epipolar_fit(epipolar_px: float) -> None:
+    """Refuse a pose that the dense matches do not follow.
+
+    Args:
+        epipolar_px: Their median distance from their epipolar lines.
+
+    Raises:
+        NotRefinedError: It is too large.
+    """
+    if epipolar_px > _MOST_EPIPOLAR_PX:
+        raise NotRefinedError(
+            f"no camera pose explains the dense matches: they miss their epipolar lines by "
+            f"{epipolar_px:.2f} px, {_MOST_EPIPOLAR_PX} px is allowed; are the "
+            "intrinsics right?"
+        )

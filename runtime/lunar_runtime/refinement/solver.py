@@ -1,0 +1,180 @@
+"""The dense rounds of one view: match, fit the pose, put the plate through what matches.
+
+A solver holds what all rounds share: images, cameras, the network's relief. What one round finds is
+a value that the next one takes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lunar_runtime.geometry.epipolar import (
+    EpipolarField,
+    Floats,
+    RelativePose,
+    inverse_depth,
+    rays_of,
+)
+from lunar_runtime.geometry.fields import Field, resized
+from lunar_runtime.geometry.views import Pair
+from lunar_runtime.refinement.acceptance import (
+    MIN_MATCHES,
+    MIN_TRUST,
+    NotRefinedError,
+    require_dense_matches,
+)
+from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
+from lunar_runtime.refinement.plate import Information, Plate
+from lunar_runtime.refinement.prior import Prior, fit_prior, relief_bands
+from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
+from lunar_runtime.refinement.surface import NetworkGuess, Surface
+
+_BRIGHTNESS_ROUNDS = 2
+# A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch.
+_FLOW_SIGMA_PX = 0.16
+_FLOW_PATCH_PX = 25
+_POSE_SAMPLES = 8000
+
+
+class Round(NamedTuple):
+    """What one round of flow leaves for the next.
+
+    Attributes:
+        surface: (H, W) inverse depth, baseline / Z.
+        prior: That it departs from.
+        slack: (⌈H/2⌉, ⌈W/2⌉) of the plate; see `PlateSolution`.
+    """
+
+    surface: Field
+    prior: Prior
+    slack: Field
+
+
+class DenseSolver:
+    """The dense steps of a pair's left view.
+
+    Args:
+        pair: Its left view is refined.
+        network: What the network says of that view; None = nothing.
+    """
+
+    def __init__(self, pair: Pair, network: NetworkGuess | None) -> None:
+        self._pair = pair.floating()
+        self._network = network
+        self._plate = Plate.of(pair.left)
+        self._relief = (
+            None if network is None else relief_bands(pair.left.rays(), network.inverse_depth)
+        )
+
+    def coarser(self) -> DenseSolver:
+        """The same at half the resolution: enough for the first flow, which reaches farther so."""
+        network = None if self._network is None else self._network.halved()
+        return DenseSolver(self._pair.halved(), network)
+
+    def on_grid(self, surface: Field) -> Field:
+        """A surface of another solver on this one's grid."""
+        return resized(surface, self._pair.left.shape)
+
+    def carried(self, last: Round) -> Round:
+        """A round of another solver on this one's grid; the plate is even again."""
+        prior = last.prior._replace(
+            inverse_depth=self.on_grid(last.prior.inverse_depth),
+            incidence=self.on_grid(last.prior.incidence),
+        )
+        return Round(self.on_grid(last.surface), prior, self._plate.even())
+
+    def through_matches(self, left: Floats, right: Floats, pose: RelativePose) -> Field:
+        """The prior through matched (N, 3) rays: the first surface to warp through."""
+        camera, (height, width) = self._pair.left.intrinsics, self._pair.left.shape
+        d = inverse_depth(left, right, pose)
+        at = left[:, :2] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+        column = np.clip(at[:, 0].astype(np.intp), 0, width - 1)
+        row = np.clip(at[:, 1].astype(np.intp), 0, height - 1)
+        measured = np.zeros((height, width), np.float32)
+        trust = np.zeros_like(measured)
+        measured[row, column], trust[row, column] = d, d > 0
+        rays = self._pair.left.rays()
+        return fit_prior(rays, measured, trust, self._relief).inverse_depth
+
+    def match(self, pose: RelativePose, surface: Field) -> Flow:
+        """Flow between the images through a surface."""
+        return measure_flow(self._pair, pose, surface)
+
+    def fit_pose(self, starts: list[RelativePose], flow: Flow) -> PoseFit:
+        """Fit the pose to the dense matches, from every start; the lowest cost wins.
+
+        Raises:
+            NotRefinedError: There are too few.
+        """
+        height, width = self._pair.left.shape
+        stride = 1
+        while height * width / stride**2 > _POSE_SAMPLES:
+            stride += 1
+        first = stride // 2
+        rows, columns = np.nonzero(flow.trust[first::stride, first::stride] > MIN_TRUST)
+        rows, columns = rows * stride + first, columns * stride + first
+        require_dense_matches(len(rows))
+        here = np.stack([columns, rows], axis=-1) + 0.5
+        there = np.stack([flow.u[rows, columns], flow.v[rows, columns]], axis=-1)
+        left = rays_of(here, self._pair.left.intrinsics)
+        right = rays_of(there, self._pair.right.intrinsics)
+        focal_px = self._pair.left.intrinsics.fx
+        fits = [fit_pose(left, right, start, focal_px, iterations=15) for start in starts]
+        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost))
+
+    def through_flow(self, pose: RelativePose, flow: Flow, slack: Field | None = None) -> Round:
+        """The surface through the flow's depths, around a prior that is fitted to them anew.
+
+        Args:
+            pose: Of the other camera.
+            flow: Between the images, through whichever surface.
+            slack: Of the plate, from the round before; None = even.
+
+        Raises:
+            NotRefinedError: The matches do not meet in front of the cameras.
+        """
+        field = EpipolarField.of(self._pair, pose)
+        measured = field.triangulate(flow.u, flow.v)
+        du, dv = field.motion(measured)
+        trust = np.where(np.isfinite(du) & (measured > 0), flow.trust, 0).astype(np.float32)
+        if np.count_nonzero(trust) < MIN_MATCHES:
+            raise NotRefinedError("the dense matches do not meet in front of the cameras")
+        prior = fit_prior(field.rays, measured, trust, self._relief)
+        moved_px = np.where(trust > 0, np.hypot(du, dv), 0) * prior.inverse_depth
+        weight = trust * moved_px**2 / np.float32(_FLOW_SIGMA_PX**2 * _FLOW_PATCH_PX)
+        change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
+        information = Information(weight, weight * change.astype(np.float32))
+        slack = self._plate.even() if slack is None else slack
+        solution = self._plate.solve(prior, slack, information, flow.surface)
+        return Round(solution.surface, prior, solution.slack)
+
+    def through_brightness(self, pose: RelativePose, last: Round) -> Surface:
+        """The surface that the brightness asks for, and its uncertainty."""
+        field = EpipolarField.of(self._pair, pose)
+        surface, prior, slack = last
+        for _ in range(_BRIGHTNESS_ROUNDS):
+            bright = linearise(self._pair, field, surface)
+            information = _around_prior(bright, surface / prior.inverse_depth)
+            surface, compliance, slack = self._plate.solve(prior, slack, information, surface)
+        draws = self._plate.draw(prior, compliance, information)
+        sigma = self._plate.sigma(draws)
+        with np.errstate(invalid="ignore"):
+            refined = (sigma < prior.sigma / 2) & bright.inside
+        correlation = bright.correlation[bright.inside]
+        return Surface(
+            inverse_depth=surface,
+            sigma=sigma,
+            refined=refined,
+            draws=draws,
+            prior=prior,
+            overlap=float(np.mean(bright.inside)),
+            correlation=float(np.median(correlation)) if correlation.size else 0.0,
+        )
+
+
+def _around_prior(bright: Brightness, ratio: Field) -> Information:
+    """From relative changes of the present surface, `ratio` times the prior's, to the prior's."""
+    weight = bright.information / ratio**2
+    return Information(weight, weight * (ratio - 1) + bright.pull / ratio)

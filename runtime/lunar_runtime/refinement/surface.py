@@ -1,0 +1,54 @@
+"""What goes into the refinement of a view, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.epipolar import RelativePose
+from lunar_runtime.geometry.fields import Field, half
+from lunar_runtime.refinement.prior import Prior
+
+
+@dataclass(frozen=True)
+class NetworkGuess:
+    """What the network says of the pair, on the refinement's grid.
+
+    Attributes:
+        inverse_depth: (H, W) 1 / Z of the left view in the network's unit; NaN = invalid.
+        pose: The right camera's, from the right pointmap; None without one.
+        descriptors: (h, w, D) of both images, on the network's grid, or None.
+    """
+
+    inverse_depth: Field
+    pose: RelativePose | None = None
+    descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def halved(self) -> NetworkGuess:
+        """Its depth at half the resolution."""
+        return NetworkGuess(half(self.inverse_depth))
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The refined surface of one view.
+
+    Attributes:
+        inverse_depth: (H, W) baseline / Z.
+        sigma: (H, W) expected standard deviation of Z, as a fraction of it.
+        refined: (H, W) bool, where the images at least halve the prior's uncertainty.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
+        prior: What the surface falls back to.
+        overlap: Share of the pixels that the surface puts inside the other image.
+        correlation: Median local correlation of the two images through the surface.
+    """
+
+    inverse_depth: Field
+    sigma: Field
+    refined: NDArray[np.bool_]
+    draws: Field
+    prior: Prior
+    overlap: float
+    correlation: float
