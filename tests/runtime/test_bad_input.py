@@ -387,7 +387,7 @@ BATCHES: list[Case] = [
     ("too many cells", lambda c: c.table("left,right\na,b,c\n"), 3, "line 2 … too many"),
     ("open quote", lambda c: c.table('left,right\n"a,b\n'), 3, "not a readable CSV"),
     ("binary", lambda c: c.table(b"\xff\xfe\0\0"), 3, "not a readable CSV"),
-    ("same name", lambda c: c.table("left,right\na/x.png,b\nc/x.png,d\n"), 3, "'x' … a column named out"),
+    ("same name", lambda c: c.table("left,right\na/x.png,b\nc/x.png,d\n"), 3, "'x' … named out"),
     ("no images", lambda c: [c.images()], 3, "no images"),
     ("odd", lambda c: [c.images("1.png", "2.png", "3.png")], 3, "3 images, an odd number"),
     (

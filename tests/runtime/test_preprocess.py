@@ -37,9 +37,7 @@ def test_points_there_and_back_are_the_same(size):
 
 def test_corners_of_the_crop_are_corners_of_the_grid():
     mapping = GridMapping.fit(480, 640, 384, 384)
-    np.testing.assert_allclose(
-        mapping.points_to_grid([[80, 0], [560, 480]]), [[0, 0], [384, 384]]
-    )
+    np.testing.assert_allclose(mapping.points_to_grid([[80, 0], [560, 480]]), [[0, 0], [384, 384]])
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -208,9 +208,9 @@ def _unsmoothed(fused: StereoResult, pair: KnownPair) -> NDArray[np.floating]:
     t = fused.pose.right_from_left[:3, 3]
     baseline = float(np.linalg.norm(t))
     pose = RelativePose(fused.pose.right_from_left[:3, :3], t / baseline)
-    field = EpipolarField(pair.camera_left, pair.camera_right, pose, *pair.left.shape)
+    views = pair.views().floating()
+    field = EpipolarField.of(views, pose)
     surface = np.asarray(baseline / fused.pointmap_left[..., 2], np.float32)
-    images = pair.left.astype(np.float32), pair.right.astype(np.float32)
-    flow = measure_flow(*images, field, surface)
+    flow = measure_flow(views, pose, surface)
     d = np.where(flow.trust > 0, field.triangulate(flow.u, flow.v), np.nan)
     return field.rays / np.where(d > 0, d, np.nan)[..., None]

@@ -17,7 +17,7 @@ from lunar_bench.sensors.machine import Machine, describe_machine
 # Module, function, what it is. None of them calls another.
 _PARTS = (
     ("pipeline.py", "_run", "the network"),
-    ("preprocess.py", "prepare", "the network's input"),
+    ("pair.py", "greys", "the images on a grid"),
     ("maps.py", "read_maps", "the network's pose and cameras"),
     ("matching.py", "match_features", "features and their matches"),
     ("relative_pose.py", "start_poses", "pose: MAGSAC"),
@@ -26,8 +26,8 @@ _PARTS = (
     ("prior.py", "fit_prior", "prior: fits"),
     ("dense_match.py", "measure_flow", "optical flow"),
     ("dense_match.py", "linearise", "brightness along epipolar lines"),
-    ("refine.py", "_through_plate", "thin plate: surfaces"),
-    ("refine.py", "_draw", "thin plate: draws of the error"),
+    ("plate.py", "solve", "thin plate: surfaces"),
+    ("plate.py", "draw", "thin plate: draws of the error"),
     ("solve.py", "solve_geometry", "depth, slope and their errors"),
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from numpy.typing import NDArray
 
 
@@ -32,6 +33,11 @@ class KnownPair:
     camera_left: Intrinsics
     camera_right: Intrinsics
     right_from_left: NDArray[np.float64]
+
+    def views(self) -> Pair:
+        """Images and true cameras, as the refinement takes them."""
+        left = View(self.left, CameraEstimate(self.camera_left, "truth"))
+        return Pair(left, View(self.right, CameraEstimate(self.camera_right, "truth")))
 
 
 def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownPair]:
