@@ -297,7 +297,7 @@ def test_openvino_is_asked_for_by_name_where_it_is_missing(capsys):
 def test_results_that_are_there_are_not_overwritten(capsys, run_folder):
     code, _, err = command(capsys, "run", default_bundle_path(), "--out", run_folder)
     assert code == 3
-    assert "exists already; add --overwrite" in err
+    assert "exists already; set overwrite" in err
 
 
 def test_a_report_is_made_again_from_its_json(capsys, run_folder, tmp_path):

@@ -104,7 +104,7 @@ def test_bad_images_are_one_line_and_exit_3(tmp_path, capsys):
 def test_a_set_that_is_there_is_told_before_any_work(tmp_path, capsys):
     (tmp_path / "set").mkdir()
     assert run("make", "--rendered", 500, "--size", 2048, "--out", tmp_path / "set") == 3
-    assert "exists already; add --overwrite" in capsys.readouterr().err
+    assert "exists already; set overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

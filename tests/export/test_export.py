@@ -267,7 +267,7 @@ def test_the_runtime_takes_the_bundle_from_here(in_two_files):
 
 
 def test_an_existing_bundle_is_not_replaced_by_accident(in_two_files, small):
-    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+    with pytest.raises(OutputError, match="exists already; set overwrite"):
         export_bundle(small("S0"), in_two_files.path, ExportOptions(Outputs.LEFT, 64, 64))
 
 

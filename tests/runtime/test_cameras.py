@@ -214,7 +214,7 @@ def test_points_without_confidence_do_not_count() -> None:
 
 
 def test_a_pointmap_without_points_is_refused() -> None:
-    with pytest.raises(InputError, match="no finite point in front of the camera; give --intrin"):
+    with pytest.raises(InputError, match="no finite point in front of the camera; give `intrin"):
         estimate_intrinsics(np.full((4, 4, 3), np.nan))
     with pytest.raises(InputError, match="no finite point in front of the camera"):
         estimate_intrinsics(-_pointmap(CAMERA))

@@ -11,7 +11,7 @@ import numpy as np
 from lunar_runtime import Bundle, StereoRuntime
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.files.images import read_image
-from lunar_runtime.files.pair_lists import Pair
+from lunar_runtime.files.pair_lists import PairFiles as Pair
 from lunar_runtime.geometry.grid_mapping import prepare
 from lunar_runtime.geometry.rig import Rig, read_rig
 from lunar_runtime.inference.options import Refine

@@ -9,7 +9,8 @@ import cv2
 from lunar_runtime import Bundle
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import read_image
-from lunar_runtime.files.pair_lists import Pair, read_pairs
+from lunar_runtime.files.pair_lists import PairFiles as Pair
+from lunar_runtime.files.pair_lists import read_pairs
 from lunar_runtime.inference.pair import check_pair
 
 from lunar_bench.cost.candidates import LoadedPair

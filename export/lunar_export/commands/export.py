@@ -271,11 +271,11 @@ def _show_gate(lines: Sequence[str], as_json: bool) -> None:
 
 
 def _show(bundle: Bundle, engine: StoredEngine | None, triton: Path | None, as_json: bool) -> None:
-    from lunar_runtime.bundles.manifest import encode
+    from lunar_runtime.bundles.manifest_file import encode_manifest
 
     manifest = bundle.manifest
     if as_json:
-        click.echo(encode(manifest).decode(), nl=False)
+        click.echo(encode_manifest(manifest).decode(), nl=False)
         return
     graph, parity = manifest.graph, manifest.parity
     size = sum(record.bytes for record in manifest.files.values())

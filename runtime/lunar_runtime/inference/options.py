@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
-from lunar_runtime.geometry.cameras import Intrinsics
+
+if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
+    from lunar_runtime.geometry.cameras import Intrinsics
 
 View = Literal["left", "right", "both"]
 SlopeKind = Literal["physical", "paper"]
@@ -61,7 +63,3 @@ class InferOptions:
                 f"{needs} needs the right pointmap, which this bundle does not have; refine the "
                 "pair (`refine` auto), or export the student with `lunar-export --outputs both`"
             )
-
-
-#: What is computed unless something else is asked for; the command line has the same.
-DEFAULTS = InferOptions()

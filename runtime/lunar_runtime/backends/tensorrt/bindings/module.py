@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from lunar_runtime.backends.tensorrt import objects as objects
+from lunar_runtime.backends.tensorrt.bindings import objects as objects
 
 
 class TensorRT(Protocol):

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from lunar_runtime.backends.tensorrt import objects as objects
-from lunar_runtime.backends.tensorrt.module import TensorRT
+from lunar_runtime.backends.tensorrt.bindings import objects as objects
+from lunar_runtime.backends.tensorrt.bindings.module import TensorRT
 
 
 class IBuilderConfig(objects.IBuilderConfig, Protocol):
