@@ -110,9 +110,10 @@ class Ground:
         place = (points - [0.0, 0.0, self.distance_m]) @ self.axes[:2].T
         angles = place.reshape(-1, 2).astype(np.float32) @ waves + phase.astype(np.float32)
         total = np.cos(angles).sum(axis=-1) / np.sqrt(_COSINES / 2)
-        grey = np.clip(np.rint(128 + 40 * total), 0, 255).astype(np.uint8)
+        levels = np.clip(np.rint(128 + 40 * total), 0, 255)
+        grey: NDArray[np.uint8] = levels.reshape(points.shape[:-1]).astype(np.uint8)
         grey.flags.writeable = False
-        return grey.reshape(points.shape[:-1])
+        return grey
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,16 +13,10 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import resample
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.pair import ImagePair, check_pair, check_texture, read_pair
-from numpy.typing import NDArray
 
 from .scenes import hilly_scene
 
 SCENE = hilly_scene()
-
-
-def grey(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Of a size that is accepted."""
-    return np.ascontiguousarray(np.broadcast_to(values, (64, 64)))
 
 
 def test_arrays_and_files_are_read_alike(tmp_path: Path) -> None:
@@ -75,6 +69,17 @@ def test_six_tenths_of_a_grey_level_are_texture() -> None:
     with pytest.raises(InputError, match=r"contrast 0\.50 grey levels"):
         check_texture(board.astype(np.uint8), "a.png")
     check_texture((2 * board).astype(np.uint8), "a.png")  # deviation 1
+
+
+def test_a_dim_but_textured_image_is_fine() -> None:
+    check_texture((SCENE.grey_left // 40).astype(np.uint8), "a.png")  # 7 grey levels
+
+
+def test_one_hot_pixel_is_no_texture() -> None:
+    black = np.zeros((512, 512), np.uint8)
+    black[256, 170] = 255
+    with pytest.raises(InputError, match="no texture"):
+        check_texture(black, "a.png")
 
 
 def test_either_image_is_checked_and_named() -> None:

@@ -158,7 +158,7 @@ def test_scaling_leaves_the_maps_as_they_were() -> None:
 
 
 def test_a_rig_that_has_the_right_camera_elsewhere_is_refused() -> None:
-    swapped = Rig(right_from_left=np.linalg.inv(PLANE.right_from_left))
+    swapped = Rig(right_from_left=np.asarray(np.linalg.inv(PLANE.right_from_left), np.float64))
     with pytest.raises(
         InputError,
         match=r"the right camera was recovered 1\d\d degrees from where the rig has it, so the "
@@ -300,7 +300,9 @@ def test_twice_the_expected_error_of_depth_is_twice_that_of_slope() -> None:
 
 def test_the_networks_view_has_no_expected_errors() -> None:
     view = solve_geometry(fused(), LEFT, Rig()).views["left"]
-    assert view.depth_sigma is view.slope_sigma is view.refined is None
+    assert view.depth_sigma is None
+    assert view.slope_sigma is None
+    assert view.refined is None
 
 
 def test_counts_and_warnings_of_earlier_stages_come_first() -> None:
