@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunar_bench.record.run_record import read_run
+from lunar_bench.record.run_file import read_run
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import default_bundle_path
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
@@ -88,7 +88,6 @@ def run_folder(tmp_path_factory, failed_bundle, pairs):
 def record(run_folder):
     """That run, with a start measured beforehand: a second of work is enough for all tests."""
     import msgspec
-    from lunar_bench.cost.footprint import Start
 
     run = read_run(run_folder)
     start = Start(cold_s=1.5, warm_s=[1.0], peak_rss_mib=200.0, peak_pss_mib=150.0)

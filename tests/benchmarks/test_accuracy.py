@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from lunar_bench.accuracy.accuracy import measure_accuracy_of
-from lunar_bench.accuracy.accuracy_methods import Reconstruction, run_network
-from lunar_bench.accuracy.accuracy_pairs import TruePair, fit_pair
-from lunar_bench.accuracy.accuracy_report import AccuracyReport
-from lunar_bench.accuracy.accuracy_scores import scores_as_published, shape_scores
-from lunar_bench.accuracy.accuracy_tally import MethodTally
+from lunar_bench.accuracy.measure import measure_accuracy_of
+from lunar_bench.accuracy.methods import Reconstruction, run_network
+from lunar_bench.accuracy.pairs import TruePair, fit_pair
+from lunar_bench.accuracy.report import AccuracyReport
+from lunar_bench.accuracy.scores import scores_as_published, shape_scores
+from lunar_bench.accuracy.tally import MethodTally
 from lunar_bench.cli import main
 from lunar_calib.datasets.shards import write_shards
 from lunar_calib.datasets.stereolunar import write_pair

@@ -1,8 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from lunar_bench.cost.baseline_once import baseline_arguments
-from lunar_bench.cost.footprint import measure_baseline_start, measure_footprint, measure_start
+from lunar_bench.cost.footprint import measure_footprint
+from lunar_bench.cost.in_turn.baseline_process import baseline_arguments
+from lunar_bench.cost.in_turn.starts import measure_baseline_start, measure_start
 from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.errors import InputError
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from lunar_bench.gpu import gpu_bundles
-from lunar_bench.gpu.gpu_bundles import export_arguments, load_engine, make_bundle, make_bundles
+from lunar_bench.gpu.bundles import export_arguments, load_engine, make_bundle, make_bundles
 from lunar_export.commands.export import command
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import BackendError

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 import torch
 from lunar_bench.cli import main
-from lunar_bench.gpu.gpu_bundles import bundle_backends
-from lunar_bench.gpu.gpu_check import GpuReport, check_gpu, time_limits
+from lunar_bench.gpu.bundles import bundle_backends
+from lunar_bench.gpu.check import GpuReport, check_gpu, time_limits
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 
 
@@ -74,7 +74,7 @@ def test_a_failed_export_is_the_reason_of_every_library(tmp_path, monkeypatch):
         (load,) = bundle_backends(device).values()
         return {"onnxruntime": load, "another": load}
 
-    monkeypatch.setattr("lunar_bench.gpu.gpu_check.bundle_backends", two_names)
+    monkeypatch.setattr("lunar_bench.gpu.check.bundle_backends", two_names)
     told = []
     report = check_gpu(
         tmp_path,
@@ -114,7 +114,7 @@ def test_networks_that_wait_have_a_minute_each_kept():
 
 @pytest.mark.slow
 def test_an_int8_bundle_is_exported_and_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr("lunar_bench.gpu.gpu_bundles.EXPORT_SECONDS", 600.0)  # on a busy machine
+    monkeypatch.setattr("lunar_bench.gpu.bundles.EXPORT_SECONDS", 600.0)  # on a busy machine
     report = check_gpu(
         tmp_path,
         cases=(("S0", "left"),),

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 from lunar_bench.cli import main
-from lunar_bench.cost.graph_cost import part_of_name, read_graph
-from lunar_bench.cost.part_times import parts_of_profile
+from lunar_bench.cost.arithmetic.graph import part_of_name, read_graph
+from lunar_bench.cost.arithmetic.part_times import parts_of_profile
 from lunar_runtime import Bundle, default_bundle_path
 from onnx import TensorProto, helper, numpy_helper
 

@@ -2,8 +2,9 @@ import os
 from datetime import datetime, timedelta
 
 import msgspec
+from lunar_bench.record.machine import Machine
 from lunar_bench.sensors import machine
-from lunar_bench.sensors.machine import Machine, describe_machine
+from lunar_bench.sensors.machine import describe_machine
 
 
 def test_the_description_says_what_a_figure_depends_on():

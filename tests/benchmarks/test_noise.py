@@ -1,5 +1,5 @@
 import pytest
-from lunar_bench.sensors.noise import NoiseMeter, judge
+from lunar_bench.sensors.noise_meter import NoiseMeter, judge
 
 from .recorded_boards import write
 

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 
 import pytest
-from lunar_bench.sensors.device_memory import CudaMemory
+from lunar_bench.sensors.cuda_memory import CudaMemory
+from lunar_bench.sensors.find import find_sensors
 from lunar_bench.sensors.nvml import Nvml, open_nvml
-from lunar_bench.sensors.sensors import absent_kinds, find_sensors
+from lunar_bench.sensors.sensor import absent_kinds
 
 # A discrete card: figures of the order of an idle data-centre GPU. With NOT_SUPPORTED, a Jetson:
 # the library loads, names the GPU, and answers 3 (NVML_ERROR_NOT_SUPPORTED) to everything else.

@@ -13,16 +13,10 @@ import pytest
 from lunar_bench.accuracy.semi_global import semi_global_points
 from lunar_bench.cli import main
 from lunar_bench.refinement import refinement_table
-from lunar_bench.refinement.refinement import measure_refinement
-from lunar_bench.refinement.refinement_apollo import measure_apollo
-from lunar_bench.refinement.refinement_figures import Figures, Truth
-from lunar_bench.refinement.refinement_sweep import (
-    QUANTITIES,
-    Point,
-    RefinementSweep,
-    plot_sweep,
-    swept_pair,
-)
+from lunar_bench.refinement.apollo import measure_apollo
+from lunar_bench.refinement.figures import Figures, Truth
+from lunar_bench.refinement.measure import measure_refinement
+from lunar_bench.refinement.sweep import QUANTITIES, Point, RefinementSweep, plot_sweep, swept_pair
 from lunar_bench.sensors.machine import describe_machine
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 

@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_bench.cli import main
-from lunar_bench.record.run_record import encode_run
-from lunar_bench.record.statistics import summarise
+from lunar_bench.record.run_file import encode_run
 from lunar_bench.report.regressions import compare_runs, describe
+from lunar_bench.timing.statistics import summarise
 from lunar_runtime.errors import InputError
 
 

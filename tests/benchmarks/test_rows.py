@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_bench.cost.rows import Rows, leak_of
-from lunar_bench.sensors.telemetry import Sampler
+from lunar_bench.cost.in_turn.rows import Rows, leak_of
+from lunar_bench.sensors.sampler import Sampler
 
 
 def rows(seconds, gap=0.0):

@@ -10,11 +10,11 @@ import jsonschema
 import msgspec
 import pytest
 from lunar_bench.cli import main
-from lunar_bench.cost.baselines import load_baseline
-from lunar_bench.cost.entries import RunOptions
-from lunar_bench.cost.side_by_side import run_side_by_side
-from lunar_bench.record.run_record import SCHEMA_PATH, encode_run, encode_schema, read_run
-from lunar_bench.report.report_files import write_report
+from lunar_bench.cost.in_turn.baselines import load_baseline
+from lunar_bench.cost.in_turn.options import MeasureOptions
+from lunar_bench.cost.in_turn.session import run_side_by_side
+from lunar_bench.record.run_file import SCHEMA_PATH, encode_run, encode_schema, read_run
+from lunar_bench.report.folder import write_report
 from lunar_bench.report.tables import markdown
 from lunar_runtime import Bundle, StereoRuntime, default_bundle_path
 from lunar_runtime.bundles.parity import relative_error
@@ -163,7 +163,7 @@ def test_an_interrupted_run_leaves_a_valid_partial_result(bundle, schema, tmp_pa
         if what.startswith("round 3,"):
             signal.raise_signal(signal.SIGINT)
 
-    options = RunOptions(network_only=True, warmup_s=0.1, sustained_min=60.0)
+    options = MeasureOptions(network_only=True, warmup_s=0.1, sustained_min=60.0)
     record = run_side_by_side([bundle], options, tell=tell)
     assert record.status == "partial"
     assert record.candidates[0].stages["inference"].count == 2
@@ -178,7 +178,7 @@ def test_interrupted_before_the_first_round_it_is_valid_too(bundle, schema):
         if what.startswith("warming up, round 1"):
             signal.raise_signal(signal.SIGINT)
 
-    options = RunOptions(network_only=True, iterations=5, baselines=("onnxruntime",))
+    options = MeasureOptions(network_only=True, iterations=5, baselines=("onnxruntime",))
     record = run_side_by_side([bundle], options, tell=tell)
     assert record.status == "partial"
     assert all(candidate.stages == {} for candidate in record.candidates)
@@ -192,7 +192,7 @@ def test_an_interrupted_command_exits_130_and_writes_its_folder(
     signals, capsys, tmp_path, monkeypatch
 ):
     from lunar_bench.report import report_files
-    from lunar_bench.sensors.noise import NoiseMeter
+    from lunar_bench.sensors.noise_meter import NoiseMeter
 
     if signals == 2:  # the second one comes while the result is being written
 
@@ -244,11 +244,11 @@ def test_no_usable_pair_is_refused(bundle, tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.png").write_bytes(b"none")
     with pytest.raises(InputError, match="none of 1 pairs can be used"):
-        run_side_by_side([bundle], RunOptions(pairs=tmp_path))
+        run_side_by_side([bundle], MeasureOptions(pairs=tmp_path))
 
 
 def test_accuracy_results_make_a_plot_of_accuracy_against_time(record, tmp_path):
-    from lunar_bench.record.run_record import AccuracyPoint
+    from lunar_bench.record.run import AccuracyPoint
     from lunar_bench.report.plots import draw_plots
 
     digest = record.candidates[0].bundle.digest
@@ -314,7 +314,7 @@ def test_the_schema_is_printed(capsys):
 
 
 def test_an_accuracy_result_gives_a_point_for_each_of_its_networks(tmp_path):
-    from lunar_bench.accuracy.accuracy_points import read_accuracy
+    from lunar_bench.accuracy.points import read_accuracy
 
     bundle = {"digest": "ab", "name": "s0"}
     methods = [
@@ -341,7 +341,7 @@ def test_a_network_whose_geometry_fails_is_refused_before_anything_is_measured(b
     ):
         cv2.imwrite(str(tmp_path / f"{name}.png"), noise.astype(np.uint8))
     said = []
-    options = RunOptions(pairs=tmp_path, refine="on", starts=0)
+    options = MeasureOptions(pairs=tmp_path, refine="on", starts=0)
     with pytest.raises(InputError, match=r"no pair gave a result .*--network-only"):
         run_side_by_side([bundle], options, tell=said.append)
     assert not any("warming up" in text for text in said)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from lunar_bench.sensors.find import find_sensors
 from lunar_bench.sensors.machine import describe_machine, power_mode
-from lunar_bench.sensors.sensors import absent_kinds, find_sensors, whole_power
+from lunar_bench.sensors.sensor import absent_kinds, whole_power
 
 from .recorded_boards import orin_agx, orin_nx, thor, write
 

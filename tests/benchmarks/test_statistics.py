@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from lunar_bench.record.statistics import holm, mann_whitney, ratio, slope, summarise
+from lunar_bench.timing.statistics import holm, mann_whitney, ratio, slope, summarise
 
 
 def test_percentiles_of_a_known_distribution():

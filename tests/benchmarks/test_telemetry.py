@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 import pytest
-from lunar_bench.sensors.sensors import Sensor, find_sensors
-from lunar_bench.sensors.telemetry import Sampler
+from lunar_bench.sensors.find import find_sensors
+from lunar_bench.sensors.sampler import Sampler
+from lunar_bench.sensors.sensor import Sensor
 
 from .recorded_boards import orin_agx, write
 

@@ -1,4 +1,4 @@
-from lunar_bench.record.timing import in_turn, interleave, is_warm, rounds_until
+from lunar_bench.timing.rounds import in_turn, interleave, is_warm, rounds_until
 
 
 def test_the_order_turns_around_each_round_and_warm_up_does_not_count():
