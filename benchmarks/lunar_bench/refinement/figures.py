@@ -24,13 +24,13 @@ class Figures(msgspec.Struct, frozen=True):
     Attributes:
         absrel: Median relative error of depth, after a similarity alignment on the region.
         slope_mae_deg: Mean absolute error of the slope at sigma = 2 px.
-        rim_mae_deg: The same where the true slope is in its top decile.
+        rim_mae_deg: The same where the true slope is in its top decile; None = nothing there.
         coverage: Share of the region's pixels that have a depth.
     """
 
     absrel: float
     slope_mae_deg: float
-    rim_mae_deg: float
+    rim_mae_deg: float | None
     coverage: float
 
 
@@ -92,18 +92,18 @@ class Truth:
             alignment = self.align(points, region)
             z = alignment.apply(points[covered])[:, 2]
             slope = self.slope_error(normals, alignment)
+            rims = slope[covered & self.rims]
             found[name] = Figures(
                 absrel=_short(np.median(np.abs(z / self.points[covered][:, 2] - 1))),
                 slope_mae_deg=_mean(slope[covered]),
-                rim_mae_deg=_mean(slope[covered & self.rims]),
+                rim_mae_deg=_mean(rims) if np.isfinite(rims).any() else None,
                 coverage=_short(np.count_nonzero(covered) / np.count_nonzero(region & self.known)),
             )
         return found
 
 
 def _mean(values: NDArray[np.floating]) -> float:
-    values = values[np.isfinite(values)]
-    return _short(np.mean(values)) if values.size else float("nan")
+    return _short(np.mean(values[np.isfinite(values)]))
 
 
 def _short(value: float | np.floating) -> float:

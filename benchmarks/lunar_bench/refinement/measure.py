@@ -6,8 +6,9 @@ semi-global matching), which is what a careful engineer would write without this
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import msgspec
@@ -191,10 +192,14 @@ def _medians(pairs: list[PairResult]) -> dict[str, dict[str, Figures]]:
             ]
             if found:
                 columns = zip(*(msgspec.structs.astuple(figure) for figure in found), strict=True)
-                medians.setdefault(method, {})[region] = Figures(
-                    *(float(np.median(column)) for column in columns)
-                )
+                medians.setdefault(method, {})[region] = Figures(*map(_median, columns))
     return medians
+
+
+def _median(values: Sequence[float | None]) -> Any:
+    """None if one of them is: a median of others would be that of other pairs."""
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if len(known) == len(values) else None
 
 
 def _honesty(

@@ -16,21 +16,21 @@ from lunar_bench.record.times import Timing
 from lunar_bench.sensors.machine import describe_machine, usable_cores
 from lunar_bench.timing.statistics import summarise
 
-# Module, function, what it is. None of them calls another.
-_PARTS = (
-    ("pipeline.py", "_run", "the network"),
-    ("preprocess.py", "prepare", "the network's input"),
-    ("maps.py", "read_maps", "the network's pose and cameras"),
-    ("matching.py", "match_features", "features and their matches"),
-    ("relative_pose.py", "start_poses", "pose: MAGSAC"),
-    ("relative_pose.py", "fit_pose", "pose: fits to sparse and dense matches"),
-    ("prior.py", "relief_bands", "prior: the network's relief"),
-    ("prior.py", "fit_prior", "prior: fits"),
-    ("dense_match.py", "measure_flow", "optical flow"),
-    ("dense_match.py", "linearise", "brightness along epipolar lines"),
-    ("refine.py", "_through_plate", "thin plate: surfaces"),
-    ("refine.py", "_draw", "thin plate: draws of the error"),
-    ("solve.py", "solve_geometry", "depth, slope and their errors"),
+#: Module of the runtime, function, what it is. None of them calls another; a test looks them up.
+PARTS = (
+    ("inference.pipeline", "_run", "the network"),
+    ("geometry.grid_mapping", "prepare", "the network's input"),
+    ("inference.maps", "read_maps", "the network's pose and cameras"),
+    ("refinement.matching", "match_features", "features and their matches"),
+    ("refinement.relative_pose", "start_poses", "pose: MAGSAC"),
+    ("refinement.relative_pose", "fit_pose", "pose: fits to sparse and dense matches"),
+    ("refinement.prior", "relief_bands", "prior: the network's relief"),
+    ("refinement.prior", "fit_prior", "prior: fits"),
+    ("refinement.dense_match", "measure_flow", "optical flow"),
+    ("refinement.dense_match", "linearise", "brightness along epipolar lines"),
+    ("refinement.thin_plate", "solve_thin_plate", "thin plate: surfaces"),
+    ("refinement.thin_plate", "sample_thin_plate", "thin plate: draws of the error"),
+    ("inference.solve", "solve_geometry", "depth, slope and their errors"),
 )
 
 
@@ -111,7 +111,8 @@ def profile_refinement(
 def _parts(stats: pstats.Stats) -> list[Part]:
     found = []
     for (file, _, name), (_, calls, _, total, _) in stats.stats.items():  # type: ignore[attr-defined]
-        for module, function, part in _PARTS:
-            if name == function and Path(file).name == module:
+        for module, function, part in PARTS:
+            place = f"lunar_runtime/{module.replace('.', '/')}.py"
+            if name == function and Path(file).as_posix().endswith(place):
                 found.append(Part(part, round(1e3 * total, 1), calls))
     return sorted(found, key=lambda part: -part.ms)

@@ -37,14 +37,14 @@ class Point(msgspec.Struct, frozen=True):
     Attributes:
         value: Of the quantity.
         refined: Share of the pairs that were refined.
-        absrel: Method -> median relative error of depth, whole view.
-        slope_mae_deg: Method -> slope error, whole view.
+        absrel: Method -> median relative error of depth, whole view; None = it gave nothing.
+        slope_mae_deg: Method -> slope error, whole view; likewise.
     """
 
     value: float
     refined: float
-    absrel: dict[str, float]
-    slope_mae_deg: dict[str, float]
+    absrel: dict[str, float | None]
+    slope_mae_deg: dict[str, float | None]
 
 
 class RefinementSweep(msgspec.Struct, frozen=True):
@@ -149,14 +149,14 @@ def swept_pair(name: str, value: float, seed: int) -> KnownPair:
 
 
 def _point(value: float, found: list[PairResult]) -> Point:
-    def median(method: str, name: str) -> float:
+    def median(method: str, name: str) -> float | None:
         # Where the geometry gave nothing there is nothing to count; the others always do.
         values = [
             getattr(result.figures[method]["all"], name)
             for result in found
             if method in result.figures
         ]
-        return float(np.median(values)) if values else float("nan")
+        return float(np.median(values)) if values else None
 
     return Point(
         value,

@@ -62,8 +62,8 @@ def median_lines(result: RefinementAccuracy) -> Iterator[str]:
 def point_line(name: str, point: Point) -> str:
     """One value of a sweep."""
     errors = "  ".join(
-        f"{method} {100 * value:.3f} % {point.slope_mae_deg[method]:.2f} deg"
-        for method, value in point.absrel.items()
+        f"{method} {100 * _number(absrel):.3f} % {_number(point.slope_mae_deg[method]):.2f} deg"
+        for method, absrel in point.absrel.items()
     )
     return f"{name + ' ' + format(point.value, 'g'):34} refined {point.refined:4.0%}  {errors}"
 
@@ -112,6 +112,11 @@ def _figure_lines(label: str, figures: dict[str, dict[str, Figures]]) -> Iterato
                 else f"{100 * found.absrel:19.3f} {found.slope_mae_deg:9.2f}"
             )
         inside = figures[method].get("inside")
-        rims = "" if inside is None else f"{inside.rim_mae_deg:19.2f}"
+        rims = "" if inside is None else f"{_number(inside.rim_mae_deg):19.2f}"
         yield f"{label:34} {method:10}{columns}{rims}".rstrip()
         label = ""
+
+
+def _number(value: float | None) -> float:
+    """NaN for what there is none of; it is printed as `nan`."""
+    return float("nan") if value is None else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from lunar_runtime.files.atomic import atomic_path
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -27,8 +28,10 @@ def plot_sweep(sweep: RefinementSweep, path: Path) -> None:
             style = {"color": colour, "marker": "o", "markersize": 3, "label": method}
             if method == "geometry":
                 style |= {"linestyle": "--"}
-            depth.plot(x, [100 * point.absrel[method] for point in points], **style)
-            slope.plot(x, [point.slope_mae_deg[method] for point in points], **style)
+            absrel = np.array([point.absrel[method] for point in points], np.float64)  # None: NaN
+            slopes = np.array([point.slope_mae_deg[method] for point in points], np.float64)
+            depth.plot(x, 100 * absrel, **style)
+            slope.plot(x, slopes, **style)
         for at, point in zip(x, points, strict=True):
             depth.annotate(
                 f"{point.refined:.0%}", (at, 1), xycoords=("data", "axes fraction"),
