@@ -60,7 +60,8 @@ class Checkout:
             raise click.UsageError(f"{root}: no checkout; it has no runtime/lunar_runtime")
         self.root = root
         self.times: list[dict[str, float]] = []
-        environment = {**os.environ, "PYTHONPATH": str((root / "runtime").resolve())}
+        path = [str((root / "runtime").resolve()), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _WORKER],
             stdin=subprocess.PIPE,

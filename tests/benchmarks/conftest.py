@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,17 @@ def tilted_pair() -> KnownPair:
     return KnownPair(
         "tilted", left, right, depth.astype(np.float32), camera, camera, right_from_left
     )
+
+
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """PyTorch's threads are the process's; what a test sets must not reach the next one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

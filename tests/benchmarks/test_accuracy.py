@@ -25,7 +25,7 @@ from runtime.conftest import SIZE, plane_outputs, plane_scene, texture, write_pl
 from .command_line import run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "shards"
     list(write_shards(folder, 2, 256, seed=11))

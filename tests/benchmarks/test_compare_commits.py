@@ -13,10 +13,11 @@ SCRIPT = ROOT / "benchmarks" / "compare_commits.py"
 
 
 def compare(*arguments: object) -> subprocess.CompletedProcess[str]:
-    packages = os.pathsep.join(str(ROOT / name) for name in ("runtime", "benchmarks"))
+    packages = [str(ROOT / name) for name in ("runtime", "benchmarks")]
+    packages += filter(None, [os.environ.get("PYTHONPATH")])
     return subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": packages},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(packages)},
         capture_output=True,
         text=True,
         check=False,

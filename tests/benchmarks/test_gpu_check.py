@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -17,7 +16,7 @@ from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from .command_line import run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the packaged bundle where the check looks for S0's, so that nothing is exported."""
     folder = tmp_path_factory.mktemp("bundles")
@@ -25,27 +24,24 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two libraries with a thread a core, in turn, wait for each other on a busy machine."""
+@pytest.fixture(scope="session")
+def report(bundles: Path) -> GpuReport:
+    # Two libraries with a thread a core, in turn, wait for each other on a busy machine.
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def report(bundles: Path) -> GpuReport:
-    return check_gpu(
-        bundles,
-        cases=(("S0", "both"),),
-        ways=("eager fp32", "cuda graph fp32"),
-        precisions=("fp32",),
-        size=256,
-        rounds=2,
-        minutes=9,
-        device="cpu",
-    )
+    try:
+        return check_gpu(
+            bundles,
+            cases=(("S0", "both"),),
+            ways=("eager fp32", "cuda graph fp32"),
+            precisions=("fp32",),
+            size=256,
+            rounds=2,
+            minutes=9,
+            device="cpu",
+        )
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_what_ran_is_measured_against_eager(report: GpuReport) -> None:

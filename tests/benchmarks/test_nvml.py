@@ -61,12 +61,12 @@ def build(folder: Path, *flags: str) -> Path:
     return library
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Nvml:
     return Nvml(ctypes.CDLL(str(build(tmp_path_factory.mktemp("card")))))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def jetson(tmp_path_factory: pytest.TempPathFactory) -> Nvml:
     return Nvml(ctypes.CDLL(str(build(tmp_path_factory.mktemp("jetson"), "-DNOT_SUPPORTED"))))
 

@@ -234,6 +234,17 @@ def test_an_interrupted_command_exits_130_and_writes_its_folder(
     assert read_run(out).status == "partial"
 
 
+def test_the_command_prints_what_it_writes_and_exits_0(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = [default_bundle_path(), "--network-only", "--warmup", 0, "--iterations", 1]
+    code, text, err = run(capsys, *arguments, "--no-roofline", "--out", out, "--json")
+    assert (code, err) == (0, "")
+    assert text.encode() == (out / "result.json").read_bytes()
+
+
+@pytest.mark.usefixtures("one_torch_thread")
 def test_eager_pytorch_computes_what_the_bundle_does(bundle: Bundle) -> None:
     baseline = load_baseline("eager-same", bundle, "cpu", 1, CHECKPOINT)
     golden = bundle.golden()
@@ -248,6 +259,7 @@ def test_eager_pytorch_computes_what_the_bundle_does(bundle: Bundle) -> None:
         assert relative_error(found, expected[name])[0] < 1e-4  # the export's own gate
 
 
+@pytest.mark.usefixtures("one_torch_thread")
 def test_another_checkpoint_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 

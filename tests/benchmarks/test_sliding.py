@@ -14,10 +14,12 @@ from .command_line import run
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models/s0.safetensors"
 
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")  # sequences set it themselves
+
+
 @pytest.mark.parametrize("outputs", [Outputs.LEFT, Outputs.BOTH])
 def test_views_encoded_once_give_what_views_encoded_twice_give(outputs: Outputs) -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # images this small are not worth sharing
     student = load_checkpoint(CHECKPOINT).eval()  # untrained, it says the same of every image
     views = [torch.rand(1, 3, 64, 64) * 2 - 1 for _ in range(4)]
     shared, pairwise = run_shared(student, views, outputs), run_pairwise(student, views, outputs)
