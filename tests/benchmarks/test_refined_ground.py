@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from lunar_bench.refinement.refinement_sweep import swept_pair
+from lunar_bench.refinement.sweep import swept_pair
 from lunar_calib.render.geometry import sample_spec
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.truth.accuracy import measure_accuracy, plane_null

@@ -330,8 +330,8 @@ def test_a_left_bundle_says_that_the_rigs_baseline_is_of_no_use(
 def test_a_rig_that_puts_the_right_camera_elsewhere_gives_no_metres(
     bundles: dict[str, Path], images: Images, scene: PlaneScene
 ) -> None:
-    placed = np.asarray(scene.right_from_left, np.float64)
-    swapped = np.linalg.inv(placed)
+    placed = scene.right_from_left
+    swapped = np.linalg.inv(placed).astype(np.float64)
     with load(bundles["both"]) as runtime:
         assert runtime.infer(*images, Rig(right_from_left=placed)).warnings == ()
         with pytest.raises(

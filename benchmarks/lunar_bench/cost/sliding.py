@@ -21,11 +21,13 @@ from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime import Bundle
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 from numpy.typing import NDArray
 
-from lunar_bench.record.timing import interleave
-from lunar_bench.sensors.machine import Machine, describe_machine
+from lunar_bench.record.machine import Machine
+from lunar_bench.sensors.machine import describe_machine, usable_cores
+from lunar_bench.timing.rounds import interleave
 
 if TYPE_CHECKING:
     from lunar_student import Outputs, Student
@@ -97,9 +99,9 @@ def measure_sliding(
     views: Sequence[int],
     *,
     bundles: Sequence[Path] = (),
-    outputs: str = "both",
-    least_pairs: int = 12,
-    threads: int = 2,
+    outputs: OutputSet,
+    least_pairs: int,
+    threads: int | None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> SlidingResult:
     """Time sequences of rendered frames.
@@ -114,7 +116,7 @@ def measure_sliding(
         outputs: `left`, `both` or `all`: of the eager network.
         least_pairs: Every length is timed in as many rounds as it takes to run so many pairs: long
             sequences average over the machine's moods by themselves, short ones do not.
-        threads: CPU threads of each candidate.
+        threads: CPU threads of each candidate; None = one per core.
         tell: Hears of every length.
 
     Raises:
@@ -126,6 +128,7 @@ def measure_sliding(
 
     if student_id not in FAMILY:
         raise UsageError(f"no student {student_id!r}; known are {', '.join(FAMILY)}")
+    threads = threads or usable_cores()
     lengths = sorted(set(views))
     if len(lengths) < 2 or lengths[0] < 2:
         raise UsageError("a line needs two different numbers of views, each of 2 or more")
@@ -208,43 +211,6 @@ def fit_line(ms: dict[int, float]) -> Line:
     )
 
 
-def plot_sliding(result: SlidingResult, path: Path) -> None:
-    """Time over views as a PNG: measured points and their lines.
-
-    Raises:
-        UsageError: matplotlib is not installed.
-        OutputError: It cannot be written.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(
-            "--plot needs matplotlib; install it with pip install 'lunar-edge[ground]'"
-        ) from error
-    from lunar_runtime.files.atomic import atomic_path
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, sequence in result.sequences.items():
-        wall = sequence.wall
-        views = np.array(list(wall.ms))
-        line = wall.ms_per_pair * (views - 1) + wall.ms_at_once
-        (drawn,) = axes.plot(views, line / 1e3, linewidth=1)
-        axes.plot(
-            views, np.array(list(wall.ms.values())) / 1e3, "o", color=drawn.get_color(),
-            label=f"{name}: {wall.ms_per_pair:.0f} ms a pair",
-        )  # fmt: skip
-    axes.set(xlabel="views", ylabel="seconds", xlim=(0, None), ylim=(0, None))
-    axes.set_title(
-        f"{result.student} {result.outputs}, {result.size[0]}×{result.size[1]}, "
-        f"{result.threads} threads", fontsize=10,
-    )  # fmt: skip
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
-
-
 class _Processor:
     """Runs something, and keeps the processor time that each run took."""
 
@@ -263,7 +229,7 @@ def _open(path: Path, size: int, threads: int) -> Backend:
     graph = bundle.manifest.graph
     if (graph.height, graph.width) != (size, size):
         raise UsageError(
-            f"{path}: is for {graph.height}x{graph.width} px; give --size, or another bundle"
+            f"{path}: is for {graph.height}x{graph.width} px; choose that size, or another bundle"
         )
     return select_backend(bundle, "onnxruntime", "cpu", threads)
 
