@@ -10,10 +10,10 @@ from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 from lunar_runtime.geometry.cameras import Intrinsics
 
-View = Literal["left", "right", "both"]
+ViewChoice = Literal["left", "right", "both"]
 SlopeKind = Literal["physical", "paper"]
 Refine = Literal["auto", "on", "off"]
-VIEWS: tuple[View, ...] = ("left", "right", "both")
+VIEWS: tuple[ViewChoice, ...] = ("left", "right", "both")
 SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
 REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 
@@ -22,7 +22,7 @@ REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 class InferOptions:
     """What to compute from a pair; see `StereoRuntime.infer`."""
 
-    view: View = "left"
+    view: ViewChoice = "left"
     intrinsics: Intrinsics | None = None
     baseline_m: float | None = None
     altitude_m: float | None = None
