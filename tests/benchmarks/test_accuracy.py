@@ -14,7 +14,7 @@ from lunar_bench.accuracy.accuracy_scores import scores_as_published, shape_scor
 from lunar_bench.accuracy.accuracy_tally import MethodTally
 from lunar_bench.cli import main
 from lunar_calib.datasets.shards import write_shards
-from lunar_calib.datasets.stereolunar import write_pair
+from lunar_calib.datasets.stereolunar_frames import write_pair
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import Bundle, default_bundle_path

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from lunar_bench.refinement.refinement_figures import Truth
 from lunar_bench.refinement.refinement_sweep import swept_pair
-from lunar_calib.render.geometry import sample_spec
 from lunar_calib.render.renderer import render_pair
+from lunar_calib.specs.pair_sampling import sample_spec
 from lunar_calib.truth.accuracy import measure_accuracy, plane_null, true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 from lunar_runtime import (

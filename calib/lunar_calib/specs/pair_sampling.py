@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from enum import Enum
 
 import numpy as np
 
-from lunar_calib.render import cameras
-from lunar_calib.render.camera_pairs import (
+from lunar_calib.choices import GeometryKind, Preset, Reflectance
+from lunar_calib.specs import pinhole
+from lunar_calib.specs.camera_families import (
     ALTITUDE_RANGE_M,
     CameraPair,
     ground_points,
     log_uniform,
     sample_cameras,
 )
-from lunar_calib.render.spec import GeometryKind, ImagingSpec, PairSpec, Reflectance, TerrainSpec
+from lunar_calib.specs.pair_spec import ImagingSpec, PairSpec, TerrainSpec
 
 SUN_ELEVATION_DEG = (5.0, 50.0)
 
@@ -25,17 +25,9 @@ CELLS_PER_PIXEL = 1.25
 _KINDS = (GeometryKind.NADIR, GeometryKind.OBLIQUE, GeometryKind.DYNAMIC)
 
 
-class Preset(str, Enum):
-    """How images are made.
-
-    `stereolunar`: attached shadows only, no albedo, min-max stretch, next to no noise.
-    `realistic`: cast shadows, albedo, noise, vignetting, exposure.
-    `mix`: half of each, the training default.
-    """
-
-    STEREOLUNAR = "stereolunar"
-    REALISTIC = "realistic"
-    MIX = "mix"
+def derived_seed(*parts: int) -> int:
+    """A seed of its own for each sequence of numbers, such as a set's seed and a pair's number."""
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])
 
 
 def sample_spec(
@@ -105,30 +97,25 @@ def sample_terrain(
     rng = np.random.default_rng([seed, 5])
     low, high = ALTITUDE_RANGE_M
     altitude = float(np.exp(rng.uniform(math.log(low), math.log(high / 1.5))))
-    cell = altitude / focal_px(size_px) / CELLS_PER_PIXEL
+    cell = altitude / pinhole.focal_px(size_px) / CELLS_PER_PIXEL
     return _terrain_values(rng, seed, size_px, cells, cell)
 
 
 def altitude_for(terrain: TerrainSpec, size_px: int) -> float:
     """Altitude at which a nadir pixel covers `CELLS_PER_PIXEL` nodes of a terrain, metres."""
-    return terrain.cell_m * CELLS_PER_PIXEL * focal_px(size_px)
-
-
-def focal_px(size_px: int) -> float:
-    """Focal length of the 45° camera, pixels."""
-    return float(cameras.intrinsics(size_px)[0, 0])
+    return terrain.cell_m * CELLS_PER_PIXEL * pinhole.focal_px(size_px)
 
 
 def _fitting_terrain(
     rng: np.random.Generator, seed: int, size_px: int, pair: CameraPair
 ) -> TerrainSpec:
     """A grid fine enough for the nearest ground and at least as wide as both footprints."""
-    focal = focal_px(size_px)
+    focal = pinhole.focal_px(size_px)
     near, widest = math.inf, 0.0
     for camera in (pair.left, pair.right):
-        pose = cameras.cam2world(camera)
+        pose = pinhole.cam2world(camera)
         ground = ground_points(pose, 8)
-        depth = cameras.transform(cameras.invert(pose), ground)[:, 2]
+        depth = pinhole.transform(pinhole.invert(pose), ground)[:, 2]
         near = min(near, float(np.percentile(depth, 20)))
         widest = max(widest, float(np.abs(ground[:, :2]).max()))
     cell = near / focal / CELLS_PER_PIXEL

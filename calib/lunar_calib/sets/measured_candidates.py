@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from lunar_runtime.errors import InputError
@@ -12,17 +10,10 @@ from lunar_runtime.files.images import GreyImage
 from lunar_runtime.inference.pair import check_pair
 
 from lunar_calib.sets.augmentation import UNCHANGED, draw_augmentations
-from lunar_calib.sets.calibration_sources import Candidate, Source
-from lunar_calib.sets.image_statistics import measure, pixel_sha256, problem_of_image
+from lunar_calib.sets.candidates import CandidatePair, CandidateSource
+from lunar_calib.sets.image_statistics import measure_pair, pixel_sha256, problem_of_image
 from lunar_calib.sets.selection import Facts
-
-T = TypeVar("T")
-Track = Callable[[Iterable[T], str, int], Iterable[T]]
-
-
-def untracked(items: Iterable[T], what: str, count: int) -> Iterable[T]:
-    """Tell nobody how far a loop has come."""
-    return items
+from lunar_calib.sets.tracking import Track
 
 
 @dataclass(frozen=True)
@@ -36,13 +27,13 @@ class Measured:
         square: Whether they are as high as wide.
     """
 
-    candidate: Candidate
+    candidate: CandidatePair
     facts: Facts
     original_sha256: tuple[str, str]
     square: bool
 
 
-def look_at(sources: dict[str, Source], track: Track[Candidate]) -> list[Measured]:
+def look_at(sources: dict[str, CandidateSource], track: Track[CandidatePair]) -> list[Measured]:
     """Read and measure every candidate; files first, so that bad ones are told before rendering.
 
     Args:
@@ -75,7 +66,7 @@ def look_at(sources: dict[str, Source], track: Track[Candidate]) -> list[Measure
                 name,
                 candidate.scene,
                 UNCHANGED,
-                measure(left.pixels, right.pixels),
+                measure_pair(left.pixels, right.pixels),
                 candidate.altitude_m,
                 candidate.sun_elevation_deg,
             )
@@ -87,7 +78,7 @@ def look_at(sources: dict[str, Source], track: Track[Candidate]) -> list[Measure
 
 
 def _load(
-    candidate: Candidate, problems: dict[str, None]
+    candidate: CandidatePair, problems: dict[str, None]
 ) -> tuple[GreyImage | None, GreyImage | None]:
     images: list[GreyImage | None] = []
     for load in (candidate.left, candidate.right):

@@ -1,4 +1,4 @@
-"""Random camera pairs: StereoLunar's nadir, oblique and dynamic families."""
+"""Random pairs of cameras, of StereoLunar's nadir, oblique and dynamic families."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render import cameras
-from lunar_calib.render.spec import MOON_RADIUS_M, CameraSpec, GeometryKind
+from lunar_calib.choices import GeometryKind
+from lunar_calib.specs import pinhole
+from lunar_calib.specs.pair_spec import MOON_RADIUS_M, CameraSpec
 
 ALTITUDE_RANGE_M = (3_500.0, 40_000.0)
 
@@ -31,13 +32,13 @@ def overlap(left: CameraSpec, right: CameraSpec, samples: int = 12) -> tuple[flo
     Returns:
         (left's ground seen by right, right's ground seen by left), each in [0, 1].
     """
-    poses = cameras.cam2world(left), cameras.cam2world(right)
+    poses = pinhole.cam2world(left), pinhole.cam2world(right)
     grounds = [ground_points(pose, samples) for pose in poses]
-    k = cameras.intrinsics(2)
+    k = pinhole.intrinsics(2)
     fractions = []
     for i in (0, 1):
-        points = cameras.transform(cameras.invert(poses[1 - i]), grounds[i])
-        uv = cameras.project(points, k)
+        points = pinhole.transform(pinhole.invert(poses[1 - i]), grounds[i])
+        uv = pinhole.project(points, k)
         inside = np.all((uv >= 0) & (uv < 2), axis=-1)
         fractions.append(float(inside.mean()))
     return fractions[0], fractions[1]
@@ -45,7 +46,7 @@ def overlap(left: CameraSpec, right: CameraSpec, samples: int = 12) -> tuple[flo
 
 def ground_points(pose: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
     """(samples², 3) world points where an image's rays meet the smooth sphere."""
-    d = np.stack(cameras.world_rays(samples, pose), axis=-1).reshape(-1, 3)
+    d = np.stack(pinhole.world_rays(samples, pose), axis=-1).reshape(-1, 3)
     o = pose[:3, 3]
     t = -o[2] / np.minimum(d[:, 2], -1e-3)
     # One correction for curvature is enough for an overlap estimate.

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic import make_folder
 
-from lunar_calib.datasets.stereolunar import DepthFormat, ImageFormat
-
-Layout = Literal["stereolunar", "rig"]
-
-
-def pair_seed(seed: int, number: int) -> int:
-    """Seed of pair `number` of a set: independent of the others and of the number of jobs."""
-    import numpy as np
-
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+from lunar_calib.choices import DepthFormat, ImageFormat, Layout
+from lunar_calib.datasets.rig_files import write_rig_pair
+from lunar_calib.datasets.stereolunar_frames import write_pair
+from lunar_calib.render.processes import in_processes
+from lunar_calib.render.renderer import render_pair
+from lunar_calib.specs.pair_sampling import derived_seed, sample_spec
 
 
 def write_folder(
@@ -45,18 +39,13 @@ def write_folder(
         OutputError: `out` holds something already and `overwrite` is not set, or cannot be made.
     """
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out}: not empty; add --overwrite or choose another folder")
+        raise OutputError(f"{out}: not empty; set overwrite or choose another folder")
     make_folder(out)
     style = (size_px, preset, kind, layout, depth, image)
-    tasks = [(out / f"paire{i + 1:05d}", 2 * i, pair_seed(seed, i), *style) for i in range(count)]
-    if jobs <= 1:
-        for task in tasks:
-            yield _write_scene(*task)
-        return
-    with ProcessPoolExecutor(jobs, initializer=_one_thread) as pool:
-        futures = [pool.submit(_write_scene, *task) for task in tasks]
-        for future in futures:
-            yield future.result()
+    tasks = [
+        (out / f"paire{i + 1:05d}", 2 * i, derived_seed(seed, i), *style) for i in range(count)
+    ]
+    yield from in_processes(_write_scene, tasks, jobs)
 
 
 def _write_scene(
@@ -70,20 +59,9 @@ def _write_scene(
     depth: DepthFormat,
     image: ImageFormat,
 ) -> Path:
-    from lunar_calib.datasets.rig_files import write_rig_pair
-    from lunar_calib.datasets.stereolunar import write_pair
-    from lunar_calib.render.geometry import sample_spec
-    from lunar_calib.render.renderer import render_pair
-
     pair = render_pair(sample_spec(seed, size_px, preset, kind))
     if layout == "rig":
         write_rig_pair(pair, folder)
     else:
         write_pair(pair, folder, number, depth=depth, image=image)
     return folder
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)

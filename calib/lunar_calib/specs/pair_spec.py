@@ -1,34 +1,20 @@
-"""What defines a rendered pair: frozen values, all sampled in `geometry`, stored as JSON."""
+"""What defines a rendered pair: frozen values, drawn in `pair_sampling`, stored as JSON."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import msgspec
 from lunar_runtime.errors import InputError
+
+from lunar_calib.choices import GeometryKind, Reflectance
 
 MOON_RADIUS_M = 1_737_400.0
 """Mean radius of the Moon (IAU)."""
 
 FOV_DEG = 45.0
 """Field of view across the square image (StereoLunar: f = 618.04 px at 512 px)."""
-
-
-class GeometryKind(str, Enum):
-    """How the two cameras stand to each other (StereoLunar's three families)."""
-
-    NADIR = "nadir"
-    OBLIQUE = "oblique"
-    DYNAMIC = "dynamic"
-
-
-class Reflectance(str, Enum):
-    """Photometric model of the regolith."""
-
-    HAPKE = "hapke"
-    LUNAR_LAMBERT = "lunar_lambert"
 
 
 @dataclass(frozen=True)

@@ -1,73 +1,34 @@
-"""What a source of calibration pairs is; and pairs of image files, by order, sequence or name."""
+"""Calibration pairs of image files: by order, sequence or name; and film frames."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from lunar_runtime.errors import InputError, UsageError
-from lunar_runtime.files.images import GreyImage, read_image
+from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import list_images, read_pairs
-from numpy.typing import NDArray
 
-from lunar_calib.render.spec import MOON_RADIUS_M
+from lunar_calib.choices import Pairing
 from lunar_calib.sets.calibration_manifest import SourceKind
+from lunar_calib.sets.candidates import (
+    CandidatePair,
+    CandidateSource,
+    altitude_of,
+    notices_in,
+    stated_licence,
+)
 
-Pairing = Literal["order", "sequence", "name"]
-
-_NOTICES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "NOTICE", "NOTICE.txt")
 _SIDE = re.compile(r"(?<![^\W_])(left|right|l|r)(?![^\W_])", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A pair that may become part of a set.
-
-    Attributes:
-        scene: Which one it is, unique in its source.
-        left: Gives the left image, or raises `InputError`.
-        right: Gives the right image, or raises `InputError`.
-        altitude_m: As `PairRecord`'s, as are the others.
-        sun_elevation_deg: Degrees.
-        seed: Of a rendered pair.
-    """
-
-    scene: str
-    left: Callable[[], GreyImage]
-    right: Callable[[], GreyImage]
-    altitude_m: float | None = None
-    sun_elevation_deg: float | None = None
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """Some pairs of one origin.
-
-    Attributes:
-        kind: How they are read.
-        count: How many pairs.
-        candidates: Gives them, in a fixed order; rendering happens here.
-        licence: In words.
-        notices: Licence and notice files to go with the set: content by name.
-    """
-
-    kind: SourceKind
-    count: int
-    candidates: Callable[[], Iterator[Candidate]]
-    licence: str = "not stated"
-    notices: Mapping[str, bytes] = field(default_factory=dict)
-
-
-def images(path: Path, pairing: Pairing = "order", licence: str | None = None) -> Source:
+def images(path: Path, pairing: Pairing = "order", licence: str | None = None) -> CandidateSource:
     """Pairs of a folder, or of a CSV file with the columns left and right.
 
     Args:
@@ -82,7 +43,7 @@ def images(path: Path, pairing: Pairing = "order", licence: str | None = None) -
         UsageError: A CSV file, which says itself what its pairs are, and a `pairing`.
     """
     if pairing != "order" and path.suffix.lower() == ".csv":
-        raise UsageError(f"{path}: a CSV file names its pairs itself; leave out --pairing")
+        raise UsageError(f"{path}: a CSV file names its pairs itself; leave out pairing")
     if pairing == "order":
         found = [(pair.left, pair.right) for pair in read_pairs(path)]
     elif pairing == "sequence":
@@ -92,7 +53,7 @@ def images(path: Path, pairing: Pairing = "order", licence: str | None = None) -
     return _of_files("images", path, found, licence)
 
 
-def apollo(path: Path, licence: str | None = None) -> Source:
+def apollo(path: Path, licence: str | None = None) -> CandidateSource:
     """Consecutive film frames, each with the next, and `cameras.json` with what poses are known.
 
     Args:
@@ -108,30 +69,6 @@ def apollo(path: Path, licence: str | None = None) -> Source:
     return _of_files("apollo", path, _sequence(path), licence, altitudes, notices)
 
 
-def altitude_of(pose: NDArray[np.float64]) -> float:
-    """Height of a camera above the mean sphere, metres.
-
-    Args:
-        pose: 4x4 cam2world, Moon-centred, or with the origin on the sphere and z up.
-    """
-    position = pose[:3, 3]
-    distance = float(np.linalg.norm(position))
-    return distance - MOON_RADIUS_M if distance > MOON_RADIUS_M / 2 else float(position[2])
-
-
-def notices_in(folder: Path) -> dict[str, bytes]:
-    """Content of a folder's licence and notice files, by name.
-
-    Raises:
-        InputError: One cannot be read.
-    """
-    try:
-        found = [folder / name for name in _NOTICES if (folder / name).is_file()]
-        return {file.name: file.read_bytes() for file in found}
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
-
-
 def _of_files(
     kind: SourceKind,
     path: Path,
@@ -139,14 +76,14 @@ def _of_files(
     licence: str | None,
     altitudes: Mapping[str, float] | None = None,
     notices: Mapping[str, bytes] | None = None,
-) -> Source:
+) -> CandidateSource:
     root = path if path.is_dir() else path.parent
     known = altitudes or {}
 
-    def candidates() -> Iterator[Candidate]:
+    def candidates() -> Iterator[CandidatePair]:
         for left, right in pairs:
             heights = [known[p.name] for p in (left, right) if p.name in known]
-            yield Candidate(
+            yield CandidatePair(
                 scene=f"{_relative(left, root)} {_relative(right, root)}",
                 left=partial(read_image, left),
                 right=partial(read_image, right),
@@ -154,8 +91,7 @@ def _of_files(
             )
 
     found = {**notices_in(root), **(notices or {})}
-    stated = licence or ("see its notices" if found else "not stated")
-    return Source(kind, len(pairs), candidates, stated, found)
+    return CandidateSource(kind, len(pairs), candidates, stated_licence(licence, found), found)
 
 
 def _relative(path: Path, root: Path) -> str:

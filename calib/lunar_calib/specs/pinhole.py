@@ -1,4 +1,4 @@
-"""Pinhole cameras: intrinsics, pose from a `CameraSpec`, rays, projection.
+"""The renderer's pinhole cameras: intrinsics, pose from a `CameraSpec`, rays, projection.
 
 Convention: OpenCV axes (x right, y down, z forward); the centre of pixel (column i, row j) is at
 (i + 0.5, j + 0.5); a ray is unnormalised with camera z = 1, so that its parameter is Z-depth.
@@ -11,14 +11,19 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render.spec import FOV_DEG, CameraSpec
+from lunar_calib.specs.pair_spec import FOV_DEG, CameraSpec
 
 Matrix = NDArray[np.float64]
 
 
+def focal_px(size_px: int) -> float:
+    """Focal length of a square image with a 45° field of view (618.04 px at 512 px)."""
+    return size_px / 2 / math.tan(math.radians(FOV_DEG / 2))
+
+
 def intrinsics(size_px: int) -> Matrix:
-    """3x3 of a square image with a 45° field of view (618.04 px focal length at 512 px)."""
-    focal = size_px / 2 / math.tan(math.radians(FOV_DEG / 2))
+    """3x3 of a square image; see `focal_px`."""
+    focal = focal_px(size_px)
     c = size_px / 2
     return np.array([[focal, 0, c], [0, focal, c], [0, 0, 1.0]])
 
@@ -56,8 +61,7 @@ def world_rays(size_px: int, pose: Matrix, samples: int = 1) -> list[NDArray[np.
         Three (H·samples, W·samples) arrays: x, y, z of the direction with camera z = 1.
     """
     n = size_px * samples
-    focal = size_px / 2 / math.tan(math.radians(FOV_DEG / 2))
-    c = ((np.arange(n) + 0.5) / samples - size_px / 2) / focal
+    c = ((np.arange(n) + 0.5) / samples - size_px / 2) / focal_px(size_px)
     rotation = pose[:3, :3]
     return [
         (rotation[i, 0] * c + rotation[i, 2])[None, :] + (rotation[i, 1] * c)[:, None]
