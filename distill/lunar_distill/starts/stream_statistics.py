@@ -10,8 +10,7 @@ import torch
 from lunar_student import Outputs, Student
 from torch import Tensor, nn
 
-from lunar_distill.data.pairs import Batch
-from lunar_distill.objectives.distilled import as_images
+from lunar_distill.data.batch import Batch
 
 SUBLAYERS = ("norm1", "norm2", "norm3", "norm_y")
 WRITERS = ("attn.proj", "cross_attn.proj", "mlp.fc2")
@@ -108,7 +107,7 @@ def collect_statistics(
     outputs = Outputs.ALL if teacher.config.descriptor_dim else Outputs.BOTH
     try:
         for batch in batches:
-            teacher(*as_images(batch), outputs)
+            teacher(*batch.views(), outputs)
     finally:
         for handle in handles:
             handle.remove()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from lunar_calib.render.geometry import sample_spec
+from lunar_calib.choices import GeometryKind
 from lunar_calib.render.renderer import render_pair
-from lunar_calib.render.spec import GeometryKind
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
+from lunar_calib.specs.pair_sampling import sample_spec
 from lunar_runtime.files.images import read_image
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
