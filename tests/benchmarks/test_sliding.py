@@ -7,7 +7,8 @@ import pytest
 import torch
 from lunar_bench.cli import main
 from lunar_bench.cost.sliding import fit_line, run_pairwise, run_shared
-from lunar_student import Outputs, load_checkpoint
+from lunar_runtime.bundles.choices import OutputSet
+from lunar_student import load_checkpoint
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models/s0.safetensors"
 
@@ -18,8 +19,8 @@ def run(arguments: list[str]) -> int:
     return int(stop.value.code or 0)
 
 
-@pytest.mark.parametrize("outputs", [Outputs.LEFT, Outputs.BOTH])
-def test_views_encoded_once_give_what_views_encoded_twice_give(outputs: Outputs) -> None:
+@pytest.mark.parametrize("outputs", ["left", "both"])
+def test_views_encoded_once_give_what_views_encoded_twice_give(outputs: OutputSet) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)  # images this small are not worth sharing
     student = load_checkpoint(CHECKPOINT).eval()  # untrained, it says the same of every image

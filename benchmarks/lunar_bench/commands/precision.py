@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from lunar_runtime.bundles.choices import OutputSet
 
 from lunar_bench.commands.options import SAVE, save_result
 
@@ -14,7 +15,7 @@ from lunar_bench.commands.options import SAVE, save_result
 @click.option("--outputs", type=click.Choice(["left", "both"]), default="both", show_default=True)
 @click.option("--size", type=click.IntRange(32), default=512, show_default=True)
 @SAVE
-def precision(ckpt: Path, outputs: str, size: int, save: Path | None) -> None:
+def precision(ckpt: Path, outputs: OutputSet, size: int, save: Path | None) -> None:
     """Measure what FP16 and every way of INT8 do to the slopes of a checkpoint."""
     from lunar_bench.cost.precision import measure_precisions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from lunar_runtime.bundles.choices import OutputSet
 
 from lunar_bench.commands.options import SAVE, save_result
 
@@ -41,7 +42,7 @@ def sliding(
     student: str,
     size: int,
     views: str,
-    outputs: str,
+    outputs: OutputSet,
     pairs: int,
     threads: int,
     plot: Path | None,

@@ -21,6 +21,7 @@ from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime import Bundle
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 from numpy.typing import NDArray
 
@@ -28,7 +29,7 @@ from lunar_bench.record.timing import interleave
 from lunar_bench.sensors.machine import Machine, describe_machine
 
 if TYPE_CHECKING:
-    from lunar_student import Outputs, Student
+    from lunar_student import Student
     from torch import Tensor
 
 SHARED, PAIRWISE = "eager shared", "eager pairwise"
@@ -97,7 +98,7 @@ def measure_sliding(
     views: Sequence[int],
     *,
     bundles: Sequence[Path] = (),
-    outputs: str = "both",
+    outputs: OutputSet = "both",
     least_pairs: int = 12,
     threads: int = 2,
     tell: Callable[[str], None] = lambda _: None,
@@ -122,7 +123,7 @@ def measure_sliding(
         BundleError: See `Bundle.open`.
     """
     import torch
-    from lunar_student import FAMILY, Outputs, build_student
+    from lunar_student import FAMILY, build_student
 
     if student_id not in FAMILY:
         raise UsageError(f"no student {student_id!r}; known are {', '.join(FAMILY)}")
@@ -133,7 +134,6 @@ def measure_sliding(
     machine = describe_machine()
     torch.set_num_threads(threads)
     student = build_student(student_id).eval()
-    asked = Outputs(outputs)
     frames = _frames(size)
     tensors = [torch.from_numpy(f).expand(-1, 3, -1, -1) / 127.5 - 1.0 for f in frames]
     names = SHARED, PAIRWISE, *backends
@@ -144,8 +144,8 @@ def measure_sliding(
         shown = [tensors[i % len(tensors)] for i in range(length)]
         grey = [frames[i % len(frames)] for i in range(length)]
         candidates: dict[str, Callable[[], object]] = {
-            SHARED: partial(run_shared, student, shown, asked),
-            PAIRWISE: partial(run_pairwise, student, shown, asked),
+            SHARED: partial(run_shared, student, shown, outputs),
+            PAIRWISE: partial(run_pairwise, student, shown, outputs),
         }
         for name, backend in backends.items():
             candidates[name] = partial(_run_bundle, backend, grey)
@@ -170,7 +170,7 @@ def measure_sliding(
     )
 
 
-def run_shared(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+def run_shared(student: Student, views: Sequence[Tensor], outputs: OutputSet) -> Tensor:
     """Every view encoded once; returns the last pair's left pointmap."""
     import torch
 
@@ -183,7 +183,7 @@ def run_shared(student: Student, views: Sequence[Tensor], outputs: Outputs) -> T
     return last
 
 
-def run_pairwise(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+def run_pairwise(student: Student, views: Sequence[Tensor], outputs: OutputSet) -> Tensor:
     """Every pair by itself, as published; returns as `run_shared`."""
     import torch
 

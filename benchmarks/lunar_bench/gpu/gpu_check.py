@@ -20,9 +20,10 @@ import msgspec
 import torch
 from lunar_runtime import Bundle
 from lunar_runtime.backends.protocol import Backend
+from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import BackendError, LunarError
-from lunar_student import Outputs, Student, build_student
+from lunar_student import Student, build_student
 
 from lunar_bench.gpu.gpu_bundles import (
     LEAST_SECONDS,
@@ -41,7 +42,7 @@ from lunar_bench.sensors.machine import Machine, describe_machine
 REFERENCE = "eager fp32"
 
 #: (student, outputs), the most wanted first: what the time does not suffice for is left out.
-CASES = (("S2", "left"), ("S2", "both"), ("teacher", "left"))
+CASES: tuple[tuple[str, OutputSet], ...] = (("S2", "left"), ("S2", "both"), ("teacher", "left"))
 # Of the time, for the exports of bundles that are missing.
 _EXPORTS_SHARE = 0.5
 # Kept for every network that waits: PyTorch's ways and the bundles in FP32, loaded and measured.
@@ -110,7 +111,7 @@ class GpuReport(msgspec.Struct, frozen=True):
 def check_gpu(
     bundles: Path,
     *,
-    cases: tuple[tuple[str, str], ...] = CASES,
+    cases: tuple[tuple[str, OutputSet], ...] = CASES,
     ways: tuple[str, ...] = WAYS,
     precisions: tuple[str, ...] = PRECISIONS,
     size: int = 512,
@@ -176,7 +177,7 @@ class _Network:
         self,
         bundles: Bundles,
         student: str,
-        outputs: str,
+        outputs: OutputSet,
         size: int,
         device: str,
         deadline: float,
@@ -208,13 +209,12 @@ class _Network:
         left, right = random_pair(self.size)
         torch.manual_seed(SEED)
         student: Student = build_student(self.student).eval()
-        outputs = Outputs(self.outputs)
         makers: dict[str, Callable[[], Run]] = {}
         for way in ways:
             if self.device != "cuda" and way.startswith("cuda graph"):
                 self.not_run[way] = f"there are none on the {self.device}"
                 continue
-            makers[way] = partial(make_torch, way, student, outputs, left, right, self.device)
+            makers[way] = partial(make_torch, way, student, self.outputs, left, right, self.device)
         return makers
 
     def _bundles(self, precisions: tuple[str, ...]) -> dict[str, Callable[[], Run]]:

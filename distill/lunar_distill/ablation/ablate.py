@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lunar_runtime.files.atomic import atomic_path
-from lunar_student import Outputs, Student, StudentConfig, build_student
+from lunar_student import Student, StudentConfig, build_student
 
 from lunar_distill.data.pairs import PairSource
 from lunar_distill.loop.evaluate import measure, rendered_pairs, summarise
@@ -200,7 +200,7 @@ def _measure_against_teacher(
         targets = objective.prepare(batch)
         terms = objective.loss(student, torch.nn.ModuleList(), batch, targets)[1]
         rows.append(torch.stack([terms[name] for name in HELD_OUT_TERMS]) * len(numbers))
-        said = both_views(student(*as_images(batch), Outputs.BOTH))
+        said = both_views(student(*as_images(batch), "both"))
         errors.append(pair_error(said, targets.points, targets.valid))
     means = torch.stack(rows).sum(0) / count
     return {"teacher_error": float(torch.cat(errors).mean())} | {

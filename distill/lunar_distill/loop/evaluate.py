@@ -13,7 +13,7 @@ from lunar_calib.datasets.stereolunar import find_scenes, read_pair
 from lunar_calib.truth.accuracy import Accuracy, measure_accuracy, plane_null
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import prepare
-from lunar_student import Outputs, Student
+from lunar_student import Student
 from numpy.typing import NDArray
 
 from lunar_distill.data.pairs import PairSource
@@ -110,7 +110,7 @@ def measure(student: Student, pair: TruePair) -> tuple[Accuracy, Accuracy]:
         torch.from_numpy(image).to(device)[None, None].expand(1, 3, -1, -1) / 127.5 - 1.0
         for image in (pair.left, pair.right)
     ]
-    points = student(images[0], images[1], Outputs.LEFT).pointmap_left[0].cpu().numpy()
+    points = student(images[0], images[1], "left").pointmap_left[0].cpu().numpy()
     return (
         measure_accuracy(points, pair.depth, pair.camera),
         plane_null(pair.depth, pair.camera),

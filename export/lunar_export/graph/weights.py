@@ -58,6 +58,14 @@ def put_back(model: onnx.ModelProto, held: Iterable[TensorProto]) -> None:
     model.graph.initializer.extend(tensor for name, tensor in weights.items() if name in used)
 
 
+def drop_unread(model: onnx.ModelProto) -> None:
+    """Remove the weights that no node reads."""
+    read = {name for node in model.graph.node for name in node.input}
+    for i in reversed(range(len(model.graph.initializer))):
+        if model.graph.initializer[i].name not in read:
+            del model.graph.initializer[i]
+
+
 def load(tensors: Iterable[TensorProto], folder: Path) -> None:
     """Read the values of tensors that lie in a file beside the model."""
     for tensor in tensors:
