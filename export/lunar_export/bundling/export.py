@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lunar_runtime.bundles.bundle import Bundle, check_bundle_folder
 from lunar_runtime.bundles.manifest import GateRecord
-from lunar_runtime.errors import OutputError
+from lunar_runtime.errors import OutputError, UsageError
 from lunar_student import Student
 
 from lunar_export.bundling.draft import Origin, draft_fp32, draft_lowered
@@ -43,6 +43,7 @@ def export_bundle(
     options: ExportOptions | None = None,
     *,
     checkpoint: Path | str | None = None,
+    traced: Traced | None = None,
     overwrite: bool = False,
     progress: Progress = LOG,
     on_gate: Callable[[GateRecord], None] = lambda gate: None,
@@ -56,6 +57,8 @@ def export_bundle(
         checkpoint: The file its weights came from, recorded by its digest; None records that the
             weights are random. With `force` these are not judged, which takes a fraction of the
             time: ranges come from two pairs, one is measured, and the gate counts as failed.
+        traced: The network's graph, where `trace_student` made it already: one graph serves several
+            precisions.
         overwrite: Replace the bundle that is there, once the new one is complete.
         progress: Told of every stage.
         on_gate: Given what the precision gate measured, before anything is refused.
@@ -64,7 +67,7 @@ def export_bundle(
         The bundle, read back and verified.
 
     Raises:
-        UsageError: See `ExportOptions.check`.
+        UsageError: See `ExportOptions.check`; or `traced` is not what `options` ask for.
         CheckpointError: `checkpoint` cannot be read.
         InputError: The calibration set cannot be used.
         OutputError: `out` exists or cannot be written, or the temporary folder is full.
@@ -74,6 +77,7 @@ def export_bundle(
     """
     options = options or ExportOptions()
     options.check(student.config)
+    _check_traced(traced, options)
     check_bundle_folder(out, overwrite=overwrite)  # before minutes of work, not after
     record = student_record(student, checkpoint)
     trained = checkpoint is not None or not options.precision.force
@@ -81,7 +85,7 @@ def export_bundle(
         stages = _Stages(student, options, trained, work, progress)
         pairs = stages.choose_pairs()
         expected = stages.run_network(pairs.held_out)
-        traced = stages.trace()
+        traced = traced or stages.trace()
         origin = Origin(record, traced, options.precision.target, golden_file(expected))
         draft = draft_fp32(origin, work, options.sizes)
         fp32 = draft.write(work / "fp32 draft")
@@ -163,6 +167,15 @@ class _Stages:
         plan = self.options.precision.plan(self.options.threads)
         return judge_lowered(
             judged, fp32, lowered, found, gate, plan, trained=self.trained, progress=self.progress
+        )
+
+
+def _check_traced(traced: Traced | None, options: ExportOptions) -> None:
+    asked = options.outputs, options.height, options.width
+    if traced is not None and (traced.outputs, traced.height, traced.width) != asked:
+        raise UsageError(
+            f"`traced` gives {traced.outputs} of {traced.height}x{traced.width} px, not "
+            f"{options.outputs} of {options.height}x{options.width}; leave it out"
         )
 
 

@@ -38,10 +38,10 @@ SIZES = SizeLimits()
 def write_model(
     model: onnx.ModelProto, folder: Path, sizes: SizeLimits = SIZES, *, check: bool = True
 ) -> dict[str, Path]:
-    """Write a model, emptying it, and check what was written.
+    """Write a model, and check what was written.
 
     Args:
-        model: Emptied only where it does not fit into one file.
+        model: Not changed.
         folder: Where.
         sizes: Beyond which size the weights lie beside the graph.
         check: False for graphs that are not kept.
@@ -60,6 +60,7 @@ def write_model(
             size_threshold=SMALL_BYTES,
         )
         files[DATA_NAME] = folder / DATA_NAME
+        weights.load(model.graph.initializer, folder)  # onnx took them out of the model
     else:
         onnx.save_model(model, path)
     if check:

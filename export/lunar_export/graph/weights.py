@@ -22,15 +22,6 @@ def size_bytes(tensor: TensorProto) -> int:
     return count * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
-def parameter_count(model: onnx.ModelProto) -> int:
-    """Floating-point numbers stored in a model."""
-    return sum(
-        int(np.prod(tensor.dims, dtype=np.int64))
-        for tensor in model.graph.initializer
-        if tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16)
-    )
-
-
 def hold_out(model: onnx.ModelProto, names: Collection[str]) -> list[TensorProto]:
     """Make inputs of some weights, so that the model is small; `put_back` undoes it.
 
