@@ -16,7 +16,7 @@ from lunar_distill.objectives.arithmetic import Arithmetic
 from lunar_distill.objectives.from_truth import FromTruth, Supervision
 from lunar_distill.starts.untaught_start import begin_as_a_point, copy_left_to_right
 from lunar_runtime.errors import UsageError
-from lunar_student import Outputs, Student, build_student, load_checkpoint
+from lunar_student import Student, build_student, load_checkpoint
 
 from .conftest import run_tool
 
@@ -104,7 +104,7 @@ def test_a_random_student_without_a_ray_field_begins_with_every_point_ahead() ->
     student = build_student("S4").eval()
     begin_as_a_point(student)
     with torch.inference_mode():
-        out = student(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), Outputs.BOTH)
+        out = student(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), "both")
     for points in (out.pointmap_left, out.pointmap_right):
         want = torch.tensor([0.0, 0.0, 1.0]).expand_as(points)
         torch.testing.assert_close(points, want, rtol=0, atol=1e-6)

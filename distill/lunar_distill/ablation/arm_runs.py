@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lunar_runtime.files.atomic import atomic_path
-from lunar_student import Outputs, Student, build_student
+from lunar_student import Student, build_student
 
 from lunar_distill.ablation.arms import Arm
 from lunar_distill.data.training_pairs import TrainingPairs
@@ -145,7 +145,7 @@ def _measure_against_teacher(
         targets = objective.prepare(batch)
         terms = objective.loss(student, torch.nn.ModuleList(), batch, targets)[1]
         rows.append(torch.stack([terms[name] for name in HELD_OUT_TERMS]) * len(numbers))
-        said = both_views(student(*batch.views(), Outputs.BOTH))
+        said = both_views(student(*batch.views(), "both"))
         errors.append(pair_error(said, targets.points, targets.valid))
     means = torch.stack(rows).sum(0) / count
     return {"teacher_error": float(torch.cat(errors).mean())} | {

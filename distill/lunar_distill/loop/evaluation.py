@@ -14,7 +14,7 @@ from lunar_calib.truth.accuracy import Accuracy, measure_accuracy, plane_null
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import prepare
-from lunar_student import Outputs, Student
+from lunar_student import Student
 
 from lunar_distill.data.frame_pairs import square_depth
 from lunar_distill.data.training_pairs import TrainingPairs
@@ -100,7 +100,7 @@ def measure_student(student: Student, pair: KnownPair) -> tuple[Accuracy, Accura
         torch.from_numpy(image).to(device)[None, None].expand(1, 3, -1, -1) / 127.5 - 1.0
         for image in (pair.left, pair.right)
     ]
-    points = student(images[0], images[1], Outputs.LEFT).pointmap_left[0].cpu().numpy()
+    points = student(images[0], images[1], "left").pointmap_left[0].cpu().numpy()
     return (
         measure_accuracy(points, pair.depth, pair.camera_left),
         plane_null(pair.depth, pair.camera_left),

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import torch
+from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
-from lunar_student import Outputs, Student, StudentOutput
+from lunar_student import Student, StudentOutput
 from torch import Tensor, nn
 
 from lunar_distill.data.batch import Batch
@@ -110,7 +111,7 @@ class FromTeacher:
     def _teach(self, batch: Batch) -> tuple[StudentOutput, list[Tensor]]:
         assert self.teacher is not None
         wanted = aligned_layers(self.teacher) if self.recipe.feature_weight else []
-        outputs = Outputs.ALL if self.recipe.descriptor_weight else Outputs.BOTH
+        outputs: OutputSet = "all" if self.recipe.descriptor_weight else "both"
         left, right = batch.views()
         with captured(wanted) as found, self.arithmetic:
             said = self.teacher(left, right, outputs)
@@ -125,7 +126,7 @@ class FromTeacher:
         wanted = aligned_layers(student) if prepared.features else []
         match = bool(prepared.matches) and bool(student.config.descriptor_dim)
         with captured(wanted) as found, self.arithmetic:
-            said = student(left, right, Outputs.ALL if match else Outputs.BOTH)
+            said = student(left, right, "all" if match else "both")
             aligned = None
             if prepared.features:
                 assert isinstance(companions, Projectors)

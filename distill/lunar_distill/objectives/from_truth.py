@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from lunar_student import Outputs, Student
+from lunar_runtime.bundles.choices import OutputSet
+from lunar_student import Student
 from lunar_student.encoders import Encoded
 from lunar_student.network import split_views
 from torch import Tensor, nn
@@ -95,7 +96,7 @@ class FromTruth:
         assert isinstance(probes, nn.ModuleList)
         grey = batch.images.flatten(0, 1)[:, None]  # (2B, 1, H, W)
         images = grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
-        outputs = Outputs.BOTH if self.recipe.right_view else Outputs.LEFT
+        outputs: OutputSet = "both" if self.recipe.right_view else "left"
         with self.arithmetic:
             left, right = split_views(student.encode(images))
             both_orders = _concatenate(left, right), _concatenate(right, left)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from lunar_student import Outputs, Student
+from lunar_runtime.bundles.choices import OutputSet
+from lunar_student import Student
 from torch import Tensor, nn
 
 from lunar_distill.data.batch import Batch
@@ -104,7 +105,7 @@ def collect_statistics(
             name = f"{head}.dpt.act_postprocess.{level}.0"
             levels[name] = []
             handles.append(modules[name].register_forward_pre_hook(_levelling(levels[name])))
-    outputs = Outputs.ALL if teacher.config.descriptor_dim else Outputs.BOTH
+    outputs: OutputSet = "all" if teacher.config.descriptor_dim else "both"
     try:
         for batch in batches:
             teacher(*batch.views(), outputs)

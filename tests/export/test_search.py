@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
+from export.small_graphs import model_of
 from lunar_calib.sets.calibration_set import CalibrationPair
-from lunar_export.commands.progress import Silent
-from lunar_export.judging.gate import judge
-from lunar_export.judging.lower import enough, lower_precision
-from lunar_export.judging.pairs import EvaluationPair
-from lunar_export.judging.plot import draw_decisions
+from lunar_export.judging.gate import GateSubject, gate_record
+from lunar_export.judging.reference import Reference
 from lunar_export.judging.run_graph import run_graph
-from lunar_export.judging.sensitivity import Sensitivity, Tuning, rank_modules
+from lunar_export.judging.search import Found, SearchPlan, enough, search_precision
+from lunar_export.judging.search_plot import draw_search
+from lunar_export.judging.sensitivity import Sensitivity, rank_modules
 from lunar_export.judging.slope_error import SlopeReference
+from lunar_export.lowering.lower import Recipe, lower
+from lunar_export.lowering.measure import Measured, measure_ranges
 from lunar_export.lowering.placement import measured_tensors
-from lunar_export.lowering.ranges import collect_ranges
-from lunar_export.lowering.reduce import Recipe, reduce_precision
+from lunar_export.pairs.evaluation import EvaluationPair
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
-from onnx import TensorProto, helper, numpy_helper
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 SIZE = 32
 SPOILT = "spoilt"
 
 
-def network():
+def network() -> onnx.ModelProto:
     """Depth is 1 plus a fifth of what four convolutions make of the left image."""
     rng = np.random.default_rng(0)
     tensors = {
@@ -54,49 +60,36 @@ def network():
         helper.make_node("Transpose", ["g"], ["h"], name="graph/Transpose", perm=[0, 2, 3, 1]),
         helper.make_node("Mul", ["h", "rays"], ["pointmap_left"], name="graph/Mul_2"),
     ]
-    images = [
-        helper.make_tensor_value_info(name, TensorProto.UINT8, (1, 1, SIZE, SIZE))
-        for name in ("left", "right")
-    ]
-    output = helper.make_tensor_value_info("pointmap_left", TensorProto.FLOAT, (1, SIZE, SIZE, 3))
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        images,
-        [output],
-        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    images = dict.fromkeys(("left", "right"), (1, 1, SIZE, SIZE))
+    outputs = {"pointmap_left": (1, SIZE, SIZE, 3)}
+    return model_of(nodes, images, outputs, tensors, kind=TensorProto.UINT8)
 
 
-def image(seed):
+def image(seed: int) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def tuning(tmp_path_factory):
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
     model = network()
     calibration = [CalibrationPair(str(i), image(2 * i), image(2 * i + 1)) for i in range(3)]
     work = tmp_path_factory.mktemp("ranges")
-    ranges = collect_ranges(model, calibration, measured_tensors(model), work)
-    pairs = [EvaluationPair("noise", image(100), image(101))]
-    outputs = run_graph(reduce_precision(model, ranges, Recipe("fp32", "tensorrt")), "cpu", pairs)
-    reference = SlopeReference(pairs, outputs)
-    return Tuning(model, ranges, pairs, reference, reference.measure(outputs))
+    return measure_ranges(model, calibration, measured_tensors(model), work)
 
 
-def lower(tuning, **options):
-    recipe = Recipe("int8", "tensorrt")
-
-    def measure(reduced):
-        return tuning.reference.measure(run_graph(reduced, "tensorrt", tuning.pairs))
-
-    choices = {"choose_method": False, "always_rank": False, "give_back": True} | options
-    return lower_precision(tuning, recipe, measure, tuning.fp32, progress=Silent(), **choices)
+@pytest.fixture(scope="module")
+def tuning(measured: Measured) -> SlopeReference:
+    pairs = (EvaluationPair("noise", image(100), image(101)),)
+    exact = run_graph(lower(measured, Recipe("fp32", "cpu")), pairs)
+    return SlopeReference.of(Reference(pairs, tuple(exact)))
 
 
-def test_a_module_s_cost_is_what_it_does_alone(tuning):
-    ranking = rank_modules(tuning, Recipe("int8", "tensorrt"))
+def search(measured: Measured, tuning: SlopeReference, plan: SearchPlan) -> Found:
+    return search_precision(measured, Recipe("int8", "tensorrt"), tuning, tuning, plan)
+
+
+def test_a_module_s_cost_is_what_it_does_alone(measured: Measured, tuning: SlopeReference) -> None:
+    ranking = rank_modules(measured, Recipe("int8", "tensorrt"), tuning)
     assert {entry.name for entry in ranking} == {"first", "good", SPOILT, "last"}
     assert (ranking[0].name, ranking[0].modules) == (SPOILT, (SPOILT,))
     costs = {entry.name: entry.shift_deg for entry in ranking}
@@ -105,14 +98,17 @@ def test_a_module_s_cost_is_what_it_does_alone(tuning):
     assert 0 < costs["good"] < 0.5 < costs[SPOILT]
 
 
-def test_the_layer_that_breaks_the_gate_is_given_back_and_no_other(tuning, tmp_path):
-    lowered = lower(tuning)
-    assert lowered.recipe.kept == {SPOILT}
-    assert lowered.reduced.kept[f"{SPOILT}/Conv"] == "sensitivity"
-    assert len(lowered.steps) == 2 and lowered.steps[1] < 0.5 < lowered.steps[0]
-    gate = judge("int8", lowered.error, tuning.fp32, None, 1, "noise", (1, 1))
+def test_the_layer_that_breaks_the_gate_is_given_back_and_no_other(
+    measured: Measured, tuning: SlopeReference, tmp_path: Path
+) -> None:
+    found = search(measured, tuning, SearchPlan())
+    assert found.recipe.kept == {SPOILT}
+    assert found.trial.lowered.kept[f"{SPOILT}/Conv"] == "sensitivity"
+    assert len(found.steps) == 2 and found.steps[1] < 0.5 < found.steps[0]
+    subject = GateSubject("int8", 1, "noise", fp32_bytes=1, bytes=1)
+    gate = gate_record(subject, found.trial.error, tuning.fp32, None)
     assert gate.failures == ()
-    draw_decisions(lowered, gate, tmp_path / "layers.png")
+    draw_search(found, gate, tmp_path / "layers.png")
     assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -126,18 +122,32 @@ def test_the_layer_that_breaks_the_gate_is_given_back_and_no_other(tuning, tmp_p
         (0.4, 0.5, 1),  # the slopes hold, the hazards do not
     ],
 )
-def test_as_many_are_given_back_as_their_squares_say(shift, allowed, count):
+def test_as_many_are_given_back_as_their_squares_say(
+    shift: float, allowed: float, count: int
+) -> None:
     ranking = [Sensitivity(str(i), (str(i),), value, 0.0) for i, value in enumerate((3, 2, 1, 0.5))]
     assert enough(ranking, shift, allowed) == count
 
 
-def test_nothing_is_given_back_where_that_is_not_wanted(tuning):
-    lowered = lower(tuning, give_back=False)
-    assert lowered.recipe.kept == set() and lowered.ranking == ()
-    assert lowered.error.shift_deg > 0.5
+def test_nothing_is_given_back_where_that_is_not_wanted(
+    measured: Measured, tuning: SlopeReference
+) -> None:
+    found = search(measured, tuning, SearchPlan(give_back=False))
+    assert found.recipe.kept == set() and found.ranking == ()
+    assert found.trial.error.shift_deg > 0.5
 
 
-def test_the_method_that_keeps_slopes_best_is_taken(tuning):
-    lowered = lower(tuning, choose_method=True, give_back=False)
-    assert lowered.recipe.method == min(lowered.tried, key=lowered.tried.get)
-    assert len(lowered.tried) == 6
+def test_nothing_is_given_back_where_no_layer_may_be(
+    measured: Measured, tuning: SlopeReference
+) -> None:
+    limits = dataclasses.replace(SearchPlan().limits, share_kept=0.0)
+    found = search(measured, tuning, SearchPlan(limits=limits))
+    assert found.recipe.kept == set() and found.ranking == ()
+
+
+def test_the_method_that_keeps_slopes_best_is_taken(
+    measured: Measured, tuning: SlopeReference
+) -> None:
+    found = search(measured, tuning, SearchPlan(choose_method=True, give_back=False))
+    assert found.recipe.method == min(found.tried, key=lambda method: found.tried[method])
+    assert len(found.tried) == 6

@@ -8,16 +8,16 @@ from lunar_runtime.bundles.manifest import GateRecord
 from lunar_runtime.errors import UsageError
 from lunar_runtime.files.atomic import atomic_path
 
-from lunar_export.judging.lower import Lowered
+from lunar_export.judging.search import Found
 
 _MOST_BARS = 40
 
 
-def draw_decisions(lowered: Lowered, gate: GateRecord, path: Path) -> None:
+def draw_search(found: Found, gate: GateRecord, path: Path) -> None:
     """Draw what every module costs alone, and the slope shift as layers were given back.
 
     Args:
-        lowered: The search.
+        found: What the search ended with.
         gate: What became of it.
         path: PNG.
 
@@ -28,12 +28,12 @@ def draw_decisions(lowered: Lowered, gate: GateRecord, path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise UsageError("--plot needs matplotlib; pip install 'lunar-edge[ground]'") from error
+        raise UsageError("`plot` needs matplotlib; pip install 'lunar-edge[ground]'") from error
 
-    ranking = lowered.ranking[:_MOST_BARS]
+    ranking = found.ranking[:_MOST_BARS]
     figure = Figure(figsize=(11, 2.2 + 0.17 * len(ranking)), layout="constrained")
     bars, steps = figure.subplots(1, 2, width_ratios=(3, 1))
-    kept = lowered.recipe.kept
+    kept = found.recipe.kept
     places = range(len(ranking))
     bars.barh(
         places,
@@ -48,14 +48,14 @@ def draw_decisions(lowered: Lowered, gate: GateRecord, path: Path) -> None:
     bars.invert_yaxis()
     bars.margins(x=0.12)
     bars.set_xlabel("slope shift of this module alone, deg (orange: given back; miss in points)")
-    steps.plot(range(len(lowered.steps)), lowered.steps, "o-", color="tab:blue")
+    steps.plot(range(len(found.steps)), found.steps, "o-", color="tab:blue")
     steps.axhline(gate.slope_shift_limit_deg, color="tab:red", linestyle="--", label="allowed")
     steps.set_ylim(bottom=0)
     steps.xaxis.get_major_locator().set_params(integer=True)
     steps.set_xlabel("rounds of giving back")
     steps.set_ylabel("slope shift on the gate's pairs, deg")
     steps.legend()
-    recipe = lowered.recipe
+    recipe = found.recipe
     verdict = "failed" if gate.failures else "passed"
     figure.suptitle(f"{recipe.precision} for {recipe.target}, {recipe.method}: gate {verdict}")
     with atomic_path(path) as temporary:

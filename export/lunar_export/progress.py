@@ -18,16 +18,6 @@ class Progress(Protocol):
         """A step of the current stage is done."""
 
 
-class Silent:
-    """Nobody listens."""
-
-    def begin(self, stage: str, steps: int = 1) -> None:
-        """Ignore it."""
-
-    def step(self) -> None:
-        """Ignore it."""
-
-
 class Logged:
     """The log listens."""
 
@@ -37,3 +27,7 @@ class Logged:
 
     def step(self) -> None:
         """Ignore it."""
+
+
+#: Where nobody else listens.
+LOG = Logged()

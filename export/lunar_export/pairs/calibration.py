@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 from lunar_calib.sets.calibration_set import CalibrationPair, CalibrationSet
-from lunar_calib.sets.make_set import DEFAULT_COUNT, make_default_set
+from lunar_calib.sets.make_set import make_default_set
 from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 
-from lunar_export.judging.pairs import EvaluationPair, real_originals
+from lunar_export.pairs.evaluation import EvaluationPair
+from lunar_export.pairs.real import real_images
 
-FEWEST = 2
+FEWEST_PAIRS = 2
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,16 @@ class Calibration:
     source: str
 
 
-def default_calibration(height: int, width: int, count: int | None = None) -> Calibration:
-    """What `lunar-calib make` makes unless told otherwise, at the network's size; always the same.
+def render_calibration(height: int, width: int, count: int) -> Calibration:
+    """What `lunar-calib make` makes of so many pairs, at the network's size; always the same.
 
     Args:
         height: Of the network's input.
         width: Of the network's input.
-        count: Pairs; None takes that command's number.
+        count: Pairs.
     """
     with tempfile.TemporaryDirectory(prefix="lunar-export-") as folder:
-        made = make_default_set(
-            Path(folder) / "set", max(height, width), count=count or DEFAULT_COUNT
-        )
+        made = make_default_set(Path(folder) / "set", max(height, width), count=count)
         pairs = tuple(made.pairs(height, width))
     return Calibration(pairs, made.digest, f"{len(pairs)} rendered pairs")
 
@@ -57,10 +56,10 @@ def open_calibration(path: Path, height: int, width: int) -> Calibration:
         InputError: It is damaged, foreign or not there.
     """
     found = CalibrationSet.open(path)
-    for source, images in real_originals():
+    for source, images in real_images():
         if any(found.holds(image) for image in images):
             raise InputError(
-                f"--calib {path}: holds an image of the gate's {source} pair, and the gate may "
+                f"`calib` {path}: holds an image of the gate's {source} pair, and the gate may "
                 "only see what calibrated nothing; make the set without it"
             )
     pairs = tuple(found.pairs(height, width))
@@ -77,23 +76,23 @@ def check_calibration(pairs: Sequence[CalibrationPair], held_out: Sequence[Evalu
     Raises:
         InputError: What is wrong, with the pair's name.
     """
-    if len(pairs) < FEWEST:
+    if len(pairs) < FEWEST_PAIRS:
         raise InputError(
-            f"--calib: {len(pairs)} pair in the set, {FEWEST} at least are needed (some tens are "
-            "good); add pairs with lunar-calib"
+            f"`calib`: {len(pairs)} pair in the set, {FEWEST_PAIRS} at least are needed (some tens "
+            "are good); add pairs with lunar-calib"
         )
     gate = {_digest(pair.left, pair.right): pair.source for pair in held_out}
     for pair in pairs:
         for side, image in (("left", pair.left), ("right", pair.right)):
             if image.min() == image.max():
                 raise InputError(
-                    f"--calib: {pair.name}: the {side} image is all {int(image.min())}; a constant "
+                    f"`calib`: {pair.name}: the {side} image is all {int(image.min())}; a constant "
                     "image has no ranges to measure, leave the pair out"
                 )
         twin = gate.get(_digest(pair.left, pair.right))
         if twin is not None:
             raise InputError(
-                f"--calib: {pair.name} is a pair of the gate ({twin}), which may only see pairs "
+                f"`calib`: {pair.name} is a pair of the gate ({twin}), which may only see pairs "
                 "that calibrated nothing; leave the pair out"
             )
 

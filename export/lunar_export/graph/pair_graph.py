@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from lunar_runtime.bundles.choices import OUTPUT_NAMES
-from lunar_student import Outputs, Student
+from lunar_runtime.bundles.choices import OUTPUT_NAMES, OutputSet
+from lunar_student import Student
 from lunar_student.config import EncoderKind
 from torch import Tensor, nn
 
@@ -37,11 +37,11 @@ class PairGraph(nn.Module):
         outputs: What the graph gives.
     """
 
-    def __init__(self, student: Student, height: int, width: int, outputs: Outputs) -> None:
+    def __init__(self, student: Student, height: int, width: int, outputs: OutputSet) -> None:
         super().__init__()
         tensors = (*student.parameters(), *student.buffers())
         self.student = copy.deepcopy(student, {id(tensor): tensor for tensor in tensors})
-        self.names = OUTPUT_NAMES[outputs.value]
+        self.names = OUTPUT_NAMES[outputs]
         self.outputs = outputs
         fold_grey_input(self.student)
         fix_image_size(self.student, height, width)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import onnx
+from lunar_runtime.bundles.choices import Precision, Target
 from lunar_runtime.errors import BundleError
 from onnx import TensorProto, helper
 
-from lunar_export.graph import weights
-
-MAX_OPSET = 20  # of TensorRT 10.3's parser
+from lunar_export.graph.opset import DEFAULT_DOMAIN, LATEST, MICROSOFT
+from lunar_export.graph.shapes import infer_types
 
 # Everything that depends on the image size alone should be a constant by now; control flow and
 # shapes known only at run time cannot be planned.
@@ -16,7 +16,6 @@ CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceAt", "SequenceConstruct"}
 SHAPES = {"Shape", "Size", "Range", "ConstantOfShape", "NonZero", "Unique", "Where", "Expand"}
 UNFOLDED = {"Cos", "Sin", "BatchNormalization"}  # position tables; statistics
 FORBIDDEN = CONTROL_FLOW | SHAPES | UNFOLDED
-
 
 # What the family needs, in the form that TensorRT 10.3's parser reads: its list of operators for
 # opset 20 and below.
@@ -29,11 +28,11 @@ ALLOWED = {
     "Reshape", "Resize", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh",
     "Transpose", "Unsqueeze",
 }  # fmt: skip
-# ONNX Runtime's own operators, which no other library reads.
-RUNTIME_DOMAINS = {"com.microsoft"}
 
 
-def check_graph(model: onnx.ModelProto, precision: str = "fp32", target: str = "tensorrt") -> None:
+def check_graph(
+    model: onnx.ModelProto, precision: Precision = "fp32", target: Target = "tensorrt"
+) -> None:
     """Refuse a graph that is not ready for its target.
 
     Args:
@@ -45,7 +44,7 @@ def check_graph(model: onnx.ModelProto, precision: str = "fp32", target: str = "
     Raises:
         BundleError: With every reason. It means that a version of torch or onnxsim changed.
     """
-    domains = RUNTIME_DOMAINS if target == "cpu" else set()
+    domains = {MICROSOFT} if target == "cpu" else set()
     problems = [*_opsets(model, domains), *_operators(model)]
     if not domains & {node.domain for node in model.graph.node}:
         problems += _types(model, precision)
@@ -57,11 +56,11 @@ def check_graph(model: onnx.ModelProto, precision: str = "fp32", target: str = "
 
 
 def _opsets(model: onnx.ModelProto, domains: set[str]) -> list[str]:
-    used = {node.domain for node in model.graph.node} - {"", "ai.onnx"} - domains
+    used = {node.domain for node in model.graph.node} - {*DEFAULT_DOMAIN} - domains
     problems = [f"operators of {domain}" for domain in sorted(used)]
     for opset in model.opset_import:
-        if opset.domain in ("", "ai.onnx") and opset.version > MAX_OPSET:
-            problems.append(f"opset {opset.version}, over {MAX_OPSET}")
+        if opset.domain in DEFAULT_DOMAIN and opset.version > LATEST:
+            problems.append(f"opset {opset.version}, over {LATEST}")
     if model.functions:
         problems.append("local functions")
     return problems
@@ -72,7 +71,7 @@ def _operators(model: onnx.ModelProto) -> list[str]:
     for node in model.graph.node:
         if node.op_type in FORBIDDEN:
             problems.append(node.name)
-        elif node.domain in ("", "ai.onnx") and node.op_type not in ALLOWED:
+        elif node.domain in DEFAULT_DOMAIN and node.op_type not in ALLOWED:
             problems.append(f"{node.name} ({node.op_type} is not on TensorRT 10.3's list)")
         for attribute in node.attribute:
             value = helper.get_attribute_value(attribute)
@@ -81,7 +80,7 @@ def _operators(model: onnx.ModelProto) -> list[str]:
     return problems
 
 
-def _types(model: onnx.ModelProto, precision: str) -> list[str]:
+def _types(model: onnx.ModelProto, precision: Precision) -> list[str]:
     """Every value a node computes is floating-point and of a known shape; no shapes are computed.
 
     FP32 graphs compute nothing but float32, the others float16 too, and INT8 graphs int8 between a
@@ -89,12 +88,7 @@ def _types(model: onnx.ModelProto, precision: str) -> list[str]:
     """
     allowed = {TensorProto.FLOAT} | ({TensorProto.FLOAT16} if precision != "fp32" else set())
     stored = {TensorProto.INT8, TensorProto.UINT8} if precision == "int8" else set()
-    structure = onnx.ModelProto()
-    structure.CopyFrom(model)
-    large = {t.name for t in model.graph.initializer if weights.size_bytes(t) > 10_000}
-    weights.hold_out(structure, large)
-    inferred = onnx.shape_inference.infer_shapes(structure, strict_mode=True, data_prop=True)
-    known = {v.name: v.type for v in (*inferred.graph.value_info, *inferred.graph.output)}
+    known = infer_types(model)
     problems = []
     for node in model.graph.node:
         for name in filter(None, node.output):
