@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -15,6 +16,21 @@ from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.refinement.relative_pose import best_poses, start_poses
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_names_tests_and_findings_that_exist() -> None:
+    page = (ROOT / "docs/compatibility.md").read_text(encoding="utf-8")
+    tests = re.findall(r"`(tests/\S+?\.py)(?:::(\w+))?`", page)
+    assert len(tests) > 20
+    for file, name in tests:
+        assert re.search(rf"def {name or 'test'}", (ROOT / file).read_text(encoding="utf-8")), name
+    scripts = {script.stem for script in (ROOT / "findings").glob("*.sh")}
+    listed = re.findall(r"^\| `(\S+)` \|", (ROOT / "findings/README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(scripts)
+    named = re.findall(r"findings?\s+((?:`[a-z0-9-]+`,?\s*)+)", page)
+    assert {name for names in named for name in re.findall(r"`(\S+?)`", names)} <= scripts
 
 
 @pytest.mark.parametrize(
