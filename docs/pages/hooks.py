@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib import import_module, util
 from pathlib import Path
-from typing import Any
 
 import code_pages
 import command_pages
@@ -28,7 +26,6 @@ from mkdocs.structure.pages import Page
 
 ROOT = links.ROOT
 RESULTS = "benchmarks/results"
-_INDEX = "lunar_bench.report.results_index"
 
 #: Pages outside docs/; whatever they link to comes with them.
 OUTSIDE = ("README.md", "DESIGN.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md")
@@ -97,12 +94,9 @@ def _results(_: str, page: str) -> str:
 
 
 def _results_index() -> str:
-    """The index of the results; until the bench can write one, what its README says of them."""
-    if util.find_spec(_INDEX) is None:
-        text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
-        return text.partition("## Results\n")[2].replace("](results/", "](")
-    index: Any = import_module(_INDEX)
-    return str(index.render_index(ROOT / RESULTS))
+    from lunar_bench.report.results_index import render_index
+
+    return render_index(ROOT / RESULTS)
 
 
 def _errors(_: str, __: str) -> str:
