@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lunar_runtime.errors import OutputError
 
-_NEW, _OLD = ".lunar-new-", ".lunar-old-"
+_NEW, _OLD = ".lunar-new-", ".lunar-aside-"
 
 
 @contextmanager
@@ -42,13 +42,13 @@ def atomic_folder(
         OutputError: `path` exists, is not replaceable, or cannot be written.
     """
     final = Path(os.path.realpath(path))
+    _sweep(final.parent)
     check_folder(final, overwrite=overwrite, owned=owned)
     made = _missing_parents(final)
     temporary: Path | None = None
     locks = ExitStack()
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(final.parent)
         temporary = _locked_folder(_NEW, final.parent, locks)
         temporary.chmod(0o777 & ~_umask())  # mkdtemp's 0700 would outlive the rename
         yield temporary
@@ -165,9 +165,10 @@ def _locked_folder(prefix: str, parent: Path, locks: ExitStack) -> Path:
 def _sweep(parent: Path) -> None:
     """Remove what killed writers left in a folder, and put back what they were replacing."""
     for prefix in (_OLD, _NEW):  # the old folder's name must be free or taken before
-        for leftover in parent.glob(f"{prefix}*"):
-            with suppress(OSError):  # another user's, or somebody sweeps it too
-                _sweep_one(leftover, parent)
+        with suppress(OSError):  # not there, or not to be listed
+            for leftover in list(parent.glob(f"{prefix}*")):
+                with suppress(OSError):  # another user's, or somebody sweeps it too
+                    _sweep_one(leftover, parent)
 
 
 def _sweep_one(leftover: Path, parent: Path) -> None:
