@@ -43,6 +43,7 @@ OPTIONS: list[Case] = [
         2,
         "--baseline-m and --altitude-m … give one",
     ),
+    ("smoothing all away", lambda c: c.plus("--smoothing-px", "1e9"), 2, "--smoothing-px … x<=512"),
     ("negative smoothing", lambda c: c.plus("--smoothing-px=-1"), 2, "--smoothing-px -1"),
     ("NaN confidence", lambda c: c.plus("--min-confidence", "nan"), 2, "--min-confidence nan"),
     ("high confidence", lambda c: c.plus("--min-confidence", 99), 3, "confidence 99 … lower it"),

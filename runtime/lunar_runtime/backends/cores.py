@@ -19,7 +19,7 @@ def usable_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, min(cores, _quota() or cores))
+    return max(1, min(cores, granted_cores(_CGROUP) or cores))
 
 
 def check_threads(threads: int | None) -> None:
@@ -41,15 +41,18 @@ def check_threads(threads: int | None) -> None:
         )
 
 
-def _quota() -> int | None:
-    """Cores' worth of time that the control group grants, rounded up; None = no limit known."""
-    try:  # version 2, then version 1
-        if (_CGROUP / "cpu.max").exists():
-            quota, period = (_CGROUP / "cpu.max").read_text().split()
+def granted_cores(cgroup: Path) -> int | None:
+    """Cores' worth of time that a control group grants, rounded up; None = no limit known.
+
+    Args:
+        cgroup: Where the group's files are: of version 2, or of version 1.
+    """
+    try:
+        if (cgroup / "cpu.max").exists():
+            quota, period = (cgroup / "cpu.max").read_text().split()
         else:
-            folder = _CGROUP / "cpu"
-            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-            period = (folder / "cpu.cfs_period_us").read_text().strip()
+            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
         granted = int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):  # `max`: no limit
         return None

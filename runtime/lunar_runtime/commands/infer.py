@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lunar_runtime.geometry.cameras import Intrinsics
 
 NAME = "lunar-infer"
+# Half a side of the largest result: a wider Gaussian leaves nothing of it.
+_MOST_SMOOTHING_PX = 512
 
 
 def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
@@ -71,7 +73,7 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
 )
 @click.option(
     "--smoothing-px",
-    type=float,
+    type=click.FloatRange(max=_MOST_SMOOTHING_PX),
     default=InferOptions.smoothing_px,
     show_default=True,
     help="Gaussian over the pointmap before slopes are taken.",
@@ -113,8 +115,9 @@ def command(
     """Depth and slope from a stereo pair of the Moon.
 
     LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour). LEFT alone may
-    be a folder, with subfolders left/ and right/ or with images that alternate left, right; or a
-    CSV file with the columns left,right[,rig][,out].
+    be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
+    (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
+    left,right[,rig][,out].
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 

@@ -184,7 +184,8 @@ def _pgm(data: bytes) -> ImageHeader:
             if not 0 < at - start <= 10:
                 break
             numbers.append(int(data[start:at]))
-    if len(numbers) < 3 or not data[at : at + 1].isspace() or not 0 < numbers[2] < 65536:
+    apart = not data[2:3].isdigit() and data[at : at + 1].isspace()
+    if len(numbers) < 3 or not apart or not 0 < numbers[2] < 65536:
         raise ValueError("damaged PGM header")
     width, height, largest = numbers
     samples = 3 if data[:2] == b"P6" else 1
