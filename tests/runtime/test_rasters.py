@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.rasters import RasterTags, read_raster, write_raster
-from lunar_runtime.files.tiff_directory import Directory, Tag, read_directories
+from lunar_runtime.files.tiff.directory import Directory, Tag, read_directories
 from lunar_runtime.version import __version__
 
 

@@ -166,6 +166,13 @@ def test_the_files_own_value_for_none_is_invalid(
     assert np.all(image.pixels[invalid] == round(float(np.median(image.pixels[~invalid]))))
 
 
+@pytest.mark.parametrize("extras", [[2, 2, 2], [1], [9, 0]])
+def test_extra_samples_that_are_not_there_are_no_alpha(read: Read, extras: list[int]) -> None:
+    image = read(make_tiff(relief("uint8"), {EXTRA_SAMPLES: extras}))
+    same(image, relief("uint8"))
+    assert image.valid is None
+
+
 def test_nodata_of_colours_is_invalid_where_all_bands_have_it(read: Read) -> None:
     values = np.maximum(relief("uint8", 3), 1)
     values[0, :20] = 0
@@ -267,6 +274,8 @@ NOT_SUPPORTED = {
     "24-bit": ({258: [24]}, "24-bit integers; convert it with gdal_translate -ot UInt16"),
     "CMYK": ({PHOTOMETRIC: [5]}, "CMYK colours"),
     "Bayer": ({PHOTOMETRIC: [32803]}, "raw sensor colours"),
+    "predictor": ({317: [34892]}, "predictor 34892 of 8 bits; convert it"),
+    "predictor of floats": ({317: [3]}, "predictor 3 of 8 bits; convert it"),
     "mixed": ({258: [8, 16]}, "bands of 8, 16 bits or of several types"),
     "sparse": ({273: [8, 0], 279: [99, 0]}, "a sparse TIFF, some strips or tiles of which"),
     "palette": ({PHOTOMETRIC: [3]}, "a palette without its colours"),

@@ -11,7 +11,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from lunar_runtime.files.tiff import NotSupportedError, TiffImage, find_tiff_image
+from lunar_runtime.files.tiff.image import NotSupportedError, TiffImage, find_tiff_image
 
 # A marker inside JPEG's entropy-coded data: 0xFF not followed by a stuffed zero, a restart marker
 # (D0-D7) or a fill byte.
@@ -49,7 +49,6 @@ class ImageHeader(NamedTuple):
         orientation: TIFF's tag, 1 to 8; 1 where there is none. Not obeyed.
         nodata: The value that means none: GDAL_NODATA, or a grey PNG's tRNS; None where not said.
         pixels_at: Place of the first sample of a PGM; 0 for the others.
-        largest: Of a PGM's samples; 0 for the others.
         coding: Of a JPEG, its start-of-frame marker; 0 for the others.
         tiff: The image of a TIFF; None for the others.
     """
@@ -65,7 +64,6 @@ class ImageHeader(NamedTuple):
     orientation: int = 1
     nodata: float | None = None
     pixels_at: int = 0
-    largest: int = 0
     coding: int = 0
     tiff: TiffImage | None = None
 
@@ -201,5 +199,4 @@ def _pgm(data: bytes) -> ImageHeader:
         samples,
         photometric=photometric,
         pixels_at=at + 1,
-        largest=largest,
     )

@@ -34,7 +34,8 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.image_header import ImageHeader, read_header
 from lunar_runtime.files.opencv_decoder import OpenCvDecoder
 from lunar_runtime.files.regular_file import read_regular
-from lunar_runtime.files.tiff import NotSupportedError, read_tiff
+from lunar_runtime.files.tiff.image import NotSupportedError
+from lunar_runtime.files.tiff.read import read_tiff
 from lunar_runtime.files.validity import valid_values
 
 MIN_SIDE_PX = 32
