@@ -11,6 +11,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files import images
 from lunar_runtime.files.image_header import read_header
 from lunar_runtime.files.images import read_image
+from lunar_runtime.files.tiff.image import NotSupportedError
 
 from .images import encode, texture
 
@@ -123,7 +124,7 @@ def test_what_is_decoded_otherwise_than_the_header_says_is_refused(
     tmp_path: Path, decoded: np.ndarray, found: str
 ) -> None:
     header = read_header(encode(texture(1).astype(np.uint16), ".png"))
-    with pytest.raises(images.NotSupportedError) as caught:
+    with pytest.raises(NotSupportedError) as caught:
         images._as_said(decoded, header)
     assert str(caught.value) == (
         f"not supported: it was decoded as {found}, but its header says 1 of 16 bits, 64x64 px; "

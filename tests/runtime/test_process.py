@@ -167,14 +167,11 @@ def test_without_stdout_the_results_are_written_and_whole(
 def test_a_full_stdout_is_one_line(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path, arguments: list[str]
 ) -> None:
-    call: list[object] = [
-        sys.executable, "-c", "from lunar_runtime.commands.infer import main; main()",
-        *(arguments or [*pair, "--bundle", bundles["left"], "--out", tmp_path / "o"]),
-    ]  # fmt: skip
+    call = [sys.executable, "-c", "from lunar_runtime.commands.infer import main; main()"]
+    whole = [*pair, "--bundle", bundles["left"], "--out", tmp_path / "o"]
+    call += arguments or list(map(str, whole))
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            list(map(str, call)), stdout=full, stderr=subprocess.PIPE, env=APART, check=False
-        )
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, env=APART, check=False)
     assert done.returncode == 3
     assert done.stderr == b"lunar-infer: cannot write to stdout (no space left on device)\n"
 

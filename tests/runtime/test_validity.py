@@ -138,14 +138,14 @@ def test_masked_arrays_are_masked(dtype: str, channels: int) -> None:
     stacked = np.stack([values] * channels, axis=2) if channels > 1 else values
     mask = np.zeros(stacked.shape, bool)
     mask[INVALID] = True
-    masked(np.ma.masked_array(stacked, mask))  # type: ignore[no-untyped-call]
+    masked(np.ma.masked_array(stacked, mask))
     if channels > 1:  # one channel is enough
         mask[..., 1:] = False
-        masked(np.ma.masked_array(stacked, mask))  # type: ignore[no-untyped-call]
+        masked(np.ma.masked_array(stacked, mask))
 
 
 def test_an_array_that_could_be_masked_and_is_not_is_whole() -> None:
-    values = np.ma.masked_array(ground("uint16"))  # type: ignore[no-untyped-call]
+    values = np.ma.masked_array(ground("uint16"))
     assert grey_from_array(values).valid is None
 
 
@@ -208,7 +208,7 @@ def test_an_image_of_too_little_is_refused() -> None:
 
 def test_given_values_are_not_changed() -> None:
     for values in (ground("uint8", 20, 250), ground("float32")):
-        alpha = np.ma.masked_array(values, INVALID)  # type: ignore[no-untyped-call]
+        alpha = np.ma.masked_array(values, INVALID)
         before = values.copy()
         grey_from_array(alpha)
         np.testing.assert_array_equal(values, before)

@@ -142,11 +142,11 @@ def _predicted(part: NDArray[Any], predictor: int, order: str) -> bytes:
         high_first = np.ascontiguousarray(part.astype(part.dtype.newbyteorder(">")))
         rows = high_first.view(np.uint8).reshape(part.shape[0], -1, size).swapaxes(1, 2)
         by_band = rows.reshape(part.shape[0], -1, part.shape[2])
-        return np.diff(by_band, axis=1, prepend=np.uint8(0)).tobytes()
+        return bytes(np.diff(by_band, axis=1, prepend=np.uint8(0)).tobytes())
     plain = np.ascontiguousarray(part).view(f"u{size}")
     if predictor == 2:
         plain = np.diff(plain, axis=1, prepend=plain.dtype.type(0))
-    return plain.astype(f"{order}u{size}").tobytes()
+    return bytes(plain.astype(f"{order}u{size}").tobytes())
 
 
 def _entries(tags: Tags, at: int, order: str) -> tuple[bytes, int]:
