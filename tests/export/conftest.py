@@ -6,7 +6,7 @@ Tracing is what takes time. A graph is traced once a session and shared: no test
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -81,17 +81,21 @@ def small() -> Small:
 
 
 @pytest.fixture(scope="session")
-def traced(small: Small, tmp_path_factory: pytest.TempPathFactory) -> TracedSmall:
+def traced(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TracedSmall]:
     made: dict[tuple[str, OutputSet, int, int], Traced] = {}
+    bytes_of: dict[tuple[str, OutputSet, int, int], bytes] = {}
 
     def trace(member: str, outputs: OutputSet, height: int, width: int) -> Traced:
         key = member, outputs, height, width
         if key not in made:
             work = tmp_path_factory.mktemp("traced")
             made[key] = trace_student(small(member), outputs, height, width, work)
+            bytes_of[key] = made[key].model.SerializeToString()
         return made[key]
 
-    return trace
+    yield trace
+    for key, graph in made.items():
+        assert graph.model.SerializeToString() == bytes_of[key], f"a test changed the graph {key}"
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,11 @@ Shape: TypeAlias = "Sequence[int | str] | None"
 MICROSOFT = "com.microsoft"
 
 
+def noise(name: str, *shape: int) -> Array:
+    """Standard normal numbers, the same for a name whatever was drawn before."""
+    return np.random.default_rng(list(name.encode())).normal(size=shape).astype(np.float32)
+
+
 def model_of(
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, Shape],

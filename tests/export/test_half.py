@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 import pytest
-from export.small_graphs import Array, model_of
+from export.small_graphs import Array, model_of, noise
 from export.small_graphs import run as run_model
 from lunar_export.graph.layers import Layer
 from lunar_export.lowering.emulate import emulate_half
@@ -16,11 +16,10 @@ from lunar_export.lowering.placement import Placement
 from lunar_export.lowering.qdq import quantise
 from onnx import TensorProto, helper
 
-RNG = np.random.default_rng(1)
 WEIGHTS: dict[str, Array] = {
-    "w1": RNG.normal(size=(4, 8)).astype(np.float32),
-    "w2": RNG.normal(size=(8, 8)).astype(np.float32),
-    "w3": RNG.normal(size=(8, 3)).astype(np.float32),
+    "w1": noise("w1", 4, 8),
+    "w2": noise("w2", 8, 8),
+    "w3": noise("w3", 8, 3),
     "gain": np.ones(8, np.float32),
     "half": np.array(0.5, np.float32),
     "shape": np.array([2, 8], np.int64),
@@ -101,7 +100,7 @@ def test_neighbours_in_one_precision_share_no_cast_and_outputs_are_fp32() -> Non
 
 
 def test_the_numbers_are_those_of_fp32_to_a_few_steps_of_fp16() -> None:
-    x = RNG.normal(size=(2, 4)).astype(np.float32)
+    x = noise("x", 2, 4)
     want = run(network(), x)
     got = run(to_half(network(), islands(network(), {})), x)
     # Sums of 8 products of order 1, each rounded to 2^-11, through exp: a few times 2^-11 · 8.
@@ -117,7 +116,7 @@ def test_what_overflows_in_fp16_overflows_in_the_emulation() -> None:
 
 
 def test_the_emulation_rounds_every_value_and_constant_that_fp16_would_hold() -> None:
-    x = RNG.normal(size=(2, 4)).astype(np.float32)
+    x = noise("x", 2, 4)
     keep = islands(network(), {})
     model = emulate_half(network(), keep)
     onnx.checker.check_model(model, full_check=True)

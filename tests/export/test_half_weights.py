@@ -10,14 +10,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from export.small_graphs import constants, model_of, run, set_constant
+from export.small_graphs import constants, model_of, noise, run, set_constant
 from lunar_export.lowering.half_weights import store_weights_in_half
 from onnx import helper
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(1, 32, 32, 32)).astype(np.float32)
+X = noise("x", 1, 32, 32, 32)
 TENSORS = {
-    name: RNG.normal(size=shape).astype(np.float32)
+    name: noise(name, *shape)
     for name, shape in {
         "large": (64, 32, 1, 1),
         "small": (4, 64, 1, 1),

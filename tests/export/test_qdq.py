@@ -7,19 +7,18 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from export.small_graphs import Array, constants, kinds, model_of, run, set_constant
+from export.small_graphs import Array, constants, kinds, model_of, noise, run, set_constant
 from lunar_export.graph.layers import outermost, tail, weight_layers
 from lunar_export.lowering.placement import Placement, place
 from lunar_export.lowering.qdq import quantise
 from lunar_runtime.bundles.choices import TARGETS, Target
 from onnx import TensorProto, helper
 
-RNG = np.random.default_rng(0)
 WEIGHTS: dict[str, Array] = {
-    "first": RNG.normal(size=(4, 1, 3, 3)).astype(np.float32),
-    "middle": RNG.normal(size=(6, 4, 3, 3)).astype(np.float32),
-    "middle bias": RNG.normal(size=6).astype(np.float32),
-    "last": RNG.normal(size=(4, 6, 1, 1)).astype(np.float32),
+    "first": noise("first", 4, 1, 3, 3),
+    "middle": noise("middle", 6, 4, 3, 3),
+    "middle bias": noise("middle bias", 6),
+    "last": noise("last", 4, 6, 1, 1),
 }
 
 
@@ -148,7 +147,7 @@ def test_half_scales_are_numbers_that_fp16_has(model: onnx.ModelProto) -> None:
 def test_what_comes_out_differs_by_no_more_than_the_steps_allow(
     model: onnx.ModelProto, target: Target
 ) -> None:
-    x = RNG.uniform(-1, 1, (1, 1, 8, 8)).astype(np.float32)
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 1, 8, 8)).astype(np.float32)
     exact = run(convolutions(), {"x": x}, "b", "d", "e")
     b, d, e = (exact[name] for name in ("b", "d", "e"))
     peaks = {"b": float(b.max()), "d": float(d.max())}

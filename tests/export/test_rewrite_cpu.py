@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from export.conftest import COLUMNS, ROWS, TracedSmall
-from export.small_graphs import Array, model_of, run
+from export.small_graphs import Array, model_of, noise, run
 from export.small_graphs import kinds as operators
 from lunar_export.graph.graph_edit import GraphEdit
 from lunar_export.judging.parity import FP32_TOLERANCE
@@ -18,8 +18,6 @@ from lunar_export.lowering.placement import measured_tensors, place
 from lunar_export.lowering.projections import fold_gains, split_projections
 from lunar_export.lowering.rewrite_cpu import rewrite_for_cpu, rewritten_for_cpu
 from onnx import TensorProto, helper
-
-RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module", params=[("S0", "both"), ("S2", "all")], ids=["S0", "S2"])
@@ -30,7 +28,7 @@ def graph(request: pytest.FixtureRequest, traced: TracedSmall) -> onnx.ModelProt
 
 
 def pair() -> dict[str, Array]:
-    grey = RNG.integers(0, 256, (2, 1, 1, ROWS, COLUMNS), np.uint8)
+    grey = np.random.default_rng(0).integers(0, 256, (2, 1, 1, ROWS, COLUMNS), np.uint8)
     return {"left": grey[0], "right": grey[1]}
 
 
@@ -109,8 +107,8 @@ def linear(
 ) -> onnx.ModelProto:
     """x·W + b of (2, 5, 6) tokens, and nodes behind it."""
     weights = {
-        "W": RNG.normal(size=(6, 12)).astype(np.float32),
-        "b": RNG.normal(size=12).astype(np.float32),
+        "W": noise("W", 6, 12),
+        "b": noise("b", 12),
         **(extra_weights or {}),
     }
     nodes = [
@@ -122,7 +120,7 @@ def linear(
 
 
 def tokens() -> dict[str, Array]:
-    return {"x": RNG.normal(size=(2, 5, 6)).astype(np.float32)}
+    return {"x": noise("x", 2, 5, 6)}
 
 
 def changed(model: onnx.ModelProto, how: Callable[[GraphEdit], int]) -> tuple[onnx.ModelProto, int]:
@@ -134,7 +132,7 @@ def changed(model: onnx.ModelProto, how: Callable[[GraphEdit], int]) -> tuple[on
 
 
 def test_a_gain_goes_into_the_weights_before_it() -> None:
-    gain = RNG.normal(size=12).astype(np.float32)
+    gain = noise("gain", 12)
     behind = [helper.make_node("Mul", ["s", "gain"], ["y"], name="ls/Mul")]
     model = linear(behind, ["y"], {"gain": gain})
     folded, count = changed(model, fold_gains)

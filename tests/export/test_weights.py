@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 from export.small_graphs import Array, model_of, parameter_count
 from export.small_graphs import run as run_model
 from lunar_export.graph import weights
+from lunar_export.graph.model_file import SizeLimits, write_model
 from onnx import helper, numpy_helper
 
 
@@ -73,3 +76,17 @@ def test_weights_that_nothing_reads_are_dropped(model: onnx.ModelProto) -> None:
     model.graph.node[1].input[1] = "a"
     weights.drop_unread(model)
     assert [tensor.name for tensor in model.graph.initializer] == ["a", "c"]
+
+
+def test_writing_a_model_in_two_files_does_not_change_it(tmp_path: Path) -> None:
+    tensors = {"large": np.eye(32, dtype=np.float32), "small": np.ones(32, np.float32)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "large"], ["u"]),
+        helper.make_node("Add", ["u", "small"], ["y"]),
+    ]
+    model = model_of(nodes, {"x": (1, 32)}, {"y": (1, 32)}, tensors)
+    before = model.SerializeToString()
+    files = write_model(model, tmp_path, SizeLimits(one_file_bytes=1024))
+    assert model.SerializeToString() == before
+    assert list(files) == ["model.onnx", "model.onnx.data"]
+    assert files["model.onnx.data"].stat().st_size == 4 * 32 * 32

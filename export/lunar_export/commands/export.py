@@ -19,7 +19,7 @@ from lunar_runtime.commands import options
 from lunar_runtime.commands.command_line import run_command
 
 from lunar_export.choices import ENGINE_CHOICES, METHOD_CHOICES, EngineChoice, MethodChoice
-from lunar_export.commands.job import Deployment, choose_weights, run_job
+from lunar_export.commands.job import Deployment, choose_source, run_job
 from lunar_export.commands.options import STUDENTS, rows_columns
 from lunar_export.commands.summary import gate_table, summary
 
@@ -165,11 +165,11 @@ def command(
         lower = PrecisionOptions(precision, target, calib, calib_method, force, plot)
         return ExportOptions(outputs, *size, lower, threads)
 
-    weights = choose_weights(ckpt, untrained, student, seed)
+    source = choose_source(ckpt, untrained, student, seed)
     deployment = Deployment(engine, triton, triton_instances)
     gates: list[GateRecord] = []
     try:
-        done = run_job(weights, out, asked, deployment, gates.append, overwrite=overwrite)
+        done = run_job(source, out, asked, deployment, gates.append, overwrite=overwrite)
     finally:  # what fails its gate is shown too
         for gate in gates:
             _print([] if as_json else gate_table(precision, gate))

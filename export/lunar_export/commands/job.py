@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Weights:
+class NetworkSource:
     """Where the network comes from.
 
     Attributes:
@@ -48,7 +48,7 @@ class Weights:
         if self.checkpoint is None:
             import torch
 
-            assert self.student is not None  # `choose_weights` saw to it
+            assert self.student is not None  # `choose_source` saw to it
             torch.manual_seed(self.seed)
             return build_student(self.student).eval()
         network = load_checkpoint(self.checkpoint)
@@ -60,9 +60,9 @@ class Weights:
         return network
 
 
-def choose_weights(
+def choose_source(
     ckpt: Path | None, untrained: str | None, student: str | None, seed: int
-) -> Weights:
+) -> NetworkSource:
     """One source of weights out of what the command line names.
 
     Raises:
@@ -72,7 +72,7 @@ def choose_weights(
         raise UsageError("give either --ckpt FILE or --untrained STUDENT")
     if untrained and student:
         raise UsageError("--student checks a checkpoint; --untrained already names the student")
-    return Weights(ckpt, untrained or student, seed)
+    return NetworkSource(ckpt, untrained or student, seed)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Done:
 
 
 def run_job(
-    weights: Weights,
+    source: NetworkSource,
     out: Path,
     ask: Callable[[], ExportOptions],
     deployment: Deployment,
@@ -117,7 +117,7 @@ def run_job(
     """Export, and deploy what was exported.
 
     Args:
-        weights: Of the network.
+        source: Of the network.
         out: The bundle to make.
         ask: Gives what is asked of the export; called once PyTorch may be imported.
         deployment: What becomes of the bundle.
@@ -143,10 +143,10 @@ def run_job(
     with progress_bars() as progress:
         progress.begin("loading the weights")
         bundle = export_bundle(
-            weights.load(),
+            source.load(),
             out,
             options,
-            checkpoint=weights.checkpoint,
+            checkpoint=source.checkpoint,
             overwrite=overwrite,
             progress=progress,
             on_gate=on_gate,

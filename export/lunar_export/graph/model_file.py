@@ -52,6 +52,7 @@ def write_model(
     path = folder / MODEL_NAME
     files = {MODEL_NAME: path}
     if sum(map(weights.size_bytes, model.graph.initializer)) > sizes.one_file_bytes:
+        unmarked = [t for t in model.graph.initializer if not t.HasField("data_location")]
         onnx.save_model(
             model,
             path,
@@ -60,7 +61,10 @@ def write_model(
             size_threshold=SMALL_BYTES,
         )
         files[DATA_NAME] = folder / DATA_NAME
-        weights.load(model.graph.initializer, folder)  # onnx took them out of the model
+        # Writing took the weights out of the model and marked where they went.
+        weights.load(model.graph.initializer, folder)
+        for tensor in unmarked:
+            tensor.ClearField("data_location")
     else:
         onnx.save_model(model, path)
     if check:

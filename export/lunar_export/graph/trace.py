@@ -17,6 +17,8 @@ from lunar_export.graph import opset
 from lunar_export.graph.pair_graph import PairGraph
 
 INPUT_NAMES = ("left", "right")
+# They tell of every constant that they fold, at every level.
+_EXPORTERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def trace(graph: PairGraph, height: int, width: int, path: Path) -> None:
@@ -69,13 +71,14 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's own progress off the terminal; its errors are exceptions."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep the exporter's own progress off the terminal and the log; its errors are exceptions."""
+    levels = {name: logging.getLogger(name).level for name in _EXPORTERS}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -19,7 +19,7 @@ LOW, HIGH, MEAN = "low of ", "high of ", "means of "
 _MARKS = (LOW, HIGH, MEAN)
 
 
-def measured_tensor(output: str) -> str:
+def tensor_of(output: str) -> str:
     """The tensor that an output of an instrumented graph is about."""
     return next((output.removeprefix(m) for m in _MARKS if output.startswith(m)), output)
 

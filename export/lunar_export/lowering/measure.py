@@ -29,8 +29,8 @@ from lunar_export.lowering.instrument import (
     LOW,
     MEAN,
     add_statistics,
-    measured_tensor,
     open_session,
+    tensor_of,
     with_values,
 )
 
@@ -138,7 +138,7 @@ def _groups(
 def _note(
     seen: Mapping[str, TensorRange], output: str, values: NDArray[np.float32], pair: str
 ) -> None:
-    name = measured_tensor(output)
+    name = tensor_of(output)
     if not np.isfinite(values).all():
         raise InputError(
             f"calibration pair {pair}: the network gives NaN or infinity at {name}; leave the pair "
