@@ -22,6 +22,7 @@ from lunar_runtime import (
     infer_geometry_only,
 )
 from lunar_runtime.refinement.matching import match_descriptors, match_features
+from numpy.typing import NDArray
 
 
 @cache
@@ -201,18 +202,53 @@ def test_features_are_where_they_are_seen_at_either_resolution(halved):
     assert np.median(np.abs(found.right - turned)) < 0.1
 
 
-def test_features_at_full_resolution_settle_what_halved_ones_do_not():
-    # On this narrow overlap the pose of 242 halved features is 3.6 deg off.
+def behind_bars(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bars of 8 px over an image, 32 px apart, in its mean grey."""
+    barred = np.arange(len(image)) % 40 >= 32
+    return np.where(barred | barred[:, None], np.rint(image.mean()), image).astype(np.uint8)
+
+
+def faint(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image of 8 % of the contrast."""
+    return np.rint(128 + 0.08 * (image - image.mean())).astype(np.uint8)
+
+
+def turned_deg(result: StereoResult, right_from_left: NDArray[np.float64]) -> float:
+    turned = result.pose.right_from_left[:3, :3] @ right_from_left[:3, :3].T
+    return float(np.degrees(np.arccos((np.trace(turned) - 1) / 2)))
+
+
+def test_features_at_full_resolution_settle_what_halved_ones_do_not() -> None:
+    # Halved, nearly every descriptor reaches across a bar: 16 match, 24 are needed. At full
+    # resolution 83 do. Both counts are the same with OpenCV 4.8 and 5.0, with SSE3 and AVX-512.
+    pair = render_pair(sample_spec(12000, 512, "realistic", "nadir"))
+    left, right = faint(pair.left.image), faint(behind_bars(pair.right.image))
+    halved, full = (len(match_features(left, right, halved=how).left) for how in (True, False))
+    assert halved < 20
+    assert full > 60
+    result = infer_geometry_only(
+        left, right, intrinsics=Intrinsics.from_matrix(pair.left.intrinsics)
+    )
+    assert result.refinement.matches == full
+    # 0.07 to 0.09 deg with the processors and versions above; the grey levels are 1/12 as many.
+    assert turned_deg(result, pair.right_from_left) < 0.2
+
+
+def test_a_pose_in_doubt_is_right_at_whichever_resolution_it_settles() -> None:
+    # On this narrow overlap the pose of 261 halved features has minima 3.6 deg apart. Which one the
+    # dense matches end in hangs on the last bits of OpenCV's and NumPy's sums, so on the processor:
+    # some refuse it and take the features at full resolution, some do not need them.
     pair = render_pair(sample_spec(12011, 512, "realistic", "dynamic"))
-    camera = Intrinsics.from_matrix(pair.left.intrinsics)
-    halved, full = (
+    result = infer_geometry_only(
+        pair.left.image,
+        pair.right.image,
+        intrinsics=Intrinsics.from_matrix(pair.left.intrinsics),
+    )
+    assert turned_deg(result, pair.right_from_left) < 0.1
+    assert result.refinement.matches in {
         len(match_features(pair.left.image, pair.right.image, halved=how).left)
         for how in (True, False)
-    )
-    result = infer_geometry_only(pair.left.image, pair.right.image, intrinsics=camera)
-    turned = result.pose.right_from_left[:3, :3] @ pair.right_from_left[:3, :3].T
-    assert np.degrees(np.arccos((np.trace(turned) - 1) / 2)) < 0.1
-    assert result.refinement.matches == full > halved
+    }
 
 
 def test_odd_sizes_are_refined_as_well():
