@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 from lunar_runtime.commands.command_line import run_command
-from lunar_runtime.version import __version__
+from lunar_runtime.commands.options import CONTEXT, version
 
 from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.index import index
 from lunar_bench.commands.precision import precision
-from lunar_bench.commands.refinement import refinement
+from lunar_bench.commands.refinement.group import refinement
 from lunar_bench.commands.report import report
 from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
@@ -35,8 +36,8 @@ class _RunsByDefault(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_RunsByDefault, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name=NAME)
+@click.group(cls=_RunsByDefault, context_settings=CONTEXT)
+@version(NAME)
 def command() -> None:
     """Measure what a bundle costs on this machine, and how good it is.
 
@@ -56,6 +57,7 @@ for subcommand in (
     sliding,
     footprint,
     gpu_check,
+    index,
 ):
     command.add_command(subcommand)
 

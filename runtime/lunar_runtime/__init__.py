@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from lunar_runtime.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from lunar_runtime.backends.kind import AutoRule, BackendKind
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle, default_bundle_path, write_bundle
     from lunar_runtime.bundles.manifest import Manifest
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 
 
 _HOME = {
+    "AutoRule": "backends.kind",
     "Backend": "backends.protocol",
+    "BackendKind": "backends.kind",
     "Bundle": "bundles.bundle",
     "default_bundle_path": "bundles.bundle",
     "write_bundle": "bundles.bundle",
@@ -67,8 +70,10 @@ _HOME = {
 }
 
 __all__ = [
+    "AutoRule",
     "Backend",
     "BackendError",
+    "BackendKind",
     "Bundle",
     "BundleError",
     "CheckpointError",

@@ -3,13 +3,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import msgspec
 import numpy as np
 import pytest
-from lunar_bench.record.run_record import read_run
-from lunar_calib.truth.known_pairs import KnownPair
-from lunar_runtime import default_bundle_path
+from lunar_bench.cost.in_turn.options import MeasureOptions
+from lunar_bench.cost.in_turn.session import run_side_by_side
+from lunar_bench.record.memory import FreshStart
+from lunar_bench.record.run import RunRecord
+from lunar_bench.record.run_file import read_run
+from lunar_bench.report.folder import write_report
+from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
+from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 
 DATA = Path(os.environ.get("LUNAR_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
@@ -40,8 +48,25 @@ def tilted_pair() -> KnownPair:
     )
 
 
+@pytest.fixture
+def one_torch_thread() -> Iterator[None]:
+    """PyTorch's threads are the process's; what a test sets must not reach the next one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
-def failed_bundle(tmp_path_factory):
+def rendered_pair() -> KnownPair:
+    """A rendered pair of 256 px that the images can refine."""
+    return next(rendered_pairs(1, 256, 5))
+
+
+@pytest.fixture(scope="session")
+def failed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """S0, its manifest saying that it did not pass its gate."""
     folder = tmp_path_factory.mktemp("bundles") / "s0-failed"
     shutil.copytree(default_bundle_path(), folder)
@@ -52,11 +77,8 @@ def failed_bundle(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pairs(tmp_path_factory):
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two pairs of files, of which the second cannot be read."""
-    import cv2
-    import numpy as np
-
     folder = tmp_path_factory.mktemp("pairs")
     rng = np.random.default_rng(0)
     for number in range(3):
@@ -67,30 +89,30 @@ def pairs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory, failed_bundle, pairs):
-    """The folder of a run of two bundles and a baseline, made by the command line."""
-    from lunar_bench.cli import main
-    from lunar_bench.cost import part_times, roofline
-
+def run_folder(tmp_path_factory: pytest.TempPathFactory, failed_bundle: Path, pairs: Path) -> Path:
+    """The folder of a run of two bundles and a baseline."""
+    options = MeasureOptions(
+        threads=1,
+        pairs=pairs,
+        refine="off",
+        baselines=("onnxruntime",),
+        iterations=5,
+        deadline_ms=1e9,
+        warmup_s=0.1,
+        starts=0,
+        peak_s=0.05,  # nobody looks at the peaks
+        profiled_runs=2,
+    )
+    bundles = [Bundle.open(path) for path in (default_bundle_path(), failed_bundle)]
     out = tmp_path_factory.mktemp("run") / "out"
-    arguments = [str(default_bundle_path()), str(failed_bundle), "--baseline", "onnxruntime"]
-    arguments += ["--pairs", str(pairs), "--refine", "off", "--iterations", "5", "--warmup", "0.1"]
-    arguments += ["--starts", "0", "--deadline-ms", "1e9", "--threads", "1", "--out", str(out)]
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
-        patch.setattr(roofline, "_LEAST_SECONDS", 0.05)  # nobody looks at the peaks
-        patch.setattr(part_times, "_MOST_RUNS", 2)
-        main(arguments)
-    assert stop.value.code == 0
+    assert write_report(run_side_by_side(bundles, options), out) is None
     return out
 
 
 @pytest.fixture(scope="session")
-def record(run_folder):
+def record(run_folder: Path) -> RunRecord:
     """That run, with a start measured beforehand: a second of work is enough for all tests."""
-    import msgspec
-    from lunar_bench.cost.footprint import Start
-
     run = read_run(run_folder)
-    start = Start(cold_s=1.5, warm_s=[1.0], peak_rss_mib=200.0, peak_pss_mib=150.0)
+    start = FreshStart(cold_s=1.5, warm_s=[1.0], peak_rss_mib=200.0, peak_pss_mib=150.0)
     first = msgspec.structs.replace(run.candidates[0], start=start)
     return msgspec.structs.replace(run, candidates=[first, *run.candidates[1:]])

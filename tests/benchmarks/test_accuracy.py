@@ -1,43 +1,41 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
-from lunar_bench.accuracy.accuracy import measure_accuracy_of
-from lunar_bench.accuracy.accuracy_methods import Reconstruction, run_network
-from lunar_bench.accuracy.accuracy_pairs import TruePair, fit_pair
-from lunar_bench.accuracy.accuracy_report import AccuracyReport
-from lunar_bench.accuracy.accuracy_scores import scores_as_published, shape_scores
-from lunar_bench.accuracy.accuracy_tally import MethodTally
-from lunar_bench.cli import main
+from lunar_bench.accuracy.measure import measure_accuracy_of
+from lunar_bench.accuracy.methods import MethodOutput, run_network
+from lunar_bench.accuracy.pairs import LabelledPair, fit_pair
+from lunar_bench.accuracy.report import AccuracyReport
+from lunar_bench.accuracy.scores import scores_as_published, shape_scores
+from lunar_bench.accuracy.tally import MethodTally
 from lunar_calib.datasets.shards import write_shards
-from lunar_calib.datasets.stereolunar import write_pair
+from lunar_calib.datasets.stereolunar_frames import write_pair
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import InputError
-from runtime.conftest import SIZE, plane_outputs, plane_scene, texture, write_plane_bundle
+from runtime.images import SIZE, texture
+from runtime.plane_bundle import write_plane_bundle
+from runtime.plane_scene import plane_outputs, plane_scene
+
+from .command_line import run
 
 
-def run(arguments: list[str]) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    return int(stop.value.code or 0)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "shards"
     list(write_shards(folder, 2, 256, seed=11))
     return folder
 
 
-def true_pair(known: KnownPair, name: str = "tilted", scene: str = "a") -> TruePair:
-    return TruePair(replace(known, name=name), known.depth, scene, "sun 0", None)
+def true_pair(known: KnownPair, name: str = "tilted", scene: str = "a") -> LabelledPair:
+    return LabelledPair(replace(known, name=name), known.depth, scene, "sun 0", None)
 
 
 def test_bundles_and_baselines_are_measured_side_by_side(
@@ -52,8 +50,8 @@ def test_bundles_and_baselines_are_measured_side_by_side(
         "1",
         "--refine",
     ]
-    assert run([*arguments, "--save", str(tmp_path / "result.json")]) == 0
-    out = capsys.readouterr().out
+    code, out, _ = run(capsys, *arguments, "--save", tmp_path / "result.json")
+    assert code == 0
     assert out.startswith("1 rendered pairs at 256x256, medians over pairs")
     assert "by the published evaluation's definitions" in out
     report = msgspec.json.decode((tmp_path / "result.json").read_bytes(), type=AccuracyReport)
@@ -143,7 +141,7 @@ def test_a_pose_that_is_not_found_counts_against_the_area(tilted_pair: KnownPair
     poses = {"found": tilted_pair.right_from_left, "lost": None}
     tally = MethodTally(
         "network",
-        lambda pair: Reconstruction(true, gives_pose=True, right_from_left=poses[pair.name]),
+        lambda pair: MethodOutput(true, gives_pose=True, right_from_left=poses[pair.name]),
     )
     for name in poses:
         tally.add(true_pair(tilted_pair, name))
@@ -154,7 +152,7 @@ def test_a_pose_that_is_not_found_counts_against_the_area(tilted_pair: KnownPair
 
 
 def test_a_method_that_gives_nothing_is_listed_with_its_reason(tilted_pair: KnownPair) -> None:
-    def refuse(_: TruePair) -> Reconstruction:
+    def refuse(_: LabelledPair) -> MethodOutput:
         raise InputError("the images do not overlap")
 
     tally = MethodTally("geometry", refuse)
@@ -167,7 +165,7 @@ def test_a_method_that_gives_nothing_is_listed_with_its_reason(tilted_pair: Know
 def test_results_are_grouped_by_scene(tilted_pair: KnownPair) -> None:
     true = true_pointmap(tilted_pair.depth, tilted_pair.camera_left)
     half = np.where(np.arange(96)[None, :, None] < 48, true, np.nan)
-    tally = MethodTally("sgbm", lambda pair: Reconstruction(true if pair.scene == "a" else half))
+    tally = MethodTally("sgbm", lambda pair: MethodOutput(true if pair.scene == "a" else half))
     for scene in "aabb":
         tally.add(true_pair(tilted_pair, scene, scene))
     by_scene = tally.result().by_scene
@@ -189,7 +187,8 @@ def test_a_pair_is_cropped_and_resized_with_its_cameras(tilted_pair: KnownPair) 
 
 
 def test_an_unreadable_pair_is_listed_and_the_others_are_measured(tmp_path: Path) -> None:
-    from lunar_calib import render_pair, sample_spec
+    from lunar_calib.render.renderer import render_pair
+    from lunar_calib.specs.pair_sampling import sample_spec
 
     for number, folder in enumerate(("one", "two")):
         write_pair(render_pair(sample_spec(number, 128)), tmp_path / "data" / folder, 0)
@@ -200,8 +199,8 @@ def test_an_unreadable_pair_is_listed_and_the_others_are_measured(tmp_path: Path
     assert "im_00001.png" in reason
 
 
-def test_an_interrupt_keeps_what_is_done(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def names(every, count):
+def test_an_interrupt_keeps_what_is_done(shards: Path) -> None:
+    def names(every: Iterable[str], count: int) -> Iterator[str]:
         yield next(iter(every))
         raise KeyboardInterrupt
 
@@ -218,11 +217,15 @@ def test_an_interrupt_keeps_what_is_done(shards: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_a_folder_without_pairs_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], make, code, text
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    make: Callable[[Path], object],
+    code: int,
+    text: str,
 ) -> None:
     make(tmp_path / "data")
-    assert run(["accuracy", str(default_bundle_path()), "--data", str(tmp_path / "data")]) == code
-    error = capsys.readouterr().err
+    found, _, error = run(capsys, "accuracy", default_bundle_path(), "--data", tmp_path / "data")
+    assert found == code
     assert text in error
     assert error.count("\n") == 1
 
@@ -231,16 +234,18 @@ def test_a_backend_that_is_not_there_is_refused(
     shards: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["accuracy", str(default_bundle_path()), "--data", str(shards)]
-    assert run([*arguments, "--backend", "abacus"]) == 2
-    assert "no backend 'abacus'; choose one of auto, onnxruntime" in capsys.readouterr().err
+    code, _, error = run(capsys, *arguments, "--backend", "abacus")
+    assert code == 2
+    assert "no backend 'abacus'; choose one of auto, onnxruntime" in error
 
 
 def test_data_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["accuracy", str(default_bundle_path())]) == 2
-    assert "Missing option '--data'" in capsys.readouterr().err
+    code, _, error = run(capsys, "accuracy", default_bundle_path())
+    assert code == 2
+    assert "Missing option '--data'" in error
 
 
-def _plane_pair() -> TruePair:
+def _plane_pair() -> LabelledPair:
     scene = plane_scene()
     depth = (scene.pointmap_left()[..., 2] * scene.metres_per_unit).astype(np.float32)
     right_from_left = scene.right_from_left.copy()
@@ -249,7 +254,7 @@ def _plane_pair() -> TruePair:
         "plane", texture(1), texture(2), depth, scene.intrinsics, scene.intrinsics, right_from_left
     )
     depth_right = (scene.depth_right() * scene.metres_per_unit).astype(np.float32)
-    return TruePair(known, depth_right, "plane", "sun 0", None)
+    return LabelledPair(known, depth_right, "plane", "sun 0", None)
 
 
 def _position_descriptors(points: np.ndarray) -> np.ndarray:

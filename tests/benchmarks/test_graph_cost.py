@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
 import numpy as np
 import onnx
 import pytest
-from lunar_bench.cli import main
-from lunar_bench.cost.graph_cost import part_of_name, read_graph
-from lunar_bench.cost.part_times import parts_of_profile
+from lunar_bench.cost.arithmetic.graph import part_of_name, read_graph
+from lunar_bench.cost.arithmetic.part_times import parts_of_profile
 from lunar_runtime import Bundle, default_bundle_path
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+from .command_line import run
+
+Shapes: TypeAlias = dict[str, list[int]]
+Save: TypeAlias = Callable[[list[onnx.NodeProto], Shapes, Shapes, dict[str, NDArray[Any]]], Path]
 
 
 @pytest.fixture
-def saved(tmp_path):
-    def save(nodes, inputs, outputs, constants):
+def saved(tmp_path: Path) -> Save:
+    def save(
+        nodes: list[onnx.NodeProto],
+        inputs: Shapes,
+        outputs: Shapes,
+        constants: dict[str, NDArray[Any]],
+    ) -> Path:
         graph = helper.make_graph(
             nodes,
             "made",
@@ -29,7 +43,7 @@ def saved(tmp_path):
     return save
 
 
-def test_a_convolution_and_a_matrix_product_are_counted_to_their_parts(saved):
+def test_a_convolution_and_a_matrix_product_are_counted_to_their_parts(saved: Save) -> None:
     weight, matrix = np.zeros((8, 3, 3, 3), np.float32), np.zeros((20, 5), np.float32)
     path = saved(
         [
@@ -54,7 +68,7 @@ def test_a_convolution_and_a_matrix_product_are_counted_to_their_parts(saved):
     assert costs.keys() == {"encoder", "decoder"}
 
 
-def test_grouped_and_transposed_convolutions_and_gemm(saved):
+def test_grouped_and_transposed_convolutions_and_gemm(saved: Save) -> None:
     path = saved(
         [
             helper.make_node("Conv", ["x", "w"], ["y"], name="a", group=4, pads=[1] * 4),
@@ -75,7 +89,7 @@ def test_grouped_and_transposed_convolutions_and_gemm(saved):
     assert read_graph(path).costs["other"].flops == flops
 
 
-def test_s0_is_counted_once_and_wholly():
+def test_s0_is_counted_once_and_wholly() -> None:
     bundle = Bundle.open(default_bundle_path())
     costs = read_graph(bundle.model_path).costs
     weights = sum(cost.weight_bytes for cost in costs.values())
@@ -96,14 +110,14 @@ def test_s0_is_counted_once_and_wholly():
         ("", None),
     ],
 )
-def test_a_name_tells_the_part(name, part):
+def test_a_name_tells_the_part(name: str, part: str | None) -> None:
     assert part_of_name(name) == part
 
 
-def test_a_profile_is_added_up_by_part_and_the_first_run_left_out():
-    def run(begin, factor):
+def test_a_profile_is_added_up_by_part_and_the_first_run_left_out() -> None:
+    def profiled(begin: int, factor: int) -> list[dict[str, Any]]:
         times = {"enc/Conv": 100, "y_nchwc": 50, "ReorderOutput": 10, "dec_blocks.1/MatMul": 30}
-        events = [
+        events: list[dict[str, Any]] = [
             {"cat": "Session", "name": "model_run", "ts": begin, "dur": 1000},
             {"cat": "Node", "name": "enc/Conv_fence_before", "ts": begin, "dur": 999},
         ]
@@ -114,25 +128,23 @@ def test_a_profile_is_added_up_by_part_and_the_first_run_left_out():
             moment += 100
         return events
 
-    events = [*run(0, 50), *run(5000, 1), *run(7000, 1), *run(9000, 3)]
+    events = [*profiled(0, 50), *profiled(5000, 1), *profiled(7000, 1), *profiled(9000, 3)]
     found = parts_of_profile(events, {"enc/Conv": "encoder", "y": "heads"})
     # The reordering follows a node of the heads; medians of 1, 1 and 3 times.
     assert found == pytest.approx({"encoder": 0.1, "heads": 0.06, "decoder": 0.03, "total": 0.19})
 
 
-def test_the_command_prints_parts_that_add_up(capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["cost", str(default_bundle_path())])
-    assert stop.value.code == 0
-    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+def test_the_command_prints_parts_that_add_up(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "cost", default_bundle_path())
+    assert code == 0
+    rows = [line.strip("| ").split(" | ") for line in out.splitlines()[2:]]
     *parts, total = rows
     assert total[1] == "total"
     # Each is rounded to a hundredth.
     assert sum(float(row[2]) for row in parts) == pytest.approx(float(total[2]), abs=0.03)
 
 
-def test_operators_of_onnx_runtime_are_counted_too(saved):
-    fused = {"domain": "com.microsoft"}
+def test_operators_of_onnx_runtime_are_counted_too(saved: Save) -> None:
     path = saved(
         [
             helper.make_node("MatMul", ["x", "w"], ["q"], name="enc_blocks.0.attn.q/MatMul"),
@@ -142,10 +154,14 @@ def test_operators_of_onnx_runtime_are_counted_too(saved):
                 ["a"],
                 name="enc_blocks.0/M",
                 num_heads=4,
-                **fused,
+                domain="com.microsoft",
             ),
             helper.make_node(
-                "SkipLayerNormalization", ["a", "x", "g"], ["s"], name="enc_blocks.0/S", **fused
+                "SkipLayerNormalization",
+                ["a", "x", "g"],
+                ["s"],
+                name="enc_blocks.0/S",
+                domain="com.microsoft",
             ),
             helper.make_node("MatMul", ["s", "w"], ["out"], name="dec_blocks.0.fc/MatMul"),
         ],
@@ -160,8 +176,7 @@ def test_operators_of_onnx_runtime_are_counted_too(saved):
     assert costs["decoder"].weight_bytes == 0  # counted where it was used first
 
 
-def test_integer_products_and_turned_queries_are_counted_too(saved):
-    fused = {"domain": "com.microsoft"}
+def test_integer_products_and_turned_queries_are_counted_too(saved: Save) -> None:
     path = saved(
         [
             helper.make_node(
@@ -172,14 +187,14 @@ def test_integer_products_and_turned_queries_are_counted_too(saved):
                 ["i", "w", "scale", "scales", "zero", "zeros"],
                 ["q"],
                 name="enc_blocks.0.attn.q/MatMul",
-                **fused,
+                domain="com.microsoft",
             ),
             helper.make_node(
                 "RotaryEmbedding",
                 ["q", "at", "cos", "sin"],
                 ["turned"],
                 name="enc_blocks.0/R",
-                **fused,
+                domain="com.microsoft",
             ),
             helper.make_node(
                 "MultiHeadAttention",
@@ -187,7 +202,7 @@ def test_integer_products_and_turned_queries_are_counted_too(saved):
                 ["out"],
                 name="enc_blocks.0/M",
                 num_heads=4,
-                **fused,
+                domain="com.microsoft",
             ),
         ],
         {"x": [2, 50, 32]},
@@ -207,6 +222,6 @@ def test_integer_products_and_turned_queries_are_counted_too(saved):
     assert costs["encoder"].flops == 2 * 2 * 50 * 32 * 64 + 2 * (2 * 2 * 50 * 50 * 64)
 
 
-def test_what_prepares_a_weight_belongs_to_the_layer():
+def test_what_prepares_a_weight_belongs_to_the_layer() -> None:
     assert part_of_name("student.dec_blocks.0.mlp.fc1.weight/half/Cast") == "decoder"
     assert part_of_name("stack/half/Cast") is None

@@ -1,12 +1,16 @@
+from __future__ import annotations
+
 import os
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
-from lunar_bench.sensors import machine
-from lunar_bench.sensors.machine import Machine, describe_machine
+import pytest
+from lunar_bench.record.machine import Machine
+from lunar_bench.sensors.machine import describe_machine
 
 
-def test_the_description_says_what_a_figure_depends_on():
+def test_the_description_says_what_a_figure_depends_on() -> None:
     found = describe_machine()
     assert found.processor
     assert found.cores == len(os.sched_getaffinity(0))
@@ -16,7 +20,8 @@ def test_the_description_says_what_a_figure_depends_on():
     assert msgspec.json.decode(msgspec.json.encode(found), type=Machine) == found
 
 
-def test_outside_a_repository_the_commit_is_unknown(monkeypatch, tmp_path):
-    monkeypatch.setattr(machine, "__file__", str(tmp_path / "machine.py"))
+def test_outside_a_repository_the_commit_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert describe_machine().commit == "unknown"
+    assert describe_machine(source=tmp_path).commit == "unknown"

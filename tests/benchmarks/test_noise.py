@@ -1,10 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
-from lunar_bench.sensors.noise import NoiseMeter, judge
+from lunar_bench.sensors.noise_meter import NoiseMeter, judge
 
 from .recorded_boards import write
 
 
-def test_a_quiet_run_says_so():
+def test_a_quiet_run_says_so() -> None:
     found = judge(0.01, 0.0, 0.5, [10.0, 10.1, 10.0, 10.05] * 10)
     assert not found.noisy
     assert found.reasons == []
@@ -21,13 +25,15 @@ def test_a_quiet_run_says_so():
         (0.0, 0.0, [11.2] * 10 + [10.0] * 10, "the machine's speed drifted by 12%"),
     ],
 )
-def test_a_noisy_run_says_why(others, stolen, probes, reason):
+def test_a_noisy_run_says_why(
+    others: float, stolen: float, probes: list[float], reason: str
+) -> None:
     found = judge(others, stolen, 1.0, probes)
     assert found.noisy
     assert reason in found.reasons
 
 
-def test_shares_are_of_all_processors_and_without_this_process(tmp_path):
+def test_shares_are_of_all_processors_and_without_this_process(tmp_path: Path) -> None:
     # user nice system idle iowait irq softirq steal, in ticks of 10 ms
     write(tmp_path, {"proc/stat": "cpu 1000 0 0 9000 0 0 0 0 0 0"})
     meter = NoiseMeter(tmp_path)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
-from lunar_bench.sensors.device_memory import CudaMemory
+from lunar_bench.sensors.cuda_memory import CudaMemory
+from lunar_bench.sensors.find import find_sensors
 from lunar_bench.sensors.nvml import Nvml, open_nvml
-from lunar_bench.sensors.sensors import absent_kinds, find_sensors
+from lunar_bench.sensors.sensor import absent_kinds
 
 # A discrete card: figures of the order of an idle data-centre GPU. With NOT_SUPPORTED, a Jetson:
 # the library loads, names the GPU, and answers 3 (NVML_ERROR_NOT_SUPPORTED) to everything else.
@@ -48,7 +50,7 @@ int cuMemGetInfo_v2(size_t *free, size_t *total) {
 """
 
 
-def build(folder, *flags):
+def build(folder: Path, *flags: str) -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
@@ -59,17 +61,17 @@ def build(folder, *flags):
     return library
 
 
-@pytest.fixture(scope="module")
-def card(tmp_path_factory):
+@pytest.fixture(scope="session")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Nvml:
     return Nvml(ctypes.CDLL(str(build(tmp_path_factory.mktemp("card")))))
 
 
-@pytest.fixture(scope="module")
-def jetson(tmp_path_factory):
+@pytest.fixture(scope="session")
+def jetson(tmp_path_factory: pytest.TempPathFactory) -> Nvml:
     return Nvml(ctypes.CDLL(str(build(tmp_path_factory.mktemp("jetson"), "-DNOT_SUPPORTED"))))
 
 
-def test_a_card_is_read_in_our_units(card):
+def test_a_card_is_read_in_our_units(card: Nvml) -> None:
     assert card.describe() == "NVIDIA Made 80GB, driver 570.1"
     assert card.power_w() == 71.25
     assert card.temperature_c() == 34.0
@@ -77,18 +79,20 @@ def test_a_card_is_read_in_our_units(card):
     assert card.used_memory_mib() == 600.0
 
 
-def test_idle_is_no_throttling(card):
+def test_idle_is_no_throttling(card: Nvml) -> None:
     assert card.throttle_reasons() == ("power cap", "hardware thermal slowdown")
 
 
-def test_a_card_has_every_kind_of_sensor_but_the_cpus(card, tmp_path):
+def test_a_card_has_every_kind_of_sensor_but_the_cpus(card: Nvml, tmp_path: Path) -> None:
     sensors = find_sensors(tmp_path, card)
     assert absent_kinds({s.kind for s in sensors}).keys() == {"CPU clock"}
     active = {s.name for s in sensors if s.kind == "throttling" and s.read()}
     assert active == {"GPU power cap", "GPU hardware thermal slowdown"}
 
 
-def test_what_a_jetsons_nvml_does_not_support_is_absent_and_not_zero(jetson, tmp_path):
+def test_what_a_jetsons_nvml_does_not_support_is_absent_and_not_zero(
+    jetson: Nvml, tmp_path: Path
+) -> None:
     assert jetson.describe() == "NVIDIA Made 80GB, driver 570.1"
     assert jetson.power_w() is None
     assert jetson.used_memory_mib() is None
@@ -96,7 +100,9 @@ def test_what_a_jetsons_nvml_does_not_support_is_absent_and_not_zero(jetson, tmp
     assert find_sensors(tmp_path, jetson) == []
 
 
-def test_the_gpu_is_the_one_that_cuda_sees_first(tmp_path, monkeypatch):
+def test_the_gpu_is_the_one_that_cuda_sees_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     library = ctypes.CDLL(str(build(tmp_path)))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
     assert Nvml(library).power_w() == 71.25
@@ -105,9 +111,9 @@ def test_the_gpu_is_the_one_that_cuda_sees_first(tmp_path, monkeypatch):
         Nvml(library)
 
 
-def test_without_a_driver_there_is_no_gpu():
+def test_without_a_driver_there_is_no_gpu() -> None:
     assert open_nvml("libno-such-driver.so.1") is None
 
 
-def test_free_device_memory_is_asked_with_the_context_current(tmp_path):
+def test_free_device_memory_is_asked_with_the_context_current(tmp_path: Path) -> None:
     assert CudaMemory(ctypes.CDLL(str(build(tmp_path)))).free_mib() == 1234.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import os
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -11,35 +12,28 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_bench.accuracy.semi_global import semi_global_points
-from lunar_bench.cli import main
-from lunar_bench.refinement import refinement_table
-from lunar_bench.refinement.refinement import measure_refinement
-from lunar_bench.refinement.refinement_apollo import measure_apollo
-from lunar_bench.refinement.refinement_figures import Figures, Truth
-from lunar_bench.refinement.refinement_sweep import (
-    QUANTITIES,
-    Point,
-    RefinementSweep,
-    plot_sweep,
-    swept_pair,
-)
+from lunar_bench.refinement.apollo import measure_apollo
+from lunar_bench.refinement.figures import Figures, Truth
+from lunar_bench.refinement.measure import measure_refinement
+from lunar_bench.refinement.profile import PARTS
+from lunar_bench.refinement.sweep import QUANTITIES, Point, RefinementSweep, swept_pair
+from lunar_bench.report import refinement_text
+from lunar_bench.report.sweep_plot import plot_sweep
 from lunar_bench.sensors.machine import describe_machine
-from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
+from lunar_calib.truth.known_pairs import KnownPair
+from lunar_runtime.errors import InputError
+
+from .command_line import run
 
 DATA = Path(os.environ.get("LUNAR_DATA", "../shared/data"))
-
-
-@cache
-def known_pair() -> KnownPair:
-    return next(rendered_pairs(1, 256, 5))
 
 
 def whole(truth: Truth, points: np.ndarray) -> Figures:
     return truth.figures(points, {"all": truth.known})["all"]
 
 
-def test_the_truth_in_another_frame_and_unit_has_no_error():
-    truth = Truth(known_pair())
+def test_the_truth_in_another_frame_and_unit_has_no_error(rendered_pair: KnownPair) -> None:
+    truth = Truth(rendered_pair)
     R = cv2.Rodrigues(np.array([0.02, -0.1, 0.3]))[0]
     found = whole(truth, truth.points @ (0.01 * R).T + [1, 2, 3])
     assert found.absrel < 1e-9
@@ -47,8 +41,8 @@ def test_the_truth_in_another_frame_and_unit_has_no_error():
     assert found.coverage == 1
 
 
-def test_a_hole_lowers_the_coverage_and_nothing_else():
-    truth = Truth(known_pair())
+def test_a_hole_lowers_the_coverage_and_nothing_else(rendered_pair: KnownPair) -> None:
+    truth = Truth(rendered_pair)
     points = truth.points.copy()
     points[:64] = np.nan
     found = whole(truth, points)
@@ -56,50 +50,51 @@ def test_a_hole_lowers_the_coverage_and_nothing_else():
     assert found.absrel < 1e-9
 
 
-def test_a_region_too_small_has_no_figures():
-    truth = Truth(known_pair())
+def test_a_region_too_small_has_no_figures(rendered_pair: KnownPair) -> None:
+    truth = Truth(rendered_pair)
     region = np.zeros_like(truth.known)
     region[:10, :10] = True
     assert truth.figures(truth.points, {"corner": region}) == {}
 
 
-def test_the_plane_is_wrong_by_the_relief():
-    truth = Truth(known_pair())
+def test_the_plane_is_wrong_by_the_relief(rendered_pair: KnownPair) -> None:
+    truth = Truth(rendered_pair)
     null = whole(truth, truth.plane())
     assert null.slope_mae_deg == pytest.approx(np.nanmean(truth.slope), rel=0.1)
+    assert null.rim_mae_deg is not None
     assert null.rim_mae_deg > 1.5 * null.slope_mae_deg
 
 
-def test_semi_global_matching_told_the_pose_beats_the_plane():
-    pair = known_pair()
-    truth = Truth(pair)
-    found = whole(truth, semi_global_points(pair))
+def test_semi_global_matching_told_the_pose_beats_the_plane(rendered_pair: KnownPair) -> None:
+    truth = Truth(rendered_pair)
+    found = whole(truth, semi_global_points(rendered_pair))
     null = whole(truth, truth.plane())
     assert found.coverage > 0.5
     assert found.absrel < 0.5 * null.absrel
 
 
-def test_every_method_stands_beside_the_others():
-    ((one, result),) = measure_refinement(None, [known_pair()], "one pair")
+def test_every_method_stands_beside_the_others(rendered_pair: KnownPair) -> None:
+    result = measure_refinement(None, [rendered_pair], "one pair")
+    (one,) = result.pairs
     assert set(one.figures) == {"null", "sgbm", "network", "geometry", "unsmoothed", "fused"}
     inside = {method: regions["inside"].absrel for method, regions in one.figures.items()}
     assert inside["fused"] < inside["sgbm"] < inside["null"]
     assert result.medians["fused"]["all"] == one.figures["fused"]["all"]
-    text = "\n".join([*refinement_table.pair_lines(one), *refinement_table.median_lines(result)])
+    text = "\n".join([*refinement_text.pair_lines(one), *refinement_text.median_lines(result)])
     assert "medians of 1, 1 refined" in text
     assert "fused worse than the network (whole view): no pair" in text
     assert msgspec.json.decode(msgspec.json.encode(result))["machine"]["commit"]
 
 
-def test_a_pair_that_the_images_decide_nowhere_is_still_reported():
-    ((one, _),) = measure_refinement(None, [swept_pair("overlap", 0.2, 9000)], "one pair")
+def test_a_pair_that_the_images_decide_nowhere_is_still_reported() -> None:
+    (one,) = measure_refinement(None, [swept_pair("overlap", 0.2, 9000)], "one pair").pairs
     assert one.reason is None
     assert one.inside_fraction < 0.03
     assert one.scale_error is None and one.error_by_sigma == []
-    assert "too little inside" in list(refinement_table.pair_lines(one))[-1]
+    assert "too little inside" in list(refinement_text.pair_lines(one))[-1]
 
 
-def test_the_overlap_is_what_was_asked_for():
+def test_the_overlap_is_what_was_asked_for() -> None:
     for wanted in (0.8, 0.4):
         pair = swept_pair("overlap", wanted, 9000)
         points = Truth(pair).points.reshape(-1, 3)
@@ -111,59 +106,77 @@ def test_the_overlap_is_what_was_asked_for():
         assert np.mean(inside) == pytest.approx(wanted, abs=0.07)
 
 
-def test_only_the_right_view_has_another_sun():
+def test_only_the_right_view_has_another_sun() -> None:
     same, other = (swept_pair("sun azimuth difference, deg", v, 9000) for v in (0, 80))
     np.testing.assert_array_equal(other.left, same.left)
     assert np.mean(other.right != same.right) > 0.5
 
 
-def test_curves_become_a_picture(tmp_path):
-    values = {"null": 0.01, "network": 0.008, "geometry": float("nan"), "fused": 0.001}
+def test_curves_become_a_picture(tmp_path: Path) -> None:
+    values = {"null": 0.01, "network": 0.008, "geometry": None, "fused": 0.001}
     points = [Point(value, 0.5, values, values) for value in (0.1, 0.2)]
     curves = dict.fromkeys(QUANTITIES, points)
     plot_sweep(RefinementSweep("two", "0", curves, describe_machine()), tmp_path / "curves.png")
     picture = cv2.imread(str(tmp_path / "curves.png"))
+    assert picture is not None
     assert picture.shape[1] > picture.shape[0] > 300
-
-
-SOURCES = "give one of --stereolunar, --rendered, --sweep, --apollo and --profile"
 
 
 @pytest.mark.parametrize(
     "arguments, code, text",
     [
-        ([], 2, SOURCES),
-        (["--rendered", "1", "--profile", "1"], 2, SOURCES),
-        (["--rendered", "1", "--cross-sun"], 2, "--cross-sun is for --stereolunar"),
-        (["--rendered", "1", "--plot", "a.png"], 2, "--plot draws a --sweep"),
-        (["--apollo", "nowhere"], 3, "nowhere/AS15-M-0297_SML.png: no such file"),
-        (["--stereolunar", "nowhere"], 3, "nowhere"),
+        (["everything"], 2, "No such command 'everything'"),
+        (["rendered"], 2, "Missing argument 'COUNT'"),
+        (["rendered", "1", "--cross-sun"], 2, "--cross-sun"),
+        (["rendered", "1", "--plot", "a.png"], 2, "--plot"),
+        (["apollo", "nowhere"], 3, "nowhere/AS15-M-0297_SML.png: no such file"),
+        (["stereolunar", "nowhere"], 3, "nowhere"),
     ],
 )
-def test_wrong_use_is_one_line(capfd, arguments, code, text):
-    with pytest.raises(SystemExit) as stop:
-        main(["refinement", *arguments])
-    captured = capfd.readouterr()
-    assert stop.value.code == code
-    assert captured.err.startswith("lunar-bench: ")
-    assert text in captured.err
-    assert captured.err.count("\n") == 1
+def test_wrong_use_is_one_line(
+    capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, text: str
+) -> None:
+    found, _, err = run(capfd, "refinement", *arguments)
+    assert found == code
+    assert err.startswith("lunar-bench: ")
+    assert text in err
+    assert err.count("\n") == 1
+
+
+def test_without_a_source_the_sources_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capfd, "refinement")
+    assert code == 2
+    for source in ("stereolunar", "rendered", "sweep", "apollo", "profile"):
+        assert f"  {source} " in err
+
+
+def test_no_pair_is_no_result() -> None:
+    with pytest.raises(InputError, match="nothing: there is no pair to measure"):
+        measure_refinement(None, [], "nothing")
+
+
+def test_every_part_of_the_profile_is_a_function_of_the_runtime() -> None:
+    for module, function, _ in PARTS:
+        home = inspect.getsource(importlib.import_module(f"lunar_runtime.{module}"))
+        assert f"def {function}(" in home, (module, function)
 
 
 @pytest.mark.slow
-def test_the_profile_tells_parts_from_the_whole(capfd, tmp_path):
-    with pytest.raises(SystemExit) as stop:
-        main(["refinement", "--profile", "1", "--save", str(tmp_path / "profile.json")])
-    assert not stop.value.code
+def test_the_profile_tells_parts_from_the_whole(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "profile.json"
+    code, out, _ = run(capfd, "refinement", "profile", 1, "--threads", 2, "--save", file)
+    assert code == 0
     saved = msgspec.json.decode((tmp_path / "profile.json").read_bytes())
     parts = {part["part"] for part in saved["parts"]}
     assert {"optical flow", "thin plate: surfaces", "the network"} <= parts
-    assert "besides the network" in capfd.readouterr().out
+    assert "besides the network" in out
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (DATA / "apollo15").is_dir(), reason="needs the Apollo pair (LUNAR_DATA)")
-def test_film_from_1971_is_refined():
+def test_film_from_1971_is_refined() -> None:
     found = measure_apollo(None, DATA / "apollo15")
     assert found.reason is None
     # 0.3 px and 0.3 % are what is asked for; 0.05 px and 0.09 % were measured.

@@ -4,47 +4,46 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
-from lunar_bench.cli import main
-from lunar_bench.cost.baselines import load_baseline
-from lunar_bench.cost.entries import RunOptions
-from lunar_bench.cost.side_by_side import run_side_by_side
-from lunar_bench.record.run_record import SCHEMA_PATH, encode_run, encode_schema, read_run
-from lunar_bench.report.report_files import write_report
+from lunar_bench.cost.in_turn.baselines import load_baseline
+from lunar_bench.cost.in_turn.options import MeasureOptions
+from lunar_bench.cost.in_turn.session import run_side_by_side
+from lunar_bench.record.run import RunRecord
+from lunar_bench.record.run_file import SCHEMA_PATH, encode_run, encode_schema, read_run
+from lunar_bench.report.folder import write_report
 from lunar_bench.report.tables import markdown
 from lunar_runtime import Bundle, StereoRuntime, default_bundle_path
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import CheckpointError, InputError
 
+from .command_line import run
+
 CHECKPOINT = Path(__file__).parents[2] / "models" / "s0.safetensors"
 
 
 @pytest.fixture(scope="module")
-def schema():
+def schema() -> Any:
     return json.loads(SCHEMA_PATH.read_text())
 
 
 @pytest.fixture(scope="module")
-def bundle():
+def bundle() -> Bundle:
     return Bundle.open(default_bundle_path())
 
 
-def command(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return stop.value.code, captured.out, captured.err
-
-
-def test_the_published_schema_is_that_of_the_record():
+def test_the_published_schema_is_that_of_the_record() -> None:
     assert SCHEMA_PATH.read_bytes() == encode_schema(), "write it anew: lunar-bench schema > …"
 
 
-def test_a_result_is_valid_against_the_published_schema(run_folder, schema):
+def test_a_result_is_valid_against_the_published_schema(
+    run_folder: Path, schema: dict[str, Any]
+) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads((run_folder / "result.json").read_text()), schema)
 
@@ -58,19 +57,21 @@ def test_a_result_is_valid_against_the_published_schema(run_folder, schema):
         lambda r: r.update(surprise=1),
     ],
 )
-def test_the_schema_refuses_what_is_no_result(run_folder, schema, spoil):
+def test_the_schema_refuses_what_is_no_result(
+    run_folder: Path, schema: dict[str, Any], spoil: Callable[[dict[str, Any]], object]
+) -> None:
     result = json.loads((run_folder / "result.json").read_text())
     spoil(result)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(result, schema)
 
 
-def test_a_result_survives_its_file(run_folder):
+def test_a_result_survives_its_file(run_folder: Path) -> None:
     record = read_run(run_folder)
     assert encode_run(record) == (run_folder / "result.json").read_bytes()
 
 
-def test_every_stage_of_a_pair_is_measured_and_they_add_up(record):
+def test_every_stage_of_a_pair_is_measured_and_they_add_up(record: RunRecord) -> None:
     for candidate in record.candidates[:2]:
         stages = candidate.stages
         assert list(stages) == ["decode", "preprocess", "inference", "geometry", "write", "total"]
@@ -83,7 +84,7 @@ def test_every_stage_of_a_pair_is_measured_and_they_add_up(record):
     assert baseline.pairs_per_s is None
 
 
-def test_bundles_are_compared_with_the_first_and_with_each_baseline(record):
+def test_bundles_are_compared_with_the_first_and_with_each_baseline(record: RunRecord) -> None:
     first, second, *baselines = (candidate.name for candidate in record.candidates)
     assert baselines == [f"onnxruntime {first}", f"onnxruntime {second}"]
     assert [(c.candidate, c.reference, c.stage) for c in record.comparisons] == [
@@ -95,13 +96,15 @@ def test_bundles_are_compared_with_the_first_and_with_each_baseline(record):
     assert all(c.rounds == 5 and c.interval is not None for c in record.comparisons)
 
 
-def test_an_unreadable_pair_is_listed_with_its_reason_and_without_its_path(record, pairs):
+def test_an_unreadable_pair_is_listed_with_its_reason_and_without_its_path(
+    record: RunRecord, pairs: Path
+) -> None:
     assert list(record.unreadable) == ["im_2.png, im_3.png"]
     assert str(pairs) not in encode_run(record).decode()
     assert "## Pairs that could not be read\n\n- im_2.png, im_3.png: im_3.png:" in markdown(record)
 
 
-def test_a_bundle_that_failed_its_gate_is_marked_in_every_table(record):
+def test_a_bundle_that_failed_its_gate_is_marked_in_every_table(record: RunRecord) -> None:
     sections = markdown(record).split("\n## ")[1:]
     tables = [section for section in sections if "s0-failed" in section]
     assert len(tables) >= 4
@@ -111,7 +114,7 @@ def test_a_bundle_that_failed_its_gate_is_marked_in_every_table(record):
                 assert "s0-failed (GATE FAILED)" in line
 
 
-def test_what_the_machine_does_not_measure_is_absent_and_never_zero(record):
+def test_what_the_machine_does_not_measure_is_absent_and_never_zero(record: RunRecord) -> None:
     kinds = {channel.kind for channel in record.telemetry.channels}
     assert kinds | set(record.telemetry.absent) >= {"power", "temperature", "GPU clock"}
     assert not kinds & set(record.telemetry.absent)
@@ -122,12 +125,13 @@ def test_what_the_machine_does_not_measure_is_absent_and_never_zero(record):
         assert all(candidate.device_memory is None for candidate in record.candidates)
 
 
-def test_no_run_misses_an_endless_deadline(record):
+def test_no_run_misses_an_endless_deadline(record: RunRecord) -> None:
     for candidate in record.candidates:
+        assert candidate.deadline is not None
         assert (candidate.deadline.runs, candidate.deadline.misses) == (5, 0)
 
 
-def test_the_parts_of_the_graph_add_up(record):
+def test_the_parts_of_the_graph_add_up(record: RunRecord) -> None:
     parts = dict(record.candidates[0].parts)
     total = parts.pop("total")
     assert {"encoder", "decoder", "heads"} <= set(parts)
@@ -135,11 +139,14 @@ def test_the_parts_of_the_graph_add_up(record):
         # Each is rounded to a thousandth.
         found = sum(getattr(part, figure) for part in parts.values())
         assert found == pytest.approx(getattr(total, figure), abs=0.01)
-    assert total.bound_ms <= sum(part.bound_ms for part in parts.values()) + 0.01
+    bounds = [part.bound_ms for part in parts.values() if part.bound_ms is not None]
+    assert total.bound_ms is not None and len(bounds) == len(parts)
+    assert total.bound_ms <= sum(bounds) + 0.01
+    assert record.peaks is not None
     assert record.peaks.gemm_gflop_per_s.keys() == {"fp32", "int8"}
 
 
-def test_the_page_holds_everything_itself(run_folder):
+def test_the_page_holds_everything_itself(run_folder: Path) -> None:
     page = (run_folder / "report.html").read_text()
     names = {path.name for path in run_folder.iterdir()}
     assert {"result.json", "report.md", "report.html", "latency.png", "stages.png"} <= names
@@ -150,7 +157,7 @@ def test_the_page_holds_everything_itself(run_folder):
 
 
 @pytest.fixture
-def heard():
+def heard() -> Iterator[None]:
     """Ctrl-C is heard: a shell's background job, as CI may run this in, starts out deaf to it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -158,12 +165,14 @@ def heard():
 
 
 @pytest.mark.usefixtures("heard")
-def test_an_interrupted_run_leaves_a_valid_partial_result(bundle, schema, tmp_path):
+def test_an_interrupted_run_leaves_a_valid_partial_result(
+    bundle: Bundle, schema: dict[str, Any], tmp_path: Path
+) -> None:
     def tell(what: str) -> None:
         if what.startswith("round 3,"):
             signal.raise_signal(signal.SIGINT)
 
-    options = RunOptions(network_only=True, warmup_s=0.1, sustained_min=60.0)
+    options = MeasureOptions(network_only=True, warmup_s=0.1, sustained_min=60.0)
     record = run_side_by_side([bundle], options, tell=tell)
     assert record.status == "partial"
     assert record.candidates[0].stages["inference"].count == 2
@@ -173,12 +182,14 @@ def test_an_interrupted_run_leaves_a_valid_partial_result(bundle, schema, tmp_pa
 
 
 @pytest.mark.usefixtures("heard")
-def test_interrupted_before_the_first_round_it_is_valid_too(bundle, schema):
+def test_interrupted_before_the_first_round_it_is_valid_too(
+    bundle: Bundle, schema: dict[str, Any]
+) -> None:
     def tell(what: str) -> None:
         if what.startswith("warming up, round 1"):
             signal.raise_signal(signal.SIGINT)
 
-    options = RunOptions(network_only=True, iterations=5, baselines=("onnxruntime",))
+    options = MeasureOptions(network_only=True, iterations=5, baselines=("onnxruntime",))
     record = run_side_by_side([bundle], options, tell=tell)
     assert record.status == "partial"
     assert all(candidate.stages == {} for candidate in record.candidates)
@@ -189,20 +200,24 @@ def test_interrupted_before_the_first_round_it_is_valid_too(bundle, schema):
 @pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("signals", [1, 2])
 def test_an_interrupted_command_exits_130_and_writes_its_folder(
-    signals, capsys, tmp_path, monkeypatch
-):
-    from lunar_bench.report import report_files
-    from lunar_bench.sensors.noise import NoiseMeter
+    signals: int,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lunar_bench.report import folder
+    from lunar_bench.sensors.noise_meter import NoiseMeter
 
     if signals == 2:  # the second one comes while the result is being written
 
-        def encode_late(record):
+        def encode_late(record: RunRecord) -> bytes:
             signal.raise_signal(signal.SIGINT)
             return encode_run(record)
 
-        monkeypatch.setattr(report_files, "encode_run", encode_late)
+        monkeypatch.setattr(folder, "encode_run", encode_late)
 
-    rounds, probe_once = [], NoiseMeter.probe
+    rounds: list[int] = []
+    probe_once = NoiseMeter.probe
 
     def probe(meter: NoiseMeter) -> None:
         probe_once(meter)
@@ -213,24 +228,39 @@ def test_an_interrupted_command_exits_130_and_writes_its_folder(
     monkeypatch.setattr(NoiseMeter, "probe", probe)
     out = tmp_path / "out"
     arguments = [default_bundle_path(), "--network-only", "--warmup", 0.1, "--sustained", 9]
-    code, text, _ = command(capsys, *arguments, "--out", out)
+    code, text, _ = run(capsys, *arguments, "--out", out)
     assert code == 130
     assert text.startswith("# lunar-bench run (PARTIAL")
     assert read_run(out).status == "partial"
 
 
-def test_eager_pytorch_computes_what_the_bundle_does(bundle):
+def test_the_command_prints_what_it_writes_and_exits_0(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = [default_bundle_path(), "--network-only", "--warmup", 0, "--iterations", 1]
+    code, text, err = run(capsys, *arguments, "--no-roofline", "--out", out, "--json")
+    assert (code, err) == (0, "")
+    assert text.encode() == (out / "result.json").read_bytes()
+
+
+@pytest.mark.usefixtures("one_torch_thread")
+def test_eager_pytorch_computes_what_the_bundle_does(bundle: Bundle) -> None:
     baseline = load_baseline("eager-same", bundle, "cpu", 1, CHECKPOINT)
     golden = bundle.golden()
     left, right = golden.left[None, None], golden.right[None, None]
     with StereoRuntime.load(bundle, device="cpu") as runtime:
         expected = runtime._backend.run(left, right)
     names = [output.name for output in bundle.manifest.graph.outputs]
-    for name, found in zip(names, baseline.network(left, right), strict=True):
+    assert baseline.network is not None
+    computed = baseline.network(left, right)
+    assert isinstance(computed, list)
+    for name, found in zip(names, computed, strict=True):
         assert relative_error(found, expected[name])[0] < 1e-4  # the export's own gate
 
 
-def test_another_checkpoint_is_refused(bundle, tmp_path):
+@pytest.mark.usefixtures("one_torch_thread")
+def test_another_checkpoint_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     from safetensors.numpy import load_file, save_file
 
     weights = load_file(CHECKPOINT)
@@ -240,17 +270,20 @@ def test_another_checkpoint_is_refused(bundle, tmp_path):
         load_baseline("eager", bundle, "cpu", 1, tmp_path / "other.safetensors")
 
 
-def test_no_usable_pair_is_refused(bundle, tmp_path):
+def test_no_usable_pair_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.png").write_bytes(b"none")
     with pytest.raises(InputError, match="none of 1 pairs can be used"):
-        run_side_by_side([bundle], RunOptions(pairs=tmp_path))
+        run_side_by_side([bundle], MeasureOptions(pairs=tmp_path))
 
 
-def test_accuracy_results_make_a_plot_of_accuracy_against_time(record, tmp_path):
-    from lunar_bench.record.run_record import AccuracyPoint
+def test_accuracy_results_make_a_plot_of_accuracy_against_time(
+    record: RunRecord, tmp_path: Path
+) -> None:
+    from lunar_bench.record.run import AccuracyPoint
     from lunar_bench.report.plots import draw_plots
 
+    assert record.candidates[0].bundle is not None
     digest = record.candidates[0].bundle.digest
     point = AccuracyPoint(bundle_digest=digest, data="made", medians={"slope_mae_deg": 3.0})
     assert "pareto.png" not in draw_plots(record)
@@ -261,7 +294,7 @@ def test_accuracy_results_make_a_plot_of_accuracy_against_time(record, tmp_path)
 @pytest.mark.parametrize(
     "arguments, code, text",
     [
-        (["run"], 2, "Missing argument 'BUNDLES...'"),
+        (["run"], 2, "Missing argument 'BUNDLE...'"),
         (["run", "nothing-here"], 3, "nothing-here: no such bundle"),
         (["run", "x", "--iterations", "3", "--duration", "4"], 2, "Give one of --iterations"),
         (["run", "x", "--duration", "0"], 2, "--duration 0: needs to be positive"),
@@ -273,19 +306,28 @@ def test_accuracy_results_make_a_plot_of_accuracy_against_time(record, tmp_path)
         (["report", "a.json", "--out", "o"], 3, "a.json: cannot be read"),
     ],
 )
-def test_a_failure_is_one_line_and_a_code(capsys, tmp_path, monkeypatch, arguments, code, text):
+def test_a_failure_is_one_line_and_a_code(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    text: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
-    found, out, err = command(capsys, *arguments)
+    found, out, err = run(capsys, *arguments)
     assert (found, out) == (code, "")
     assert err.startswith("lunar-bench: ") and text in err and err.count("\n") == 1
     assert not any(tmp_path.iterdir())
 
 
-def test_openvino_is_asked_for_by_name_where_it_is_missing(capsys):
+def test_openvino_is_asked_for_by_name_where_it_is_missing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     try:
         import openvino  # noqa: F401
     except ImportError:
-        code, _, err = command(
+        code, _, err = run(
             capsys, default_bundle_path(), "--network-only", "--baseline", "openvino"
         )
         assert code == 4
@@ -294,27 +336,31 @@ def test_openvino_is_asked_for_by_name_where_it_is_missing(capsys):
         pytest.skip("OpenVINO is installed")
 
 
-def test_results_that_are_there_are_not_overwritten(capsys, run_folder):
-    code, _, err = command(capsys, "run", default_bundle_path(), "--out", run_folder)
+def test_results_that_are_there_are_not_overwritten(
+    capsys: pytest.CaptureFixture[str], run_folder: Path
+) -> None:
+    code, _, err = run(capsys, "run", default_bundle_path(), "--out", run_folder)
     assert code == 3
-    assert "exists already; add --overwrite" in err
+    assert "exists already; set overwrite" in err
 
 
-def test_a_report_is_made_again_from_its_json(capsys, run_folder, tmp_path):
-    code, out, _ = command(capsys, "report", run_folder, "--out", tmp_path / "again")
+def test_a_report_is_made_again_from_its_json(
+    capsys: pytest.CaptureFixture[str], run_folder: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run(capsys, "report", run_folder, "--out", tmp_path / "again")
     assert (code, out) == (0, f"{tmp_path / 'again'}\n")
     again = (tmp_path / "again/report.md").read_bytes()
     assert again == (run_folder / "report.md").read_bytes()
 
 
-def test_the_schema_is_printed(capsys):
-    code, out, _ = command(capsys, "schema")
+def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "schema")
     assert code == 0
     assert out.encode() == SCHEMA_PATH.read_bytes()
 
 
-def test_an_accuracy_result_gives_a_point_for_each_of_its_networks(tmp_path):
-    from lunar_bench.accuracy.accuracy_points import read_accuracy
+def test_an_accuracy_result_gives_a_point_for_each_of_its_networks(tmp_path: Path) -> None:
+    from lunar_bench.accuracy.points import read_accuracy
 
     bundle = {"digest": "ab", "name": "s0"}
     methods = [
@@ -331,7 +377,9 @@ def test_an_accuracy_result_gives_a_point_for_each_of_its_networks(tmp_path):
         read_accuracy(file)
 
 
-def test_a_network_whose_geometry_fails_is_refused_before_anything_is_measured(bundle, tmp_path):
+def test_a_network_whose_geometry_fails_is_refused_before_anything_is_measured(
+    bundle: Bundle, tmp_path: Path
+) -> None:
     # Two images of nothing in common cannot be refined.
     import cv2
     import numpy as np
@@ -340,14 +388,14 @@ def test_a_network_whose_geometry_fails_is_refused_before_anything_is_measured(b
         "ab", np.random.default_rng(0).integers(0, 256, (2, 256, 256)), strict=True
     ):
         cv2.imwrite(str(tmp_path / f"{name}.png"), noise.astype(np.uint8))
-    said = []
-    options = RunOptions(pairs=tmp_path, refine="on", starts=0)
-    with pytest.raises(InputError, match=r"no pair gave a result .*--network-only"):
+    said: list[str] = []
+    options = MeasureOptions(pairs=tmp_path, refine="on", starts=0)
+    with pytest.raises(InputError, match=r"no pair gave a result .*network_only"):
         run_side_by_side([bundle], options, tell=said.append)
     assert not any("warming up" in text for text in said)
 
 
-def test_committed_results_are_valid_against_the_schema(schema):
+def test_committed_results_are_valid_against_the_schema(schema: dict[str, Any]) -> None:
     results = Path(__file__).parents[2] / "benchmarks" / "results"
     files = sorted(results.glob("run_*/result.json"))
     assert files

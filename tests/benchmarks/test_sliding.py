@@ -5,23 +5,22 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
-from lunar_bench.cli import main
 from lunar_bench.cost.sliding import fit_line, run_pairwise, run_shared
-from lunar_student import Outputs, load_checkpoint
+from lunar_runtime import default_bundle_path
+from lunar_runtime.bundles.choices import OutputSet
+from lunar_student import load_checkpoint
+
+from .command_line import run
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models/s0.safetensors"
 
 
-def run(arguments: list[str]) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    return int(stop.value.code or 0)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")  # sequences set it themselves
 
 
-@pytest.mark.parametrize("outputs", [Outputs.LEFT, Outputs.BOTH])
-def test_views_encoded_once_give_what_views_encoded_twice_give(outputs: Outputs) -> None:
+@pytest.mark.parametrize("outputs", ["left", "both"])
+def test_views_encoded_once_give_what_views_encoded_twice_give(outputs: OutputSet) -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # images this small are not worth sharing
     student = load_checkpoint(CHECKPOINT).eval()  # untrained, it says the same of every image
     views = [torch.rand(1, 3, 64, 64) * 2 - 1 for _ in range(4)]
     shared, pairwise = run_shared(student, views, outputs), run_pairwise(student, views, outputs)
@@ -45,17 +44,17 @@ def test_a_sequence_is_timed_saved_and_drawn(
 ) -> None:
     files = ["--save", str(tmp_path / "s.json"), "--plot", str(tmp_path / "s.png")]
     arguments = ["sliding", "--size", "32", "--views", "2,3", "--pairs", "1", "--threads", "1"]
-    assert run([*arguments, *files]) == 0
-    captured = capsys.readouterr()
-    assert "S0 both, 32x32, 1 threads, medians" in captured.out
-    assert captured.err.startswith("2 views: eager shared")
+    code, out, err = run(capsys, *arguments, *files)
+    assert code == 0
+    assert "S0 both, 32x32, 1 threads, medians" in out
+    assert err.startswith("2 views: eager shared")
     saved = msgspec.json.decode((tmp_path / "s.json").read_bytes())
     assert set(saved["sequences"]) == {"eager shared", "eager pairwise"}
     assert list(saved["shared_over_pairwise"]) == ["2", "3"]
     assert saved["rounds"] == {"2": 1, "3": 1}
     for sequence in saved["sequences"].values():
         assert sequence["cpu"]["ms"]["2"] > 0
-    assert captured.out.count("processor time") == 3
+    assert out.count("processor time") == 3
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -71,14 +70,13 @@ def test_a_sequence_is_timed_saved_and_drawn(
 def test_a_wrong_option_is_one_line(
     arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["sliding", *arguments]) == 2
-    error = capsys.readouterr().err
+    code, _, error = run(capsys, "sliding", *arguments)
+    assert code == 2
     assert text in error
     assert error.count("\n") == 1
 
 
 def test_a_bundle_of_another_size_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    from lunar_runtime import default_bundle_path
-
-    assert run(["sliding", str(default_bundle_path()), "--size", "128"]) == 2
-    assert "is for 256x256 px; give --size, or another bundle" in capsys.readouterr().err
+    code, _, error = run(capsys, "sliding", default_bundle_path(), "--size", 128)
+    assert code == 2
+    assert "is for 256x256 px; choose that size, or another bundle" in error

@@ -1,10 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 from lunar_bench.sensors.tegrastats import Tegrastats, parse_line
 
 from .recorded_boards import ORIN_AGX_LINE, ORIN_NANO_LINE, THOR_LINE
 
 
-def test_an_orin_agx_line():
+def test_an_orin_agx_line() -> None:
     found = parse_line(ORIN_AGX_LINE)
     assert found == {
         "power VDD_GPU_SOC": 3.150,
@@ -22,7 +26,7 @@ def test_an_orin_agx_line():
     }
 
 
-def test_an_orin_nano_line_says_no_clocks_of_gpu_and_memory():
+def test_an_orin_nano_line_says_no_clocks_of_gpu_and_memory() -> None:
     found = parse_line(ORIN_NANO_LINE)
     assert found["power VDD_IN"] == 4.579
     assert found["CPU clock"] == pytest.approx((5 * 729 + 1510) / 6)
@@ -30,7 +34,7 @@ def test_an_orin_nano_line_says_no_clocks_of_gpu_and_memory():
     assert "memory clock" not in found
 
 
-def test_a_thor_line_has_a_rail_below_zero_and_a_part_that_is_off():
+def test_a_thor_line_has_a_rail_below_zero_and_a_part_that_is_off() -> None:
     found = parse_line(THOR_LINE)
     assert found["power VDD_GPU"] == -0.392  # its monitor's offset, without load
     assert found["power VIN"] == 23.04
@@ -40,12 +44,12 @@ def test_a_thor_line_has_a_rail_below_zero_and_a_part_that_is_off():
     assert found["temperature tj"] == 45.4
 
 
-def test_a_line_of_something_else_says_nothing():
+def test_a_line_of_something_else_says_nothing() -> None:
     assert parse_line("Device is not supported") == {}
     assert parse_line("") == {}
 
 
-def test_the_program_is_read_while_it_runs(tmp_path, monkeypatch):
+def test_the_program_is_read_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "tegrastats"
     program.write_text(f"#!/bin/sh\nwhile :; do echo '{ORIN_AGX_LINE}'; sleep 0.05; done\n")
     program.chmod(0o755)
@@ -61,7 +65,7 @@ def test_the_program_is_read_while_it_runs(tmp_path, monkeypatch):
     assert running.latest["memory clock"] == 2133.0
 
 
-def test_without_the_program_there_is_none(tmp_path, monkeypatch):
+def test_without_the_program_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OSError, match="no tegrastats"):
         Tegrastats(100)

@@ -2,36 +2,45 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from lunar_bench.sensors.sensors import Sensor, find_sensors
-from lunar_bench.sensors.telemetry import Sampler
+from lunar_bench.sensors.find import find_sensors
+from lunar_bench.sensors.sampler import Sampler
+from lunar_bench.sensors.sensor import Kind, Sensor
 
 from .recorded_boards import orin_agx, write
 
 
-def sampler(values, kind="power", name="VDD_IN", counts=False, interval_s=0.01):
+def sampler(
+    values: Iterable[float | None],
+    kind: Kind = "power",
+    name: str = "VDD_IN",
+    counts: bool = False,
+    interval_s: float = 0.01,
+) -> Sampler:
     source = iter(values)
     sensor = Sensor(name, kind, "made", lambda: next(source, None), counts)
     return Sampler([sensor], interval_s=interval_s)
 
 
-def watch(one, seconds):
+def watch(one: Sampler, seconds: float) -> Sampler:
     one.start()
     time.sleep(seconds)
     one.stop()
     return one
 
 
-def at(times, watts):
+def at(times: Iterable[float], watts: Iterable[float]) -> Sampler:
     """A sampler that has seen one rail."""
     one = sampler([])
     one._times, one._values = list(times), [[w] for w in watts]
     return one
 
 
-def test_energy_is_the_area_under_the_power():
+def test_energy_is_the_area_under_the_power() -> None:
     # 10 W at 0 s to 20 W at 1 s and 20 W from there on: 15 J, then 20 J.
     one = at([0.0, 1.0, 2.0], [10.0, 20.0, 20.0])
     assert one.mean_power_w([(0.0, 1.0)]) == pytest.approx(15.0)
@@ -40,7 +49,7 @@ def test_energy_is_the_area_under_the_power():
     assert one.mean_power_w([(0.0, 0.5)]) == pytest.approx(12.5)
 
 
-def test_interleaved_candidates_are_told_apart():
+def test_interleaved_candidates_are_told_apart() -> None:
     # A machine that draws 30 W in every even tenth of a second and 10 W in every odd one.
     times = np.arange(0, 10, 0.001)
     one = at(times, np.where((times * 10).astype(int) % 2, 10.0, 30.0))
@@ -50,14 +59,14 @@ def test_interleaved_candidates_are_told_apart():
     assert one.mean_power_w(odd) == pytest.approx(10.0)
 
 
-def test_without_a_power_sensor_or_samples_there_is_no_energy():
+def test_without_a_power_sensor_or_samples_there_is_no_energy() -> None:
     assert sampler([], kind="temperature").mean_power_w([(0, 1)]) is None
     assert at([0.0, 1.0], [10.0, 10.0]).mean_power_w([(5.0, 6.0)]) is None
     assert at([0.0, 1.0], [10.0, 10.0]).mean_power_w([]) is None
     assert sampler([]).mean_power_w([(0, 1)]) is None
 
 
-def test_rails_are_added_and_a_moment_that_lacks_one_is_left_out():
+def test_rails_are_added_and_a_moment_that_lacks_one_is_left_out() -> None:
     rails = [
         Sensor(name, "power", "made", lambda: None)
         for name in ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0", "VDDQ_VDD2_1V8AO")
@@ -68,7 +77,7 @@ def test_rails_are_added_and_a_moment_that_lacks_one_is_left_out():
     assert one.mean_power_w([(0.0, 2.0)]) == pytest.approx(10.0)
 
 
-def test_a_gauge_has_its_range_and_a_counter_its_growth():
+def test_a_gauge_has_its_range_and_a_counter_its_growth() -> None:
     gauge = watch(
         sampler(itertools.chain([40.0, 50.0], itertools.repeat(45.0)), "temperature"), 0.2
     )
@@ -82,13 +91,13 @@ def test_a_gauge_has_its_range_and_a_counter_its_growth():
     assert report.throttled == ["over-current"]
 
 
-def test_no_new_events_are_no_throttling_and_no_counters_are_no_answer():
+def test_no_new_events_are_no_throttling_and_no_counters_are_no_answer() -> None:
     quiet = watch(sampler(itertools.repeat(37), "throttling", counts=True), 0.1)
     assert quiet.report().throttled == []
     assert watch(sampler(itertools.repeat(5.0)), 0.1).report().throttled is None
 
 
-def test_a_sensor_that_fails_once_is_left_out_there_and_one_that_never_answers_is_absent():
+def test_a_sensor_that_fails_once_is_left_out_there_and_one_that_never_answers_is_absent() -> None:
     some = watch(sampler(itertools.chain([None, 7.0, None], itertools.repeat(7.0))), 0.2).report()
     assert (some.channels[0].minimum, some.channels[0].maximum) == (7.0, 7.0)
     never = watch(sampler([]), 0.1).report()
@@ -97,7 +106,7 @@ def test_a_sensor_that_fails_once_is_left_out_there_and_one_that_never_answers_i
     assert never.power_rails == []
 
 
-def test_a_boards_files_are_sampled_as_they_change(tmp_path):
+def test_a_boards_files_are_sampled_as_they_change(tmp_path: Path) -> None:
     root = orin_agx(tmp_path)
     one = Sampler(find_sensors(root), interval_s=0.01)
     one.start()

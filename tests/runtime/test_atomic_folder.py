@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -12,11 +15,11 @@ from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 
 
-def entries(folder):
+def entries(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_nothing_has_the_name_before_the_end(tmp_path):
+def test_nothing_has_the_name_before_the_end(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "out") as folder:
         (folder / "a").write_text("1")
         assert not (tmp_path / "out").exists()
@@ -24,7 +27,7 @@ def test_nothing_has_the_name_before_the_end(tmp_path):
     assert (tmp_path / "out" / "a").read_text() == "1"
 
 
-def test_a_failure_leaves_nothing_not_even_new_parents(tmp_path):
+def test_a_failure_leaves_nothing_not_even_new_parents(tmp_path: Path) -> None:
     with (
         pytest.raises(ZeroDivisionError),
         atomic_folder(tmp_path / "new" / "newer" / "out") as folder,
@@ -34,14 +37,14 @@ def test_a_failure_leaves_nothing_not_even_new_parents(tmp_path):
     assert entries(tmp_path) == []
 
 
-def test_a_failure_spares_parents_that_others_use_by_now(tmp_path):
+def test_a_failure_spares_parents_that_others_use_by_now(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "new" / "out"):
         (tmp_path / "new" / "other").write_text("mine")
         raise ZeroDivisionError
     assert entries(tmp_path / "new") == ["other"]
 
 
-def test_a_failed_overwrite_leaves_the_old_folder(tmp_path):
+def test_a_failed_overwrite_leaves_the_old_folder(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a").write_text("old")
     with (
@@ -54,7 +57,7 @@ def test_a_failed_overwrite_leaves_the_old_folder(tmp_path):
     assert entries(tmp_path) == ["out"]
 
 
-def test_overwrite_leaves_only_the_new_files(tmp_path):
+def test_overwrite_leaves_only_the_new_files(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a").write_text("old")
     with atomic_folder(tmp_path / "out", overwrite=True, owned={"a", "b"}) as folder:
@@ -63,23 +66,45 @@ def test_overwrite_leaves_only_the_new_files(tmp_path):
     assert entries(tmp_path) == ["out"]
 
 
-def test_a_folder_that_cannot_be_moved_stays_and_nothing_is_left(tmp_path, monkeypatch):
+OVERWRITE = """
+import sys
+from pathlib import Path
+from lunar_runtime.errors import OutputError
+from lunar_runtime.files.atomic_folder import atomic_folder
+try:
+    with atomic_folder(sys.argv[1], overwrite=True, owned={"a"}) as folder:
+        (folder / "a").write_text("new")
+except OutputError as error:
+    print(error, [path.name for path in Path(sys.argv[1]).parent.iterdir()])
+"""
+
+
+def test_a_folder_that_cannot_be_moved_stays_and_nothing_is_left(tmp_path: Path) -> None:
+    """A mount point cannot be renamed; this one is mounted for one process alone."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "a").write_text("old")
-
-    def busy(self, target):
-        raise OSError(16, "Device or resource busy")
-
-    with pytest.raises(OutputError, match="busy"):  # noqa: SIM117
-        with atomic_folder(out, overwrite=True, owned={"a"}) as folder:
-            (folder / "a").write_text("new")
-            monkeypatch.setattr(Path, "rename", busy)  # as of a mount point
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("unshare is not here to mount anything")
+    arguments = [str(out), sys.executable, OVERWRITE]
+    mount = 'mount --bind "$1" "$1" && exec "$2" -c "$3" "$1"'
+    done = subprocess.run(
+        [unshare, "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"this user may not mount anything: {done.stderr.strip()}")
+    assert "busy" in done.stdout
+    assert done.stdout.endswith(" ['out']\n")
+    assert entries(tmp_path) == ["out"]
     assert (out / "a").read_text() == "old"
 
 
-def test_a_link_to_the_folder_stays_a_link(tmp_path):
+def test_a_link_to_the_folder_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     with atomic_folder(tmp_path / "link", overwrite=True) as folder:
@@ -88,18 +113,18 @@ def test_a_link_to_the_folder_stays_a_link(tmp_path):
     assert entries(tmp_path / "real") == ["a"]
 
 
-def test_what_appears_meanwhile_is_not_overwritten(tmp_path):
+def test_what_appears_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"), atomic_folder(tmp_path / "out"):
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").write_text("1")
     assert entries(tmp_path / "out") == ["theirs"]
 
 
-def test_of_two_writers_at_once_one_wins_whole(tmp_path):
+def test_of_two_writers_at_once_one_wins_whole(tmp_path: Path) -> None:
     barrier = threading.Barrier(2)
-    outcomes = []
+    outcomes: list[str | None] = []
 
-    def write(name):
+    def write(name: str) -> None:
         try:
             with atomic_folder(tmp_path / "out") as folder:
                 barrier.wait()
@@ -120,7 +145,7 @@ def test_of_two_writers_at_once_one_wins_whole(tmp_path):
     assert entries(tmp_path) == ["out"]
 
 
-def test_permissions_are_those_of_any_new_folder(tmp_path):
+def test_permissions_are_those_of_any_new_folder(tmp_path: Path) -> None:
     mask = os.umask(0o022)
     try:
         with atomic_folder(tmp_path / "out"):
@@ -130,6 +155,6 @@ def test_permissions_are_those_of_any_new_folder(tmp_path):
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o755
 
 
-def test_checking_writes_nothing(tmp_path):
+def test_checking_writes_nothing(tmp_path: Path) -> None:
     check_folder(tmp_path / "a" / "b", overwrite=False, owned=())
     assert entries(tmp_path) == []

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
-from lunar_runtime.backends.registry import BACKENDS, select_backend
+from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle, write_bundle
+from lunar_runtime.bundles.manifest import Manifest
 from lunar_runtime.errors import BackendError, BundleError, UsageError
+
+from .plane_scene import Outputs, PlaneScene
 
 
 @pytest.fixture(scope="module")
-def left(bundles):
+def left(bundles: dict[str, Path]) -> Bundle:
     return Bundle.open(bundles["left"])
 
 
-def test_a_backend_gives_the_graphs_outputs(left, scene):
+def test_a_backend_gives_the_graphs_outputs(left: Bundle, scene: PlaneScene) -> None:
     backend = select_backend(left, threads=1)
     image = np.zeros((1, 1, 64, 64), np.uint8)
     outputs = backend.run(image, image)
@@ -39,33 +46,35 @@ def test_a_backend_gives_the_graphs_outputs(left, scene):
         {"backend": "tensorrt", "device": "cpu"},
     ],
 )
-def test_a_choice_that_does_not_exist_is_wrong_usage(left, choice):
+def test_a_choice_that_does_not_exist_is_wrong_usage(left: Bundle, choice: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         select_backend(left, **choice)
 
 
-@pytest.mark.parametrize("name", [name for name in BACKENDS if not name.startswith("tensorrt")])
-def test_every_backend_for_the_cpu_loads(left, name):
+@pytest.mark.parametrize("name", ["auto", "onnxruntime"])
+def test_every_backend_for_the_cpu_loads(left: Bundle, name: str) -> None:
     select_backend(left, name, "cpu", 1).close()
 
 
-def test_cuda_that_is_asked_for_and_missing_is_an_error_never_a_cpu_run(left):
+def test_cuda_that_is_asked_for_and_missing_is_an_error_never_a_cpu_run(left: Bundle) -> None:
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime was built for CUDA")
     for name in ("auto", "onnxruntime"):
-        with pytest.raises(BackendError, match=r"--device cuda: .* without CUDAExecutionProvider"):
+        with pytest.raises(BackendError, match=r"device cuda: .* without CUDAExecutionProvider"):
             select_backend(left, name, "cuda")
 
 
-def test_a_failing_run_is_a_backend_error(left):
+def test_a_failing_run_is_a_backend_error(left: Bundle) -> None:
     backend = select_backend(left, threads=1)
     with pytest.raises(BackendError, match=r"^onnxruntime .* failed on cpu: "):
         backend.run(np.zeros((1, 1, 8, 8), np.uint8), np.zeros((1, 1, 8, 8), np.uint8))
 
 
-def spoil(folder, source, manifest, change):
+def spoil(
+    folder: Path, source: Path, manifest: Manifest, change: Callable[[onnx.GraphProto], None]
+) -> Bundle:
     """A bundle whose manifest does not know of `change` to the graph."""
     model = onnx.load(source / "model.onnx")
     change(model.graph)
@@ -74,11 +83,11 @@ def spoil(folder, source, manifest, change):
     return write_bundle(folder, manifest, files)
 
 
-def rename_output(graph):
+def rename_output(graph: onnx.GraphProto) -> None:
     graph.node[-1].output[0] = graph.output[1].name = "certainty"
 
 
-def rename_input(graph):
+def rename_input(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         node.input[:] = ["links" if name == "left" else name for name in node.input]
     graph.input[0].name = "links"
@@ -92,15 +101,24 @@ def rename_input(graph):
     ],
 )
 def test_a_graph_that_is_not_what_its_manifest_says_is_refused(
-    tmp_path, bundles, make_manifest, change, reason
-):
+    tmp_path: Path,
+    bundles: dict[str, Path],
+    make_manifest: Callable[..., Manifest],
+    change: Callable[[onnx.GraphProto], None],
+    reason: str,
+) -> None:
     bundle = spoil(tmp_path / "b", bundles["left"], make_manifest("left"), change)
     with pytest.raises(BundleError, match=reason):
         select_backend(bundle, threads=1)
 
 
-def test_an_operator_that_onnx_runtime_lacks_is_named(tmp_path, bundles, make_manifest, capfd):
-    def rename(graph):
+def test_an_operator_that_onnx_runtime_lacks_is_named(
+    tmp_path: Path,
+    bundles: dict[str, Path],
+    make_manifest: Callable[..., Manifest],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def rename(graph: onnx.GraphProto) -> None:
         graph.node[0].op_type = "Teleport"
 
     bundle = spoil(tmp_path / "b", bundles["left"], make_manifest("left"), rename)
@@ -110,8 +128,12 @@ def test_an_operator_that_onnx_runtime_lacks_is_named(tmp_path, bundles, make_ma
 
 
 def test_weights_in_a_file_of_their_own_are_found(
-    tmp_path, bundles, make_manifest, make_outputs, scene
-):
+    tmp_path: Path,
+    bundles: dict[str, Path],
+    make_manifest: Callable[..., Manifest],
+    make_outputs: Callable[..., Outputs],
+    scene: PlaneScene,
+) -> None:
     """As for models of over 2 GB."""
     model = onnx.load(bundles["left"] / "model.onnx")
     onnx.save(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,21 +11,16 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_runtime.bundles.bundle import write_bundle
-from lunar_runtime.bundles.manifest import ReductionRecord
+from lunar_runtime.bundles.manifest import GateRecord, Manifest, ReductionRecord
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.rasters import read_raster
 from lunar_runtime.report.outputs import RESULT_NAMES
 from lunar_runtime.report.records import Report
+from numpy.typing import NDArray
 
-LEFT_FILES = {
-    "confidence.tif",
-    "depth.tif",
-    "pointcloud.ply",
-    "pointmap.npz",
-    "preview.png",
-    "report.json",
-    "slope.tif",
-}
+from .outcomes import LEFT_FILES, Outcome, names
+from .plane_scene import PlaneScene
+
 RIGHT_FILES = {"confidence_right.tif", "depth_right.tif", "slope_right.tif"}
 SIGMA_FILES = {  # only of what the images refined
     "depth_sigma.tif",
@@ -37,11 +30,13 @@ SIGMA_FILES = {  # only of what the images refined
 }
 
 
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-def test_a_pair_gives_the_promised_files(infer, pair, bundles, tmp_path, scene):
+def test_a_pair_gives_the_promised_files(
+    infer: Callable[..., Outcome],
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    scene: PlaneScene,
+) -> None:
     out = tmp_path / "deep" / "out"
     outcome = infer(
         *pair, "--bundle", bundles["both"], "--out", out, "--altitude-m", scene.altitude_m
@@ -56,11 +51,19 @@ def test_a_pair_gives_the_promised_files(infer, pair, bundles, tmp_path, scene):
         assert set(arrays) == {"left", "right", "confidence_left", "confidence_right"}
         np.testing.assert_allclose(arrays["left"], truth, rtol=1e-5, atol=0.01)
         assert arrays["left"].dtype == np.float32
-    assert cv2.imread(str(out / "preview.png")).ndim == 3
+    preview = cv2.imread(str(out / "preview.png"))
+    assert preview is not None
+    assert preview.ndim == 3
     assert b"comment unit: m\n" in (out / "pointcloud.ply").read_bytes()[:300]
 
 
-def test_both_views_add_the_right_ones_files(infer, pair, bundles, tmp_path, scene):
+def test_both_views_add_the_right_ones_files(
+    infer: Callable[..., Outcome],
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    scene: PlaneScene,
+) -> None:
     out = tmp_path / "out"
     infer(*pair, "--bundle", bundles["both"], "--out", out, "--view", "both")
     assert names(out) == LEFT_FILES | RIGHT_FILES == RESULT_NAMES - SIGMA_FILES
@@ -70,8 +73,13 @@ def test_both_views_add_the_right_ones_files(infer, pair, bundles, tmp_path, sce
 
 
 def test_a_bundle_that_failed_its_gate_is_told_on_stderr_and_in_the_report(
-    infer, pair, bundles, tmp_path, make_manifest, make_gate
-):
+    infer: Callable[..., Outcome],
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    make_manifest: Callable[..., Manifest],
+    make_gate: Callable[..., GateRecord],
+) -> None:
     reduction = ReductionRecord(
         layers=1, kept={}, steps=(0.9,), gate=make_gate("slopes shift by 0.90 deg")
     )
@@ -91,7 +99,13 @@ def test_a_bundle_that_failed_its_gate_is_told_on_stderr_and_in_the_report(
     assert f"bundle: {told}" in report["warnings"]
 
 
-def test_the_right_view_alone_takes_the_plain_names(infer, pair, bundles, tmp_path, scene):
+def test_the_right_view_alone_takes_the_plain_names(
+    infer: Callable[..., Outcome],
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    scene: PlaneScene,
+) -> None:
     out = tmp_path / "out"
     infer(*pair, "--bundle", bundles["both"], "--out", out, "--view", "right")
     assert names(out) == LEFT_FILES
@@ -99,7 +113,9 @@ def test_the_right_view_alone_takes_the_plain_names(infer, pair, bundles, tmp_pa
     assert json.loads((out / "report.json").read_text())["views"][0]["view"] == "right"
 
 
-def test_a_left_bundle_leaves_the_right_arrays_out(infer, pair, bundles, tmp_path):
+def test_a_left_bundle_leaves_the_right_arrays_out(
+    infer: Callable[..., Outcome], pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     infer(*pair, "--bundle", bundles["left"], "--out", out)
     with np.load(out / "pointmap.npz") as arrays:
@@ -107,15 +123,25 @@ def test_a_left_bundle_leaves_the_right_arrays_out(infer, pair, bundles, tmp_pat
 
 
 def test_the_default_folder_is_named_after_the_left_image(
-    infer, pair, bundles, tmp_path, monkeypatch
-):
+    infer: Callable[..., Outcome],
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     infer(*pair, "--bundle", bundles["left"])
     assert names(tmp_path / "work") == {"left_depth"}
 
 
-def test_people_are_told_the_unit_and_where_the_files_are(infer, pair, bundles, tmp_path, scene):
+def test_people_are_told_the_unit_and_where_the_files_are(
+    infer: Callable[..., Outcome],
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    scene: PlaneScene,
+) -> None:
     out = tmp_path / "out"
     lines = infer(*pair, "--bundle", bundles["both"], "--out", out).out.splitlines()
     assert lines[0].startswith("unit   relative (for metres, give --baseline-m")
@@ -126,7 +152,9 @@ def test_people_are_told_the_unit_and_where_the_files_are(infer, pair, bundles, 
     assert metric.startswith("unit   m (scale from the baseline)\n")
 
 
-def test_json_is_the_report_on_one_line(infer, pair, bundles, tmp_path):
+def test_json_is_the_report_on_one_line(
+    infer: Callable[..., Outcome], pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     outcome = infer(*pair, "--bundle", bundles["both"], "--out", out, "--json")
     assert outcome.out.count("\n") == 1
@@ -135,8 +163,13 @@ def test_json_is_the_report_on_one_line(infer, pair, bundles, tmp_path):
 
 
 def test_the_report_says_how_the_result_came_about(
-    infer, pair, bundles, tmp_path, scene, write_rig
-):
+    infer: Callable[..., Outcome],
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    scene: PlaneScene,
+    write_rig: Callable[..., Path],
+) -> None:
     metric = scene.right_from_left.copy()
     metric[:3, 3] *= scene.metres_per_unit
     rig = write_rig(
@@ -171,7 +204,9 @@ def test_the_report_says_how_the_result_came_about(
         }
 
 
-def test_overwrite_replaces_the_whole_result(infer, pair, bundles, tmp_path):
+def test_overwrite_replaces_the_whole_result(
+    infer: Callable[..., Outcome], pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     call = [*pair, "--bundle", bundles["both"], "--out", out]
     infer(*call, "--view", "both")
@@ -180,7 +215,12 @@ def test_overwrite_replaces_the_whole_result(infer, pair, bundles, tmp_path):
     assert names(tmp_path) == {"left.png", "right.png", "out"}
 
 
-def test_a_16_bit_pair_of_any_size_is_mapped_and_reported(infer, tmp_path, bundles, make_texture):
+def test_a_16_bit_pair_of_any_size_is_mapped_and_reported(
+    infer: Callable[..., Outcome],
+    tmp_path: Path,
+    bundles: dict[str, Path],
+    make_texture: Callable[..., NDArray[np.uint8]],
+) -> None:
     paths = tmp_path / "a.png", tmp_path / "b.png"
     for seed, path in enumerate(paths):
         wide = make_texture(seed, 150, 200).astype(np.uint16) * 16
@@ -193,7 +233,9 @@ def test_a_16_bit_pair_of_any_size_is_mapped_and_reported(infer, tmp_path, bundl
     assert report["mapping"]["grid_width"] == 64
 
 
-def test_a_name_that_is_not_utf8_is_no_obstacle(infer, pair, bundles, tmp_path):
+def test_a_name_that_is_not_utf8_is_no_obstacle(
+    infer: Callable[..., Outcome], pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
     odd = tmp_path / "cr\udcfftère.png"
     try:
         pair[0].rename(odd)
@@ -205,219 +247,12 @@ def test_a_name_that_is_not_utf8_is_no_obstacle(infer, pair, bundles, tmp_path):
     assert infer(odd, odd, "--bundle", bundles["left"], "--out", tmp_path / "p").code == 3
 
 
-def test_verbose_logs_stages_to_stderr(pair, bundles, tmp_path):
-    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "-v"]
-    done = run_apart("main()", *pair, *options)
-    assert done.returncode == 0
-    assert "lunar_runtime.inference.pipeline: network: " in done.stderr
-
-
-# --- many pairs ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def sequence(tmp_path, make_texture):
-    """Eleven frames and one: im_10 comes after im_2 only if numbers are read as numbers."""
-    folder = tmp_path / "sequence"
-    folder.mkdir()
-    for i in range(12):
-        (folder / f"im_{i}.png").write_bytes(cv2.imencode(".png", make_texture(i))[1].tobytes())
-    (folder / "notes.txt").write_text("not an image")
-    return folder
-
-
-def test_a_folder_of_alternating_images_is_many_pairs(infer, sequence, bundles, tmp_path):
-    out = tmp_path / "out"
-    outcome = infer(sequence, "--bundle", bundles["left"], "--out", out)
-    assert (outcome.code, outcome.err) == (0, "")
-    assert names(out) == {f"im_{i}" for i in range(0, 12, 2)}
-    assert outcome.out.splitlines()[-1] == f"6 of 6 pairs done, in {out}"
-    report = json.loads((out / "im_10" / "report.json").read_text())
-    assert report["right"]["path"].endswith("im_11.png")
-
-
-def test_subfolders_left_and_right_are_paired_in_order(infer, sequence, bundles, tmp_path):
-    for side in ("left", "right"):
-        (sequence / side).mkdir()
-    for i in range(4):
-        side = "left" if i < 2 else "right"
-        (sequence / f"im_{i}.png").rename(sequence / side / f"{i}.png")
-    infer(sequence, "--bundle", bundles["left"], "--out", tmp_path / "out")
-    assert names(tmp_path / "out") == {"0", "1"}
-    report = json.loads((tmp_path / "out" / "1" / "report.json").read_text())
-    assert report["right"]["path"].endswith("3.png")
-
-
-def test_a_table_names_images_rigs_and_results(infer, sequence, bundles, tmp_path, write_rig):
-    rig = write_rig(left={"intrinsics": [80, 80, 32, 32]})
-    table = sequence / "pairs.csv"
-    table.write_text(
-        f"right, left,rig,out\nim_1.png,im_0.png,{rig},first\n\nim_3.png,im_2.png,,\n",
-        encoding="utf-8-sig",
-    )
-    outcome = infer(table, "--bundle", bundles["left"], "--out", tmp_path / "out", "--json")
-    first, second = (json.loads(line) for line in outcome.out.splitlines())
-    assert first["out"] == str(tmp_path / "out" / "first")
-    assert first["camera_left"]["source"] == "rig"
-    assert second["out"] == str(tmp_path / "out" / "im_2")
-    assert second["camera_left"]["source"] == "estimated"
-
-
-def test_one_bad_pair_does_not_stop_the_others(infer, sequence, bundles, tmp_path):
-    (sequence / "im_5.png").write_bytes(b"")
-    out = tmp_path / "out"
-    outcome = infer(sequence, "--bundle", bundles["left"], "--out", out)
-    assert outcome.code == 3
-    assert names(out) == {"im_0", "im_2", "im_6", "im_8", "im_10"}
-    assert outcome.out.splitlines()[-1] == f"5 of 6 pairs done, in {out}"
-    first, last = outcome.err.splitlines()
-    assert first.startswith(f"lunar-infer: {sequence / 'im_4.png'}: ")
-    assert first.endswith("im_5.png: is empty; copy it again")
-    assert last == "lunar-infer: 1 of 6 pairs failed"
-
-
-def test_json_of_many_pairs_has_a_line_for_the_bad_one_too(infer, sequence, bundles, tmp_path):
-    (sequence / "im_0.png").write_bytes(b"")
-    outcome = infer(sequence, "--bundle", bundles["left"], "--out", tmp_path / "out", "--json")
-    reports = [json.loads(line) for line in outcome.out.splitlines()]
-    assert [report["status"] for report in reports] == ["failed"] + ["done"] * 5
-    assert "is empty" in reports[0]["error"]
-    assert outcome.code == 3
-
-
-def test_results_that_are_there_fail_their_pair_alone(infer, sequence, bundles, tmp_path):
-    call = [sequence, "--bundle", bundles["left"], "--out", tmp_path / "out"]
-    (tmp_path / "out" / "im_2").mkdir(parents=True)
-    outcome = infer(*call)
-    assert outcome.code == 3
-    assert "im_2: exists already; add --overwrite" in outcome.err
-    assert infer(*call, "--overwrite").code == 0
-
-
-def test_wrong_usage_stops_a_batch_before_its_first_pair(infer, sequence, bundles, tmp_path):
-    outcome = infer(
-        sequence, "--bundle", bundles["left"], "--view", "right", "--out", tmp_path / "o"
-    )
-    assert outcome.code == 2
-    assert outcome.err.count("\n") == 1
-    assert not (tmp_path / "o").exists()
-
-
-# --- what is loaded -----------------------------------------------------------------------------
-
-
-def run_apart(call: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run the command in a Python of its own."""
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"from lunar_runtime.commands.infer import main; {call}",
-            *map(str, arguments),
-        ],
-        capture_output=True,
-        text=True,
-        env=APART,
-        check=False,
-    )
-
-
-#: Where this Python finds its packages, and nothing else of the surroundings.
-APART = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": ""}
-
-
-def test_help_loads_nothing_but_click():
-    heavy = {"numpy", "cv2", "msgspec", "onnxruntime", "rich"}
-    call = (
-        "import sys, atexit; "
-        f"atexit.register(lambda: print('loaded:', sorted({heavy} & set(sys.modules)))); "
-        "main(['--help'])"
-    )
-    done = run_apart(call)
-    assert done.returncode == 0
-    assert done.stdout.startswith("Usage: lunar-infer [OPTIONS] LEFT [RIGHT]")
-    assert done.stdout.endswith("loaded: []\n")
-
-
-def test_a_whole_run_loads_neither_torch_nor_onnx(pair, bundles, tmp_path):
-    forbidden = {"torch", "onnx", "onnxsim", "onnxscript", "scipy", "matplotlib", "safetensors"}
-    call = (
-        "import sys, atexit; "
-        f"atexit.register(lambda: print('loaded:', sorted({forbidden} & set(sys.modules)))); "
-        "main()"
-    )
-    arguments = [*pair, "--bundle", bundles["both"], "--out", tmp_path / "o", "--view", "both"]
-    done = run_apart(call, *arguments)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("loaded: []\n")
-    assert done.stderr == ""
-
-
-def test_a_bug_shows_its_traceback_and_exits_1(pair, bundles, tmp_path):
-    module = "lunar_runtime.inference.pipeline"
-    call = f"import {module} as p; p.solve_geometry = lambda *_, **__: 1 / 0; main()"
-    done = run_apart(call, *pair, "--bundle", bundles["left"], "--out", tmp_path / "o")
-    assert done.returncode == 1
-    assert "ZeroDivisionError" in done.stderr
-    assert not (tmp_path / "o").exists()
-
-
-def test_an_interrupt_is_one_line_and_leaves_nothing(infer, pair, bundles, tmp_path, monkeypatch):
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(
-        "lunar_runtime.report.outputs.write_ply", interrupt
-    )  # half of the files are there
-    outcome = infer(*pair, "--bundle", bundles["left"], "--out", tmp_path / "deep" / "o")
-    assert (outcome.code, outcome.err) == (130, "lunar-infer: interrupted\n")
-    assert names(tmp_path) == {"left.png", "right.png"}
-
-
-def test_a_full_disk_is_one_line_and_leaves_nothing(infer, pair, bundles, tmp_path, monkeypatch):
-    def fill(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("lunar_runtime.report.outputs.write_ply", fill)
-    outcome = infer(*pair, "--bundle", bundles["left"], "--out", tmp_path / "o")
-    assert outcome.code == 3
-    assert outcome.err.endswith("o: cannot write (No space left on device); choose another place\n")
-    assert outcome.err.count("\n") == 1
-    assert names(tmp_path) == {"left.png", "right.png"}
-
-
-def test_a_reader_that_leaves_early_is_no_error(pair, bundles, tmp_path):
-    command = [
-        sys.executable, "-c", "from lunar_runtime.commands.infer import main; main()",
-        *map(str, pair), "--bundle", str(bundles["left"]), "--out", str(tmp_path / "o"),
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=APART,
-    )
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait() == 0
-    assert names(tmp_path / "o") == LEFT_FILES
-
-
-def test_the_package_names_its_api_and_loads_it_lazily():
-    import lunar_runtime
-
-    for name in lunar_runtime.__all__:
-        assert getattr(lunar_runtime, name).__name__ == name
-        assert name in dir(lunar_runtime)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = lunar_runtime.nothing
-
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "pair"
 
 
-def test_geometry_alone_needs_no_bundle_and_gives_expected_errors(infer, tmp_path):
+def test_geometry_alone_needs_no_bundle_and_gives_expected_errors(
+    infer: Callable[..., Outcome], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     images = EXAMPLE / "left.png", EXAMPLE / "right.png"
     outcome = infer(*images, "--rig", EXAMPLE / "rig.json", "--geometry-only", "--out", out)
@@ -437,7 +272,9 @@ def test_geometry_alone_needs_no_bundle_and_gives_expected_errors(infer, tmp_pat
         ((), "--intrinsics"),
     ],
 )
-def test_geometry_alone_says_what_it_cannot_do_with(options, said, infer, tmp_path):
+def test_geometry_alone_says_what_it_cannot_do_with(
+    options: tuple[str, ...], said: str, infer: Callable[..., Outcome], tmp_path: Path
+) -> None:
     images = EXAMPLE / "left.png", EXAMPLE / "right.png"
     outcome = infer(*images, "--geometry-only", *options, "--out", tmp_path / "out")
     assert outcome.code == 2
@@ -445,7 +282,9 @@ def test_geometry_alone_says_what_it_cannot_do_with(options, said, infer, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_threads_hold_for_opencv_too(infer, pair, bundles, tmp_path):
+def test_threads_hold_for_opencv_too(
+    infer: Callable[..., Outcome], pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(3)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -40,7 +41,7 @@ except BackendError as error:
 
 
 @pytest.fixture(scope="module")
-def capture(tmp_path_factory):
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], set[str]]:
     """Capture work that fails or not; what the driver was called for, and the error."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not here to compile the driver's few lines")
@@ -50,7 +51,7 @@ def capture(tmp_path_factory):
     command = ["gcc", "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", name, "driver.c"]
     subprocess.run(command, check=True, cwd=folder)
 
-    def run(work):
+    def run(work: str) -> set[str]:
         process = subprocess.run(
             [sys.executable, "-c", CAPTURE, work],
             env={
@@ -68,11 +69,15 @@ def capture(tmp_path_factory):
     return run
 
 
-def test_why_the_work_failed_is_said_and_the_stream_captures_no_longer(capture):
+def test_why_the_work_failed_is_said_and_the_stream_captures_no_longer(
+    capture: Callable[[str], set[str]],
+) -> None:
     assert capture("fails") == {"begin", "end", "tensorrt 10.3.0 cannot run (the cause)"}
 
 
-def test_a_capture_that_the_driver_gives_up_is_the_drivers_error(capture):
+def test_a_capture_that_the_driver_gives_up_is_the_drivers_error(
+    capture: Callable[[str], set[str]],
+) -> None:
     assert capture("works") == {
         "begin",
         "end",

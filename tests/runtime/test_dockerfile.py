@@ -37,11 +37,11 @@ def stages() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def final():
+def final() -> list[str]:
     return stages()["runtime"]
 
 
-def test_hadolint_has_nothing_to_say():
+def test_hadolint_has_nothing_to_say() -> None:
     hadolint = shutil.which("hadolint") or shutil.which(
         "hadolint", path=Path(sys.executable).parent
     )
@@ -54,18 +54,18 @@ def test_hadolint_has_nothing_to_say():
 
 
 @pytest.mark.parametrize("jetpack", ["6", "7"])
-def test_each_jetpack_has_its_stages_with_fixed_tags(jetpack):
+def test_each_jetpack_has_its_stages_with_fixed_tags(jetpack: str) -> None:
     for stage in (f"toolkit-{jetpack}", f"base-{jetpack}"):
         image, _, tag = stages()[stage][0].rpartition(":")
         assert image
         assert re.search(r"\d+\.\d+", tag)
 
 
-def test_jetpack_7_is_the_default():
+def test_jetpack_7_is_the_default() -> None:
     assert "\nARG JETPACK=7\n" in DOCKERFILE.read_text()
 
 
-def test_the_last_stage_flies_without_root_compiler_or_sources(final):
+def test_the_last_stage_flies_without_root_compiler_or_sources(final: list[str]) -> None:
     assert list(stages())[-1] == "runtime"
     users = [line for line in final if line.startswith("USER ")]
     assert users == ["USER 10001"]
@@ -76,12 +76,12 @@ def test_the_last_stage_flies_without_root_compiler_or_sources(final):
         assert not re.search(r"g\+\+|-dev\b|build-essential|torch", "\n".join(stages()[stage][1:]))
 
 
-def test_lunar_infer_is_the_entry_point(final):
+def test_lunar_infer_is_the_entry_point(final: list[str]) -> None:
     (entry,) = (line for line in final if line.startswith("ENTRYPOINT "))
     assert json.loads(entry.removeprefix("ENTRYPOINT ")) == ["lunar-infer"]
 
 
-def test_what_does_not_fly_is_removed_and_the_rest_stays(final):
+def test_what_does_not_fly_is_removed_and_the_rest_stays(final: list[str]) -> None:
     """The commands and packages of pyproject are either kept on purpose or removed."""
     if tomllib is None:
         pytest.skip("tomllib needs Python 3.11")
@@ -102,7 +102,7 @@ def test_what_does_not_fly_is_removed_and_the_rest_stays(final):
     assert set(packages[1].split(",")) <= built
 
 
-def test_what_is_copied_exists_and_is_not_ignored():
+def test_what_is_copied_exists_and_is_not_ignored() -> None:
     rules = [
         line[1:]
         for line in (ROOT / "Dockerfile.jetson.dockerignore").read_text().split()
@@ -120,7 +120,9 @@ def test_what_is_copied_exists_and_is_not_ignored():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("python", "glibc"), [("3.10", 35), ("3.12", 39)])
-def test_the_runtimes_needs_resolve_to_wheels_for_the_jetson(tmp_path, python, glibc):
+def test_the_runtimes_needs_resolve_to_wheels_for_the_jetson(
+    tmp_path: Path, python: str, glibc: int
+) -> None:
     """Ubuntu 22.04 (JetPack 6) and 24.04 (JetPack 7) on ARM64; pycuda alone is compiled."""
     if tomllib is None:
         pytest.skip("tomllib needs Python 3.11")

@@ -8,14 +8,20 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.backends.tensorrt.gpu import open_gpu
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path, write_bundle
+from lunar_runtime.bundles.manifest import Manifest
 from lunar_runtime.commands.engine import main
 from lunar_runtime.errors import BackendError
+
+from .convolutions import convolving_model
+from .outcomes import Outcome, run_main
 
 needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
@@ -34,22 +40,20 @@ needs_no_gpu = pytest.mark.skipif(not gpu_is_missing(), reason="this machine has
 
 
 @pytest.fixture
-def engine(capfd):
-    """Run lunar-engine in this process: exit code, stdout, stderr."""
+def engine(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run lunar-engine in this process."""
 
-    def run(*arguments):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        said = capfd.readouterr()
-        return stop.value.code, said.out, said.err
+    def run(*arguments: object) -> Outcome:
+        return run_main(main, arguments, capfd)
 
     return run
 
 
 @needs_rtx
 @needs_no_gpu
-def test_an_engine_is_built_for_others_and_says_that_it_was_not_run(engine, bundle):
+def test_an_engine_is_built_for_others_and_says_that_it_was_not_run(
+    engine: Callable[..., Outcome], bundle: Path
+) -> None:
     code, out, err = engine(bundle, "--library", "tensorrt-rtx")
     assert code == 0, err
     assert "golden   not run: no GPU here can run this engine" in out
@@ -66,7 +70,9 @@ def test_an_engine_is_built_for_others_and_says_that_it_was_not_run(engine, bund
 
 @needs_rtx
 @needs_no_gpu
-def test_asked_for_it_is_an_error_by_itself_a_warning(engine, bundle, caplog):
+def test_asked_for_it_is_an_error_by_itself_a_warning(
+    engine: Callable[..., Outcome], bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert engine(bundle)[0] == 0
     opened = Bundle.open(bundle)
     with pytest.raises(BackendError, match=r"pycuda|driver|GPU"):
@@ -77,7 +83,9 @@ def test_asked_for_it_is_an_error_by_itself_a_warning(engine, bundle, caplog):
 
 
 @needs_rtx
-def test_a_lower_precision_made_for_a_cpu_is_exit_3(engine, tmp_path):
+def test_a_lower_precision_made_for_a_cpu_is_exit_3(
+    engine: Callable[..., Outcome], tmp_path: Path
+) -> None:
     real = Bundle.open(default_bundle_path())
     manifest = msgspec.structs.replace(real.manifest, precision="fp16", target="cpu", files={})
     bundle = write_bundle(
@@ -92,10 +100,15 @@ def test_a_lower_precision_made_for_a_cpu_is_exit_3(engine, tmp_path):
 
 
 @needs_rtx
-def test_a_precision_that_is_only_claimed_is_exit_5(engine, tmp_path):
-    real = Bundle.open(default_bundle_path())
-    manifest = msgspec.structs.replace(real.manifest, precision="fp16", target="tensorrt", files={})
-    files = {name: real.path / name for name in real.manifest.files}
+def test_a_precision_that_is_only_claimed_is_exit_5(
+    engine: Callable[..., Outcome],
+    tmp_path: Path,
+    bundles: dict[str, Path],
+    make_manifest: Callable[..., Manifest],
+) -> None:
+    manifest = make_manifest("left", precision="fp16", target="tensorrt")
+    model = convolving_model(size=64, channels=16).SerializeToString()
+    files = {"model.onnx": model, "golden.npz": bundles["left"] / "golden.npz"}
     claimed = write_bundle(tmp_path / "bundle", manifest, files).path
     code, _, err = engine(claimed, "--library", "tensorrt-rtx")
     assert code == 5
@@ -105,7 +118,9 @@ def test_a_precision_that_is_only_claimed_is_exit_5(engine, tmp_path):
 
 
 @needs_rtx
-def test_what_tensorrt_rtx_has_not_is_wrong_usage(engine, bundle):
+def test_what_tensorrt_rtx_has_not_is_wrong_usage(
+    engine: Callable[..., Outcome], bundle: Path
+) -> None:
     for options in (
         ["--version-compatible"],
         ["--hardware-compatible"],
@@ -113,18 +128,21 @@ def test_what_tensorrt_rtx_has_not_is_wrong_usage(engine, bundle):
     ):
         code, _, err = engine(bundle, "--library", "tensorrt-rtx", *options)
         assert code == 2
-        assert err.startswith(f"lunar-engine: {options[0]}")
+        parameter = str(options[0]).removeprefix("--").replace("-", "_")
+        assert err.startswith(f"lunar-engine: {parameter}")
     assert not (bundle / "engines").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (["--workspace", "much"], 2, "--workspace much: give bytes, or as in 512M or 2G"),
+        (["--workspace", "much"], 2, "'--workspace': size 'much': give bytes, or as in 512M or 2G"),
         (["--compute-capability", "89"], 2, "'89' is not a compute capability such as 8.9"),
     ],
 )
-def test_wrong_usage_is_one_line(engine, bundle, arguments, code, reason):
+def test_wrong_usage_is_one_line(
+    engine: Callable[..., Outcome], bundle: Path, arguments: list[str], code: int, reason: str
+) -> None:
     found, out, err = engine(bundle, *arguments)
     assert (found, out) == (code, "")
     assert err.startswith("lunar-engine: ")
@@ -132,7 +150,7 @@ def test_wrong_usage_is_one_line(engine, bundle, arguments, code, reason):
     assert err.count("\n") == 1
 
 
-def test_no_bundle_is_exit_3(engine, tmp_path):
+def test_no_bundle_is_exit_3(engine: Callable[..., Outcome], tmp_path: Path) -> None:
     code, _, err = engine(tmp_path / "none")
     assert code == 3
     assert "no such bundle" in err
@@ -141,7 +159,9 @@ def test_no_bundle_is_exit_3(engine, tmp_path):
 @pytest.mark.skipif(
     importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is installed"
 )
-def test_tensorrt_that_is_missing_is_exit_4_and_says_how_to_get_it(engine, bundle):
+def test_tensorrt_that_is_missing_is_exit_4_and_says_how_to_get_it(
+    engine: Callable[..., Outcome], bundle: Path
+) -> None:
     code, _, err = engine(bundle, "--library", "tensorrt")
     assert code == 4
     assert "tensorrt cannot be imported" in err
@@ -151,7 +171,9 @@ def test_tensorrt_that_is_missing_is_exit_4_and_says_how_to_get_it(engine, bundl
 
 @needs_rtx
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_bundle_is_refused_before_the_build(engine, bundle):
+def test_a_read_only_bundle_is_refused_before_the_build(
+    engine: Callable[..., Outcome], bundle: Path
+) -> None:
     bundle.chmod(0o555)
     code, _, err = engine(bundle, "--library", "tensorrt-rtx")
     bundle.chmod(0o755)
@@ -159,7 +181,7 @@ def test_a_read_only_bundle_is_refused_before_the_build(engine, bundle):
     assert "read-only; build the engine in a copy" in err
 
 
-def test_it_runs_without_what_does_not_fly(bundle):
+def test_it_runs_without_what_does_not_fly(bundle: Path) -> None:
     """Up to the point where TensorRT is needed, in a Python that cannot import torch and onnx."""
     blocked = ["torch", "onnx", "onnxsim", "scipy", "matplotlib", "onnxruntime"]
     program = f"""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,16 +26,16 @@ from lunar_runtime.backends.tensorrt.store import (
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError, BundleError, OutputError
 
-ORIN = Gpu("Orin", (8, 7), 8 << 30, integrated=True)
+ORIN = Gpu("Orin", (8, 7), integrated=True)
 CONTENT = memoryview(b"a plan that no test runs")
 
 
 @pytest.fixture
-def opened(bundle):
+def opened(bundle: Path) -> Bundle:
     return Bundle.open(bundle)
 
 
-def key_for(bundle, **changes):
+def key_for(bundle: Bundle, **changes: Any) -> EngineKey:
     fields = {
         "library": "tensorrt",
         "version": "10.3.0",
@@ -43,7 +46,7 @@ def key_for(bundle, **changes):
     return EngineKey(**{**fields, **changes})
 
 
-def store(bundle, built=None, **changes):
+def store(bundle: Bundle, built: datetime | None = None, **changes: Any) -> StoredEngine:
     key = key_for(bundle, **changes)
     path = engine_path(bundle, key)
     record = EngineRecord(
@@ -64,11 +67,11 @@ def store(bundle, built=None, **changes):
     return write_engine(path, CONTENT, record)
 
 
-def find(bundle, version="10.3.0", gpu=ORIN):
+def find(bundle: Bundle, version: str = "10.3.0", gpu: Gpu | None = ORIN) -> StoredEngine:
     return find_engine(bundle, "tensorrt", version, gpu)
 
 
-def test_what_was_written_is_found_and_read(opened):
+def test_what_was_written_is_found_and_read(opened: Bundle) -> None:
     written = store(opened)
     found = find(opened)
     assert found == written
@@ -79,17 +82,17 @@ def test_what_was_written_is_found_and_read(opened):
     ]
 
 
-def test_a_bundle_with_engines_still_verifies(opened):
+def test_a_bundle_with_engines_still_verifies(opened: Bundle) -> None:
     store(opened)
     assert Bundle.open(opened.path).digest == opened.digest
 
 
-def test_no_engine_says_how_to_build_one(opened):
+def test_no_engine_says_how_to_build_one(opened: Bundle) -> None:
     with pytest.raises(BackendError, match=r"no tensorrt engine .* `lunar-engine .*bundle`"):
         find(opened)
 
 
-def test_engines_that_do_not_fit_are_named_with_their_reasons(opened):
+def test_engines_that_do_not_fit_are_named_with_their_reasons(opened: Bundle) -> None:
     store(opened)
     store(opened, gpu="Thor", compute_capabilities=((11, 0),))
     store(opened, library="tensorrt-rtx", version="1.7.1.116", gpu="any")
@@ -100,24 +103,26 @@ def test_engines_that_do_not_fit_are_named_with_their_reasons(opened):
     )
     assert "any-sm87-trtrtx1.7.1.116-fp32.plan: it is for tensorrt-rtx" in str(caught.value)
     with pytest.raises(BackendError, match=r"thor-sm110.* it was made on Thor"):
-        find(opened, gpu=Gpu("Orin NX", (8, 7), 1, integrated=True))
+        find(opened, gpu=Gpu("Orin NX", (8, 7), integrated=True))
 
 
-def test_this_gpus_own_engine_comes_before_one_for_many(opened):
+def test_this_gpus_own_engine_comes_before_one_for_many(opened: Bundle) -> None:
     own = store(opened)
     newer = datetime(2026, 1, 1, tzinfo=timezone.utc)
     store(opened, built=newer, gpu="A100", hardware_compatible=True)
     assert find(opened) == own
 
 
-def test_an_altered_plan_is_refused(opened):
+def test_an_altered_plan_is_refused(opened: Bundle) -> None:
     path = store(opened).path
     path.write_bytes(bytes(CONTENT).replace(b"plan", b"pain"))
     with pytest.raises(BundleError, match=r"altered .*lunar-engine --overwrite"):
         find(opened).read()
 
 
-def test_a_truncated_a_missing_and_a_linked_plan_are_refused(opened, tmp_path):
+def test_a_truncated_a_missing_and_a_linked_plan_are_refused(
+    opened: Bundle, tmp_path: Path
+) -> None:
     path = store(opened).path
     path.write_bytes(bytes(CONTENT)[:-1])
     with pytest.raises(BundleError, match=f"{CONTENT.nbytes - 1} bytes instead of"):
@@ -131,7 +136,7 @@ def test_a_truncated_a_missing_and_a_linked_plan_are_refused(opened, tmp_path):
         find(opened).read()
 
 
-def test_an_engine_of_another_model_is_refused(opened):
+def test_an_engine_of_another_model_is_refused(opened: Bundle) -> None:
     store(opened, model_sha256="b" * 64)
     with pytest.raises(BackendError, match="made from another model"):
         find(opened)
@@ -150,27 +155,29 @@ def test_an_engine_of_another_model_is_refused(opened):
         (lambda text: text.replace(b'"plan": "', b'"plan": "../../'), "not its neighbour"),
     ],
 )
-def test_a_damaged_record_is_refused(opened, change, reason):
+def test_a_damaged_record_is_refused(
+    opened: Bundle, change: Callable[[bytes], bytes], reason: str
+) -> None:
     path = store(opened).path.with_suffix(".json")
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(BundleError, match=reason):
         stored_engines(opened)
 
 
-def test_a_record_survives_the_file(opened):
+def test_a_record_survives_the_file(opened: Bundle) -> None:
     written = store(opened)
     assert read_record(written.path.with_suffix(".json")) == written.record
     assert isinstance(written, StoredEngine)
 
 
-def test_an_engine_that_is_there_is_not_built_again_unasked(opened):
+def test_an_engine_that_is_there_is_not_built_again_unasked(opened: Bundle) -> None:
     path = store(opened).path
-    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+    with pytest.raises(OutputError, match="exists already; set overwrite"):
         check_free(path, overwrite=False)
     check_free(path, overwrite=True)
 
 
-def test_weights_in_a_second_file_belong_to_the_model(opened):
+def test_weights_in_a_second_file_belong_to_the_model(opened: Bundle) -> None:
     files = dict(opened.manifest.files)
     files["model.onnx.data"] = msgspec.structs.replace(files["model.onnx"], sha256="c" * 64)
     manifest = msgspec.structs.replace(opened.manifest, files=files)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from lunar_runtime.bundles.bundle import write_bundle
-from lunar_runtime.errors import BackendError, GateError, InputError, UsageError
+from lunar_runtime.errors import BackendError, GateError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import ScaleSource
-from lunar_runtime.inference.pipeline import StereoRuntime
+from lunar_runtime.inference.options import ViewChoice
+from lunar_runtime.inference.result import PairImage, Side
+from numpy.typing import NDArray
+
+from .network_alone import Grey, Images, NetworkAlone, load
+
+if TYPE_CHECKING:
+    from .plane_scene import PlaneScene
+
+Outputs = dict[str, NDArray[np.float32]]
+MakeBundle = Callable[..., Path]
+MakeOutputs = Callable[..., Outputs]
 
 TILT_DEG = 12.0  # of the plane in conftest.py, about y, against the left optical axis
 
@@ -27,81 +36,92 @@ POSE = 1e-5
 SLOPE_DEG = 0.03
 
 
-@contextmanager
-def load(*arguments, **options):
-    """The network alone unless a call says otherwise: these textures are not of one ground."""
-    with StereoRuntime.load(*arguments, **options) as loaded:
-        loaded.infer = partial(loaded.infer, refine="off")
-        yield loaded
-
-
 @pytest.fixture(scope="module")
-def runtime(bundles):
+def runtime(bundles: dict[str, Path]) -> Iterator[NetworkAlone]:
     with load(bundles["both"], threads=1) as loaded:
         yield loaded
 
 
 @pytest.fixture(scope="module")
-def images(make_texture):
+def images(make_texture: Callable[..., Grey]) -> Images:
     return make_texture(1), make_texture(2)
 
 
-def test_without_a_known_length_depth_is_the_networks_and_relative(runtime, images, scene):
+def test_without_a_known_length_depth_is_the_networks_and_relative(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     result = runtime.infer(*images)
     assert result.unit == "relative"
     np.testing.assert_allclose(result.depth, scene.pointmap_left()[..., 2], rtol=ROUNDING)
 
 
-def test_slope_of_the_plane_from_its_own_normal_is_zero(runtime, images):
+def test_slope_of_the_plane_from_its_own_normal_is_zero(
+    runtime: NetworkAlone, images: Images
+) -> None:
     result = runtime.infer(*images)
     assert result.up.source == "plane"
     assert np.nanmax(result.slope) < SLOPE_DEG
 
 
 @pytest.mark.parametrize("view", ["left", "right"])
-def test_slope_from_the_rigs_up_is_the_tilt_in_both_views(runtime, images, view):
+def test_slope_from_the_rigs_up_is_the_tilt_in_both_views(
+    runtime: NetworkAlone, images: Images, view: ViewChoice
+) -> None:
     result = runtime.infer(*images, Rig(up_left=np.array([0.0, 0.0, -1.0])), view=view)
     assert result.up.source == "rig"
     np.testing.assert_allclose(result.slope, TILT_DEG, atol=SLOPE_DEG)
 
 
-def test_altitude_makes_depth_metres(runtime, images, scene):
+def test_altitude_makes_depth_metres(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     result = runtime.infer(*images, altitude_m=scene.altitude_m)
     assert (result.unit, result.scale.source) == ("m", ScaleSource.ALTITUDE)
     truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
     np.testing.assert_allclose(result.depth, truth, rtol=POSE)
+    assert result.plane is not None
     assert result.plane.camera_height == pytest.approx(scene.altitude_m, rel=POSE)
 
 
-def test_baseline_makes_depth_metres(runtime, images, scene):
+def test_baseline_makes_depth_metres(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     result = runtime.infer(*images, baseline_m=scene.baseline_m, intrinsics=scene.intrinsics)
     assert result.scale.source is ScaleSource.BASELINE
     truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
     np.testing.assert_allclose(result.depth, truth, rtol=POSE)
 
 
-def test_a_rigs_pose_makes_depth_metres(runtime, images, scene):
+def test_a_rigs_pose_makes_depth_metres(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     metric = scene.right_from_left.copy()
     metric[:3, 3] *= scene.metres_per_unit
     result = runtime.infer(*images, Rig(left=scene.intrinsics, right_from_left=metric))
     assert result.scale.source is ScaleSource.RIG
+    assert result.pose is not None
     np.testing.assert_allclose(result.pose.right_from_left, metric, rtol=POSE, atol=POSE * 1000)
 
 
-def test_a_given_altitude_wins_over_the_rigs_baseline(runtime, images, scene):
+def test_a_given_altitude_wins_over_the_rigs_baseline(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     rig = Rig(left=scene.intrinsics, right_from_left=scene.right_from_left)
     result = runtime.infer(*images, rig, altitude_m=scene.altitude_m)
     assert result.scale.source is ScaleSource.ALTITUDE
 
 
-def test_right_view_is_the_right_pointmap_carried_into_the_right_camera(runtime, images, scene):
+def test_right_view_is_the_right_pointmap_carried_into_the_right_camera(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     result = runtime.infer(*images, view="right", intrinsics=scene.intrinsics)
     assert set(result.views) == {"right"}
     np.testing.assert_allclose(result.depth, scene.depth_right(), rtol=POSE)
+    assert result.pose is not None
     np.testing.assert_allclose(result.pose.right_from_left, scene.right_from_left, atol=POSE * 5)
 
 
-def test_both_views_agree_with_each_asked_for_alone(runtime, images):
+def test_both_views_agree_with_each_asked_for_alone(runtime: NetworkAlone, images: Images) -> None:
     both = runtime.infer(*images, view="both")
     assert both.primary == "left"
     for view in ("left", "right"):
@@ -110,7 +130,9 @@ def test_both_views_agree_with_each_asked_for_alone(runtime, images):
         np.testing.assert_array_equal(both.views[view].slope, alone.slope)
 
 
-def test_intrinsics_are_estimated_from_the_pointmap_unless_given(runtime, images, scene):
+def test_intrinsics_are_estimated_from_the_pointmap_unless_given(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     estimated = runtime.infer(*images)
     assert estimated.camera_left.source == "estimated"
     assert estimated.camera_left.intrinsics.fx == pytest.approx(scene.intrinsics.fx, rel=POSE)
@@ -121,23 +143,30 @@ def test_intrinsics_are_estimated_from_the_pointmap_unless_given(runtime, images
     assert runtime.infer(*images, rig, intrinsics=given).camera_left == (given, "option")
 
 
-def test_intrinsics_are_in_pixels_of_the_images_as_given(runtime, make_texture, scene):
+def test_intrinsics_are_in_pixels_of_the_images_as_given(
+    runtime: NetworkAlone, make_texture: Callable[..., Grey], scene: PlaneScene
+) -> None:
     """Images of 128 px for a network of 64: the same camera has twice the focal length there."""
     images = make_texture(1, 128, 128), make_texture(2, 128, 128)
     result = runtime.infer(*images, intrinsics=Intrinsics(160.0, 160.0, 64.0, 64.0))
     assert result.camera_left.intrinsics == scene.intrinsics
 
 
-def test_confidence_is_that_of_the_pixels_the_network_saw(runtime, make_texture):
+def test_confidence_is_that_of_the_pixels_the_network_saw(
+    runtime: NetworkAlone, make_texture: Callable[..., Grey]
+) -> None:
     images = make_texture(1, 100, 128), make_texture(2, 100, 128)
     result = runtime.infer(*images, view="both")
-    for side, pair_image in (("left", result.left), ("right", result.right)):
-        expected = 1 + pair_image.grey / np.float32(255)
+    sides: tuple[tuple[Side, PairImage], ...] = (("left", result.left), ("right", result.right))
+    for side, pair_image in sides:
+        expected = 1 + pair_image.grey.astype(np.float32) / np.float32(255)
         np.testing.assert_allclose(result.views[side].confidence, expected, rtol=ROUNDING)
     assert (result.mapping.crop_x, result.mapping.crop_width) == (14, 100)
 
 
-def test_paths_and_arrays_give_the_same(runtime, pair, make_texture):
+def test_paths_and_arrays_give_the_same(
+    runtime: NetworkAlone, pair: tuple[Path, Path], make_texture: Callable[..., Grey]
+) -> None:
     from_files = runtime.infer(str(pair[0]), pair[1])
     from_arrays = runtime.infer(make_texture(0), make_texture(1))
     np.testing.assert_array_equal(from_files.depth, from_arrays.depth)
@@ -146,26 +175,9 @@ def test_paths_and_arrays_give_the_same(runtime, pair, make_texture):
     assert from_arrays.left.source.sha256 is None
 
 
-def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(runtime, images):
-    result = runtime.infer(*images, view="both", min_confidence=1.5)
-    for side, points in (("left", result.pointmap_left), ("right", result.pointmap_right)):
-        view = result.views[side]
-        low = view.confidence < 1.5
-        assert 0 < low.sum() < low.size
-        np.testing.assert_array_equal(np.isnan(view.depth), low)
-        np.testing.assert_array_equal(np.isnan(points).any(axis=-1), low)
-        assert np.isnan(view.slope[low]).all()
-        assert np.isfinite(view.confidence).all()
-
-
-def test_an_unreachable_confidence_is_refused_with_the_highest_one(runtime, images):
-    with pytest.raises(
-        InputError, match=r"`min_confidence` 9 leaves nothing of the left image.*2;"
-    ):
-        runtime.infer(*images, min_confidence=9)
-
-
-def test_paper_slope_is_marked_as_not_physical(runtime, images, scene):
+def test_paper_slope_is_marked_as_not_physical(
+    runtime: NetworkAlone, images: Images, scene: PlaneScene
+) -> None:
     result = runtime.infer(*images, slope="paper")
     assert any("not physical" in warning for warning in result.warnings)
     # Inside, the Sobel gradient of a nearly linear depth is its difference per pixel.
@@ -175,127 +187,24 @@ def test_paper_slope_is_marked_as_not_physical(runtime, images, scene):
     np.testing.assert_allclose(result.slope[inner], expected[inner], atol=SLOPE_DEG)
 
 
-def test_not_finite_outputs_become_nan_and_are_counted(tmp_path, make_bundle, make_outputs, scene):
-    outputs = make_outputs(scene, "both")
-    outputs["pointmap_left"][0, 10:12, 20] = [np.nan, np.inf, 1.0]
-    outputs["confidence_left"][0, 40, 41] = np.inf
-    folder = make_bundle(tmp_path / "b", "both", outputs)
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (2, 64, 64), np.uint8)
-    with load(folder) as runtime:
-        result = runtime.infer(*images)
-    assert result.not_finite == {"pointmap_left": 2, "confidence_left": 1}
-    assert np.isnan(result.depth).sum() == 3
-    assert "pointmap_left: 2 of 4096 pixels are not finite" in result.warnings
-
-
-def test_points_behind_the_camera_become_nan_and_are_counted(
-    tmp_path, make_bundle, make_outputs, scene, images
-):
-    outputs = make_outputs(scene, "left")
-    outputs["pointmap_left"][0, 5, :7, 2] = -1.0
-    with load(make_bundle(tmp_path / "b", "left", outputs)) as runtime:
-        result = runtime.infer(*images)
-    assert np.isnan(result.depth).sum() == 7
-    assert "left: 7 of 4096 points lie behind the camera" in result.warnings
-
-
-def test_a_pointmap_that_no_camera_sees_is_doubted(
-    tmp_path, make_bundle, make_outputs, scene, images
-):
-    outputs = make_outputs(scene, "left")
-    outputs["pointmap_left"][..., 2] /= 10  # f = 8 px at 64 px: 152 degrees
-    with load(make_bundle(tmp_path / "b", "left", outputs)) as runtime:
-        assert "camera: the pointmap spans 152 degrees" in runtime.infer(*images).warnings[0]
-        given = runtime.infer(*images, intrinsics=scene.intrinsics)
-    assert given.warnings == ()
-
-
-def test_a_bundle_that_failed_its_gate_says_so_every_time(tmp_path, bundles, make_manifest, images):
-    files = {name: bundles["left"] / name for name in ("model.onnx", "golden.npz")}
-    bundle = write_bundle(tmp_path / "b", make_manifest("left", gate="failed"), files)
-    with load(bundle) as runtime:
-        assert runtime.infer(*images).warnings[0].startswith("bundle: it did not pass")
-
-
-def test_a_left_bundle_gives_the_left_view(bundles, images, scene):
-    with load(bundles["left"]) as runtime:
-        result = runtime.infer(*images, altitude_m=scene.altitude_m)
-    assert result.pointmap_right is None
-    assert result.pose is None
-    truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
-    np.testing.assert_allclose(result.depth, truth, rtol=POSE)
-
-
-@pytest.mark.parametrize("options", [{"view": "right"}, {"view": "both"}, {"baseline_m": 10.0}])
-def test_a_left_bundle_cannot_do_what_needs_the_right_pointmap(bundles, images, options):
-    with (
-        load(bundles["left"]) as runtime,
-        pytest.raises(UsageError, match=r"needs the right pointmap.*lunar-export --outputs both"),
-    ):
-        runtime.infer(*images, **options)
-
-
-def test_a_left_bundle_says_that_the_rigs_baseline_is_of_no_use(bundles, images, scene):
-    rig = Rig(right_from_left=scene.right_from_left)
-    with load(bundles["left"]) as runtime:
-        result = runtime.infer(*images, rig)
-    assert result.unit == "relative"
-    assert any("depth stays relative" in warning for warning in result.warnings)
-
-
-def test_a_rig_that_puts_the_right_camera_elsewhere_gives_no_metres(bundles, images, scene):
-    swapped = np.linalg.inv(scene.right_from_left)
-    with load(bundles["both"]) as runtime:
-        assert runtime.infer(*images, Rig(right_from_left=scene.right_from_left)).warnings == ()
-        with pytest.raises(
-            InputError, match=r"recovered 1[78]\d degrees from where the rig has it"
-        ):
-            runtime.infer(*images, Rig(right_from_left=swapped))
-        fixed = runtime.infer(*images, Rig(right_from_left=swapped), altitude_m=100.0)
-    assert fixed.unit == "m"
-
-
-def test_a_short_baseline_is_said_to_be_a_poor_scale(
-    tmp_path, make_bundle, make_outputs, scene, images
-):
-    pose = scene.right_from_left.copy()
-    pose[:3, 3] *= 0.1
-    short = dataclasses.replace(scene, right_from_left=pose)
-    with load(make_bundle(tmp_path / "b", "both", make_outputs(short, "both"))) as r:
-        (warning,) = r.infer(*images, baseline_m=short.baseline_m).warnings
-        assert r.infer(*images, altitude_m=short.altitude_m).warnings == ()
-    assert re.search(r"the baseline is \d\.\d% of the depth.*an altitude is safer", warning)
-
-
-def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(
-    tmp_path, make_bundle, make_outputs, scene, images
-):
-    outputs = make_outputs(scene, "both")
-    rng = np.random.default_rng(0)
-    outputs["pointmap_right"] = rng.uniform(-5, 5, (1, 64, 64, 3)).astype(np.float32)
-    with load(make_bundle(tmp_path / "b", "both", outputs)) as runtime:
-        result = runtime.infer(*images)
-        assert result.pose is None
-        assert any(warning.startswith("pose: no camera pose") for warning in result.warnings)
-        with pytest.raises(InputError, match="no camera pose explains"):
-            runtime.infer(*images, view="right")
-
-
-def test_all_outputs_serve_like_both(bundles, images, runtime):
+def test_all_outputs_serve_like_both(
+    bundles: dict[str, Path], images: Images, runtime: NetworkAlone
+) -> None:
     with load(bundles["all"]) as everything:
         result = everything.infer(*images, view="both")
     np.testing.assert_array_equal(result.depth, runtime.infer(*images, view="both").depth)
 
 
-def test_the_same_pair_gives_the_same_result_twice(runtime, images):
+def test_the_same_pair_gives_the_same_result_twice(runtime: NetworkAlone, images: Images) -> None:
     first, second = (runtime.infer(*images, view="both", baseline_m=600.0) for _ in range(2))
-    for side in ("left", "right"):
+    for side in first.views:
         np.testing.assert_array_equal(first.views[side].depth, second.views[side].depth)
+    assert first.pose is not None
+    assert second.pose is not None
     np.testing.assert_array_equal(first.pose.right_from_left, second.pose.right_from_left)
 
 
-def test_golden_pair_passes_on_this_machine(runtime):
+def test_golden_pair_passes_on_this_machine(runtime: NetworkAlone) -> None:
     errors = runtime.check_golden()
     assert set(errors) == {
         f"{kind}_{side}" for kind in ("pointmap", "confidence") for side in ("left", "right")
@@ -304,8 +213,8 @@ def test_golden_pair_passes_on_this_machine(runtime):
 
 
 def test_a_machine_that_computes_something_else_fails_the_golden_pair(
-    tmp_path, make_bundle, make_outputs, scene
-):
+    tmp_path: Path, make_bundle: MakeBundle, make_outputs: MakeOutputs, scene: PlaneScene
+) -> None:
     outputs = make_outputs(scene, "left")
     expected = {**outputs, "pointmap_left": outputs["pointmap_left"] * np.float32(1.01)}
     with (
@@ -315,12 +224,25 @@ def test_a_machine_that_computes_something_else_fails_the_golden_pair(
         runtime.check_golden()
 
 
-def test_a_closed_runtime_says_so(bundles, images):
+def test_a_closed_runtime_says_so(bundles: dict[str, Path], images: Images) -> None:
     with load(bundles["left"]) as runtime:
         pass
     with pytest.raises(BackendError, match="closed; load the bundle again"):
         runtime.infer(*images)
 
 
-def test_every_stage_is_timed(runtime, images):
+def test_every_stage_is_timed(runtime: NetworkAlone, images: Images) -> None:
     assert list(runtime.infer(*images).timings_ms) == ["read", "prepare", "network", "geometry"]
+
+
+@pytest.mark.parametrize(
+    ("view", "primary"), [("left", "left"), ("right", "right"), ("both", "left")]
+)
+def test_the_plain_names_are_the_primary_views(
+    runtime: NetworkAlone, images: Images, view: ViewChoice, primary: Side
+) -> None:
+    result = runtime.infer(*images, view=view)
+    assert result.primary == primary
+    assert result.depth is result.views[primary].depth
+    assert result.slope is result.views[primary].slope
+    assert result.confidence is result.views[primary].confidence

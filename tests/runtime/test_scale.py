@@ -59,7 +59,7 @@ def test_lengths_are_positive_and_finite(length: float) -> None:
 
 
 def test_an_identical_pair_has_no_baseline() -> None:
-    with pytest.raises(InputError, match=r"no parallax .* give --altitude-m instead, or no"):
+    with pytest.raises(InputError, match=r"no parallax .* give `altitude_m` instead, or no"):
         scale_from_baseline(np.eye(4), 10.0)
 
 

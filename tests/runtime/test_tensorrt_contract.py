@@ -22,9 +22,10 @@ import lunar_runtime
 import pytest
 from lunar_runtime.backends.tensorrt import cuda_graph
 
-from .released_packages import released
+from .released_packages import Release, fetch_together, released
 
-BINDINGS = Path(lunar_runtime.__file__).parent / "backends" / "tensorrt"
+RUNTIME = Path(lunar_runtime.__file__).parent
+BINDINGS = RUNTIME / "backends" / "tensorrt" / "bindings"
 
 # JetPack 6.2, JetPack 7.2, and the newest.
 TENSORRT = {
@@ -32,6 +33,8 @@ TENSORRT = {
     "10.16.1.11": ("tensorrt-cu13-bindings", "10"),
     "11.4.0.106": ("tensorrt-cu13-bindings", "11"),
 }
+PYCUDA = ("2024.1", "2026.1")
+CUDA = Release("nvidia-cuda-runtime-cu12", "12.6.77")
 SYMBOLS = (
     "createInferBuilder_INTERNAL",
     "createInferRefitter_INTERNAL",
@@ -76,16 +79,26 @@ MODULE = classes(BINDINGS / "module.py")["TensorRT"]
 RTX = classes(BINDINGS / "rtx_objects.py")
 ENUMERATION = OBJECTS.pop("Enumerator")
 
+#: Per name of a module, the names of its members.
+Names = dict[str, list[str]]
 
-def missing(names: dict[str, list[str]], objects: dict[str, set[str]]) -> list[str]:
+
+def missing(names: Names, objects: dict[str, set[str]]) -> list[str]:
     lacks = [f"{c}" for c in objects if c not in names]
     lacks += [f"{c}.{m}" for c in objects for m in objects[c] if m not in names.get(c, ())]
     lacks += [f"{e}.{m}" for e in ("BuilderFlag", "DataType") for m in ENUMERATION - set(names[e])]
     return sorted(lacks)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def releases(request: pytest.FixtureRequest) -> None:
+    tensorrt = [Release(package, version) for version, (package, _) in TENSORRT.items()]
+    pycuda = [Release("pycuda", version, ":none:") for version in PYCUDA]
+    fetch_together(request.config.cache, [*tensorrt, *pycuda, CUDA])
+
+
 @pytest.fixture(params=TENSORRT)
-def bindings(request, tmp_path):
+def bindings(request: pytest.FixtureRequest, tmp_path: Path) -> Names:
     """Names in the bindings of one version of TensorRT."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not here to compile the stub symbols")
@@ -107,7 +120,7 @@ def bindings(request, tmp_path):
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    names = json.loads(process.stdout)
+    names: Names = json.loads(process.stdout)
     # The package around the extension module adds these two in Python.
     init = (tmp_path / "tensorrt_bindings" / "__init__.py").read_text()
     for name in ("__version__", "nptype"):
@@ -116,23 +129,23 @@ def bindings(request, tmp_path):
     return names
 
 
-def test_the_protocols_declare_something():
+def test_the_protocols_declare_something() -> None:
     assert {"Builder", "IExecutionContext", "BuilderFlag"} <= OBJECTS.keys()
     assert {"execute_async_v3", "set_tensor_address"} == OBJECTS["IExecutionContext"]
     assert {"Builder", "nptype", "__version__"} <= MODULE
 
 
-def test_all_that_is_touched_exists_in_tensorrt(bindings):
+def test_all_that_is_touched_exists_in_tensorrt(bindings: Names) -> None:
     assert missing(bindings, OBJECTS) == []
     assert sorted(MODULE - bindings.keys()) == []
 
 
-def test_a_name_that_left_tensorrt_is_found_missing(bindings):
+def test_a_name_that_left_tensorrt_is_found_missing(bindings: Names) -> None:
     gone = {"BuilderFlag": {"FP16_OF_YESTERDAY"}, "ICalibrator": set()}
     assert missing(bindings, gone) == ["BuilderFlag.FP16_OF_YESTERDAY", "ICalibrator"]
 
 
-def test_all_that_is_touched_exists_in_tensorrt_rtx():
+def test_all_that_is_touched_exists_in_tensorrt_rtx() -> None:
     trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed")
     names = {name: dir(getattr(trt, name)) for name in dir(trt)}
     objects = {name: members for name, members in RTX.items() if name != "TensorRTRTX"}
@@ -141,13 +154,10 @@ def test_all_that_is_touched_exists_in_tensorrt_rtx():
     assert sorted((MODULE | RTX["TensorRTRTX"]) - names.keys()) == []
 
 
-def test_nothing_reaches_tensorrt_around_the_protocols():
+def test_nothing_reaches_tensorrt_around_the_protocols() -> None:
     """No import of the libraries but the one that gives them their types, and no getattr on one."""
     modules = ("tensorrt", "tensorrt_rtx", "pycuda")
-    for path in [
-        *BINDINGS.parent.rglob("*.py"),
-        *(BINDINGS.parents[1] / "engine_tool").glob("*.py"),
-    ]:
+    for path in [*(RUNTIME / "backends").rglob("*.py"), *(RUNTIME / "engine_tool").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported = [alias.name for alias in node.names]
@@ -160,8 +170,8 @@ def test_nothing_reaches_tensorrt_around_the_protocols():
                 assert not (node.func.id == "getattr" and "trt" in ast.dump(node.args[0])), path
 
 
-@pytest.fixture(params=["2024.1", "2026.1"])
-def pycuda_source(request):
+@pytest.fixture(params=PYCUDA)
+def pycuda_source(request: pytest.FixtureRequest) -> str:
     """The C++ and Python of a release of pycuda, comments and all."""
     archive = released(request.config.cache, "pycuda", request.param, ":none:")
     with tarfile.open(archive) as files:
@@ -170,7 +180,7 @@ def pycuda_source(request):
         return "".join(stream.read().decode() for stream in streams if stream)
 
 
-def test_all_that_is_touched_exists_in_pycuda(pycuda_source):
+def test_all_that_is_touched_exists_in_pycuda(pycuda_source: str) -> None:
     """Exposed by Boost.Python under that name, in one of its ways of saying so."""
     touched = classes(BINDINGS / "pycuda_driver.py")
     for owner, members in touched.items():
@@ -183,8 +193,8 @@ def test_all_that_is_touched_exists_in_pycuda(pycuda_source):
             assert re.search(exposed, pycuda_source), f"{owner}.{name}"
 
 
-def test_the_drivers_functions_are_as_cuda_declares_them(request):
-    wheel = released(request.config.cache, "nvidia-cuda-runtime-cu12", "12.6.77")
+def test_the_drivers_functions_are_as_cuda_declares_them(request: pytest.FixtureRequest) -> None:
+    wheel = released(request.config.cache, *CUDA)
     with zipfile.ZipFile(wheel) as archive:
         header = archive.read("nvidia/cuda_runtime/include/cuda.h").decode()
     for name, arguments in cuda_graph._PROTOTYPES.items():

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.backends.tensorrt.description import parse_description
-from lunar_runtime.backends.tensorrt.tensors import plan_bindings
+from lunar_runtime.backends.tensorrt.description import Tensor, parse_description
+from lunar_runtime.backends.tensorrt.tensors import place_tensors
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+from lunar_runtime.bundles.manifest import GraphRecord
 from lunar_runtime.errors import BundleError
 
 RECORDED = Path(__file__).parent / "engine_descriptions" / "s0_both_256_fp32.txt"
 
 
 @pytest.fixture(scope="module")
-def graph():
+def graph() -> GraphRecord:
     return Bundle.open(default_bundle_path()).manifest.graph
 
 
 @pytest.fixture(scope="module")
-def tensors():
+def tensors() -> tuple[Tensor, ...]:
     """Of the engine that TensorRT-RTX built from the bundle in the package."""
     return parse_description(RECORDED.read_text()).tensors
 
 
-def test_the_packaged_bundles_engine_binds(tensors, graph):
-    bindings = plan_bindings(tensors, graph, False, "e.plan")
+def test_the_packaged_bundles_engine_binds(tensors: tuple[Tensor, ...], graph: GraphRecord) -> None:
+    bindings = place_tensors(tensors, graph, False, "e.plan")
     assert [b.tensor.name for b in bindings] == [
         *(record.name for record in graph.inputs),
         *(record.name for record in graph.outputs),
@@ -38,15 +40,19 @@ def test_the_packaged_bundles_engine_binds(tensors, graph):
     assert {b.tensor.name: b.numpy_type for b in bindings}["left"] is np.uint8
 
 
-def test_an_integrated_gpu_gets_no_memory_of_its_own(tensors, graph):
-    assert sum(b.device_bytes for b in plan_bindings(tensors, graph, True, "e")) == 0
-    apart = plan_bindings(tensors, graph, False, "e")
+def test_an_integrated_gpu_gets_no_memory_of_its_own(
+    tensors: tuple[Tensor, ...], graph: GraphRecord
+) -> None:
+    assert sum(b.device_bytes for b in place_tensors(tensors, graph, True, "e")) == 0
+    apart = place_tensors(tensors, graph, False, "e")
     assert all(b.device_bytes == b.bytes for b in apart)
     assert sum(b.bytes for b in apart) == 2 * 256**2 * (1 + 4 * 4)
 
 
-def test_the_order_of_the_engines_tensors_does_not_matter(tensors, graph):
-    assert plan_bindings(tensors[::-1], graph, True, "e") == plan_bindings(
+def test_the_order_of_the_engines_tensors_does_not_matter(
+    tensors: tuple[Tensor, ...], graph: GraphRecord
+) -> None:
+    assert place_tensors(tensors[::-1], graph, True, "e") == place_tensors(
         tensors, graph, True, "e"
     )
 
@@ -61,14 +67,18 @@ def test_the_order_of_the_engines_tensors_does_not_matter(tensors, graph):
         ({"name": "certainty"}, "has certainty, which the bundle's graph lacks"),
     ],
 )
-def test_an_engine_with_other_tensors_is_refused(tensors, graph, change, reason):
+def test_an_engine_with_other_tensors_is_refused(
+    tensors: tuple[Tensor, ...], graph: GraphRecord, change: dict[str, Any], reason: str
+) -> None:
     changed = [
         msgspec.structs.replace(t, **change) if t.name == "confidence_left" else t for t in tensors
     ]
     with pytest.raises(BundleError, match=rf"^e\.plan: .*{reason}.*lunar-engine --overwrite"):
-        plan_bindings(tuple(changed), graph, True, "e.plan")
+        place_tensors(tuple(changed), graph, True, "e.plan")
 
 
-def test_an_engine_that_lacks_a_tensor_is_refused(tensors, graph):
+def test_an_engine_that_lacks_a_tensor_is_refused(
+    tensors: tuple[Tensor, ...], graph: GraphRecord
+) -> None:
     with pytest.raises(BundleError, match="lacks the output confidence_left"):
-        plan_bindings(tuple(t for t in tensors if t.name != "confidence_left"), graph, True, "e")
+        place_tensors(tuple(t for t in tensors if t.name != "confidence_left"), graph, True, "e")

@@ -23,7 +23,10 @@ _GOOD_PX = (1, 3, 5)
 
 
 def reciprocal_matches(
-    left: NDArray[np.float32], right: NDArray[np.float32], confidence: NDArray[Any] | None = None
+    left: NDArray[np.float32],
+    right: NDArray[np.float32],
+    confidence: NDArray[Any] | None = None,
+    most: int = _KEPT,
 ) -> Matches:
     """Pixels that are each other's nearest in descriptor space.
 
@@ -35,8 +38,9 @@ def reciprocal_matches(
     Args:
         left: (H, W, D), unit length.
         right: (H, W, D).
-        confidence: (2, H, W) of the left and right descriptors; the 2000 matches with the largest
+        confidence: (2, H, W) of the left and right descriptors; the matches with the largest
             lesser one of the two are kept. None = all are.
+        most: That are kept.
     """
     shape = left.shape[:2]
     flat_left, flat_right = (
@@ -59,10 +63,10 @@ def reciprocal_matches(
     inside = (rows >= _BORDER_PX) & (rows < shape[0] - _BORDER_PX)
     inside &= (columns >= _BORDER_PX) & (columns < shape[1] - _BORDER_PX)
     pairs = pairs[inside.all(axis=1)]
-    if confidence is not None and len(pairs) > _KEPT:
+    if confidence is not None and len(pairs) > most:
         sides = np.asarray(confidence).reshape(2, -1)
         lesser = np.minimum(sides[0][pairs[:, 0]], sides[1][pairs[:, 1]])
-        pairs = pairs[np.sort(np.argsort(-lesser, kind="stable")[:_KEPT])]
+        pairs = pairs[np.sort(np.argsort(-lesser, kind="stable")[:most])]
     rows, columns = np.divmod(pairs, shape[1])
     pixels = np.stack([columns, rows], axis=-1) + 0.5  # (N, 2 views, 2)
     return Matches(pixels[:, 0], pixels[:, 1])

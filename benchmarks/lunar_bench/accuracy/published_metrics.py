@@ -2,7 +2,7 @@
 
 Source: "Geometric Foundation Model Distillation for Efficient Lunar 3D Reconstruction" (ECCV 2026)
 and the definitions in its public evaluation code (`moon_eval`); written anew from them. Ours, which
-are in `accuracy_scores`, are others, and the two are never mixed in a table.
+are in `scores`, are others, and the two are never mixed in a table.
 
 What is defined there and taken as it is:
 
@@ -39,7 +39,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from lunar_calib.truth.accuracy import umeyama
+from lunar_calib.truth.similarity import umeyama
 from lunar_runtime.geometry.slope import slope_paper_deg
 from numpy.typing import NDArray
 

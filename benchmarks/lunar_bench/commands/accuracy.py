@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from lunar_runtime.commands.command_line import INTERRUPTED
+from lunar_runtime.commands.options import PATH, backend, device
 
-from lunar_bench.commands.options import SAVE, save_result
-
-if TYPE_CHECKING:
-    from lunar_bench.accuracy.accuracy_report import AccuracyReport, MethodAccuracy
-
-_HEAD = (
-    f"{'':24} {'AbsRel %':>15} {'slope MAE °':>13} {'relief':>6} {'cover':>5} "
-    f"{'miss 10°':>8} {'miss 15°':>8} {'alarm 15°':>9} {'AUSE':>11} {'pose AUC@20':>11}"
-)
+from lunar_bench.commands.options import BUNDLES, echo_lines, finish, result_options
 
 
 @click.command()
-@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=Path)
+@BUNDLES
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     help="Folder in StereoLunar's layout, or of rendered shards.",
 )
@@ -41,10 +33,10 @@ _HEAD = (
     help="Also classical stereo that is told the true pose.",
 )
 @click.option("--refine", is_flag=True, help="Also refined by the images, and the images alone.")
-@click.option("--backend", default="auto", show_default=True, help="As in lunar-infer.")
-@click.option("--device", default="auto", show_default=True, help="As in lunar-infer.")
+@backend
+@device
 @click.option("--groups", is_flag=True, help="Also a table for every scene and every sun.")
-@SAVE
+@result_options
 def accuracy(
     bundles: tuple[Path, ...],
     data: Path,
@@ -55,15 +47,17 @@ def accuracy(
     backend: str,
     device: str,
     groups: bool,
+    as_json: bool,
     save: Path | None,
 ) -> int:
     """Measure BUNDLEs against the truth, beside the plane null and classical stereo.
 
     Two tables: by our definitions (depth after a similarity alignment, slope at sigma = 2 px;
     the miss rate is what matters), then by the published evaluation's own, whose slope is per
-    pixel and not physical. The JSON of --save has every figure, per scene, per sun and per pair.
+    pixel and not physical. The JSON has every figure, per scene, per sun and per pair.
     """
-    from lunar_bench.accuracy.accuracy import measure_accuracy_of
+    from lunar_bench.accuracy.measure import measure_accuracy_of
+    from lunar_bench.report.accuracy_text import group_lines, summary_lines
 
     report = measure_accuracy_of(
         list(bundles),
@@ -76,9 +70,10 @@ def accuracy(
         device=device,
         tell=_progress,
     )
-    save_result(report, save)
-    for line in (*_lines(report), *(_group_lines(report) if groups else ())):
-        click.echo(line)
+    echo_lines(summary_lines(report), as_json=as_json)
+    if groups:
+        echo_lines(group_lines(report), as_json=as_json)
+    finish(report, as_json=as_json, save=save)
     return INTERRUPTED if report.partial else 0
 
 
@@ -91,82 +86,3 @@ def _progress(names: Iterable[str], count: int) -> Iterable[str]:
         names, "pairs", total=count, console=console, transient=True,
         disable=not console.is_terminal,
     )  # fmt: skip
-
-
-def _lines(report: AccuracyReport) -> Iterable[str]:
-    height, width = report.size
-    partial = "INTERRUPTED; " if report.partial else ""
-    yield (
-        f"{partial}{report.pair_count} {report.data} pairs at {height}x{width}, "
-        "medians over pairs; in brackets the best plane on the same pixels"
-    )
-    yield _HEAD
-    for method in report.methods:
-        yield _own(_name(method), method.medians)
-    yield "by the published evaluation's definitions (its slope is per pixel, not physical)"
-    yield (
-        f"{'':24} {'RMSE m':>8} {'SILog':>7} {'δ1 %':>6} {'Chamfer m':>9} {'acc m':>7} "
-        f"{'comp m':>7} {'slope MAE °':>11} {'HDA 10° %':>9} {'miss 10° %':>10}"
-    )
-    for method in report.methods:
-        yield _published(method, _name(method), "")
-        if "both_views_rmse_m" in method.published:
-            yield _published(method, "  with the right view", "both_views_")
-    for method in report.methods:
-        for pair, reason in method.failed.items():
-            yield f"nothing from {_name(method)} for {pair}: {reason}"
-    for pair, reason in report.unreadable.items():
-        yield f"not read: {pair}: {reason}"
-
-
-def _name(method: MethodAccuracy) -> str:
-    bundle = method.bundle
-    if bundle is None:
-        return method.method
-    failed = ", GATE FAILED" if bundle.gate == "failed" else ""
-    return f"{bundle.name} {method.method}{failed}"
-
-
-def _group_lines(report: AccuracyReport) -> Iterable[str]:
-    for group in ("by_scene", "by_sun"):
-        labels = sorted({label for m in report.methods for label in getattr(m, group)})
-        for label in labels:
-            yield f"{label}{_HEAD[len(label) :]}"
-            for method in report.methods:
-                if label in getattr(method, group):
-                    yield _own(_name(method), getattr(method, group)[label])
-
-
-def _own(label: str, m: dict[str, float]) -> str:
-    def text(name: str, factor: float = 1.0, form: str = ".2f") -> str:
-        return format(factor * m[name], form) if name in m else "-"
-
-    def beside(name: str, null: str, factor: float = 1.0, form: str = ".2f") -> str:
-        return f"{text(name, factor, form)} ({text(null, factor, form)})"
-
-    ranked = "confidence_ause" in m
-    ause = beside("confidence_ause", "confidence_ause_random") if ranked else "-"
-    return (
-        f"{label:24} {beside('absrel_median', 'absrel_median_null', 100, '.3f'):>15} "
-        f"{beside('slope_mae_deg', 'slope_mae_null_deg'):>13} {text('relief_correlation'):>6} "
-        f"{text('coverage'):>5} {text('hazard_miss_10deg', 100, '.0f') + ' %':>8} "
-        f"{text('hazard_miss_15deg', 100, '.0f') + ' %':>8} "
-        f"{text('hazard_false_alarm_15deg', 100, '.1f') + ' %':>9} "
-        f"{ause:>11} "
-        f"{text('pose_auc_20deg'):>11}"
-    )
-
-
-def _published(method: MethodAccuracy, label: str, prefix: str) -> str:
-    p = method.published
-
-    def text(name: str, factor: float = 1.0, form: str = ".1f") -> str:
-        value = p.get(prefix + name)
-        return "-" if value is None else format(factor * value, form)
-
-    return (
-        f"{label:24} {text('rmse_m'):>8} {text('silog', 1, '.4f'):>7} "
-        f"{text('delta1', 100):>6} {text('chamfer_m'):>9} {text('accuracy_m'):>7} "
-        f"{text('completeness_m'):>7} {text('slope_mae_deg', 1, '.2f'):>11} "
-        f"{text('hda_agreement_10deg', 100):>9} {text('hda_miss_10deg', 100):>10}"
-    )

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from lunar_bench.commands.options import BUNDLES, echo_lines, finish, result_options
+
+if TYPE_CHECKING:
+    from lunar_bench.cost.arithmetic.bundle_costs import BundleCosts
+
 
 @click.command()
-@click.argument("bundles", type=click.Path(path_type=Path), nargs=-1, required=True)
-def cost(bundles: tuple[Path, ...]) -> None:
-    """Arithmetic and bytes of BUNDLES, from their graphs; nothing is run.
+@BUNDLES
+@result_options
+def cost(bundles: tuple[Path, ...], as_json: bool, save: Path | None) -> None:
+    """Arithmetic and bytes of BUNDLEs, from their graphs; nothing is run.
 
     A multiply-add counts two. Activations are what the operators read and write if none is fused.
     """
-    from lunar_runtime import Bundle
+    from lunar_bench.cost.arithmetic.bundle_costs import read_costs
 
-    from lunar_bench.cost.graph_cost import GraphCost, read_graph
+    result = read_costs(bundles)
+    echo_lines(_lines(result), as_json=as_json)
+    finish(result, as_json=as_json, save=save)
 
-    opened = [Bundle.open(path) for path in bundles]
-    click.echo("| bundle | part | GFLOP | weights, MB | activations, MB |\n|---|---|---|---|---|")
-    for bundle in opened:
-        parts = read_graph(bundle.model_path).costs
-        total = GraphCost(*(sum(column) for column in zip(*parts.values(), strict=True)))
-        for name, part in {**parts, "total": total}.items():
-            click.echo(
-                f"| {bundle.path.resolve().name} | {name} | {part.flops / 1e9:.2f} | "
-                f"{part.weight_bytes / 1e6:.1f} | {part.activation_bytes / 1e6:.0f} |"
+
+def _lines(result: BundleCosts) -> Iterator[str]:
+    yield "| bundle | part | GFLOP | weights, MB | activations, MB |"
+    yield "|---|---|---|---|---|"
+    for bundle, parts in result.bundles.items():
+        for name, part in parts.items():
+            yield (
+                f"| {bundle} | {name} | {part.gflop:.2f} | {part.weight_mb:.1f} | "
+                f"{part.activation_mb:.0f} |"
             )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from lunar_runtime.commands.options import PATH
 
-from lunar_bench.commands.options import SAVE, save_result
+from lunar_bench.commands.options import echo_lines, finish, result_options
+
+if TYPE_CHECKING:
+    from lunar_bench.gpu.report import GpuReport
 
 
 @click.command("gpu-check")
 @click.option(
     "--bundles",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("gpu_check_bundles"),
     show_default=True,
     help="Bundles of random weights, none judged for accuracy. Those that are missing are exported "
@@ -32,23 +38,27 @@ from lunar_bench.commands.options import SAVE, save_result
     show_default=True,
     help="Of each network, fewer where they would take over a minute.",
 )
-@SAVE
-def gpu_check(bundles: Path, minutes: float, rounds: int, save: Path | None) -> None:
+@result_options
+def gpu_check(bundles: Path, minutes: float, rounds: int, as_json: bool, save: Path | None) -> None:
     """Measure this machine's GPU: PyTorch, ONNX Runtime and TensorRT on S2 and the teacher."""
-    from lunar_bench.gpu.gpu_check import check_gpu
+    from lunar_bench.gpu.check import check_gpu
 
     report = check_gpu(
         bundles, minutes=minutes, rounds=rounds, tell=lambda what: click.echo(what, err=True)
     )
-    click.echo(f"{report.gpu}, compute capability {report.compute_capability}")
+    echo_lines(_lines(report), as_json=as_json)
+    finish(report, as_json=as_json, save=save)
+
+
+def _lines(report: GpuReport) -> Iterator[str]:
+    yield f"{report.gpu}, compute capability {report.compute_capability}"
     for case in report.cases:
-        click.echo(f"{case.student} {case.outputs}, {case.size}x{case.size}")
+        yield f"{case.student} {case.outputs}, {case.size}x{case.size}"
         for name, m in sorted(case.measured.items(), key=lambda item: item[1].over_eager):
             p99 = "-" if m.timing.p99_ms is None else f"{m.timing.p99_ms:.2f}"
-            click.echo(
+            yield (
                 f"  {name:20} {m.timing.median_ms:9.2f} ms  p99 {p99:>9}  "
                 f"{m.over_eager:6.3f} of eager  {m.device_memory_mib:7.0f} MiB"
             )
         for name, reason in case.not_run.items():
-            click.echo(f"  {name:20} not run: {reason}")
-    save_result(report, save)
+            yield f"  {name:20} not run: {reason}"

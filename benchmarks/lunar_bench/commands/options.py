@@ -1,31 +1,69 @@
-"""What several subcommands share."""
+"""Options and output that several subcommands share; the rest is in `lunar_runtime`'s options."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from lunar_runtime.commands.options import FILE, PATH, json_output, verbose
 
 if TYPE_CHECKING:
     import msgspec
 
-SAVE = click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Also write the result as JSON."
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+BUNDLES = click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=PATH)
+BUNDLE = click.option("--bundle", type=PATH, help="[default: the one in the package]")
+SEED = click.option(
+    "--seed", type=int, default=9000, show_default=True, help="Of what is rendered."
 )
 
 
-def save_result(result: msgspec.Struct, path: Path | None) -> None:
-    """Write a result as indented JSON; nothing without a path.
+def result_options(command: _Function) -> _Function:
+    """`--save`, `--json` and `-v`: of every command that prints a result."""
+    save = click.option("--save", type=FILE, help="Also write the result to this file as JSON.")
+    for option in (verbose, json_output("the result"), save):
+        command = option(command)
+    return command
+
+
+def plot(what: str) -> Callable[[_Function], _Function]:
+    """`--plot`: draw `what`; refused before anything is measured where matplotlib is missing."""
+    return click.option("--plot", type=FILE, callback=_need_matplotlib, help=f"{what} as PNG.")
+
+
+def echo_lines(lines: Iterable[str], *, as_json: bool) -> None:
+    """Print lines for a person; nothing where JSON is asked for."""
+    if not as_json:
+        for line in lines:
+            click.echo(line)
+
+
+def finish(result: msgspec.Struct, *, as_json: bool, save: Path | None) -> None:
+    """Print a result as JSON if asked for, and write it to a file if one is given.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The file cannot be written.
     """
-    if path is None:
+    if not as_json and save is None:
         return
     import msgspec
     from lunar_runtime.files.atomic import atomic_path
 
-    with atomic_path(path) as temporary:
-        text = msgspec.json.format(msgspec.json.encode(result), indent=2)
-        temporary.write_bytes(text + b"\n")
+    text = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+    if as_json:
+        click.echo(text.decode(), nl=False)
+    if save is not None:
+        with atomic_path(save) as temporary:
+            temporary.write_bytes(text)
+
+
+def _need_matplotlib(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and importlib.util.find_spec("matplotlib") is None:
+        raise click.UsageError(
+            "--plot needs matplotlib; install it with pip install 'lunar-edge[ground]'"
+        )
+    return path

@@ -8,34 +8,47 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 from lunar_runtime.commands.command_line import INTERRUPTED
+from lunar_runtime.commands.options import (
+    FILE,
+    PATH,
+    backend,
+    device,
+    json_output,
+    overwrite,
+    threads,
+    verbose,
+)
+
+from lunar_bench.commands.options import BUNDLES
+from lunar_bench.cost.in_turn.options import MeasureOptions
+
+if TYPE_CHECKING:
+    from lunar_runtime.inference.options import Refine
 
 _BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
 
 
 @click.command()
-@click.argument("bundles", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option(
-    "--backend",
-    type=click.Choice(["auto", "onnxruntime", "tensorrt", "tensorrt-rtx"]),
-    default="auto",
-    show_default=True,
-    help="As lunar-infer's, for every bundle.",
-)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option("--threads", type=click.IntRange(1), help="CPU threads of each candidate.")
+@BUNDLES
+@backend
+@device
+@threads
 @click.option(
     "--pairs",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Images: a folder or CSV file, as for lunar-infer.  [default: the first bundle's golden "
     "pair]",
 )
 @click.option(
-    "--refine", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True
+    "--refine",
+    type=click.Choice(["auto", "on", "off"]),
+    default=MeasureOptions.refine,
+    show_default=True,
+    help="As lunar-infer's.",
 )
 @click.option("--network-only", is_flag=True, help="Leave out geometry and writing.")
 @click.option(
@@ -49,49 +62,54 @@ _BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
 )
 @click.option(
     "--ckpt",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Weights of the eager baselines.  [default: random ones; time does not depend on them]",
 )
 @click.option("--iterations", type=click.IntRange(1), help="Rounds.")
 @click.option(
-    "--duration", type=float, help="Seconds, all candidates together.  [default: 30; 5 rounds]"
+    "--duration",
+    type=float,
+    help=f"Seconds, all candidates together.  [default: {MeasureOptions.duration_s:g}; 5 rounds]",
 )
 @click.option("--sustained", type=float, metavar="MIN", help="A long run: drift and memory slope.")
 @click.option("--deadline-ms", type=float, help="Count the runs that take longer.")
 @click.option(
     "--warmup",
     type=click.FloatRange(0),
-    default=30.0,
+    default=MeasureOptions.warmup_s,
     show_default=True,
     help="Seconds at most; 0: only the first run, which belongs to loading.",
 )
 @click.option(
     "--starts",
     type=click.IntRange(0),
-    default=1,
+    default=MeasureOptions.starts,
     show_default=True,
     help="Warm starts in a fresh process, besides the cold one and the one whose memory is "
     "watched; 0: none of them.",
 )
-@click.option("--roofline/--no-roofline", default=True, help="FLOPs, bytes and peaks.")
+@click.option(
+    "--roofline/--no-roofline", default=MeasureOptions.roofline, help="FLOPs, bytes and peaks."
+)
 @click.option(
     "--accuracy",
     "accuracies",
-    type=click.Path(path_type=Path),
+    type=FILE,
     multiple=True,
     help="Saved by `lunar-bench accuracy`, with some of the bundles: for the plot of accuracy "
     "against time.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for JSON, Markdown, plots.")
-@click.option("--overwrite", is_flag=True, help="Replace the results that are there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--out", type=PATH, help="Folder for JSON, Markdown, plots.")
+@overwrite("the results that are there")
+@json_output("the result")
+@verbose
 def run(
     bundles: tuple[Path, ...],
     backend: str,
     device: str,
     threads: int | None,
     pairs: Path | None,
-    refine: str,
+    refine: Refine,
     network_only: bool,
     baselines: tuple[str, ...],
     ckpt: Path | None,
@@ -107,7 +125,7 @@ def run(
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Measure BUNDLES and baselines in turn: time of every stage, start, memory, energy.
+    """Measure BUNDLEs and baselines in turn: time of every stage, start, memory, energy.
 
     Ctrl-C ends the run early; what was measured is kept, marked partial.
 
@@ -125,28 +143,27 @@ def run(
         raise click.UsageError(f"--backend {backend} runs on the GPU; leave --device cpu out.")
     from lunar_runtime import Bundle
 
-    from lunar_bench.accuracy.accuracy_points import read_accuracy
-    from lunar_bench.cost.entries import RunOptions
-    from lunar_bench.cost.side_by_side import run_side_by_side
-    from lunar_bench.record.run_record import encode_run
-    from lunar_bench.report.report_files import check_report_folder, write_report
+    from lunar_bench.accuracy.points import read_accuracy
+    from lunar_bench.cost.in_turn.session import run_side_by_side
+    from lunar_bench.record.run_file import encode_run
+    from lunar_bench.report.folder import check_report_folder, write_report
     from lunar_bench.report.tables import markdown
 
     if out is not None:
         check_report_folder(out, overwrite=overwrite)
     points = [point for path in accuracies for point in read_accuracy(path)]
     opened = [Bundle.open(path) for path in bundles]
-    options = RunOptions(
+    options = MeasureOptions(
         backend=backend,
         device=device,
         threads=threads,
         pairs=pairs,
-        refine=refine,  # type: ignore[arg-type]  # click has checked it
+        refine=refine,
         network_only=network_only,
         baselines=tuple(dict.fromkeys(baselines)),
         checkpoint=ckpt,
         iterations=iterations,
-        duration_s=30.0 if duration is None else duration,
+        duration_s=MeasureOptions.duration_s if duration is None else duration,
         sustained_min=sustained,
         deadline_ms=deadline_ms,
         warmup_s=warmup,

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from lunar_runtime.bundles.choices import OUTPUT_SETS
+from lunar_runtime.commands.options import PATH, threads
 
-from lunar_bench.commands.options import SAVE, save_result
+from lunar_bench.commands.options import echo_lines, finish, plot, result_options
+
+if TYPE_CHECKING:
+    from lunar_runtime.bundles.choices import OutputSet
+
+    from lunar_bench.cost.sliding import SlidingResult
 
 
 @click.command()
-@click.argument("bundles", metavar="[BUNDLE...]", nargs=-1, type=Path)
+@click.argument("bundles", metavar="[BUNDLE...]", nargs=-1, type=PATH)
 @click.option("--student", default="S0", show_default=True, help="Of the eager network.")
 @click.option("--size", type=click.IntRange(32), default=256, show_default=True)
 @click.option(
@@ -21,7 +30,7 @@ from lunar_bench.commands.options import SAVE, save_result
 )
 @click.option(
     "--outputs",
-    type=click.Choice(["left", "both", "all"]),
+    type=click.Choice(OUTPUT_SETS),
     default="both",
     show_default=True,
     help="What the eager network computes of every pair.",
@@ -33,18 +42,19 @@ from lunar_bench.commands.options import SAVE, save_result
     show_default=True,
     help="Repeat every length until it has run so many pairs.",
 )
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Also draw a PNG.")
-@SAVE
+@threads
+@plot("Time over the number of views")
+@result_options
 def sliding(
     bundles: tuple[Path, ...],
     student: str,
     size: int,
     views: str,
-    outputs: str,
+    outputs: OutputSet,
     pairs: int,
-    threads: int,
+    threads: int | None,
     plot: Path | None,
+    as_json: bool,
     save: Path | None,
 ) -> None:
     """Time sequences: N views, N - 1 consecutive pairs.
@@ -52,7 +62,7 @@ def sliding(
     Eager PyTorch with every view encoded once (shared) and twice (pairwise, as published), and
     BUNDLEs, pair by pair.
     """
-    from lunar_bench.cost.sliding import measure_sliding, plot_sliding
+    from lunar_bench.cost.sliding import measure_sliding
 
     result = measure_sliding(
         student,
@@ -64,15 +74,22 @@ def sliding(
         threads=threads,
         tell=lambda line: click.echo(line, err=True),
     )
-    save_result(result, save)
     if plot is not None:
+        from lunar_bench.report.sliding_plot import plot_sliding
+
         plot_sliding(result, plot)
-    click.echo(f"{result.student} {outputs}, {size}x{size}, {threads} threads, medians")
-    click.echo(f"{'seconds for N views':20}" + "".join(f"{n:>9}" for n in _lengths(views)))
+    echo_lines(_lines(result), as_json=as_json)
+    finish(result, as_json=as_json, save=save)
+
+
+def _lines(result: SlidingResult) -> Iterator[str]:
+    size = f"{result.size[0]}x{result.size[1]}"
+    yield f"{result.student} {result.outputs}, {size}, {result.threads} threads, medians"
+    yield f"{'seconds for N views':20}" + "".join(f"{n:>9}" for n in result.rounds)
     for name, sequence in result.sequences.items():
         for label, line in ((name, sequence.wall), ("  processor time", sequence.cpu)):
             times = "".join(f"{ms / 1e3:9.2f}" for ms in line.ms.values())
-            click.echo(
+            yield (
                 f"{label:20}{times}   {line.ms_per_pair:.0f} ms a pair + "
                 f"{line.ms_at_once:.0f} ms, off the line by at most {line.nonlinearity:.1%}"
             )
@@ -80,7 +97,7 @@ def sliding(
         ("shared / pairwise", result.shared_over_pairwise),
         ("  processor time", result.cpu_shared_over_pairwise),
     ):
-        click.echo(f"{label:20}" + "".join(f"{ratio:9.3f}" for ratio in ratios.values()))
+        yield f"{label:20}" + "".join(f"{ratio:9.3f}" for ratio in ratios.values())
 
 
 def _lengths(text: str) -> list[int]:

@@ -1,1 +1,1 @@
-"""Latency, memory and arithmetic of what runs."""
+"""What a bundle takes: time, memory, arithmetic."""

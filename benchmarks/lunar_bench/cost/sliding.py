@@ -21,14 +21,16 @@ from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime import Bundle
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 from numpy.typing import NDArray
 
-from lunar_bench.record.timing import interleave
-from lunar_bench.sensors.machine import Machine, describe_machine
+from lunar_bench.record.machine import Machine
+from lunar_bench.sensors.machine import describe_machine, usable_cores
+from lunar_bench.timing.rounds import interleave
 
 if TYPE_CHECKING:
-    from lunar_student import Outputs, Student
+    from lunar_student import Student
     from torch import Tensor
 
 SHARED, PAIRWISE = "eager shared", "eager pairwise"
@@ -97,9 +99,9 @@ def measure_sliding(
     views: Sequence[int],
     *,
     bundles: Sequence[Path] = (),
-    outputs: str = "both",
-    least_pairs: int = 12,
-    threads: int = 2,
+    outputs: OutputSet,
+    least_pairs: int,
+    threads: int | None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> SlidingResult:
     """Time sequences of rendered frames.
@@ -114,7 +116,7 @@ def measure_sliding(
         outputs: `left`, `both` or `all`: of the eager network.
         least_pairs: Every length is timed in as many rounds as it takes to run so many pairs: long
             sequences average over the machine's moods by themselves, short ones do not.
-        threads: CPU threads of each candidate.
+        threads: CPU threads of each candidate; None = one per core.
         tell: Hears of every length.
 
     Raises:
@@ -122,10 +124,11 @@ def measure_sliding(
         BundleError: See `Bundle.open`.
     """
     import torch
-    from lunar_student import FAMILY, Outputs, build_student
+    from lunar_student import FAMILY, build_student
 
     if student_id not in FAMILY:
         raise UsageError(f"no student {student_id!r}; known are {', '.join(FAMILY)}")
+    threads = threads or usable_cores()
     lengths = sorted(set(views))
     if len(lengths) < 2 or lengths[0] < 2:
         raise UsageError("a line needs two different numbers of views, each of 2 or more")
@@ -133,7 +136,7 @@ def measure_sliding(
     machine = describe_machine()
     torch.set_num_threads(threads)
     student = build_student(student_id).eval()
-    asked = Outputs(outputs)
+    asked = outputs
     frames = _frames(size)
     tensors = [torch.from_numpy(f).expand(-1, 3, -1, -1) / 127.5 - 1.0 for f in frames]
     names = SHARED, PAIRWISE, *backends
@@ -170,7 +173,7 @@ def measure_sliding(
     )
 
 
-def run_shared(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+def run_shared(student: Student, views: Sequence[Tensor], outputs: OutputSet) -> Tensor:
     """Every view encoded once; returns the last pair's left pointmap."""
     import torch
 
@@ -183,7 +186,7 @@ def run_shared(student: Student, views: Sequence[Tensor], outputs: Outputs) -> T
     return last
 
 
-def run_pairwise(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+def run_pairwise(student: Student, views: Sequence[Tensor], outputs: OutputSet) -> Tensor:
     """Every pair by itself, as published; returns as `run_shared`."""
     import torch
 
@@ -208,43 +211,6 @@ def fit_line(ms: dict[int, float]) -> Line:
     )
 
 
-def plot_sliding(result: SlidingResult, path: Path) -> None:
-    """Time over views as a PNG: measured points and their lines.
-
-    Raises:
-        UsageError: matplotlib is not installed.
-        OutputError: It cannot be written.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError(
-            "--plot needs matplotlib; install it with pip install 'lunar-edge[ground]'"
-        ) from error
-    from lunar_runtime.files.atomic import atomic_path
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for name, sequence in result.sequences.items():
-        wall = sequence.wall
-        views = np.array(list(wall.ms))
-        line = wall.ms_per_pair * (views - 1) + wall.ms_at_once
-        (drawn,) = axes.plot(views, line / 1e3, linewidth=1)
-        axes.plot(
-            views, np.array(list(wall.ms.values())) / 1e3, "o", color=drawn.get_color(),
-            label=f"{name}: {wall.ms_per_pair:.0f} ms a pair",
-        )  # fmt: skip
-    axes.set(xlabel="views", ylabel="seconds", xlim=(0, None), ylim=(0, None))
-    axes.set_title(
-        f"{result.student} {result.outputs}, {result.size[0]}×{result.size[1]}, "
-        f"{result.threads} threads", fontsize=10,
-    )  # fmt: skip
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
-
-
 class _Processor:
     """Runs something, and keeps the processor time that each run took."""
 
@@ -263,7 +229,7 @@ def _open(path: Path, size: int, threads: int) -> Backend:
     graph = bundle.manifest.graph
     if (graph.height, graph.width) != (size, size):
         raise UsageError(
-            f"{path}: is for {graph.height}x{graph.width} px; give --size, or another bundle"
+            f"{path}: is for {graph.height}x{graph.width} px; choose that size, or another bundle"
         )
     return select_backend(bundle, "onnxruntime", "cpu", threads)
 

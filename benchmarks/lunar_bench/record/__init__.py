@@ -1,1 +1,1 @@
-"""What a run stores: the record, its statistics."""
+"""What a run stores, as types and as a file; it imports nothing that measures."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from html import escape
 
-from lunar_bench.record.run_record import RunRecord
+from lunar_bench.record.run import RunRecord
 from lunar_bench.report.tables import markdown
 
 _TITLES = {

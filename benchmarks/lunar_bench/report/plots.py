@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
-import matplotlib
 import numpy as np
-
-from lunar_bench.record.run_record import Candidate, RunRecord
-from lunar_bench.report.tables import label
-
-matplotlib.use("Agg")
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from lunar_bench.record.candidate import CandidateRecord
+from lunar_bench.record.run import RunRecord
+from lunar_bench.report.tables import label
 
 _STAGES = ("decode", "preprocess", "inference", "geometry", "write")
 _COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1")
@@ -206,7 +203,7 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _names(axes: Axes, shown: list[Candidate], positions: np.ndarray) -> None:
+def _names(axes: Axes, shown: list[CandidateRecord], positions: np.ndarray) -> None:
     axes.set_yticks(positions, [label(candidate) for candidate in shown])
     for tick, candidate in zip(axes.get_yticklabels(), shown, strict=True):
         if label(candidate) != candidate.name:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 from lunar_runtime.errors import InputError
 
-from lunar_bench.record.run_record import STAGES, Candidate, RunRecord
-from lunar_bench.record.statistics import holm, mann_whitney
+from lunar_bench.record.candidate import CandidateRecord
+from lunar_bench.record.run import STAGES, RunRecord
 from lunar_bench.report.tables import label
+from lunar_bench.timing.statistics import holm, mann_whitney
 
 # Milliseconds or MiB: what changes by less is nobody's concern, however large the ratio.
 _LEAST_CHANGE = 0.2
 _SLOWER, _FASTER, _SAME = "REGRESSION", "improvement", "same"
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True):
     """One figure of one candidate.
 
     Attributes:
@@ -45,8 +47,8 @@ class Change(NamedTuple):
         return self.after / self.before - 1
 
 
-class Comparison(NamedTuple):
-    """Two runs.
+class Regressions(msgspec.Struct, frozen=True):
+    """What two runs differ in.
 
     Attributes:
         changes: All figures that both have.
@@ -65,8 +67,8 @@ class Comparison(NamedTuple):
 
 
 def compare_runs(
-    before: RunRecord, after: RunRecord, *, alpha: float = 0.01, tolerance: float = 0.05
-) -> Comparison:
+    before: RunRecord, after: RunRecord, *, alpha: float, tolerance: float
+) -> Regressions:
     """Compare the candidates that have the same name in both.
 
     Args:
@@ -116,26 +118,24 @@ def compare_runs(
                     tolerance,
                 )
             )
-    return Comparison(
+    return Regressions(
         changes,
         _warnings(before, after, common),
         [name for name in [*first, *second] if name not in common],
     )
 
 
-def describe(found: Comparison) -> str:
+def change_lines(found: Regressions) -> Iterator[str]:
     """A table, worst first, and what to keep in mind."""
     order = {_SLOWER: 0, _FASTER: 1, _SAME: 2}
-    lines = []
     for c in sorted(found.changes, key=lambda c: (order[c.verdict], -c.growth)):
         p = "      " if c.p_value is None else f"p {c.p_value:.2g}"
-        lines.append(
+        yield (
             f"{c.verdict:12} {c.candidate:32} {c.figure:12} {c.before:10.2f} -> {c.after:10.2f} "
             f"{c.unit:4} {c.growth:+7.1%}  {p}".rstrip()
         )
-    lines += [f"only in one run: {name}" for name in found.only_in_one]
-    lines += [f"note: {warning}" for warning in found.warnings]
-    return "\n".join(lines) + "\n"
+    yield from (f"only in one run: {name}" for name in found.only_in_one)
+    yield from (f"note: {warning}" for warning in found.warnings)
 
 
 def _change(
@@ -157,7 +157,7 @@ def _change(
     return Change(candidate, figure, float(before), float(after), unit, p_value, verdict)
 
 
-def _memory(candidate: Candidate) -> dict[str, float]:
+def _memory(candidate: CandidateRecord) -> dict[str, float]:
     figures: dict[str, float | None] = {}
     if candidate.start is not None:
         figures["peak RSS"] = candidate.start.peak_rss_mib

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lunar_bench.record.run_record import STAGES, Candidate, RunRecord
-from lunar_bench.record.statistics import Timing
+from lunar_bench.record.candidate import CandidateRecord
+from lunar_bench.record.run import STAGES, RunRecord
+from lunar_bench.record.times import Timing
 
 ABSENT = "–"
 
@@ -26,7 +27,7 @@ def markdown(record: RunRecord) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def label(candidate: Candidate) -> str:
+def label(candidate: CandidateRecord) -> str:
     """Its name; with a mark if its bundle did not pass its accuracy gate."""
     failed = (
         candidate.kind == "bundle"
@@ -61,7 +62,7 @@ def _head(record: RunRecord) -> str:
 
 
 def _summary(record: RunRecord) -> str:
-    columns: list[tuple[str, Callable[[Candidate], str]]] = [
+    columns: list[tuple[str, Callable[[CandidateRecord], str]]] = [
         ("candidate", label),
         ("on", lambda c: f"{c.backend}, {c.device}"),
         ("runs", lambda c: str(c.stages["inference"].count) if c.stages else "0"),

@@ -1,4 +1,4 @@
-"""On what, with what and from which commit a figure was measured."""
+"""Looks at this machine: on what, with what and from which commit a figure is measured."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-import msgspec
-
+from lunar_bench.record.machine import Machine
+from lunar_bench.sensors.kernel_files import read_text
 from lunar_bench.sensors.nvml import open_nvml
+
+_SOURCE = Path(__file__).parent
 
 LIBRARIES = (
     "lunar-edge",
@@ -37,59 +39,22 @@ INSTRUCTIONS = frozenset(
 )
 
 
-class Machine(msgspec.Struct, frozen=True):
-    """Attributes that explain a figure.
-
-    Attributes:
-        processor: Model name.
-        cores: Logical processors that this process may use.
-        memory_gib: Installed memory.
-        system: Kernel and architecture.
-        python: Version.
-        versions: Library -> version, of those installed.
-        commit: Of the source tree, "+" if it had changes; "unknown" outside one.
-        load_1min: Load average when the measurement began: what else was running.
-        date: UTC.
-        instructions: Of the processor, those that matrix products are faster with.
-        virtual: Under a hypervisor, which shares the processor with others unseen.
-        board: As the device tree names it, with the release of Jetson Linux; None = no such board.
-        gpu: As NVML names it, with its driver; None = none found.
-        power_mode: nvpmodel's; None = not a Jetson.
-        governor: The CPU's frequency governor; None = the kernel does not say.
-    """
-
-    processor: str
-    cores: int
-    memory_gib: float
-    system: str
-    python: str
-    versions: dict[str, str]
-    commit: str
-    load_1min: float
-    date: str
-    instructions: list[str]
-    virtual: bool
-    board: str | None
-    gpu: str | None
-    power_mode: str | None
-    governor: str | None
-
-
-def describe_machine(root: Path = Path("/")) -> Machine:
+def describe_machine(root: Path = Path("/"), source: Path = _SOURCE) -> Machine:
     """Look at this machine.
 
     Args:
         root: Where /proc, /sys and the like hang.
+        source: Folder of the source tree whose commit is told.
     """
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return Machine(
         processor=_processor(root),
-        cores=len(os.sched_getaffinity(0)),
+        cores=usable_cores(),
         memory_gib=round(pages / 2**30, 1),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
         versions=dict(_versions()),
-        commit=_commit(),
+        commit=_commit(source),
         load_1min=round(os.getloadavg()[0], 2),
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         instructions=_instructions(root),
@@ -101,12 +66,9 @@ def describe_machine(root: Path = Path("/")) -> Machine:
     )
 
 
-def read_text(path: Path) -> str | None:
-    """A small file of the kernel's, stripped; None where it is missing or refuses."""
-    try:
-        return path.read_text().strip("\0\n ")
-    except (OSError, UnicodeDecodeError):
-        return None
+def usable_cores() -> int:
+    """Logical processors that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def power_mode(root: Path = Path("/")) -> str | None:
@@ -168,11 +130,10 @@ def _versions() -> list[tuple[str, str]]:
     return found
 
 
-def _commit() -> str:
-    here = Path(__file__).parent
+def _commit(source: Path) -> str:
     try:
-        head = _git(here, "rev-parse", "--short", "HEAD")
-        return head + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+        head = _git(source, "rev-parse", "--short", "HEAD")
+        return head + ("+" if _git(source, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

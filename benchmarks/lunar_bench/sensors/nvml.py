@@ -1,7 +1,7 @@
 """The NVIDIA driver's own readings, through its library, without a Python package for it.
 
 On a Jetson the library loads and answers "not supported" to almost everything: that is an absent
-reading, not zero, and the board's own sensors are read instead (`lunar_bench.sensors.sensors`).
+reading, not zero, and the board's own sensors are read instead (`lunar_bench.sensors.find`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from lunar_runtime.bundles.manifest import Count, FileRecord, Sha256, UtcTime, check_file_name
+from lunar_runtime.bundles.checks import check_file_name
+from lunar_runtime.bundles.manifest import Count, FileRecord, Sha256, UtcTime
 from lunar_runtime.errors import InputError
 
 FORMAT_VERSION = 1

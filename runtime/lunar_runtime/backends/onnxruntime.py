@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.kind import AutoRule, BackendKind
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.bundles.manifest import GraphRecord
 from lunar_runtime.errors import BackendError, BundleError
@@ -74,8 +75,8 @@ def _choose(device: str, ort: Any) -> str:
         return "cuda" if _PROVIDERS["cuda"] in there else "cpu"
     if _PROVIDERS[device] not in there:
         raise BackendError(
-            f"--device {device}: this onnxruntime {ort.__version__} was built without "
-            f"{_PROVIDERS[device]}; install onnxruntime-gpu, or choose --device cpu"
+            f"device {device}: this onnxruntime {ort.__version__} was built without "
+            f"{_PROVIDERS[device]}; install onnxruntime-gpu, or choose device cpu"
         )
     return device
 
@@ -134,7 +135,7 @@ def _find_cuda(ort: Any) -> None:
 def _no_cuda(ort: Any, reason: str) -> str:
     return (
         f"onnxruntime {ort.__version__} cannot use CUDA here ({reason}); repair the CUDA "
-        "installation, or `pip install 'onnxruntime-gpu[cuda,cudnn]'`, or choose --device cpu"
+        "installation, or `pip install 'onnxruntime-gpu[cuda,cudnn]'`, or choose device cpu"
     )
 
 
@@ -157,3 +158,11 @@ def _check_graph(session: Any, bundle: Bundle) -> None:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].strip() if lines else type(error).__name__
+
+
+ONNXRUNTIME = BackendKind(
+    title="ONNX Runtime",
+    devices=tuple(_PROVIDERS),
+    load=OnnxRuntimeBackend,
+    auto=AutoRule(rank=100, suits=lambda _: True, because="it runs every bundle"),
+)

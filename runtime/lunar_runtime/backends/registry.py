@@ -1,75 +1,126 @@
-"""What runs the network: one small protocol, one module per inference library.
+"""The backends that are installed, and the choice among them.
 
-A backend or device that was asked for and cannot run is an error. Nothing falls back silently.
+Backends are entry points, of this package and of others; `kind` says how one is added. A backend
+or device that was asked for and cannot run is an error. Nothing falls back silently.
 """
 
 from __future__ import annotations
 
 import logging
+from importlib.metadata import EntryPoint, entry_points
 
+from lunar_runtime.backends.kind import BackendKind
 from lunar_runtime.backends.protocol import Backend
-from lunar_runtime.bundles.bundle import ENGINES_NAME, Bundle
+from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError, UsageError
+
+GROUP = "lunar_edge.backends"
+AUTO = "auto"
 
 _log = logging.getLogger(__name__)
 
-BACKENDS = ("auto", "onnxruntime", "tensorrt", "tensorrt-rtx")
-DEVICES = ("auto", "cpu", "cuda")
-
 
 def select_backend(
-    bundle: Bundle, backend: str = "auto", device: str = "auto", threads: int | None = None
+    bundle: Bundle, backend: str = AUTO, device: str = AUTO, threads: int | None = None
 ) -> Backend:
     """Load a bundle's network.
 
     Args:
         bundle: A verified bundle.
-        backend: One of `BACKENDS`; `auto` is TensorRT where the bundle has an engine for this
-            machine, else ONNX Runtime. Engines that are there and cannot run are warned of.
-        device: One of `DEVICES`; `auto` is `cuda` where the library was built for it, else `cpu`.
+        backend: Name of an installed backend, or `auto`: of those whose rule takes the bundle, the
+            first that loads. That is TensorRT where the bundle has an engine for this machine, else
+            ONNX Runtime. A backend that should have run and cannot is warned of.
+        device: What to run on, or `auto`, which leaves the choice to the library.
         threads: CPU threads; None lets the library choose.
 
     Raises:
         UsageError: No such backend or device, or `threads` is not positive.
-        BackendError: The library or the device is not there.
+        BackendError: The library or the device is not there, or the backend's package is broken.
         BundleError: The library cannot load the graph.
     """
-    if backend not in BACKENDS:
-        raise UsageError(f"no backend {backend!r}; choose one of {', '.join(BACKENDS)}")
-    if device not in DEVICES:
-        raise UsageError(f"no device {device!r}; choose one of {', '.join(DEVICES)}")
     if threads is not None and threads < 1:
-        raise UsageError(f"--threads {threads}: needs to be 1 or more")
-    if backend == "auto" and device != "cpu":
-        engine = _engine_if_any(bundle)
-        if engine is not None:
-            return engine
-    if backend in ("auto", "onnxruntime"):
-        from lunar_runtime.backends.onnxruntime import OnnxRuntimeBackend
-
-        return OnnxRuntimeBackend(bundle, device, threads)
-    if device == "cpu":
-        raise UsageError(f"--backend {backend} runs on the GPU; leave --device cpu out")
-    from lunar_runtime.backends.tensorrt.backend import TensorrtBackend
-    from lunar_runtime.backends.tensorrt.libraries import LIBRARIES
-
-    return TensorrtBackend.from_bundle(bundle, LIBRARIES[LIBRARIES.index(backend)])
+        raise UsageError(f"threads {threads}: needs to be 1 or more")
+    if backend == AUTO:
+        return _load_first(bundle, device, threads)
+    kind = _read(_installed(backend))
+    if device != AUTO and device not in kind.devices:
+        raise UsageError(
+            f"device {device}: backend {backend} runs on {' or '.join(kind.devices)}; choose that, "
+            "or leave the device out"
+        )
+    return kind.load(bundle, device, threads)
 
 
-def _engine_if_any(bundle: Bundle) -> Backend | None:
-    if not (bundle.path / ENGINES_NAME).is_dir():
-        return None
-    from lunar_runtime.backends.tensorrt.libraries import LIBRARIES
-    from lunar_runtime.backends.tensorrt.store import stored_engines
+def installed_backends() -> tuple[str, ...]:
+    """Names that `select_backend` takes besides `auto`; nothing is imported."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
 
-    made_with = {engine.record.key.library for engine in stored_engines(bundle)}
-    for library in LIBRARIES:
-        if library not in made_with:
-            continue
-        from lunar_runtime.backends.tensorrt.backend import TensorrtBackend
 
+def _load_first(bundle: Bundle, device: str, threads: int | None) -> Backend:
+    takers = _takers(bundle, device)
+    for place, kind in enumerate(takers, start=1):
+        _log.info("auto takes %s: %s", kind.title, kind.auto.because)
         try:
-            return TensorrtBackend.from_bundle(bundle, library)
+            return kind.load(bundle, device, threads)
         except BackendError as error:
-            _log.warning("%s; running on ONNX Runtime instead", error)
-    return None
+            if place == len(takers):
+                raise
+            _log.warning("%s; running on %s instead", error, takers[place].title)
+    raise BackendError(
+        f"auto finds no backend that runs this bundle on device {device}; installed are "
+        f"{', '.join(installed_backends()) or 'none: install lunar-edge again'}"
+    )
+
+
+def _takers(bundle: Bundle, device: str) -> list[BackendKind]:
+    """The backends whose rules take a bundle, the first choice first."""
+    kinds = _readable_kinds()
+    devices = sorted({known for kind in kinds for known in kind.devices})
+    if kinds and device not in (AUTO, *devices):
+        raise UsageError(f"no device {device!r}; choose one of {', '.join([AUTO, *devices])}")
+    takers = [
+        kind
+        for kind in kinds
+        if (device == AUTO or device in kind.devices) and kind.auto.suits(bundle)
+    ]
+    return sorted(takers, key=lambda kind: kind.auto.rank)
+
+
+def _readable_kinds() -> list[BackendKind]:
+    kinds = []
+    for name in installed_backends():
+        try:
+            kinds.append(_read(_installed(name)))
+        except BackendError as error:  # nobody asked for it
+            _log.warning("%s", error)
+    return kinds
+
+
+def _installed(name: str) -> EntryPoint:
+    found = list(entry_points(group=GROUP, name=name))
+    if not found:
+        names = ", ".join([AUTO, *installed_backends()])
+        raise UsageError(f"no backend {name!r}; choose one of {names}")
+    if len(found) > 1:
+        packages = " and ".join(sorted(_package(entry) for entry in found))
+        raise BackendError(f"backend {name}: {packages} each have one; uninstall all but one")
+    return found[0]
+
+
+def _read(entry: EntryPoint) -> BackendKind:
+    what = f"backend {entry.name} of package {_package(entry)}"
+    repair = f"update or uninstall {_package(entry)}"
+    try:
+        kind = entry.load()
+    except Exception as error:  # whatever another project's module does when it is imported
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise BackendError(f"{what} cannot be loaded ({reason}); {repair}") from error
+    if not isinstance(kind, BackendKind):
+        raise BackendError(
+            f"{what}: {entry.value} is a {type(kind).__name__}, not a BackendKind; {repair}"
+        )
+    return kind
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else entry.value

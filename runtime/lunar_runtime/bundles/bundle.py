@@ -14,23 +14,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from lunar_runtime.bundles.manifest import (
-    MANIFEST_NAME,
-    FileRecord,
-    Manifest,
-    check_file_name,
-    decode,
-    encode,
-)
+from lunar_runtime.bundles.checks import check_file_name
+from lunar_runtime.bundles.golden import GoldenPair, read_golden
+from lunar_runtime.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
+from lunar_runtime.bundles.manifest_file import decode_manifest, encode_manifest
 from lunar_runtime.errors import BundleError, OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
@@ -39,25 +32,6 @@ from lunar_runtime.files.digests import sha256_of
 ENGINES_NAME = "engines"
 
 _LARGEST_MANIFEST = 4 << 20
-
-
-@dataclass(frozen=True)
-class Golden:
-    """A pair and the outputs that it must give.
-
-    Attributes:
-        left: (H, W) uint8.
-        right: (H, W) uint8.
-        outputs: Per output name, float32 (1, h, w[, C]): every `step`-th row and column.
-        step: Rows and columns from one stored value to the next; the first is at `step // 2`.
-        tolerances: Per output, the largest mean relative error allowed.
-    """
-
-    left: NDArray[np.uint8]
-    right: NDArray[np.uint8]
-    outputs: dict[str, NDArray[np.float32]]
-    step: int
-    tolerances: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -85,7 +59,7 @@ class Bundle:
         folder = Path(path)
         try:
             text = _read_manifest(folder)
-            manifest = decode(text, folder / MANIFEST_NAME)
+            manifest = decode_manifest(text, folder / MANIFEST_NAME)
             _refuse_unlisted(folder, manifest)
             for name, record in manifest.files.items():
                 _verify(folder, name, record)
@@ -102,29 +76,14 @@ class Bundle:
         """The ONNX file."""
         return self.path / self.manifest.graph.file
 
-    def golden(self) -> Golden:
+    def golden(self) -> GoldenPair:
         """Load the pair to check a machine with.
 
         Raises:
             BundleError: The file does not hold what the manifest says.
         """
-        record = self.manifest.golden
-        path = self.path / record.file
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            outputs = {name: arrays[name] for name in record.tolerances}
-            left, right = arrays["left"], arrays["right"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(
-                f"{path}: not a golden pair ({error}); re-create the bundle with lunar-export"
-            ) from error
-        size = (self.manifest.graph.height, self.manifest.graph.width)
-        if any(image.shape != size or image.dtype != np.uint8 for image in (left, right)):
-            raise BundleError(
-                f"{path}: images are not uint8 {size}; re-create the bundle with lunar-export"
-            )
-        return Golden(left, right, outputs, record.step, dict(record.tolerances))
+        graph, record = self.manifest.graph, self.manifest.golden
+        return read_golden(self.path / record.file, record, (graph.height, graph.width))
 
 
 def default_bundle_path() -> Path:
@@ -136,7 +95,7 @@ def default_bundle_path() -> Path:
     path = Path(__file__).parents[1] / "default_bundle"
     if not (path / MANIFEST_NAME).is_file():
         raise BundleError(
-            "this installation carries no bundle of its own; give one with --bundle DIR "
+            "this installation carries no bundle of its own; give the folder of one "
             "(lunar-export makes it)"
         )
     return path
@@ -170,9 +129,9 @@ def write_bundle(
             raise BundleError(f"{name!r}: {problem}; name the file otherwise")
     with atomic_folder(path, overwrite=overwrite, owned=_owned(Path(path), files)) as folder:
         records = {name: _write(folder / name, source) for name, source in files.items()}
-        text = encode(msgspec.structs.replace(manifest, files=records))
+        text = encode_manifest(msgspec.structs.replace(manifest, files=records))
         (folder / MANIFEST_NAME).write_bytes(text)
-        decode(text, Path(path) / MANIFEST_NAME)
+        decode_manifest(text, Path(path) / MANIFEST_NAME)
     return Bundle.open(path)
 
 
@@ -245,7 +204,7 @@ def _owned(path: Path, files: Mapping[str, Path | bytes]) -> set[str]:
     names = {MANIFEST_NAME, "model.onnx", "model.onnx.data", "golden.npz", ENGINES_NAME}
     names.update(name.split("/")[0] for name in files)
     try:
-        old = decode((path / MANIFEST_NAME).read_bytes())
+        old = decode_manifest((path / MANIFEST_NAME).read_bytes())
     except (OSError, BundleError):
         return names
     return names | {name.split("/")[0] for name in old.files}

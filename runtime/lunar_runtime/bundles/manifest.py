@@ -1,23 +1,21 @@
 """The manifest of a bundle: what the model is, how it was made, and how good it is.
 
-The schema lives here because the runtime is what must be able to refuse. An exporter builds the
-structs, `encode` writes them, `decode` reads them back and says in one line what is wrong.
+The schema lives in the runtime because the runtime is what must be able to refuse. An exporter
+builds these records; `bundles.manifest_file` writes and reads them.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from lunar_runtime.bundles.choices import OUTPUT_NAMES, OutputSet, Precision, Target
-from lunar_runtime.errors import BundleError
+from lunar_runtime.bundles.choices import OutputSet, Precision, Target
 
-#: What `encode` writes. Version 1 lacked `reduction` and reads the same.
+#: Of this schema. Version 1 lacked `reduction` and reads the same.
 FORMAT_VERSION = 2
-_OLDEST_VERSION = 1
+OLDEST_FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -245,53 +243,6 @@ class Manifest(_Record, frozen=True, kw_only=True):
     format_version: int = FORMAT_VERSION
 
 
-class _Version(msgspec.Struct):
-    format_version: int
-
-
-def encode(manifest: Manifest) -> bytes:
-    """The manifest as indented JSON, ending in a newline."""
-    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
-
-
-def decode(text: bytes, path: Path | str = MANIFEST_NAME) -> Manifest:
-    """Read and check a manifest.
-
-    Args:
-        text: JSON, UTF-8.
-        path: Named in the error.
-
-    Raises:
-        BundleError: Not JSON, of another format version, with a field that is missing, unknown or
-            of the wrong type, or naming files or tensors that do not fit together.
-    """
-    try:
-        version = msgspec.json.decode(text, type=_Version).format_version
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BundleError(
-            f"{path}: not a bundle manifest ({error}); copy the bundle again or re-create it with "
-            "lunar-export"
-        ) from error
-    if not _OLDEST_VERSION <= version <= FORMAT_VERSION:
-        raise BundleError(
-            f"{path}: format_version {version}, this runtime reads {_OLDEST_VERSION} to "
-            f"{FORMAT_VERSION}; "
-            + (
-                "update lunar-edge"
-                if version > FORMAT_VERSION
-                else "re-create the bundle with lunar-export"
-            )
-        )
-    try:
-        manifest = msgspec.json.decode(text, type=Manifest)
-    except msgspec.ValidationError as error:
-        raise BundleError(f"{path}: {error}; re-create the bundle with lunar-export") from error
-    problem = _contradiction(manifest)
-    if problem:
-        raise BundleError(f"{path}: {problem}; re-create the bundle with lunar-export")
-    return manifest
-
-
 def gate_warning(manifest: Manifest) -> str | None:
     """What whoever uses a bundle that failed its gate has to know; None for one that passed."""
     if manifest.gate == "passed":
@@ -299,51 +250,3 @@ def gate_warning(manifest: Manifest) -> str | None:
     reasons = manifest.reduction.gate.failures if manifest.reduction else ()
     why = f" ({'; '.join(reasons)})" if reasons else ""
     return f"it did not pass the accuracy gate of its export{why}"
-
-
-def check_file_name(name: str) -> str | None:
-    """Why `name` may not name a file of a bundle; None if it may.
-
-    Names are relative, use `/`, and stay inside the bundle.
-    """
-    path = PurePosixPath(name)
-    if name in ("", ".") or "\\" in name or "\0" in name or path.is_absolute() or str(path) != name:
-        return "not a plain relative path"
-    if ".." in path.parts or ":" in name:
-        return "leads out of the bundle"
-    if name == MANIFEST_NAME:
-        return "the manifest cannot list itself"
-    return None
-
-
-def _contradiction(manifest: Manifest) -> str | None:
-    for name in (*manifest.files, manifest.graph.file, manifest.golden.file):
-        problem = check_file_name(name)
-        if problem:
-            return f"file name {name!r}: {problem}"
-    for name in (manifest.graph.file, manifest.golden.file):
-        if name not in manifest.files:
-            return f"{name} is not in `files`"
-    graph = manifest.graph
-    size = (graph.height, graph.width)
-    images = {i.name: (i.shape, i.dtype) for i in graph.inputs}
-    if images != dict.fromkeys(("left", "right"), ((1, 1, *size), "uint8")):
-        return f"inputs must be left and right, uint8 (1, 1, {size[0]}, {size[1]})"
-    names = tuple(o.name for o in graph.outputs)
-    if sorted(names) != sorted(OUTPUT_NAMES[graph.output_set]):
-        return f"outputs {', '.join(names)} are not those of output_set {graph.output_set!r}"
-    for output in graph.outputs:
-        if output.shape[:3] != (1, *size) or output.dtype != "float32":
-            return f"output {output.name} must be float32 (1, {size[0]}, {size[1]}, …)"
-        if len(output.shape) != (3 if "confidence" in output.name else 4):
-            return f"output {output.name} has {len(output.shape)} dimensions"
-        if output.name.startswith("pointmap") and output.shape[3] != 3:
-            return f"output {output.name} must have 3 coordinates"
-    if manifest.precision == "int8" and manifest.calibration is None:
-        return "precision int8 without calibration"
-    if "pointmap_left" not in manifest.golden.tolerances:
-        return "golden.tolerances lacks pointmap_left"
-    unknown = (set(manifest.golden.tolerances) | set(manifest.parity.outputs)) - set(names)
-    if unknown:
-        return f"golden or parity names {', '.join(sorted(unknown))}, which the graph lacks"
-    return None

@@ -1,1 +1,1 @@
-"""What a person calls: one module a command."""
+"""What a person calls: a module a command, and what the commands share."""

@@ -44,7 +44,7 @@ def run_command(
             fail(name, f"{error.format_message().rstrip('.')}; see {name} --help")
         code = error.exit_code
     except LunarError as error:
-        fail(name, _with_flags(str(error), command))
+        fail(name, with_flags(str(error), command))
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read stdout has enough (`| head`); keep Python from complaining at exit.
@@ -56,7 +56,7 @@ def run_command(
     raise SystemExit(code or 0)
 
 
-def _with_flags(message: str, command: click.Command) -> str:
+def with_flags(message: str, command: click.Command) -> str:
     """A library's message with the command's own flags for the parameters that it names.
 
     Library errors name parameters in backticks, as in `altitude_m`; whoever typed a command line

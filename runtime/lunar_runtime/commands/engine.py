@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lunar_runtime.backends.tensorrt.libraries import LIBRARY_CHOICES, LibraryChoice
+from lunar_runtime.commands import options
 from lunar_runtime.commands.command_line import run_command
-from lunar_runtime.version import __version__
+from lunar_runtime.errors import UsageError
 
 if TYPE_CHECKING:
-    from lunar_runtime.backends.tensorrt.libraries import Library
+    from lunar_runtime.backends.tensorrt.record import EngineRecord
     from lunar_runtime.backends.tensorrt.store import StoredEngine
 
 NAME = "lunar-engine"
@@ -35,14 +35,19 @@ def _compute_capabilities(
 def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
     from lunar_runtime.engine_tool.memory import parse_size
 
-    return None if value is None else parse_size(value)
+    if value is None:
+        return None
+    try:
+        return parse_size(value)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from error
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.command(context_settings=options.CONTEXT)
+@click.argument("bundle", type=options.PATH)
 @click.option(
     "--library",
-    type=click.Choice(["auto", "tensorrt", "tensorrt-rtx"]),
+    type=click.Choice(LIBRARY_CHOICES),
     default="auto",
     show_default=True,
     help="`auto` is TensorRT where it is installed, else TensorRT-RTX.",
@@ -56,7 +61,7 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 )
 @click.option(
     "--timing-cache",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=options.FILE,
     help="Of earlier builds on this machine, read and written.  [default: beside the engine]",
 )
 @click.option(
@@ -88,13 +93,13 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     help="Launch the network as one graph.",
 )
 @click.option("--check", is_flag=True, help="Build nothing; check the engine that is there.")
-@click.option("--overwrite", is_flag=True, help="Replace the engine that is there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the engine's record.")
-@click.option("-v", "--verbose", count=True, help="Log to stderr; twice for more.")
-@click.version_option(__version__, prog_name=NAME)
+@options.overwrite("the engine that is there")
+@options.json_output("the engine's record")
+@options.verbose
+@options.version(NAME)
 def command(
     bundle: Path,
-    library: str,
+    library: LibraryChoice,
     workspace: int | None,
     timing_cache: Path | None,
     weight_stripped: bool,
@@ -105,7 +110,6 @@ def command(
     check: bool,
     overwrite: bool,
     as_json: bool,
-    verbose: int,
 ) -> None:
     """Make of BUNDLE's graph an engine for this machine's GPU, and keep it in the bundle.
 
@@ -115,18 +119,16 @@ def command(
     Exit codes: 0 done, 2 wrong usage, 3 unusable bundle, 4 TensorRT, GPU or memory missing, 5 the
     engine computes something else.
     """
-    if verbose:
-        level = logging.DEBUG if verbose > 1 else logging.INFO
-        logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s: %(message)s")
-    from lunar_runtime.bundles.bundle import Bundle
-
-    opened = Bundle.open(bundle)
-    chosen = _choose(library)
     from lunar_runtime.backends.tensorrt.gpu import open_gpu
+    from lunar_runtime.backends.tensorrt.libraries import choose_library
+    from lunar_runtime.backends.tensorrt.record import encode_record
     from lunar_runtime.backends.tensorrt.store import find_engine
+    from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.engine_tool.make import EngineRequest, check_engine, make_engine
     from lunar_runtime.engine_tool.progress_bar import build_progress
 
+    opened = Bundle.open(bundle)
+    chosen = choose_library(library)
     if check:
         stored = find_engine(opened, chosen.name, chosen.version, open_gpu().gpu)
         stored = check_engine(opened, chosen, stored)
@@ -142,7 +144,11 @@ def command(
         )
         with build_progress() as progress:
             stored = make_engine(opened, chosen, request, overwrite=overwrite, progress=progress)
-    _show(stored, as_json)
+    if as_json:
+        click.echo(encode_record(stored.record).decode(), nl=False)
+        return
+    for line in _summary(stored):
+        click.echo(line)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -150,55 +156,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(command, NAME, arguments)
 
 
-def _choose(name: str) -> Library:
-    from lunar_runtime.backends.tensorrt.libraries import (
-        LIBRARIES,
-        import_library,
-        installed_libraries,
-    )
-    from lunar_runtime.errors import BackendError
-
-    for known in LIBRARIES:
-        if known == name:
-            return import_library(known)
-    there = installed_libraries()
-    if not there:
-        raise BackendError(
-            "neither TensorRT nor TensorRT-RTX is installed; on Jetson install JetPack's "
-            "python3-libnvinfer and use a virtual environment with --system-site-packages, "
-            "elsewhere `pip install tensorrt` or `pip install tensorrt-rtx`"
-        )
-    return import_library(there[0])
-
-
-def _show(stored: StoredEngine, as_json: bool) -> None:
-    from lunar_runtime.backends.tensorrt.record import encode_record
-
-    record = stored.record
-    if as_json:
-        click.echo(encode_record(record).decode(), nl=False)
-        return
-    key, memory = record.key, record.memory
+def _summary(stored: StoredEngine) -> list[str]:
+    """What an engine is, one line a fact, its name in the first nine columns."""
+    record, key = stored.record, stored.record.key
     counts = record.description.precisions()
     layers = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "unknown"
-    on_device = [
-        f"{size / 1e6:.0f} MB {what}"
-        for what, size in (("weights", memory.weights), ("activations", memory.activations))
-        if size is not None
-    ]
     classes = ", ".join(f"{major}.{minor}" for major, minor in key.compute_capabilities)
-    golden = "not run: no GPU here can run this engine; run `lunar-engine --check` on one that can"
-    if record.golden:
-        on_device.append(f"{record.golden.device_memory_bytes / 1e6:.0f} MB in all when loaded")
-        worst = max(record.golden.mean_relative_errors.values())
-        golden = f"passed on {record.golden.gpu}, mean error {worst:.1e} at most"
     rows = [
         ("engine", f"{stored.path}, {record.bytes / 1e6:.1f} MB"),
         ("made by", f"{key.library} {key.version} in {record.build_seconds:.0f} s"),
         ("runs on", f"{key.gpu} GPU, compute capability {classes}"),
         ("layers", f"{len(record.description.layers)}; products and convolutions: {layers}"),
-        ("memory", ", ".join(on_device) or "unknown"),
-        ("golden", golden),
+        ("memory", _memory(record)),
+        ("golden", _golden(record)),
     ]
-    for name, text in rows:
-        click.echo(f"{name:<9}{text}")
+    return [f"{name:<9}{text}" for name, text in rows]
+
+
+def _memory(record: EngineRecord) -> str:
+    memory = record.memory
+    on_device = [
+        f"{size / 1e6:.0f} MB {what}"
+        for what, size in (("weights", memory.weights), ("activations", memory.activations))
+        if size is not None
+    ]
+    if record.golden:
+        on_device.append(f"{record.golden.device_memory_bytes / 1e6:.0f} MB in all when loaded")
+    return ", ".join(on_device) or "unknown"
+
+
+def _golden(record: EngineRecord) -> str:
+    if record.golden is None:
+        return (
+            "not run: no GPU here can run this engine; run `lunar-engine --check` on one that can"
+        )
+    worst = max(record.golden.mean_relative_errors.values())
+    return f"passed on {record.golden.gpu}, mean error {worst:.1e} at most"

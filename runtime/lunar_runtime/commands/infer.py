@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,48 +9,53 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lunar_runtime.commands import options
 from lunar_runtime.commands.command_line import fail, run_command
-from lunar_runtime.version import __version__
+from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
-    from lunar_runtime.files.pair_lists import Pair
-    from lunar_runtime.geometry.rig import Rig
-    from lunar_runtime.inference.pipeline import StereoRuntime
-    from lunar_runtime.report.records import Report
+    from lunar_runtime.files.pair_lists import PairFiles
+    from lunar_runtime.geometry.cameras import Intrinsics
 
 NAME = "lunar-infer"
-_FAILED = 3
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("left", type=click.Path(path_type=Path))
-@click.argument("right", type=click.Path(path_type=Path), required=False)
+def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
+    from lunar_runtime.geometry.cameras import Intrinsics
+
+    return None if value is None else Intrinsics.parse(value)
+
+
+@click.command(context_settings=options.CONTEXT)
+@click.argument("left", type=options.PATH)
+@click.argument("right", type=options.PATH, required=False)
 @click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     help="Folder made by lunar-export.  [default: the one in the package]",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.PATH,
     help="Folder for the results; of many pairs, the folder of their folders.  "
     "[default: <LEFT's name>_depth, in the current folder]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
+@options.overwrite("results that are there already")
 @click.option(
     "--view",
-    type=click.Choice(["left", "right", "both"]),
-    default="left",
+    type=click.Choice(VIEWS),
+    default=InferOptions.view,
     show_default=True,
     help="Camera whose depth and slope are wanted.",
 )
 @click.option(
     "--intrinsics",
+    callback=_intrinsics,
     metavar="FX,FY,CX,CY",
     help="Of both cameras, in pixels of the files as given; the top-left pixel's centre is "
     "(0.5, 0.5).  [default: the rig's, else estimated]",
 )
-@click.option("--rig", type=click.Path(path_type=Path), help="What is known of the cameras (JSON).")
+@click.option("--rig", type=options.PATH, help="What is known of the cameras (JSON).")
 @click.option("--baseline-m", type=float, help="True distance of the cameras; makes depth metres.")
 @click.option(
     "--altitude-m",
@@ -61,23 +64,23 @@ _FAILED = 3
 )
 @click.option(
     "--slope",
-    type=click.Choice(["physical", "paper"]),
-    default="physical",
+    type=click.Choice(SLOPES),
+    default=InferOptions.slope,
     show_default=True,
     help="`paper` is the published evaluation's definition, for comparison only.",
 )
 @click.option(
     "--smoothing-px",
     type=float,
-    default=2.0,
+    default=InferOptions.smoothing_px,
     show_default=True,
     help="Gaussian over the pointmap before slopes are taken.",
 )
 @click.option("--min-confidence", type=float, help="Pixels below become invalid (NaN).")
 @click.option(
     "--refine",
-    type=click.Choice(["auto", "on", "off"]),
-    default="auto",
+    type=click.Choice(REFINES),
+    default=InferOptions.refine,
     show_default=True,
     help="Refine the network's pointmap with the images: where they allow it; or fail (exit 3) "
     "where they do not; or never.",
@@ -87,39 +90,25 @@ _FAILED = 3
     is_flag=True,
     help="No network: the refinement alone, around a plane. Needs --intrinsics or a --rig.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(["auto", "onnxruntime", "tensorrt", "tensorrt-rtx"]),
-    default="auto",
-    show_default=True,
-    help="Inference library; `auto` is TensorRT where the bundle has an engine for this machine.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="`auto` is CUDA if the library was built for it, else the CPU.",
-)
-@click.option("--threads", type=int, help="CPU threads.  [default: one per core]")
-@click.option("--json", "as_json", is_flag=True, help="Print each report as one line of JSON.")
-@click.option("-v", "--verbose", count=True, help="Log to stderr; twice for more.")
-@click.version_option(__version__, prog_name=NAME)
+@options.backend
+@options.device
+@options.threads
+@options.json_output("each report, one a line,")
+@options.verbose
+@options.version(NAME)
 def command(
     left: Path,
     right: Path | None,
     bundle: Path | None,
     out: Path | None,
     overwrite: bool,
-    intrinsics: str | None,
     rig: Path | None,
     geometry_only: bool,
     backend: str,
     device: str,
     threads: int | None,
     as_json: bool,
-    verbose: int,
-    **options: Any,
+    **asked: Any,
 ) -> int:
     """Depth and slope from a stereo pair of the Moon.
 
@@ -132,37 +121,18 @@ def command(
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
     4 backend or device missing.
     """
-    if verbose:
-        level = logging.DEBUG if verbose > 1 else logging.INFO
-        logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s: %(message)s")
     from lunar_runtime.bundles.manifest import gate_warning
-    from lunar_runtime.files.pair_lists import Pair, is_batch, read_pairs
-    from lunar_runtime.geometry.cameras import Intrinsics
+    from lunar_runtime.commands.pairs import Job, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
-    from lunar_runtime.inference.options import InferOptions
     from lunar_runtime.inference.pipeline import StereoRuntime
-    from lunar_runtime.report.outputs import check_out
 
-    options["intrinsics"] = None if intrinsics is None else Intrinsics.parse(intrinsics)
-    InferOptions(**options).check("all")  # wrong usage is told before anything is read
+    wanted = InferOptions(**asked)
+    wanted.check("all")  # wrong usage is told before anything is read
     if geometry_only:
-        _check_geometry_only(options["refine"], bundle, backend, device)
+        _check_geometry_only(wanted, bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)
-    many = is_batch(left) and right is None
-    if many:
-        pairs = read_pairs(left)
-        folder = out or Path(f"{left.resolve().stem}_depth")
-    else:
-        if right is None:
-            raise click.UsageError(
-                "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."
-            )
-        if is_batch(right):
-            raise click.UsageError("RIGHT must be an image, not a folder or a .csv file.")
-        folder = out or Path(f"{left.stem}_depth")
-        pairs = [Pair(left, right, None, Path())]
-        check_out(folder, overwrite=overwrite)
-    if threads is not None and threads > 0:
+    pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
+    if threads is not None:
         import cv2
 
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
@@ -172,15 +142,15 @@ def command(
         else StereoRuntime.load(bundle, backend, device=device, threads=threads) as runtime
     ):
         if runtime is not None:
-            InferOptions(**options).check(runtime.model.output_set)
+            wanted.check(runtime.model.output_set)
             failed = gate_warning(runtime.bundle.manifest)
             if failed:
                 fail(NAME, f"warning: {runtime.bundle.path}: {failed}")
-        job = _Job(runtime, shared_rig, options, folder, overwrite)
-        if not many:
-            _show(job.run(pairs[0]), as_json)
-            return 0
-        return _run_many(job, pairs, as_json)
+        job = Job(runtime, wanted, shared_rig, folder, overwrite)
+        if many:
+            return run_many(job, pairs, as_json=as_json, tool=NAME)
+        run_one(job, pairs[0], as_json=as_json)
+        return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -188,8 +158,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(command, NAME, arguments)
 
 
-def _check_geometry_only(refine: str, bundle: Path | None, backend: str, device: str) -> None:
-    if refine == "off":
+def _check_geometry_only(
+    wanted: InferOptions, bundle: Path | None, backend: str, device: str
+) -> None:
+    if wanted.refine == "off":
         raise click.UsageError("--geometry-only is the refinement alone; leave out --refine off.")
     if bundle is not None or backend != "auto" or device != "auto":
         raise click.UsageError(
@@ -197,160 +169,21 @@ def _check_geometry_only(refine: str, bundle: Path | None, backend: str, device:
         )
 
 
-class _Job:
-    """Everything that is the same for all pairs of a call."""
+def _find_pairs(
+    left: Path, right: Path | None, out: Path | None, *, overwrite: bool
+) -> tuple[list[PairFiles], Path, bool]:
+    """The pairs, the folder of their results, and whether LEFT named many."""
+    from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
+    from lunar_runtime.report.outputs import check_out
 
-    def __init__(
-        self,
-        runtime: StereoRuntime | None,
-        rig: Rig | None,
-        options: dict[str, Any],
-        folder: Path,
-        overwrite: bool,
-    ) -> None:
-        self.runtime = runtime
-        self.rig = rig
-        self.options = options
-        self.folder = folder
-        self.overwrite = overwrite
-
-    def run(self, pair: Pair) -> Report:
-        from lunar_runtime.geometry.rig import read_rig
-        from lunar_runtime.report.outputs import check_out, write_result
-
-        folder = self.folder / pair.out
-        check_out(folder, overwrite=self.overwrite)
-        rig = self.rig if pair.rig is None else read_rig(pair.rig)
-        if self.runtime is None:
-            from lunar_runtime.inference.pipeline import infer_geometry_only
-
-            options = {name: value for name, value in self.options.items() if name != "refine"}
-            result = infer_geometry_only(pair.left, pair.right, rig, **options)
-        else:
-            result = self.runtime.infer(pair.left, pair.right, rig, **self.options)
-        return write_result(result, folder, overwrite=self.overwrite)
-
-
-def _run_many(job: _Job, pairs: list[Pair], as_json: bool) -> int:
-    from lunar_runtime.errors import InputError, OutputError
-    from lunar_runtime.report.report import printable
-
-    failed = 0
-    with _progress() as progress:
-        for pair in progress.track(pairs) if progress else pairs:
-            try:
-                report = job.run(pair)
-            except (InputError, OutputError) as error:  # of this pair; the next may be good
-                failed += 1
-                fail(NAME, f"{pair.left}: {error}")
-                if as_json:
-                    _show_failure(pair, error)
-            else:
-                if as_json:
-                    _show(report, as_json)
-                else:
-                    click.echo(_line(report))
-    if not as_json:
-        done = len(pairs) - failed
-        click.echo(f"{done} of {len(pairs)} pairs done, in {printable(job.folder)}")
-    if failed:
-        fail(NAME, f"{failed} of {len(pairs)} pairs failed")
-    return _FAILED if failed else 0
-
-
-def _progress() -> Any:
-    if not sys.stderr.isatty():
-        return nullcontext()
-    from rich.console import Console
-    from rich.progress import Progress
-
-    # With stdout in a file, rich must not carry it over to the terminal's stderr.
-    return Progress(
-        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    )
-
-
-def _show_failure(pair: Pair, error: Exception) -> None:
-    import msgspec
-
-    from lunar_runtime.report.report import printable
-
-    failure = {
-        "status": "failed",
-        "left": {"path": printable(pair.left)},
-        "right": {"path": printable(pair.right)},
-        "error": printable(error),
-    }
-    click.echo(msgspec.json.encode(failure).decode())
-
-
-def _show(report: Report, as_json: bool) -> None:
-    if as_json:
-        from lunar_runtime.report.report import encode_report
-
-        click.echo(encode_report(report).decode())
-        return
-    view = report.views[0]
-    camera = report.camera_right if view.view == "right" else report.camera_left
-    width, height = report.mapping.grid_width, report.mapping.grid_height
-    rows = [
-        ("unit", _unit(report)),
-        ("depth", _depth(report)),
-        ("slope", _slope(report)),
-        ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
-        ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
-        *_refined_rows(report),
-        ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
-        ("files", f"{report.out}: {', '.join([*report.files, 'report.json'])}"),
-        *(("note", warning) for warning in report.warnings),
-    ]
-    for name, text in rows:
-        click.echo(f"{name:<7}{text}")
-
-
-def _where(report: Report) -> str:
-    return "" if report.model is None else f" on {report.model.device}"
-
-
-def _refined_rows(report: Report) -> list[tuple[str, str]]:
-    refinement, view = report.refinement, report.views[0]
-    if refinement is None or refinement.status == "kept":
-        return []  # why it was kept is among the notes
-    share = refinement.views[view.view]["fraction"]
-    unit = " m" if report.scale.unit == "m" else " (relative)"
-    expected = f"expected error: depth {view.depth_sigma['p50']:.3g}{unit}"
-    if view.slope_sigma_deg:
-        expected += f", slope {view.slope_sigma_deg['p50']:.1f} deg"
-    return [
-        (
-            "images",
-            f"{share:.0%} by the images; epipolar residual {refinement.epipolar_px:.3f} px, "
-            f"parallax {refinement.parallax_deg:.1f} deg",
-        ),
-        ("", f"{expected} (medians)"),
-    ]
-
-
-def _line(report: Report) -> str:
-    return f"{report.out}: depth {_depth(report)}; slope {_slope(report)}"
-
-
-def _unit(report: Report) -> str:
-    if report.scale.unit == "m":
-        return f"m (scale from the {report.scale.source})"
-    return "relative (for metres, give --baseline-m, --altitude-m or a --rig with the pose)"
-
-
-def _depth(report: Report) -> str:
-    depth = report.views[0].depth
-    unit = "m" if report.scale.unit == "m" else "(relative)"
-    return f"{depth['p5']:.6g} to {depth['p95']:.6g} {unit}, median {depth['p50']:.6g}"
-
-
-def _slope(report: Report) -> str:
-    view = report.views[0]
-    if not view.slope_deg:
-        return "none"
-    steep = view.steeper_than["15"]
-    source = "the paper's" if report.options.slope == "paper" else f"up: {report.up.source}"
-    return f"median {view.slope_deg['p50']:.1f} deg, {steep:.0%} over 15 deg ({source})"
+    if right is None and is_batch(left):
+        return read_pairs(left), out or Path(f"{left.resolve().stem}_depth"), True
+    if right is None:
+        raise click.UsageError(
+            "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."
+        )
+    if is_batch(right):
+        raise click.UsageError("RIGHT must be an image, not a folder or a .csv file.")
+    folder = out or Path(f"{left.stem}_depth")
+    check_out(folder, overwrite=overwrite)
+    return [PairFiles(left, right, None, Path())], folder, False

@@ -23,8 +23,6 @@ _Option = Callable[[_Function], _Function]
 #: Of every command and group: `-h` is `--help`.
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
-DEVICES = ("auto", "cpu", "cuda")
-
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -78,13 +76,14 @@ def backend(command: _Function) -> _Function:
 
 
 def device(command: _Function) -> _Function:
-    """`--device`: what the inference library runs on."""
+    """`--device`: what the inference library runs on; checked by the registry."""
     return click.option(
         "--device",
-        type=click.Choice(DEVICES),
+        metavar="NAME",
         default="auto",
         show_default=True,
-        help="`auto` is CUDA if the library was built for it, else the CPU.",
+        help="cpu, cuda or another that the inference library has; `auto` is CUDA if the library "
+        "was built for it, else the CPU.",
     )(command)
 
 

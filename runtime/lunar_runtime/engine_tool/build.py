@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from lunar_runtime.backends.tensorrt import rtx_objects as rtx
-from lunar_runtime.backends.tensorrt.description import EngineDescription, parse_description
-from lunar_runtime.backends.tensorrt.journal import Journal, make_logger
-from lunar_runtime.backends.tensorrt.libraries import Library
-from lunar_runtime.backends.tensorrt.module import TensorRT
-from lunar_runtime.backends.tensorrt.objects import (
+from lunar_runtime.backends.tensorrt.bindings import rtx_objects as rtx
+from lunar_runtime.backends.tensorrt.bindings.module import TensorRT
+from lunar_runtime.backends.tensorrt.bindings.objects import (
     Builder,
     IBuilderConfig,
     ILogger,
     INetworkDefinition,
     OnnxParser,
 )
+from lunar_runtime.backends.tensorrt.description import EngineDescription, parse_description
+from lunar_runtime.backends.tensorrt.journal import Journal, make_logger
+from lunar_runtime.backends.tensorrt.libraries import Library
 from lunar_runtime.engine_tool.progress import BuildProgress, LoggedProgress, make_monitor
 from lunar_runtime.errors import BackendError, BundleError
 
@@ -140,7 +140,7 @@ def _make_builder(library: Library, logger: ILogger, journal: Journal) -> Builde
         if journal.no_driver:
             raise BackendError(
                 f"{library} finds no NVIDIA GPU ({journal.first_error}); run lunar-engine on the "
-                "machine that will fly, or build with --library tensorrt-rtx, which needs no GPU"
+                "machine that will fly, or build with tensorrt-rtx, which needs no GPU"
             ) from error
         raise BackendError(f"{library} cannot start: {journal.first_error}") from error
 
@@ -198,7 +198,7 @@ def _choose_classes(
             raise BackendError(
                 f"{library} cannot build for compute capability {numbers[0]}.{numbers[1]}, only "
                 f"for {', '.join(f'{major}.{minor}' for major, minor in known)}; use "
-                "--library tensorrt on a machine with that GPU"
+                "tensorrt on a machine with that GPU"
             )
         member = library.rtx.ComputeCapability.__members__[known[numbers]]
         rtx_config.set_compute_capability(member, index)
@@ -218,12 +218,12 @@ def _build_failure(
     if journal.out_of_memory and requested and requested > options.workspace_bytes:
         return BackendError(
             f"{library} needs {-(-requested >> 20)} MiB of workspace for this graph and was given "
-            f"{mib}; give more with --workspace"
+            f"{mib}; give it more workspace"
         )
     if journal.out_of_memory:
         return BackendError(
             f"{library} ran out of memory while building ({journal.first_error}); the workspace "
-            f"was {mib} MiB: give less with --workspace, stop other programs, or add swap"
+            f"was {mib} MiB: give it less, stop other programs, or add swap"
         )
     if journal.no_driver:
         return BackendError(
@@ -233,7 +233,7 @@ def _build_failure(
     if journal.no_implementation:
         return BackendError(
             f"{library} has no kernel for a layer within {mib} MiB of workspace "
-            f"({journal.first_error}); give more with --workspace"
+            f"({journal.first_error}); give it more workspace"
         )
     return BundleError(
         f"{model}: {library} cannot build it ({journal.first_error}); re-create the bundle with "

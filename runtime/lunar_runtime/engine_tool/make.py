@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from lunar_runtime.backends.tensorrt.backend import Plan, TensorrtBackend
+from lunar_runtime.backends.tensorrt.backend import TensorrtBackend
 from lunar_runtime.backends.tensorrt.description import EngineDescription
+from lunar_runtime.backends.tensorrt.engine import Plan
 from lunar_runtime.backends.tensorrt.gpu import Gpu, GpuSession, open_gpu
 from lunar_runtime.backends.tensorrt.key import ANY_GPU, EngineKey, file_stem, refusal
 from lunar_runtime.backends.tensorrt.libraries import Library
@@ -158,18 +159,17 @@ def check_engine(bundle: Bundle, library: Library, stored: StoredEngine) -> Stor
 def _check(library: Library, request: EngineRequest) -> None:
     if library.rtx is None and request.compute_capabilities:
         raise UsageError(
-            "--compute-capability is for --library tensorrt-rtx; TensorRT builds for the GPU that "
-            "it runs on"
+            "compute_capabilities are for tensorrt-rtx; TensorRT builds for the GPU that it runs on"
         )
     if library.rtx is not None and request.version_compatible:
         raise UsageError(
-            f"--version-compatible: engines of {library} run on that version only; leave it out"
+            f"version_compatible: engines of {library} run on that version only; leave it out"
         )
     if library.rtx is not None and request.timing_cache:
-        raise UsageError(f"--timing-cache: {library} times nothing while it builds; leave it out")
+        raise UsageError(f"timing_cache: {library} times nothing while it builds; leave it out")
     if library.rtx is not None and request.hardware_compatible:
         raise UsageError(
-            f"--hardware-compatible: {library} builds for GPUs by --compute-capability; use that"
+            f"hardware_compatible: {library} builds for GPUs by compute_capabilities; use that"
         )
 
 

@@ -56,5 +56,5 @@ def parse_size(text: str) -> int:
     if number[-1:] in units:
         number, unit = number[:-1], units[number[-1]]
     if not number.isdecimal() or not int(number):
-        raise UsageError(f"--workspace {text}: give bytes, or as in 512M or 2G")
+        raise UsageError(f"size {text!r}: give bytes, or as in 512M or 2G")
     return int(number) * unit

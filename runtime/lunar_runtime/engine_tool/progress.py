@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Protocol, cast
 
-from lunar_runtime.backends.tensorrt.module import TensorRT
-from lunar_runtime.backends.tensorrt.objects import IProgressMonitor
+from lunar_runtime.backends.tensorrt.bindings.module import TensorRT
+from lunar_runtime.backends.tensorrt.bindings.objects import IProgressMonitor
 
 _log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""What is on disk: images, rasters, point clouds, lists of pairs, and atomic writing."""
+"""What is on disk: images, rasters, point clouds, lists of pairs; digests and atomic writing."""

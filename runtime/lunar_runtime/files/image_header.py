@@ -14,21 +14,8 @@ from typing import NamedTuple
 # A marker inside JPEG's entropy-coded data: 0xFF not followed by a stuffed zero, a restart marker
 # (D0-D7) or a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_JPEG_START_OF_FRAME = {
-    0xC0,
-    0xC1,
-    0xC2,
-    0xC3,
-    0xC5,
-    0xC6,
-    0xC7,
-    0xC9,
-    0xCA,
-    0xCB,
-    0xCD,
-    0xCE,
-    0xCF,
-}
+# C4, C8 and CC in their midst are tables and an extension.
+_JPEG_START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_EXTENTS = ((273, 279), (324, 325))  # (offsets, byte counts) of strips and of tiles

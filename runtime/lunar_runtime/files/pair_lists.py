@@ -23,7 +23,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pgm", ".ppm"})
 COLUMNS = ("left", "right", "rig", "out")
 
 
-class Pair(NamedTuple):
+class PairFiles(NamedTuple):
     """Two images, what is known of their cameras, and the name of the result's folder."""
 
     left: Path
@@ -32,7 +32,7 @@ class Pair(NamedTuple):
     out: Path
 
 
-def read_pairs(path: Path | str) -> list[Pair]:
+def read_pairs(path: Path | str) -> list[PairFiles]:
     """List the pairs of a folder or of a CSV file; their images are not looked at.
 
     Raises:
@@ -41,7 +41,7 @@ def read_pairs(path: Path | str) -> list[Pair]:
     """
     source = Path(path)
     pairs = _folder(source) if source.is_dir() else _table(source)
-    seen: dict[Path, Pair] = {}
+    seen: dict[Path, PairFiles] = {}
     for pair in pairs:
         other = seen.setdefault(pair.out, pair)
         if other is not pair:
@@ -69,7 +69,7 @@ def list_images(folder: Path | str) -> list[Path]:
         raise InputError(f"{folder}: cannot be read ({error.strerror}); check the path") from error
 
 
-def _folder(folder: Path) -> list[Pair]:
+def _folder(folder: Path) -> list[PairFiles]:
     try:
         sides = [folder / "left", folder / "right"]
         if all(side.is_dir() for side in sides):
@@ -92,7 +92,7 @@ def _folder(folder: Path) -> list[Pair]:
     if not lefts:
         kinds = ", ".join(sorted(SUFFIXES))
         raise InputError(f"{folder}: no images ({kinds}) in it; check the path")
-    return [Pair(a, b, None, Path(a.stem)) for a, b in zip(lefts, rights, strict=True)]
+    return [PairFiles(a, b, None, Path(a.stem)) for a, b in zip(lefts, rights, strict=True)]
 
 
 def _images(entries: Iterable[Path]) -> list[Path]:
@@ -104,7 +104,7 @@ def _by_number(name: str) -> list[tuple[int, str]]:
     return [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"([0-9]+)", name)]
 
 
-def _table(path: Path) -> list[Pair]:
+def _table(path: Path) -> list[PairFiles]:
     try:
         # strict: a quote that never closes is an error, not the rest of the file in one cell.
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -136,7 +136,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         )
 
 
-def _row(path: Path, line: int, row: dict[str | None, str | list[str] | None]) -> Pair:
+def _row(path: Path, line: int, row: dict[str | None, str | list[str] | None]) -> PairFiles:
     cells = {str(name): value.strip() for name, value in row.items() if isinstance(value, str)}
     if None in row or any("\0" in cell for cell in cells.values()):
         raise InputError(f"{path}: line {line} has too many columns or a stray character")
@@ -144,4 +144,4 @@ def _row(path: Path, line: int, row: dict[str | None, str | list[str] | None]) -
         raise InputError(f"{path}: line {line} lacks the left or the right image")
     left, right = path.parent / cells["left"], path.parent / cells["right"]
     rig = path.parent / cells["rig"] if cells.get("rig") else None
-    return Pair(left, right, rig, Path(cells.get("out") or left.stem))
+    return PairFiles(left, right, rig, Path(cells.get("out") or left.stem))

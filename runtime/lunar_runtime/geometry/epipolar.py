@@ -52,6 +52,42 @@ def rays_of(pixels: NDArray[Any], intrinsics: Intrinsics) -> Floats:
     return np.concatenate([xy, np.ones((len(xy), 1))], axis=-1)
 
 
+@dataclass(frozen=True)
+class MatchedRays:
+    """Rays of both cameras to the same points.
+
+    Attributes:
+        left: (N, 3).
+        right: (N, 3).
+        focal_px: Turns distances at Z = 1 into pixels.
+    """
+
+    left: Floats
+    right: Floats
+    focal_px: float
+
+    @classmethod
+    def of(cls, pair: Pair, left: NDArray[Any], right: NDArray[Any]) -> MatchedRays:
+        """Through (N, 2) matched pixels of a pair; distances are in pixels of the left view."""
+        camera = pair.left.intrinsics
+        return cls(rays_of(left, camera), rays_of(right, pair.right.intrinsics), camera.fx)
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def where(self, chosen: NDArray[np.bool_]) -> MatchedRays:
+        """Those of an (N,) mask."""
+        return MatchedRays(self.left[chosen], self.right[chosen], self.focal_px)
+
+    def distance_px(self, pose: RelativePose) -> Floats:
+        """(N,) unsigned `sampson_distance`, in pixels."""
+        return np.asarray(np.abs(sampson_distance(self.left, self.right, pose)) * self.focal_px)
+
+    def inverse_depth(self, pose: RelativePose) -> Floats:
+        """(N,) baseline / Z in the left camera's frame; see the function of that name."""
+        return inverse_depth(self.left, self.right, pose)
+
+
 def sampson_distance(left: Floats, right: Floats, pose: RelativePose) -> Floats:
     """First-order distance of two rays from epipolar consistency (Sampson; Hartley-Zisserman 11.4).
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights
 
 _MAX_POINTS = 4096
 _MIN_POINTS = 16
@@ -22,6 +23,8 @@ _NEAREST = 1e-6  # depth of a point that still projects, at unit scene size
 # Gaussian error is 1.177 sigma.
 _WIDTH_PER_MEDIAN = 4.685 / 1.177
 _LEAST_WIDTH_PX = 0.01
+
+_Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -67,29 +70,36 @@ def right_from_left_pose(
         InputError: Wrong shapes, fewer than 16 usable points, or no pose that a quarter of them
             agree with.
     """
-    point, pixel, weight, longer_side = _grid(pointmap_right, confidence_right)
+    pointmap = as_pointmap(pointmap_right)
+    weights = as_weights(confidence_right, pointmap)
+    row, column = _usable_grid(pointmap, weights)
+    point = pointmap[row, column].astype(np.float64)
     # Centred and of unit size, the solvers are as exact in kilometres as in the network's unit.
     centre = np.median(point, axis=0)
     size = float(np.median(np.linalg.norm(point - centre, axis=-1)))
     if not size > 0:
         raise InputError("the right pointmap is a single point, so it has no camera pose")
-    unit = (point - centre) / size
-    threshold_px = _INLIER_SHARE * longer_side
-    K = intrinsics_right.matrix()
+    seen = _Seen(
+        point=(point - centre) / size,
+        pixel=np.stack([column + 0.5, row + 0.5], axis=-1),
+        weight=weights[row, column],
+        K=intrinsics_right.matrix(),
+    )
+    threshold_px = _INLIER_SHARE * max(pointmap.shape[:2])
 
-    starts = [(np.eye(3), centre / size)]  # the camera did not move
-    ransac = _ransac(unit, pixel, K, threshold_px, seed)
+    starts = [_Pose(np.eye(3), centre / size)]  # the camera did not move
+    ransac = _ransac(seen, threshold_px, seed)
     if ransac is not None:
         starts.append(ransac)
     # First with a wide weight from every start, then with the width of the winner's own errors.
     wide_px = 3 * threshold_px
-    poses = [_refine(unit, pixel, weight, K, wide_px, *start) for start in starts]
-    R, t = min(poses, key=lambda pose: _cost(unit, pixel, weight, K, wide_px, *pose))
-    median_px = float(np.median(_distances_px(unit, pixel, K, R, t)))
+    poses = [_refine(seen, wide_px, start) for start in starts]
+    pose = min(poses, key=lambda pose: seen.cost(pose, wide_px))
+    median_px = float(np.median(seen.distances_px(pose)))
     width_px = min(max(_WIDTH_PER_MEDIAN * median_px, _LEAST_WIDTH_PX), wide_px)
-    R, t = _refine(unit, pixel, weight, K, width_px, R, t)
+    pose = _refine(seen, width_px, pose)
 
-    distance_px = _distances_px(unit, pixel, K, R, t)
+    distance_px = seen.distances_px(pose)
     inlier = distance_px <= threshold_px
     fraction = float(np.mean(inlier))
     if fraction < _MIN_INLIERS:
@@ -99,8 +109,8 @@ def right_from_left_pose(
             "overlap and that the intrinsics are the right camera's, or give the pose in a rig file"
         )
     right_from_left = np.eye(4)
-    right_from_left[:3, :3] = R
-    right_from_left[:3, 3] = size * t - R @ centre
+    right_from_left[:3, :3] = pose.R
+    right_from_left[:3, 3] = size * pose.t - pose.R @ centre
     return PoseEstimate(right_from_left, fraction, float(np.median(distance_px[inlier])))
 
 
@@ -128,17 +138,48 @@ def transform_points(b_from_a: NDArray[Any], points: NDArray[Any]) -> NDArray[An
     return moved.astype(points.dtype) if np.issubdtype(points.dtype, np.floating) else moved
 
 
-def _grid(
-    pointmap: NDArray[Any], confidence: NDArray[Any] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]:
-    """Usable points (N, 3), their pixels (N, 2) and weights (N,), and the image's longer side."""
-    pointmap = np.asarray(pointmap)
-    if pointmap.ndim != 3 or pointmap.shape[-1] != 3:
-        raise InputError(f"pointmap must be (H, W, 3), not {pointmap.shape}")
-    height, width = pointmap.shape[:2]
-    weight = np.ones((height, width)) if confidence is None else np.asarray(confidence, np.float64)
-    if weight.shape != (height, width):
-        raise InputError(f"confidence must be ({height}, {width}), not {weight.shape}")
+class _Pose(NamedTuple):
+    """A point p of unit size is seen at R · p + t."""
+
+    R: _Floats  # (3, 3)
+    t: _Floats  # (3,)
+
+
+class _Seen(NamedTuple):
+    """Points of unit size, and the pixels where a camera saw them."""
+
+    point: _Floats  # (N, 3)
+    pixel: _Floats  # (N, 2)
+    weight: _Floats  # (N,)
+    K: _Floats  # (3, 3)
+
+    def offsets_px(self, pose: _Pose) -> tuple[_Floats, _Floats, NDArray[np.bool_]]:
+        """Points in the camera's frame, (N, 2) projection minus pixel, and which lie in front.
+
+        What does not is put at Z = 1, so that it projects somewhere.
+        """
+        moved = self.point @ pose.R.T + pose.t
+        front = moved[:, 2] > _NEAREST
+        moved[:, 2] = np.where(front, moved[:, 2], 1.0)
+        focal, centre = self.K[[0, 1], [0, 1]], self.K[:2, 2]
+        return moved, moved[:, :2] / moved[:, 2:] * focal + centre - self.pixel, front
+
+    def distances_px(self, pose: _Pose) -> _Floats:
+        """(N,) of the projections from their pixels; infinite behind the camera."""
+        _, offset, front = self.offsets_px(pose)
+        return np.where(front, np.linalg.norm(offset, axis=-1), np.inf)
+
+    def cost(self, pose: _Pose, width_px: float) -> float:
+        """Weighted mean of Tukey's biweight loss of that width, in [0, 1]."""
+        inside = np.clip(1 - (self.distances_px(pose) / width_px) ** 2, 0, None)
+        return float(np.sum(self.weight * (1 - inside**3)) / np.sum(self.weight))
+
+
+def _usable_grid(
+    pointmap: NDArray[Any], weight: _Floats
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of at most 4096 usable points, evenly spread."""
+    height, width = weight.shape
     usable = np.isfinite(pointmap).all(axis=-1) & np.isfinite(weight) & (weight > 0)
     stride = 1
     while -(-height // stride) * -(-width // stride) > _MAX_POINTS:
@@ -152,23 +193,16 @@ def _grid(
             f"the right camera's pose needs {_MIN_POINTS} finite points of the right pointmap; "
             f"there are {len(row)}"
         )
-    pixel = np.stack([column + 0.5, row + 0.5], axis=-1)
-    return pointmap[row, column].astype(np.float64), pixel, weight[row, column], max(height, width)
+    return row, column
 
 
-def _ransac(
-    point: NDArray[np.float64],
-    pixel: NDArray[np.float64],
-    K: NDArray[np.float64],
-    threshold_px: float,
-    seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+def _ransac(seen: _Seen, threshold_px: float, seed: int) -> _Pose | None:
     cv2.setRNGSeed(seed)
     try:
         found, turn, t, _ = cv2.solvePnPRansac(
-            point,
-            pixel,
-            K,
+            seen.point,
+            seen.pixel,
+            seen.K,
             None,
             iterationsCount=200,
             reprojectionError=threshold_px,
@@ -179,47 +213,35 @@ def _ransac(
         return None
     if not found or not (np.isfinite(turn).all() and np.isfinite(t).all()):
         return None
-    return np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64), np.asarray(t, np.float64).ravel()
+    return _Pose(_rotation(turn), np.asarray(t, np.float64).ravel())
 
 
-def _refine(
-    point: NDArray[np.float64],
-    pixel: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    K: NDArray[np.float64],
-    width_px: float,
-    R: NDArray[np.float64],
-    t: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _refine(seen: _Seen, width_px: float, pose: _Pose) -> _Pose:
     """Levenberg-Marquardt on the reprojection error under Tukey's biweight of the given width."""
-    focal = K[[0, 1], [0, 1]]
+    focal = seen.K[[0, 1], [0, 1]]
     damping = 1e-4
-    cost = _cost(point, pixel, weight, K, width_px, R, t)
+    cost = seen.cost(pose, width_px)
     for _ in range(_ITERATIONS):
-        turned = point @ R.T
-        seen = turned + t
-        front = seen[:, 2] > _NEAREST
-        z = np.where(front, seen[:, 2], 1.0)
-        residual = seen[:, :2] / z[:, None] * focal + K[:2, 2] - pixel  # (N, 2)
-        pull = np.clip(1 - np.sum(residual**2, axis=-1) / width_px**2, 0, None) ** 2
-        pull = np.where(front, weight * pull, 0.0)
-        by_point = np.zeros((len(point), 2, 3))  # (N, 2, 3) of the pixel by the point
+        moved, offset, front = seen.offsets_px(pose)  # (N, 3), (N, 2), (N,)
+        z = moved[:, 2]
+        pull = np.clip(1 - np.sum(offset**2, axis=-1) / width_px**2, 0, None) ** 2
+        pull = np.where(front, seen.weight * pull, 0.0)
+        by_point = np.zeros((len(z), 2, 3))  # (N, 2, 3) of the pixel by the point
         by_point[:, 0, 0] = focal[0] / z
         by_point[:, 1, 1] = focal[1] / z
-        by_point[:, :, 2] = -seen[:, :2] * focal / z[:, None] ** 2
+        by_point[:, :, 2] = -moved[:, :2] * focal / z[:, None] ** 2
         # A small turn w after R moves the point by w × (R p) = -(R p) × w.
-        by_turn = -by_point @ _cross_matrices(turned)
+        by_turn = -by_point @ _cross_matrices(seen.point @ pose.R.T)
         J = np.concatenate([by_turn, by_point], axis=-1).reshape(-1, 6)  # (2 N, 6)
         weighted = J * np.repeat(pull, 2)[:, None]
-        A, b = weighted.T @ J, weighted.T @ residual.ravel()
+        A, b = weighted.T @ J, weighted.T @ offset.ravel()
         if not np.diag(A).min() > 0:  # nothing within the width: this start leads nowhere
             break
         step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
-        new_R = np.asarray(cv2.Rodrigues(step[:3])[0], dtype=np.float64) @ R
-        new_t = t + step[3:]
-        new_cost = _cost(point, pixel, weight, K, width_px, new_R, new_t)
+        candidate = _Pose(_rotation(step[:3]) @ pose.R, pose.t + step[3:])
+        new_cost = seen.cost(candidate, width_px)
         if new_cost <= cost:
-            R, t = new_R, new_t
+            pose = candidate
             damping = max(damping / 10, 1e-12)
             done = float(np.abs(step).max()) < 1e-12 or cost - new_cost <= 1e-12 * cost
             cost = new_cost
@@ -229,39 +251,16 @@ def _refine(
             damping *= 10
             if damping > 1e6:
                 break
-    U, _, Vt = np.linalg.svd(R)  # many small turns leave rounding behind
-    return U @ Vt, t
+    U, _, Vt = np.linalg.svd(pose.R)  # many small turns leave rounding behind
+    return _Pose(U @ Vt, pose.t)
 
 
-def _cost(
-    point: NDArray[np.float64],
-    pixel: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    K: NDArray[np.float64],
-    width_px: float,
-    R: NDArray[np.float64],
-    t: NDArray[np.float64],
-) -> float:
-    distance = _distances_px(point, pixel, K, R, t)
-    inside = np.clip(1 - (distance / width_px) ** 2, 0, None)
-    return float(np.sum(weight * (1 - inside**3)) / np.sum(weight))
+def _rotation(turn: NDArray[Any]) -> _Floats:
+    """(3, 3) of a turn about an axis, by its length in radians."""
+    return np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64)
 
 
-def _distances_px(
-    point: NDArray[np.float64],
-    pixel: NDArray[np.float64],
-    K: NDArray[np.float64],
-    R: NDArray[np.float64],
-    t: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    seen = point @ R.T + t
-    front = seen[:, 2] > _NEAREST
-    z = np.where(front, seen[:, 2], 1.0)
-    projected = seen[:, :2] / z[:, None] * K[[0, 1], [0, 1]] + K[:2, 2]
-    return np.where(front, np.linalg.norm(projected - pixel, axis=-1), np.inf)
-
-
-def _cross_matrices(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cross_matrices(vectors: _Floats) -> _Floats:
     """(N, 3, 3) matrices M with M @ w = v × w."""
     x, y, z = vectors.T
     zero = np.zeros_like(x)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
-from lunar_runtime.geometry.cameras import Intrinsics
 
-View = Literal["left", "right", "both"]
+if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
+    from lunar_runtime.geometry.cameras import Intrinsics
+
+ViewChoice = Literal["left", "right", "both"]
 SlopeKind = Literal["physical", "paper"]
 Refine = Literal["auto", "on", "off"]
-VIEWS: tuple[View, ...] = ("left", "right", "both")
+VIEWS: tuple[ViewChoice, ...] = ("left", "right", "both")
 SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
 REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 
@@ -22,7 +24,7 @@ REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 class InferOptions:
     """What to compute from a pair; see `StereoRuntime.infer`."""
 
-    view: View = "left"
+    view: ViewChoice = "left"
     intrinsics: Intrinsics | None = None
     baseline_m: float | None = None
     altitude_m: float | None = None
@@ -61,7 +63,3 @@ class InferOptions:
                 f"{needs} needs the right pointmap, which this bundle does not have; refine the "
                 "pair (`refine` auto), or export the student with `lunar-export --outputs both`"
             )
-
-
-#: What is computed unless something else is asked for; the command line has the same.
-DEFAULTS = InferOptions()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.geometry.epipolar import Floats, RelativePose, inverse_depth
+from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.relative_pose import IN_FRONT, in_front, rotation_residual_px
 
@@ -74,21 +74,19 @@ def require_dense_matches(count: int) -> None:
         )
 
 
-def require_parallax(left: Floats, right: Floats, pose: RelativePose, focal_px: float) -> None:
+def require_parallax(inliers: MatchedRays, pose: RelativePose) -> None:
     """Refuse matches that a camera which only turned explains as well.
 
     Args:
-        left: (N, 3) rays of the inliers.
-        right: (N, 3) rays.
-        pose: That they agree on.
-        focal_px: Turns distances into pixels.
+        inliers: The matches that agree on the pose.
+        pose: Of the right camera.
 
     Raises:
         NoParallaxError: There is no baseline worth having.
     """
-    baseline = float(np.median(inverse_depth(left, right, pose)))
-    moved_px = rotation_residual_px(left, right, pose, focal_px)
-    if moved_px < _LEAST_PARALLAX_PX or in_front(left, right, pose) < IN_FRONT:
+    baseline = float(np.median(inliers.inverse_depth(pose)))
+    moved_px = rotation_residual_px(inliers, pose)
+    if moved_px < _LEAST_PARALLAX_PX or in_front(inliers, pose) < IN_FRONT:
         raise NoParallaxError(
             f"a turn of the camera alone explains the images to {moved_px:.2f} px, so they hold no "
             "depth; the cameras need a baseline"

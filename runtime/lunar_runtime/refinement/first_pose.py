@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from lunar_runtime.geometry.epipolar import Floats, RelativePose, rays_of, sampson_distance
+from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
     INLIER_PX,
@@ -43,15 +41,13 @@ class FirstPose:
     Attributes:
         poses: The best first, then those that are as good.
         source: What the best one started from.
-        left: (N, 3) rays of the matches that agree with the best one.
-        right: (N, 3) rays.
+        inliers: The matches that agree with the best one.
         matches: How many there were in all.
     """
 
     poses: list[RelativePose]
     source: PoseSource
-    left: Floats
-    right: Floats
+    inliers: MatchedRays
     matches: int
 
 
@@ -71,37 +67,35 @@ def find_first_pose(
         NoParallaxError: A turn of the camera alone explains the matches.
         NotRefinedError: They are too few, or settle no pose.
     """
-    focal_px = pair.left.intrinsics.fx
     matches = match_features(pair.left.grey, pair.right.grey, halved=halved)
     if network is not None and network.descriptors is not None:
         matches = matches + match_descriptors(*network.descriptors, pair.left.shape)
     require_matches(len(matches.left))
-    left = rays_of(matches.left, pair.left.intrinsics)
-    right = rays_of(matches.right, pair.right.intrinsics)
+    rays = MatchedRays.of(pair, matches.left, matches.right)
     starts: list[tuple[PoseSource, list[RelativePose]]] = [
-        ("matches", start_poses(left, right, focal_px)),
+        ("matches", start_poses(rays)),
         ("network", [] if network is None or network.pose is None else [network.pose]),
         ("rig", [] if given is None else [given]),
     ]
     fits: list[PoseFit] = []
     source: PoseSource = "matches"
     for name, poses in starts:
-        fits, source = _with(best_poses(left, right, focal_px, poses), name, fits, source)
-    if not (fits and explains(fits[0], len(left))):
+        fits, source = _with(best_poses(rays, poses), name, fits, source)
+    if not (fits and explains(fits[0], len(rays))):
         if halved:
             raise NotRefinedError("the features of halved images do not settle a camera pose")
-        across = best_poses(left, right, focal_px, poses_across(left, right, focal_px))
+        across = best_poses(rays, poses_across(rays))
         fits, source = _with(across, "matches", fits, source)
     if not fits:
         raise NotRefinedError(
-            f"no camera pose puts the {len(left)} matched points before both cameras; do "
+            f"no camera pose puts the {len(rays)} matched points before both cameras; do "
             "the images show the same ground?"
         )
     best = fits[0].pose
-    inlier = np.abs(sampson_distance(left, right, best)) * focal_px < INLIER_PX
-    require_inliers(int(np.count_nonzero(inlier)), len(inlier))
-    require_parallax(left[inlier], right[inlier], best, focal_px)
-    return FirstPose([fit.pose for fit in fits], source, left[inlier], right[inlier], len(inlier))
+    inliers = rays.where(rays.distance_px(best) < INLIER_PX)
+    require_inliers(len(inliers), len(rays))
+    require_parallax(inliers, best)
+    return FirstPose([fit.pose for fit in fits], source, inliers, len(rays))
 
 
 def _with(

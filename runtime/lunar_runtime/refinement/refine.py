@@ -124,7 +124,7 @@ def _refine(
     first = find_first_pose(pair, network, given, halved=halved)
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
-    surface = coarse.through_matches(first.left, first.right, first.poses[0])
+    surface = coarse.through_matches(first.inliers, first.poses[0])
     flow = coarse.match(first.poses[0], surface)
     fit = coarse.fit_pose(first.poses, flow)
     last = solver.carried(coarse.through_flow(fit.pose, flow))
@@ -139,7 +139,7 @@ def _refine(
         pose=fit.pose,
         source=first.source,
         matches=first.matches,
-        inliers=len(first.left),
+        inliers=len(first.inliers),
         epipolar_px=epipolar_px,
         network_differs_deg=None
         if network is None or network.pose is None

@@ -17,13 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.epipolar import (
-    Floats,
-    RelativePose,
-    cross_matrix,
-    inverse_depth,
-    sampson_distance,
-)
+from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose, cross_matrix
 from lunar_runtime.geometry.robust import robust_sigma
 
 _THRESHOLDS_PX = (0.15, 0.3, 0.6, 1.2)
@@ -56,34 +50,33 @@ class PoseFit:
     sigma_px: float
 
 
-def start_poses(left: Floats, right: Floats, focal_px: float) -> list[RelativePose]:
-    """Poses that MAGSAC finds at several thresholds, from (N, 3) rays; the same input, the same."""
+def start_poses(rays: MatchedRays) -> list[RelativePose]:
+    """Poses that MAGSAC finds at several thresholds; the same input gives the same poses."""
+    left, right = rays.left[:, :2], rays.right[:, :2]
     starts = []
     for threshold in _THRESHOLDS_PX:
         cv2.setRNGSeed(0)
         try:
             E, _ = cv2.findEssentialMat(
-                left[:, :2], right[:, :2], np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999,
-                threshold=threshold / focal_px, maxIters=_MAGSAC_ITERATIONS,
+                left, right, np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999,
+                threshold=threshold / rays.focal_px, maxIters=_MAGSAC_ITERATIONS,
             )  # fmt: skip
         except cv2.error:
             continue
         if E is None or E.shape != (3, 3):
             continue
-        _, R, t, _ = cv2.recoverPose(E, left[:, :2], right[:, :2], np.eye(3))
+        _, R, t, _ = cv2.recoverPose(E, left, right, np.eye(3))
         starts.append(RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel()))
     return starts
 
 
-def best_poses(
-    left: Floats, right: Floats, focal_px: float, starts: list[RelativePose]
-) -> list[PoseFit]:
+def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
     """Fit every start to the matches; the best first, then distinct ones that are as good.
 
     Returns:
         Empty where no start puts the matches before both cameras.
     """
-    fits = sorted(_fits_in_front(left, right, focal_px, starts), key=lambda fit: fit.cost)
+    fits = sorted(_fits_in_front(rays, starts), key=lambda fit: fit.cost)
     kept: list[PoseFit] = []
     for fit in fits:
         if fit.cost > _AS_GOOD * fits[0].cost:
@@ -93,17 +86,15 @@ def best_poses(
     return kept
 
 
-def _fits_in_front(
-    left: Floats, right: Floats, focal_px: float, starts: list[RelativePose]
-) -> list[PoseFit]:
+def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
     fits = []
     for start in starts:
-        fit = fit_pose(left, right, start, focal_px, width_px=_WIDTH_PX)
-        inlier = np.abs(sampson_distance(left, right, fit.pose)) * focal_px < 1
-        share = in_front(left[inlier], right[inlier], fit.pose)
+        fit = fit_pose(rays, start, width_px=_WIDTH_PX)
+        inliers = rays.where(rays.distance_px(fit.pose) < 1)
+        share = in_front(inliers, fit.pose)
         if share < 1 - IN_FRONT:  # the same epipolar lines, seen backwards
             fit = replace(fit, pose=RelativePose(fit.pose.R, -fit.pose.t))
-            share = in_front(left[inlier], right[inlier], fit.pose)
+            share = in_front(inliers, fit.pose)
         if share >= IN_FRONT:
             fits.append(fit)
     return fits
@@ -114,34 +105,29 @@ def explains(fit: PoseFit, matches: int) -> bool:
     return fit.cost <= (1 - _EXPLAINED) * matches
 
 
-def poses_across(left: Floats, right: Floats, focal_px: float) -> list[RelativePose]:
+def poses_across(rays: MatchedRays) -> list[RelativePose]:
     """Coarse fits from baselines of every direction across the view.
 
     They start with the turn that explains the matches best without any baseline.
     """
-    R, _ = _turn(left, right, np.eye(3))
+    R, _ = _turn(rays, np.eye(3))
     angles = np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     starts = [RelativePose(R, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
-    return [
-        fit_pose(left, right, start, focal_px, width_px=_DIRECTION_PX, iterations=20).pose
-        for start in starts
-    ]
+    return [fit_pose(rays, start, width_px=_DIRECTION_PX, iterations=20).pose for start in starts]
 
 
-def in_front(left: Floats, right: Floats, pose: RelativePose) -> float:
+def in_front(rays: MatchedRays, pose: RelativePose) -> float:
     """Share of the matches that meet in front of both cameras; 0 of none."""
-    if not len(left):
+    if not len(rays):
         return 0.0
-    d = inverse_depth(left, right, pose)
-    z_right = (left @ pose.R.T + d[:, None] * pose.t)[:, 2]
+    d = rays.inverse_depth(pose)
+    z_right = (rays.left @ pose.R.T + d[:, None] * pose.t)[:, 2]
     return float(np.mean((d > 0) & (z_right > 0)))
 
 
 def fit_pose(
-    left: Floats,
-    right: Floats,
+    rays: MatchedRays,
     start: RelativePose,
-    focal_px: float,
     *,
     width_px: float | None = None,
     iterations: int = 50,
@@ -149,14 +135,12 @@ def fit_pose(
     """Levenberg-Marquardt on the Sampson distances: three angles and two of direction.
 
     Args:
-        left: (N, 3) rays.
-        right: (N, 3) rays.
+        rays: Of the matches.
         start: Where to start.
-        focal_px: Turns distances into pixels.
         width_px: Standard deviation of a good match; None = measured anew in every step.
         iterations: At most.
     """
-    sampson = _Sampson(left, right, focal_px)
+    sampson = _Sampson(rays)
 
     def sigma_of(residual: Floats) -> float:
         return max(robust_sigma(residual), _FINEST_PX)
@@ -196,22 +180,21 @@ def fit_pose(
     return PoseFit(pose, cost, sigma_of(residual))
 
 
-def rotation_residual_px(left: Floats, right: Floats, pose: RelativePose, focal_px: float) -> float:
+def rotation_residual_px(rays: MatchedRays, pose: RelativePose) -> float:
     """Median distance in pixels that the best pure rotation leaves: parallax, or the lack of it.
 
     Args:
-        left: (N, 3) rays.
-        right: (N, 3) rays.
+        rays: Of the matches.
         pose: Its rotation is the start.
-        focal_px: Turns distances into pixels.
     """
-    return float(np.median(_turn(left, right, pose.R)[1])) * focal_px
+    return float(np.median(_turn(rays, pose.R)[1])) * rays.focal_px
 
 
-def _turn(left: Floats, right: Floats, start: Floats) -> tuple[Floats, Floats]:
+def _turn(rays: MatchedRays, start: Floats) -> tuple[Floats, Floats]:
     """The rotation that brings left rays nearest to right ones, and the distances it leaves."""
-    unit_left = left / np.linalg.norm(left, axis=-1, keepdims=True)
-    unit_right = right / np.linalg.norm(right, axis=-1, keepdims=True)
+    unit_left, unit_right = (
+        side / np.linalg.norm(side, axis=-1, keepdims=True) for side in (rays.left, rays.right)
+    )
     R = start
     distance = np.linalg.norm(unit_right - unit_left @ R.T, axis=-1)
     for _ in range(10):
@@ -229,10 +212,11 @@ class _Sampson:
     derivatives are products of one row a match with what depends on the pose alone.
     """
 
-    def __init__(self, left: Floats, right: Floats, focal_px: float) -> None:
+    def __init__(self, rays: MatchedRays) -> None:
+        left, right = rays.left, rays.right
         self._both = _outer(right, left)
         self._squares = np.concatenate([_outer(left, left), _outer(right, right)], axis=-1)
-        self._focal_px = focal_px
+        self._focal_px = rays.focal_px
 
     def distance_px(self, pose: RelativePose) -> Floats:
         """(N,) signed."""

@@ -10,13 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lunar_runtime.geometry.epipolar import (
-    EpipolarField,
-    Floats,
-    RelativePose,
-    inverse_depth,
-    rays_of,
-)
+from lunar_runtime.geometry.epipolar import EpipolarField, MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field, resized
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
@@ -85,18 +79,17 @@ class DenseSolver:
         )
         return Round(self.on_grid(last.surface), prior, self._plate.even())
 
-    def through_matches(self, left: Floats, right: Floats, pose: RelativePose) -> Field:
-        """The prior through matched (N, 3) rays: the first surface to warp through."""
+    def through_matches(self, rays: MatchedRays, pose: RelativePose) -> Field:
+        """The prior through sparse matches: the first surface to warp through."""
         camera, (height, width) = self._pair.left.intrinsics, self._pair.left.shape
-        d = inverse_depth(left, right, pose)
-        at = left[:, :2] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+        d = rays.inverse_depth(pose)
+        at = rays.left[:, :2] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
         column = np.clip(at[:, 0].astype(np.intp), 0, width - 1)
         row = np.clip(at[:, 1].astype(np.intp), 0, height - 1)
         measured = np.zeros((height, width), np.float32)
         trust = np.zeros_like(measured)
         measured[row, column], trust[row, column] = d, d > 0
-        rays = self._pair.left.rays()
-        return fit_prior(rays, measured, trust, self._relief).inverse_depth
+        return fit_prior(self._pair.left.rays(), measured, trust, self._relief).inverse_depth
 
     def match(self, pose: RelativePose, surface: Field) -> Flow:
         """Flow between the images through a surface."""
@@ -118,10 +111,8 @@ class DenseSolver:
         require_dense_matches(len(rows))
         here = np.stack([columns, rows], axis=-1) + 0.5
         there = np.stack([flow.u[rows, columns], flow.v[rows, columns]], axis=-1)
-        left = rays_of(here, self._pair.left.intrinsics)
-        right = rays_of(there, self._pair.right.intrinsics)
-        focal_px = self._pair.left.intrinsics.fx
-        fits = [fit_pose(left, right, start, focal_px, iterations=15) for start in starts]
+        rays = MatchedRays.of(self._pair, here, there)
+        fits = [fit_pose(rays, start, iterations=15) for start in starts]
         return min(fits, key=lambda fit: (fit.sigma_px, fit.cost))
 
     def through_flow(self, pose: RelativePose, flow: Flow, slack: Field | None = None) -> Round:

@@ -129,7 +129,7 @@ def _draw_bar(
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """Round numbers, three to six of them, within the limits."""
+    """Round numbers, two to six of them, within the limits."""
     raw = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.8)

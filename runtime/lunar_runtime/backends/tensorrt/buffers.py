@@ -7,37 +7,37 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.backends.tensorrt.pycuda_driver import (
+from lunar_runtime.backends.tensorrt.bindings.pycuda_driver import (
     DeviceAllocation,
     HostAllocation,
     PycudaDriver,
     Stream,
 )
-from lunar_runtime.backends.tensorrt.tensors import Binding
+from lunar_runtime.backends.tensorrt.tensors import Placement
 
 
-class BoundTensor:
+class TensorBuffer:
     """One tensor's memory.
 
     Allocating, copying and freeing need the GPU's context to be current.
 
     Args:
         cuda: The driver.
-        binding: What to allocate, and where.
+        placement: What to allocate, and where.
     """
 
-    def __init__(self, cuda: PycudaDriver, binding: Binding) -> None:
+    def __init__(self, cuda: PycudaDriver, placement: Placement) -> None:
         self._cuda = cuda
-        self.binding = binding
+        self.placement = placement
         self.host: NDArray[Any] = cuda.pagelocked_empty(
-            binding.tensor.shape,
-            binding.numpy_type,
-            mem_flags=cuda.host_alloc_flags.DEVICEMAP if binding.mapped else 0,
+            placement.tensor.shape,
+            placement.numpy_type,
+            mem_flags=cuda.host_alloc_flags.DEVICEMAP if placement.mapped else 0,
         )
         self._pinned = cast(HostAllocation, self.host.base)
         self._device: DeviceAllocation | None = None
-        if not binding.mapped:
-            self._device = cuda.mem_alloc(binding.bytes)
+        if not placement.mapped:
+            self._device = cuda.mem_alloc(placement.bytes)
 
     @property
     def address(self) -> int:
@@ -63,5 +63,5 @@ class BoundTensor:
         if self._device is not None:
             self._device.free()
             self._device = None
-        self.host = np.empty(0, self.binding.numpy_type)
+        self.host = np.empty(0, self.placement.numpy_type)
         self._pinned.free()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from lunar_runtime.backends.tensorrt.pycuda_driver import Context, PycudaDriver
+from lunar_runtime.backends.tensorrt.bindings.pycuda_driver import Context, PycudaDriver
 from lunar_runtime.errors import BackendError
 
 _MEMINFO = Path("/proc/meminfo")
@@ -19,18 +19,16 @@ _MEMINFO = Path("/proc/meminfo")
 
 @dataclass(frozen=True)
 class Gpu:
-    """What an engine depends on, and what memory there is.
+    """What an engine depends on, and whose memory it is.
 
     Attributes:
         name: As the driver says it, `Orin (nvgpu)`.
         compute_capability: (major, minor), (8, 7) for Orin.
-        total_bytes: Its memory.
         integrated: It shares the CPU's memory, as on every Jetson.
     """
 
     name: str
     compute_capability: tuple[int, int]
-    total_bytes: int
     integrated: bool
 
 
@@ -49,7 +47,6 @@ class GpuSession:
         self.gpu = Gpu(
             name=device.name(),
             compute_capability=(major, minor),
-            total_bytes=device.total_memory(),
             integrated=bool(device.get_attribute(cuda.device_attribute.INTEGRATED)),
         )
         self._context: Context = device.retain_primary_context()

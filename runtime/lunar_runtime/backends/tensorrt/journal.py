@@ -6,8 +6,8 @@ import logging
 import re
 from typing import cast
 
-from lunar_runtime.backends.tensorrt.module import TensorRT
-from lunar_runtime.backends.tensorrt.objects import ILogger
+from lunar_runtime.backends.tensorrt.bindings.module import TensorRT
+from lunar_runtime.backends.tensorrt.bindings.objects import ILogger
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ _NO_DRIVER = re.compile(
 )
 _REQUESTED = re.compile(r"Requested size was (\d+) bytes")
 _TOO_LITTLE_WORKSPACE = re.compile(
-    r"insufficient workspace|could not find any implementation", re.IGNORECASE
+    r"insufficient workspace|within workspace limit|could not find any implementation",
+    re.IGNORECASE,
 )
 
 

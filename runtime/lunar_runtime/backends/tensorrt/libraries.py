@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from lunar_runtime.backends.tensorrt.module import TensorRT
-from lunar_runtime.backends.tensorrt.rtx_objects import TensorRTRTX
 from lunar_runtime.errors import BackendError
 
+if TYPE_CHECKING:  # `lunar-engine --help` loads this module, and NumPy is heavy
+    from lunar_runtime.backends.tensorrt.bindings.module import TensorRT
+    from lunar_runtime.backends.tensorrt.bindings.rtx_objects import TensorRTRTX
+
 LibraryName = Literal["tensorrt", "tensorrt-rtx"]
-LIBRARIES: tuple[LibraryName, ...] = ("tensorrt", "tensorrt-rtx")
+LIBRARIES: tuple[LibraryName, ...] = get_args(LibraryName)
+LibraryChoice = Literal["auto", LibraryName]
+LIBRARY_CHOICES: tuple[LibraryChoice, ...] = ("auto", *LIBRARIES)
 
 _MODULES: dict[LibraryName, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _INSTALL: dict[LibraryName, str] = {
@@ -41,7 +45,7 @@ class Library:
     @property
     def rtx(self) -> TensorRTRTX | None:
         """The module, if it is TensorRT-RTX's."""
-        return cast(TensorRTRTX, self.trt) if self.name == "tensorrt-rtx" else None
+        return cast("TensorRTRTX", self.trt) if self.name == "tensorrt-rtx" else None
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -65,7 +69,25 @@ def import_library(name: LibraryName) -> Library:
     if version_numbers(version)[:2] < OLDEST[name]:
         oldest = ".".join(map(str, OLDEST[name]))
         raise BackendError(f"{name} {version} is too old; this runtime needs {oldest} or newer")
-    return Library(name, version, cast(TensorRT, module))
+    return Library(name, version, cast("TensorRT", module))
+
+
+def choose_library(name: LibraryChoice = "auto") -> Library:
+    """Import the library that is asked for; `auto` is TensorRT if it is installed, else RTX.
+
+    Raises:
+        BackendError: It is not there, does not load, or is too old.
+    """
+    if name != "auto":
+        return import_library(name)
+    there = installed_libraries()
+    if not there:
+        raise BackendError(
+            "neither TensorRT nor TensorRT-RTX is installed; on Jetson install JetPack's "
+            "python3-libnvinfer and use a virtual environment with --system-site-packages, "
+            "elsewhere `pip install tensorrt` or `pip install tensorrt-rtx`"
+        )
+    return import_library(there[0])
 
 
 def installed_libraries() -> list[LibraryName]:

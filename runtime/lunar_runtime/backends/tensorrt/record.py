@@ -9,6 +9,7 @@ import msgspec
 
 from lunar_runtime.backends.tensorrt.description import EngineDescription
 from lunar_runtime.backends.tensorrt.key import EngineKey
+from lunar_runtime.bundles.choices import Precision
 from lunar_runtime.bundles.manifest import Sha256, UtcTime
 from lunar_runtime.errors import BundleError
 
@@ -62,7 +63,7 @@ class EngineRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """
 
     key: EngineKey
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     plan: str
     sha256: Sha256
     bytes: Annotated[int, msgspec.Meta(gt=0)]

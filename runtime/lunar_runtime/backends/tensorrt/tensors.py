@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lunar_runtime.backends.tensorrt.bindings.module import TensorRT
+from lunar_runtime.backends.tensorrt.bindings.objects import ICudaEngine
 from lunar_runtime.backends.tensorrt.description import Tensor
-from lunar_runtime.backends.tensorrt.module import TensorRT
-from lunar_runtime.backends.tensorrt.objects import ICudaEngine
 from lunar_runtime.bundles.manifest import GraphRecord
 from lunar_runtime.errors import BundleError
 
 
 @dataclass(frozen=True)
-class Binding:
+class Placement:
     """Where one tensor lives while the engine runs.
 
     Attributes:
@@ -59,9 +59,9 @@ def read_tensors(trt: TensorRT, engine: ICudaEngine) -> tuple[Tensor, ...]:
     )
 
 
-def plan_bindings(
+def place_tensors(
     tensors: tuple[Tensor, ...], graph: GraphRecord, integrated: bool, engine: Path | str
-) -> tuple[Binding, ...]:
+) -> tuple[Placement, ...]:
     """Place every tensor, inputs first, in the order of the manifest.
 
     Args:
@@ -80,7 +80,7 @@ def plan_bindings(
     extra = sorted(found.keys() - {record.name for record, _ in promised})
     if extra:
         raise BundleError(f"{engine}: has {extra[0]}, which the bundle's graph lacks; {again}")
-    bindings = []
+    placements = []
     for record, mode in promised:
         tensor = found.get(record.name)
         expected = Tensor(record.name, mode, record.dtype, tuple(record.shape))
@@ -91,8 +91,8 @@ def plan_bindings(
                 f"{engine}: {record.name} is {_words(tensor)} instead of {_words(expected)}; "
                 f"{again}"
             )
-        bindings.append(Binding(tensor, mapped=integrated))
-    return tuple(bindings)
+        placements.append(Placement(tensor, mapped=integrated))
+    return tuple(placements)
 
 
 def _words(tensor: Tensor) -> str:

@@ -1,0 +1,157 @@
+"""How good bundles are: pairs with known truth, every method beside the others and the plane null.
+
+report = measure_accuracy_of([Path("bundle")], Path("StereoLunar"), sgbm=True, refine=True)
+report.methods[0].medians["absrel_median"]
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from lunar_runtime import Bundle, StereoRuntime
+from lunar_runtime.backends.protocol import Backend
+from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.errors import InputError, UsageError
+
+from lunar_bench.accuracy.methods import (
+    MethodOutput,
+    run_fused,
+    run_geometry,
+    run_network,
+    run_plane,
+    run_sgbm,
+)
+from lunar_bench.accuracy.pairs import LabelledPair, PairFolder, fit_pair
+from lunar_bench.accuracy.report import AccuracyReport, BundleRecord
+from lunar_bench.accuracy.tally import MethodTally
+from lunar_bench.sensors.machine import describe_machine
+
+
+def measure_accuracy_of(
+    bundles: list[Path],
+    data: Path,
+    *,
+    sgbm: bool,
+    count: int | None = None,
+    size: int | None = None,
+    refine: bool = False,
+    backend: str = "auto",
+    device: str = "auto",
+    tell: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+) -> AccuracyReport:
+    """Run bundles and baselines on pairs whose depth is known.
+
+    All of them are compared on the same pixels, those of the files; a network's pointmap is resized
+    to them. An interrupt ends the run with what there is.
+
+    Args:
+        bundles: At least one, all of one aspect.
+        data: Folder in StereoLunar's layout, or of rendered shards.
+        sgbm: Also classical stereo that is told the pose.
+        count: Pairs at most; None = all.
+        size: Compare at this many pixels along the longer side instead; pairs are resized first.
+        refine: Also the refined bundles, and the images alone.
+        backend: What runs the bundles; see `select_backend`.
+        device: On what.
+        tell: Wraps the names of the pairs, of which it is told the number, to show progress.
+
+    Raises:
+        UsageError: No bundle, or bundles of different aspects.
+        InputError: No pair can be read.
+        BundleError: See `Bundle.open`.
+        BackendError: The backend or the device is not there.
+    """
+    if not bundles:
+        raise UsageError("give at least one bundle")
+    opened = [Bundle.open(path) for path in bundles]
+    sizes = [(b.manifest.graph.height, b.manifest.graph.width) for b in opened]
+    if len({height / width for height, width in sizes}) > 1:
+        shapes = ", ".join(f"{height}x{width}" for height, width in sizes)
+        raise UsageError(f"bundles of different aspects ({shapes}) see different ground; run them "
+                         "one by one")  # fmt: skip
+    machine = describe_machine()
+    source = PairFolder.open(data)
+    readers = dict(itertools.islice(source.pairs(), count))
+    backends = [select_backend(bundle, backend, device) for bundle in opened]
+    tallies = _tallies(opened, backends, sizes, sgbm, refine)
+    unreadable: dict[str, str] = {}
+    compared, read, interrupted = (0, 0), 0, False
+    try:
+        for name in tell(readers, len(readers)) if tell else readers:
+            try:
+                pair = fit_pair(readers[name](), sizes[0], size)
+            except InputError as error:
+                unreadable[name] = str(error)
+                continue
+            read += 1
+            compared = (pair.known.left.shape[0], pair.known.left.shape[1])
+            for tally in tallies:
+                tally.add(pair)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        for loaded in backends:
+            loaded.close()
+    if not read:
+        why = next(iter(unreadable.values()), "there are none")
+        raise InputError(f"{data}: no pair could be measured: {why}")
+    return AccuracyReport(
+        data=source.data,
+        size=compared,
+        pair_count=read,
+        methods=[tally.result() for tally in tallies],
+        unreadable=unreadable,
+        partial=interrupted,
+        machine=machine,
+    )
+
+
+def _tallies(
+    bundles: list[Bundle],
+    backends: list[Backend],
+    sizes: list[tuple[int, int]],
+    sgbm: bool,
+    refine: bool,
+) -> list[MethodTally]:
+    records = [_record(*both) for both in zip(bundles, backends, strict=True)]
+    tallies = [
+        MethodTally("network", partial(_network, backend, size), record)
+        for backend, size, record in zip(backends, sizes, records, strict=True)
+    ]
+    if refine:
+        tallies += [
+            MethodTally("fused", partial(_fused, StereoRuntime(bundle, backend)), record)
+            for bundle, backend, record in zip(bundles, backends, records, strict=True)
+        ]
+        tallies.append(MethodTally("geometry", lambda pair: run_geometry(pair.known)))
+    if sgbm:
+        tallies.append(MethodTally("sgbm", lambda pair: run_sgbm(pair.known)))
+    tallies.append(MethodTally("plane", lambda pair: run_plane(pair.known)))
+    return tallies
+
+
+def _network(backend: Backend, size: tuple[int, int], pair: LabelledPair) -> MethodOutput:
+    return run_network(backend, pair.known, size)
+
+
+def _fused(runtime: StereoRuntime, pair: LabelledPair) -> MethodOutput:
+    return run_fused(runtime, pair.known)
+
+
+def _record(bundle: Bundle, backend: Backend) -> BundleRecord:
+    manifest = bundle.manifest
+    return BundleRecord(
+        name=bundle.path.name,
+        student=manifest.student.id,
+        precision=manifest.precision,
+        outputs=manifest.graph.output_set,
+        size=(manifest.graph.height, manifest.graph.width),
+        gate=manifest.gate,
+        backend=backend.name,
+        device=backend.device,
+        checkpoint_sha256=manifest.student.checkpoint_sha256 or "",
+        digest=bundle.digest,
+    )

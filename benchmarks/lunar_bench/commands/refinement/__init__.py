@@ -1,0 +1,1 @@
+"""One file per source of pairs of `lunar-bench refinement`."""

@@ -1,0 +1,1 @@
+"""Arithmetic and bytes of a graph, times of its parts, and the machine's peaks."""

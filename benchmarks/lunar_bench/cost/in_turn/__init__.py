@@ -1,0 +1,1 @@
+"""`lunar-bench run`: bundles and baselines in one process, in turn, round by round."""

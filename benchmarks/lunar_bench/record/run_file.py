@@ -1,0 +1,50 @@
+"""A run as one JSON file, and the schema that it is published with.
+
+`run.schema.json` beside this file is `msgspec.json.schema(RunRecord)`; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from lunar_runtime.errors import InputError
+
+from lunar_bench.record.run import RunRecord
+
+SCHEMA_PATH = Path(__file__).with_name("run.schema.json")
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema (2020-12) of a run."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A run of lunar-bench",
+        **msgspec.json.schema(RunRecord),
+    }
+
+
+def encode_schema() -> bytes:
+    """The schema as it is published."""
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n"
+
+
+def encode_run(record: RunRecord) -> bytes:
+    """JSON, indented; series of numbers stay on one line each."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read a run; a folder stands for the `result.json` in it.
+
+    Raises:
+        InputError: It is none.
+    """
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=RunRecord)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); check the path") from error
+    except msgspec.DecodeError as error:
+        raise InputError(f"{file}: not a result of lunar-bench run ({error})") from error

@@ -1,0 +1,163 @@
+"""The figure that stands for a result in the index, one function a kind of result.
+
+Every function takes the JSON of a result as it lies on the disk and reads only what it names:
+results of earlier versions are read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+Json = dict[str, Any]
+
+
+def run(result: Json) -> str:
+    """Median times of the first bundle, and its ratio to each baseline."""
+    first = result["candidates"][0]
+    name, stages = first["name"], first["stages"]
+    texts = [f"{name}: network {stages['inference']['median_ms']:.0f} ms"]
+    if "total" in stages:
+        texts.append(f"pair {stages['total']['median_ms']:.0f} ms")
+    kinds = {candidate["name"]: candidate["kind"] for candidate in result["candidates"]}
+    texts += [
+        f"{c['ratio']:.3f} of {kinds[c['reference']]}"
+        for c in result["comparisons"]
+        if c["candidate"] == name and kinds[c["reference"]] != "bundle"
+    ]
+    if result["leak"] is not None and result["settings"]["sustained_min"]:
+        texts.append(f"memory {result['leak']['mib_per_hour']:+.1f} MiB/h")
+    others = len(result["candidates"]) - 1
+    texts += [f"beside {others} other{'s' * (others > 1)}"] if others else []
+    texts += ["noisy run"] if result["noise"]["noisy"] else []
+    return ", ".join(texts)
+
+
+def accuracy(result: Json) -> str:
+    """The first network's errors; in brackets those of the plane on the same pixels."""
+    medians = result["methods"][0]["medians"]
+    return (
+        f"{result['pair_count']} pairs: AbsRel {_percent(medians['absrel_median'])} "
+        f"({_percent(medians['absrel_median_null'])}), slope {medians['slope_mae_deg']:.2f}° "
+        f"({medians['slope_mae_null_deg']:.2f}°)"
+    )
+
+
+def refinement(result: Json) -> str:
+    """Refined beside the network alone, medians over the pairs."""
+    fused, network = (result["medians"][name]["all"] for name in ("fused", "network"))
+    refined = sum(pair["reason"] is None for pair in result["pairs"])
+    return (
+        f"{refined} of {len(result['pairs'])} pairs refined: AbsRel {_percent(fused['absrel'])} "
+        f"(network {_percent(network['absrel'])}), slope {fused['slope_mae_deg']:.2f}° "
+        f"({network['slope_mae_deg']:.2f}°)"
+    )
+
+
+def sweep(result: Json) -> str:
+    """What is varied, and over how many values."""
+    curves = ", ".join(f"{name} ({len(points)})" for name, points in result["curves"].items())
+    return f"{result['data']}; values of {curves}"
+
+
+def apollo(result: Json) -> str:
+    """Residual and error of depth of the refined frames."""
+    fused = result["methods"]["fused"]
+    return (
+        f"epipolar residual {result['epipolar_px']:.3f} px, depth {_percent(fused['depth_median'])}"
+        f" from {result['matches']} archived matches"
+    )
+
+
+def profile(result: Json) -> str:
+    """Time besides the network, and the network's."""
+    besides, network = result["besides_network"], result["network"]
+    return (
+        f"besides the network {besides['median_ms']:.0f} ms, the network "
+        f"{network['median_ms']:.0f} ms, {result['threads']} threads"
+    )
+
+
+def variants(result: Json) -> str:
+    """How many variants were measured on how many pairs."""
+    rows = list(result["variants"].values())
+    return f"{len(rows)} variants of the first steps on {len(rows[0])} pairs"
+
+
+def footprint(result: Json) -> str:
+    """Time from the shell and peak memory."""
+    return (
+        f"{result['seconds']:.2f} s, peak {result['peak_rss_mib']:.0f} MiB: `{result['command']}`"
+    )
+
+
+def sliding(result: Json) -> str:
+    """Time of a long sequence with every view encoded once, over twice."""
+    views, ratio = list(result["shared_over_pairwise"].items())[-1]
+    shared = result["sequences"]["eager shared"]["wall"]
+    return (
+        f"{views} views: {ratio:.3f} of the time with every view encoded once; "
+        f"{shared['ms_per_pair']:.0f} ms a pair, {result['threads']} threads"
+    )
+
+
+def precision(result: Json) -> str:
+    """For each precision and target, the change of slopes by its best method."""
+    best: dict[str, float] = {}
+    for row in result["rows"]:
+        name = f"{row['precision']} {row['target']}"
+        best[name] = min(row["slope_shift_deg"], best.get(name, np.inf))
+    shifts = ", ".join(f"{name} {shift:.3f}°" for name, shift in best.items())
+    return f"slopes shift by {shifts} (best method, no layer given back)"
+
+
+def export(result: Json) -> str:
+    """Whether the bundle passed its gate, its size, and its change of slopes."""
+    reduction, gate = result["reduction"], result["reduction"]["gate"]
+    return (
+        f"gate {result['gate']}: {result['model_bytes'] / 1e6:.1f} MB, slopes shift by "
+        f"{gate['slope_shift_deg']:.3f}° ({gate['slope_shift_limit_deg']:g}° allowed), "
+        f"{len(reduction['kept'])} of {reduction['layers']} layers kept higher"
+    )
+
+
+def gpu(result: Json) -> str:
+    """Eager PyTorch, and the fastest candidate of every precision."""
+    (case,) = result["cases"]
+    measured = case["measured"]
+    texts = [f"eager fp32 {measured['eager fp32']['timing']['median_ms']:.1f} ms"]
+    for wanted in ("fp32", "fp16", "int8"):
+        names = [name for name in measured if name.endswith(wanted)]
+        if names:
+            name = min(names, key=lambda name: float(measured[name]["over_eager"]))
+            ms = measured[name]["timing"]["median_ms"]
+            texts.append(f"{name} {ms:.1f} ms")
+    return ", ".join(dict.fromkeys(texts))
+
+
+def ablation(result: Json) -> str:
+    """The arm with the whole recipe, against the truth."""
+    seeds = result["arms"]["best"]
+    return (
+        f"{len(result['arms'])} arms; the whole recipe: AbsRel {_mean(seeds, 'absrel_of_null'):.3f}"
+        f", slope {_mean(seeds, 'slope_mae_of_null'):.3f} of the plane's"
+    )
+
+
+def starts(result: Json) -> str:
+    """How much of the teacher's decoder each way to begin leaves unexplained."""
+    ways: dict[str, list[Json]] = {}
+    for row in result["starts"]:
+        ways.setdefault(row["start"], []).append(row)
+    shares = [f"{way} {_percent(_mean(rows, 'decoder_error'))}" for way, rows in ways.items()]
+    return f"decoder output not explained: {', '.join(shares)}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %"
+
+
+def _mean(rows: Iterable[Json], name: str) -> float:
+    return float(np.mean([row[name] for row in rows]))

@@ -1,0 +1,1 @@
+"""Running things in turn, and what can be said of their times."""

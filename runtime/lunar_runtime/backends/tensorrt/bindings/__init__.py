@@ -1,0 +1,1 @@
+"""What is touched of TensorRT's and pycuda's Python bindings, declared by their own names."""

@@ -1,0 +1,84 @@
+"""What a manifest may not say: names that lead out of the bundle, parts that do not agree."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from lunar_runtime.bundles.choices import OUTPUT_NAMES
+from lunar_runtime.bundles.manifest import (
+    MANIFEST_NAME,
+    GoldenRecord,
+    GraphRecord,
+    Manifest,
+    ParityRecord,
+)
+
+
+def check_file_name(name: str) -> str | None:
+    """Why `name` may not name a file of a bundle; None if it may.
+
+    Names are relative, use `/`, and stay inside the bundle.
+    """
+    path = PurePosixPath(name)
+    if name in ("", ".") or "\\" in name or "\0" in name or path.is_absolute() or str(path) != name:
+        return "not a plain relative path"
+    if ".." in path.parts or ":" in name:
+        return "leads out of the bundle"
+    if name == MANIFEST_NAME:
+        return "the manifest cannot list itself"
+    return None
+
+
+def contradiction(manifest: Manifest) -> str | None:
+    """What in a manifest does not fit together, in words; None where all of it does."""
+    return (
+        _of_files(manifest)
+        or _of_graph(manifest.graph)
+        or _of_precision(manifest)
+        or _of_outputs(manifest.graph, manifest.golden, manifest.parity)
+    )
+
+
+def _of_files(manifest: Manifest) -> str | None:
+    needed = (manifest.graph.file, manifest.golden.file)
+    for name in (*manifest.files, *needed):
+        problem = check_file_name(name)
+        if problem:
+            return f"file name {name!r}: {problem}"
+    for name in needed:
+        if name not in manifest.files:
+            return f"{name} is not in `files`"
+    return None
+
+
+def _of_graph(graph: GraphRecord) -> str | None:
+    size = (graph.height, graph.width)
+    images = {i.name: (i.shape, i.dtype) for i in graph.inputs}
+    if images != dict.fromkeys(("left", "right"), ((1, 1, *size), "uint8")):
+        return f"inputs must be left and right, uint8 (1, 1, {size[0]}, {size[1]})"
+    names = [o.name for o in graph.outputs]
+    if sorted(names) != sorted(OUTPUT_NAMES[graph.output_set]):
+        return f"outputs {', '.join(names)} are not those of output_set {graph.output_set!r}"
+    for output in graph.outputs:
+        if output.shape[:3] != (1, *size) or output.dtype != "float32":
+            return f"output {output.name} must be float32 (1, {size[0]}, {size[1]}, …)"
+        if len(output.shape) != (3 if "confidence" in output.name else 4):
+            return f"output {output.name} has {len(output.shape)} dimensions"
+        if output.name.startswith("pointmap") and output.shape[3] != 3:
+            return f"output {output.name} must have 3 coordinates"
+    return None
+
+
+def _of_precision(manifest: Manifest) -> str | None:
+    if manifest.precision == "int8" and manifest.calibration is None:
+        return "precision int8 without calibration"
+    return None
+
+
+def _of_outputs(graph: GraphRecord, golden: GoldenRecord, parity: ParityRecord) -> str | None:
+    if "pointmap_left" not in golden.tolerances:
+        return "golden.tolerances lacks pointmap_left"
+    unknown = (set(golden.tolerances) | set(parity.outputs)) - {o.name for o in graph.outputs}
+    if unknown:
+        return f"golden or parity names {', '.join(sorted(unknown))}, which the graph lacks"
+    return None

@@ -1,0 +1,135 @@
+"""`lunar-infer`'s work: one pair or many, inferred, written and told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import msgspec
+
+from lunar_runtime.commands.command_line import fail, with_flags
+from lunar_runtime.commands.summary import summary, summary_line
+from lunar_runtime.errors import InputError, OutputError
+from lunar_runtime.files.pair_lists import PairFiles
+from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
+from lunar_runtime.report.outputs import check_out, write_result
+from lunar_runtime.report.records import Report
+from lunar_runtime.report.report import encode_report, printable
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that is the same for all pairs of a call.
+
+    Attributes:
+        runtime: What infers; None is the geometry alone, which never is without refinement.
+        options: What is asked of every pair.
+        rig: Of the pairs that bring none of their own.
+        folder: Where the pairs' folders go.
+        overwrite: Replace results that are there.
+    """
+
+    runtime: StereoRuntime | None
+    options: InferOptions
+    rig: Rig | None
+    folder: Path
+    overwrite: bool
+
+    def run(self, pair: PairFiles) -> Report:
+        """Infer one pair and write its result.
+
+        Raises:
+            InputError: The pair or its rig cannot be used.
+            OutputError: Its folder exists, or cannot be written.
+        """
+        folder = self.folder / pair.out
+        check_out(folder, overwrite=self.overwrite)
+        rig = self.rig if pair.rig is None else read_rig(pair.rig)
+        options = dict(vars(self.options))
+        if self.runtime is None:
+            del options["refine"]
+            result = infer_geometry_only(pair.left, pair.right, rig, **options)
+        else:
+            result = self.runtime.infer(pair.left, pair.right, rig, **options)
+        return write_result(result, folder, overwrite=self.overwrite)
+
+
+def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
+    """Run one pair and print its report.
+
+    Raises:
+        InputError: The pair cannot be used.
+        OutputError: The result cannot be written.
+    """
+    report = job.run(pair)
+    for line in [_json(report)] if as_json else summary(report):
+        click.echo(line)
+
+
+def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) -> int:
+    """Run pairs, print a line for each, and go on where one cannot be used.
+
+    Args:
+        job: What to do with each.
+        pairs: Which.
+        as_json: Print reports and failures as JSON.
+        tool: In front of every error.
+
+    Returns:
+        The exit code: 0, or 3 where a pair failed.
+    """
+    failed = 0
+    with _shown(pairs) as shown:
+        for pair in shown:
+            try:
+                report = job.run(pair)
+            except (InputError, OutputError) as error:  # of this pair; the next may be good
+                failed += 1
+                message = with_flags(str(error), click.get_current_context().command)
+                fail(tool, f"{pair.left}: {message}")
+                if as_json:
+                    click.echo(_json_failure(pair, error))
+            else:
+                click.echo(_json(report) if as_json else summary_line(report))
+    if not as_json:
+        done = len(pairs) - failed
+        click.echo(f"{done} of {len(pairs)} pairs done, in {printable(job.folder)}")
+    if failed:
+        fail(tool, f"{failed} of {len(pairs)} pairs failed")
+    return InputError.exit_code if failed else 0
+
+
+@contextmanager
+def _shown(pairs: Sequence[PairFiles]) -> Iterator[Iterator[PairFiles]]:
+    """The pairs, with a bar on a terminal that says how many are done."""
+    if not sys.stderr.isatty():
+        yield iter(pairs)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # With stdout in a file, rich must not carry it over to the terminal's stderr.
+    with Progress(
+        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    ) as progress:
+        yield iter(progress.track(pairs))
+
+
+def _json(report: Report) -> str:
+    return encode_report(report).decode()
+
+
+def _json_failure(pair: PairFiles, error: Exception) -> str:
+    failure = {
+        "status": "failed",
+        "left": {"path": printable(pair.left)},
+        "right": {"path": printable(pair.right)},
+        "error": printable(error),
+    }
+    return msgspec.json.encode(failure).decode()

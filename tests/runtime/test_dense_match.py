@@ -1,0 +1,69 @@
+"""What is left between two images through a surface, where that is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from lunar_runtime.geometry.epipolar import EpipolarField
+from lunar_runtime.geometry.views import Pair
+from lunar_runtime.refinement.dense_match import linearise, measure_flow
+
+from .scenes import flat_scene, hilly_scene
+
+SCENE = hilly_scene()
+PAIR = SCENE.views().floating()
+FIELD = EpipolarField.of(PAIR, SCENE.pose)
+
+
+def test_through_the_true_surface_the_images_are_alike() -> None:
+    flow = measure_flow(PAIR, SCENE.pose, SCENE.inverse_depth)
+    assert np.median(flow.correlation[flow.inside]) > 0.99
+    truth = SCENE.pixels_right(SCENE.points_left)
+    error = np.hypot(flow.u - truth[..., 0], flow.v - truth[..., 1])
+    assert np.median(error[flow.trust > 0.5]) < 0.05
+
+
+def test_convention_the_pull_is_towards_the_true_surface() -> None:
+    """A surface that is a thousandth too far is pulled nearer by a thousandth, and back."""
+    for change in (-1e-3, 1e-3):
+        off = (SCENE.inverse_depth * (1 + change)).astype(np.float32)
+        bright = linearise(PAIR, FIELD, off)
+        found = float(bright.pull.sum() / bright.information.sum())
+        # The gradient is a difference over a pixel and residuals are weighed: a quarter of it.
+        np.testing.assert_allclose(found, -change, rtol=0.4)
+
+
+def test_where_the_images_do_not_overlap_brightness_says_nothing() -> None:
+    bright = linearise(PAIR, FIELD, SCENE.inverse_depth)
+    assert not bright.information[~bright.inside].any()
+    assert not bright.pull[~bright.inside].any()
+    away = linearise(PAIR, FIELD, np.full_like(SCENE.inverse_depth, 50.0))  # a hand's breadth off
+    assert not away.inside.any()
+    assert not away.information.any()
+
+
+def test_shadow_says_nothing() -> None:
+    """Dark noise in both images: the flow in it is a guess, and no brightness is compared."""
+    rng = np.random.default_rng(0)
+    dark = [rng.normal(3, 1, (128, 128)).astype(np.float32) for _ in "LR"]
+    here, there = (
+        np.linalg.norm(points[..., :2], axis=-1)
+        for points in (SCENE.points_left, SCENE.points_right)
+    )
+    left = np.where(here < 350, dark[0], PAIR.left.grey)
+    right = np.where(there < 350, dark[1], PAIR.right.grey)
+    pair = Pair(replace(PAIR.left, grey=left), replace(PAIR.right, grey=right))
+    # 50 px of shadow; its rim is alike in both images as far as the local mean reaches.
+    core = here < 100
+    flow = measure_flow(pair, SCENE.pose, flat_scene().inverse_depth)
+    lit = flow.inside & (here > 450)
+    bright = linearise(pair, FIELD, SCENE.inverse_depth)
+    assert np.mean(flow.trust[core]) < 0.1 * np.mean(flow.trust[lit])
+    assert np.mean(bright.information[core]) < 0.02 * np.mean(bright.information[lit])
+
+
+def test_the_same_pair_gives_the_same_flow() -> None:
+    one, other = (measure_flow(PAIR, SCENE.pose, SCENE.inverse_depth) for _ in range(2))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,103 @@
+"""The prior against planes and relief that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.refinement.prior import fit_prior, relief_bands
+
+from .scenes import flat_scene, hilly_scene
+
+PLANE = flat_scene()
+RAYS = PLANE.views().left.rays()
+EVERYWHERE = np.ones(RAYS.shape[:2], np.float32)
+
+
+def test_convention_a_planes_inverse_depth_is_its_prior_exactly() -> None:
+    """Affine in the pixel, positive, baseline / Z."""
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
+    np.testing.assert_allclose(prior.inverse_depth, PLANE.inverse_depth, rtol=1e-6)  # float32
+    assert prior.sigma == 1e-3  # the least that is claimed
+    assert prior.relief_gain is None
+
+
+def test_incidence_is_the_angle_between_ray_and_plane() -> None:
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
+    unit = RAYS / np.linalg.norm(RAYS, axis=-1, keepdims=True)
+    np.testing.assert_allclose(prior.incidence, -unit @ PLANE.ground.normal, atol=1e-4)  # float32
+
+
+def test_a_third_of_wrong_measurements_does_not_move_the_plane() -> None:
+    rng = np.random.default_rng(0)
+    measured = PLANE.inverse_depth.copy()
+    wrong = rng.random(measured.shape) < 0.3
+    measured[wrong] *= rng.uniform(0.5, 2, np.count_nonzero(wrong)).astype(np.float32)
+    prior = fit_prior(RAYS, measured, EVERYWHERE, None)
+    # The Cauchy weight never quite forgets: a tenth of a percent.
+    np.testing.assert_allclose(prior.inverse_depth, PLANE.inverse_depth, rtol=1e-3)
+
+
+def test_what_is_not_trusted_does_not_count() -> None:
+    measured, trust = PLANE.inverse_depth.copy(), EVERYWHERE.copy()
+    measured[:, :100], trust[:, :100] = 9.0, 0.0
+    prior = fit_prior(RAYS, measured, trust, None)
+    np.testing.assert_allclose(prior.inverse_depth, PLANE.inverse_depth, rtol=1e-5)
+
+
+def test_sigma_is_the_measurements_own_scatter() -> None:
+    noise = np.random.default_rng(0).normal(1, 0.02, EVERYWHERE.shape)
+    prior = fit_prior(RAYS, (PLANE.inverse_depth * noise).astype(np.float32), EVERYWHERE, None)
+    assert prior.sigma == pytest.approx(0.02, rel=0.05)  # of 10 000 samples
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(1.0, 1.0), (0.5, 0.5), (0.0, 0.0), (-1.0, 0.0)])
+def test_relief_is_believed_as_far_as_it_foretells_the_measured_one(
+    gain: float, expected: float
+) -> None:
+    """Of one scale and tilt or another: only its departure from its own plane counts."""
+    hills = hilly_scene().inverse_depth
+    bands = relief_bands(RAYS, 7 * hills)
+    measured = PLANE.inverse_depth * (1 + np.float32(gain) * (bands[0] + bands[1]))
+    prior = fit_prior(RAYS, measured.astype(np.float32), EVERYWHERE, bands)
+    assert prior.relief_gain is not None
+    # Relief over the median, not over its own place: as the tilt makes it differ, some percent.
+    np.testing.assert_allclose(prior.relief_gain, expected, atol=0.1)
+    if expected:
+        np.testing.assert_allclose(prior.inverse_depth, measured, rtol=5e-3)
+
+
+def test_bands_add_up_to_the_departure_from_the_plane() -> None:
+    hills = hilly_scene().inverse_depth
+    coarse, fine = relief_bands(RAYS, hills)
+    plane_coarse, plane_fine = relief_bands(RAYS, PLANE.inverse_depth)
+    np.testing.assert_allclose(plane_coarse + plane_fine, 0, atol=1e-6)  # float32
+    expected = (hills - PLANE.inverse_depth) / np.median(hills)
+    # The robust plane of the hills is not the ground's own to the last tenth of them.
+    assert np.corrcoef((coarse + fine).ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_bands_are_zero_where_the_network_is_silent() -> None:
+    hills = hilly_scene().inverse_depth.copy()
+    hills[:40] = np.nan
+    coarse, fine = relief_bands(RAYS, hills)
+    np.testing.assert_allclose((coarse + fine)[:40], 0, atol=1e-6)
+    hills[:] = np.nan
+    for band in relief_bands(RAYS, hills):
+        assert not band.any()
+
+
+def test_a_network_without_relief_has_no_gain() -> None:
+    nothing: list[Field] = [np.zeros_like(EVERYWHERE), np.zeros_like(EVERYWHERE)]
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, nothing)
+    assert prior.relief_gain == (0.0, 0.0)
+    np.testing.assert_allclose(prior.inverse_depth, PLANE.inverse_depth, rtol=1e-6)
+
+
+def test_the_prior_stays_positive_beyond_the_horizon() -> None:
+    """A plane's inverse depth falls through zero there."""
+    oblique = (0.25 + 0.8 * RAYS[..., 1]).astype(np.float32)
+    trust = np.where(oblique > 0.05, np.float32(1), np.float32(0))
+    prior = fit_prior(RAYS, oblique, trust, None)
+    assert prior.inverse_depth.min() > 0
+    assert prior.incidence.min() == np.float32(0.1)

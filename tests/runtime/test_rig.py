@@ -1,0 +1,110 @@
+"""The rig file: what it gives, and what is refused in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.pose import transform_points
+from lunar_runtime.geometry.rig import Rig, read_rig
+
+from .scenes import hilly_scene
+
+CAMERA = Intrinsics(618.04, 617.0, 250.0, 130.5)
+
+
+def _write(path: Path, content: Any) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_convention_right_from_left_maps_left_points_into_the_right_camera(tmp_path: Path) -> None:
+    scene = hilly_scene()
+    content = {"right_from_left": scene.right_from_left.tolist()}
+    pose = read_rig(_write(tmp_path / "rig.json", content)).right_from_left
+    assert pose is not None
+    there = transform_points(pose, scene.points_left) @ scene.right.matrix().T
+    # The same pixels as the scene's own projection: float64 rounding of pixels.
+    np.testing.assert_allclose(
+        there[..., :2] / there[..., 2:], scene.pixels_right(scene.points_left), atol=1e-9
+    )
+
+
+def test_convention_up_is_against_gravity_in_the_left_cameras_frame(tmp_path: Path) -> None:
+    """Of a camera that looks straight down: up is back along its viewing direction, -z."""
+    rig = read_rig(_write(tmp_path / "rig.json", {"up_left": [0, 0, -2]}))
+    assert rig.up_left is not None
+    assert rig.up_left.tolist() == [0, 0, -1]  # -z is up, and no sign was changed on the way
+
+
+def test_a_whole_rig_is_read(tmp_path: Path) -> None:
+    turn = [[0.0, -1, 0, 10], [1.0, 0, 0, 20], [0.0, 0, 1, -0.5], [0.0, 0, 0, 1]]
+    content = {
+        "left": {"intrinsics": [618.04, 617, 250, 130.5]},
+        "right": {"intrinsics": [[500, 0, 1], [0, 500, 2], [0, 0, 1]]},
+        "right_from_left": turn,
+        "up_left": [0, -3, -4],
+    }
+    rig = read_rig(_write(tmp_path / "rig.json", content))
+    assert rig.left == CAMERA
+    assert rig.right == Intrinsics(500, 500, 1, 2)
+    assert rig.right_from_left is not None
+    assert rig.up_left is not None
+    np.testing.assert_allclose(rig.right_from_left, turn, atol=1e-15)
+    np.testing.assert_allclose(rig.up_left, [0, -0.6, -0.8], atol=1e-15)  # unit length
+
+
+def test_what_a_rig_leaves_out_is_none(tmp_path: Path) -> None:
+    rig = read_rig(_write(tmp_path / "rig.json", {"left": {"intrinsics": [9, 9, 1, 1]}}))
+    assert rig == Rig(left=Intrinsics(9, 9, 1, 1))
+
+
+def test_a_printed_rotation_becomes_an_exact_one(tmp_path: Path) -> None:
+    c, s = round(np.cos(0.3), 6), round(np.sin(0.3), 6)
+    content = {"right_from_left": [[c, -s, 0, 1], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}
+    pose = read_rig(_write(tmp_path / "rig.json", content)).right_from_left
+    assert pose is not None
+    R = pose[:3, :3]
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(R[0, :2], [c, -s], atol=1e-6)  # what six decimals hold
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("{", "not a rig file"),
+        ("[1]", "not a rig file"),
+        ({}, "the rig is empty"),
+        ({"left": {"intrinsics": [1, 2, 3]}}, "left.intrinsics: write four numbers"),
+        ({"left": {"intrinsics": ["618", 2, 3, 4]}}, "left.intrinsics: Expected `float`"),
+        ({"left": {"intrinsics": [True, 2, 3, 4]}}, "left.intrinsics: Expected `float`"),
+        ({"left": {"intrinsics": []}}, "left.intrinsics: write four numbers"),
+        ({"left": {"intrinsics": [[1, 0], [0, 1]]}}, "left.intrinsics: write four numbers"),
+        ({"left": {"intrinsics": [[1, 1, 0], [0, 1, 0], [0, 0, 1]]}}, "left.intrinsics: .*skew"),
+        ({"right": {"intrinsics": [0, 1, 2, 3]}}, "right.intrinsics: focal lengths"),
+        ({"left": {"focal": 3}}, "focal"),
+        ({"lef": None}, "unknown field `lef`"),
+        ({"right_from_left": [[1, 0], [0, 1]]}, "right_from_left must be a 4 × 4 matrix"),
+        ({"right_from_left": np.diag([1, 1, -1, 1]).tolist()}, "mirrors"),
+        ({"right_from_left": np.diag([2, 2, 2, 1]).tolist()}, "not orthonormal"),
+        ({"right_from_left": (np.eye(4) + np.eye(4)[[3]].T).tolist()}, "last row"),
+        ({"up_left": [0, 0, 0]}, "up_left must be three finite numbers, not all zero"),
+        ({"up_left": [0, 1]}, "up_left must be three finite numbers"),
+    ],
+)
+def test_a_wrong_rig_is_refused_in_one_line(tmp_path: Path, content: Any, text: str) -> None:
+    path = _write(tmp_path / "rig.json", content)
+    with pytest.raises(InputError, match=text) as caught:
+        read_rig(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_rig_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"rig\.json: the rig cannot be read \(no such file"):
+        read_rig(tmp_path / "rig.json")
