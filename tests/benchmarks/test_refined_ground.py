@@ -96,12 +96,15 @@ def test_a_narrow_overlap_does_not_turn_the_pose(overlap: float) -> None:
 def behind_bars(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Bars of 8 px over an image, 32 px apart, in its mean grey."""
     barred = np.arange(len(image)) % 40 >= 32
-    return np.where(barred | barred[:, None], np.rint(image.mean()), image).astype(np.uint8)
+    covered: NDArray[np.uint8] = image.copy()
+    covered[barred | barred[:, None]] = np.rint(image.mean())
+    return covered
 
 
 def faint(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """An image of 8 % of the contrast."""
-    return np.rint(128 + 0.08 * (image - image.mean())).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(128 + 0.08 * (image - image.mean())).astype(np.uint8)
+    return grey
 
 
 def test_features_at_full_resolution_settle_what_halved_ones_do_not() -> None:
