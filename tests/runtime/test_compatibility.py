@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import onnxruntime
 import pytest
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.refinement.relative_pose import best_poses, start_poses
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -86,7 +90,8 @@ def test_flat_ground_gives_the_direction_of_motion_or_none() -> None:
     found = 0
     for _ in range(12):
         left, right, truth = _flat_ground(random, focal_px)
-        fits = best_poses(left, right, focal_px, start_poses(left, right, focal_px))
+        rays = MatchedRays(left, right, focal_px)
+        fits = best_poses(rays, start_poses(rays))
         for fit in fits[:1]:
             found += 1
             direction = fit.pose.t / np.linalg.norm(fit.pose.t)
@@ -113,3 +118,11 @@ def _flat_ground(random: np.random.Generator, focal_px: float) -> tuple[Rays, Ra
     for rays in (left, right):
         rays[:, :2] += random.normal(0, 0.1, (count, 2)) / focal_px
     return left, right, t
+
+
+def test_loading_a_network_leaves_nothing_in_the_users_home(tmp_path: Path) -> None:
+    code = "from lunar_runtime import StereoRuntime\nStereoRuntime.load().close()"
+    home = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    home.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", code], env=home, check=True)
+    assert list(tmp_path.iterdir()) == []

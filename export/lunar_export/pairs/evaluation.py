@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from lunar_calib.choices import GeometryKind
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
 from lunar_calib.specs.pair_sampling import sample_spec
-from lunar_calib.specs.pair_spec import GeometryKind
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
 from numpy.typing import NDArray
