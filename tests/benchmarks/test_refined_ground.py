@@ -93,8 +93,40 @@ def test_a_narrow_overlap_does_not_turn_the_pose(overlap: float) -> None:
     assert turned_deg(result, pair.right_from_left) < 1
 
 
+def behind_bars(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bars of 8 px over an image, 32 px apart, in its mean grey."""
+    barred = np.arange(len(image)) % 40 >= 32
+    covered: NDArray[np.uint8] = image.copy()
+    covered[barred | barred[:, None]] = np.rint(image.mean())
+    return covered
+
+
+def faint(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image of 8 % of the contrast."""
+    grey: NDArray[np.uint8] = np.rint(128 + 0.08 * (image - image.mean())).astype(np.uint8)
+    return grey
+
+
 def test_features_at_full_resolution_settle_what_halved_ones_do_not() -> None:
-    # On this narrow overlap the pose of 242 halved features is 3.6 deg off.
+    # Halved, nearly every descriptor reaches across a bar: 16 match, 24 are needed. At full
+    # resolution 83 do. Both counts are the same with OpenCV 4.8 and 5.0, with SSE3 and AVX-512.
+    pair = render_pair(sample_spec(12000, 512, "realistic", "nadir"))
+    camera = Intrinsics.from_matrix(pair.left.intrinsics)
+    left, right = faint(pair.left.image), faint(behind_bars(pair.right.image))
+    halved, full = (len(match_features(left, right, halved=how).left) for how in (True, False))
+    assert halved < 20
+    assert full > 60
+    result = infer_geometry_only(left, right, intrinsics=camera)
+    assert result.refinement is not None
+    assert result.refinement.matches == full
+    # 0.07 to 0.09 deg with the processors and versions above; the grey levels are 1/12 as many.
+    assert turned_deg(result, pair.right_from_left) < 0.2
+
+
+def test_a_pose_in_doubt_is_right_at_whichever_resolution_it_settles() -> None:
+    # On this narrow overlap the pose of 261 halved features has minima 3.6 deg apart. Which one the
+    # dense matches end in hangs on the last bits of OpenCV's and NumPy's sums, so on the processor:
+    # some refuse it and take the features at full resolution, some do not need them.
     pair = render_pair(sample_spec(12011, 512, "realistic", "dynamic"))
     camera = Intrinsics.from_matrix(pair.left.intrinsics)
     halved, full = (
@@ -104,4 +136,4 @@ def test_features_at_full_resolution_settle_what_halved_ones_do_not() -> None:
     result = infer_geometry_only(pair.left.image, pair.right.image, intrinsics=camera)
     assert turned_deg(result, pair.right_from_left) < 0.1
     assert result.refinement is not None
-    assert result.refinement.matches == full > halved
+    assert result.refinement.matches in {halved, full}

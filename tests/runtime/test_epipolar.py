@@ -165,6 +165,14 @@ def test_its_motion_is_the_derivative() -> None:
         np.testing.assert_allclose(motion, (a - b) / (2 * step), rtol=2e-2, atol=0.3)
 
 
+def test_a_point_in_the_right_cameras_own_plane_has_no_pixel_and_no_motion() -> None:
+    # That Z is exactly zero is rare, and hangs on the processor's rounding.
+    ahead = RelativePose(np.eye(3), np.array([0.0, 0.0, -1.0]))
+    field, one = EpipolarField(CAMERA, CAMERA, ahead, 2, 3), np.ones((2, 3), np.float32)
+    for plane in (*field.project(one), *field.motion(one)):
+        assert np.isnan(plane).all()
+
+
 def test_pixels_become_rays_about_the_principal_point() -> None:
     rays = rays_of(np.array([[101.0, 77.0], [401.0, 387.0]]), CAMERA)
     np.testing.assert_allclose(rays, [[0, 0, 1], [1, 1, 1]])

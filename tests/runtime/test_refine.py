@@ -169,8 +169,9 @@ def test_the_right_view_is_refined_with_the_pose_turned_round() -> None:
 
 
 def test_a_known_pose_does_not_make_two_grounds_one() -> None:
+    # What is wrong with the matches that noise gives differs between versions of OpenCV.
     pair = SCENE.views()
-    with pytest.raises(NotRefinedError, match=r"common|correlation"):
+    with pytest.raises(NotRefinedError, match=r"common|correlation|do not meet in front"):
         refine_surface(
             Pair(pair.left, replace(pair.right, grey=other_ground(SCENE))),
             SCENE.pose,

@@ -165,20 +165,24 @@ class EpipolarField:
 
     def project(self, inverse_depth: Field) -> tuple[Field, Field]:
         """(H, W) baseline / Z to right pixels (u, v); NaN behind the right camera."""
-        z = self._far[2] + inverse_depth * self._near[2]
-        with np.errstate(invalid="ignore"):
-            z[~(z > _NEAREST)] = np.nan
-        inverse = 1 / z
+        inverse = self._right_inverse_depth(inverse_depth)
         u = (self._far[0] + inverse_depth * self._near[0]) * inverse
         v = (self._far[1] + inverse_depth * self._near[1]) * inverse
         return u, v
 
     def motion(self, inverse_depth: Field) -> tuple[Field, Field]:
-        """∂u, ∂v by the inverse depth, at a depth."""
-        inverse = 1 / (self._far[2] + inverse_depth * self._near[2])
+        """∂u, ∂v by the inverse depth, at a depth; NaN behind the right camera."""
+        inverse = self._right_inverse_depth(inverse_depth)
         u, v = self.project(inverse_depth)
         near_u, near_v, near_z = self._near
         return (near_u - u * near_z) * inverse, (near_v - v * near_z) * inverse
+
+    def _right_inverse_depth(self, inverse_depth: Field) -> Field:
+        """(H, W) baseline / Z in the right camera's frame; NaN behind it."""
+        z = self._far[2] + inverse_depth * self._near[2]
+        with np.errstate(invalid="ignore"):
+            z[~(z > _NEAREST)] = np.nan
+        return np.asarray(1 / z)
 
     def triangulate(self, u: Field, v: Field) -> Field:
         """Right pixels to inverse depth; see `inverse_depth`."""
