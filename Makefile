@@ -25,8 +25,9 @@ types: $(DEV)/.installed
 imports: $(DEV)/.installed
 	$(DEV)/bin/lint-imports
 
+# Two processes, each with one thread a library: on two cores more would only wait for each other.
 unit: $(DEV)/.installed
-	$(DEV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n 2 --dist loadfile
 
 docs: $(DEV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build --strict

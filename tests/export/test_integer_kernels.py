@@ -135,8 +135,8 @@ def test_upsampled_integers_are_not_too_low_in_the_mean(fusion: onnx.ModelProto)
     lifted = run(model, {"x": x}, coarse, "fine", optimised=False)
     error = (plain - (lifted["fine"] - 0.5 * step)) / step
     assert abs(error.mean()) < 0.1  # of 1024 roundings, uniform within a step: 0.01
-    # Half a step of this rounding, and a step where that of the convolution falls otherwise; what is
-    # beyond is float32's.
+    # Half a step of this rounding, and a step where that of the convolution falls otherwise; the
+    # rest is float32's.
     assert np.abs(error).max() < 1.5 * (1 + 1e-5)
 
 
