@@ -103,19 +103,19 @@ def test_the_students_to_choose_from_are_the_family() -> None:
         ),
         (
             ["--untrained", "S0", "--calib", "set"],
-            "`calib` is for precision fp16 or int8; leave it out",
+            "--calib is for precision fp16 or int8; leave it out",
         ),
         (
             ["--untrained", "S0", "--plot", "layers.png"],
-            "`plot` is for precision fp16 or int8; leave it out",
+            "--plot is for precision fp16 or int8; leave it out",
         ),
         (
             ["--untrained", "S0", "--force"],
-            "`force` is for precision fp16 or int8; leave it out",
+            "--force is for precision fp16 or int8; leave it out",
         ),
         (
             ["--untrained", "S0", "--precision", "fp16", "--calib-method", "mse"],
-            "`calib_method` is for precision int8; leave it out",
+            "--calib-method is for precision int8; leave it out",
         ),
         (
             ["--untrained", "S9"],
@@ -133,7 +133,7 @@ def test_the_students_to_choose_from_are_the_family() -> None:
         ),
         (
             ["--untrained", "S0", "--outputs", "all"],
-            "`outputs` all: S0 has no descriptors; use both",
+            "--outputs all: S0 has no descriptors; use both",
         ),
     ],
 )
