@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: $(LEAN)/.installed
 	$(LEAN)/bin/lunar-infer examples/pair/left.png examples/pair/right.png \
 	  --rig examples/pair/rig.json --altitude-m 13163 --out out/demo --overwrite
-	@echo "pictures: out/demo/preview.png (left | depth | slope); every file is listed in out/demo/report.json"
+	@echo "pictures: out/demo/preview.png (left image, depth, relief, slope, confidence); every file is listed in out/demo/report.json"
 
 test: lint types imports unit
 

@@ -42,7 +42,9 @@ def test_lower_precisions_are_made_for_tensorrt_and_forced(
 
 
 def test_an_export_that_fails_gives_its_own_reason(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match=r"the export failed: lunar-export: `height` 100: must be"):
+    with pytest.raises(
+        BackendError, match=r"the export failed: lunar-export: `height` 100: must be"
+    ):
         make_bundle(tmp_path / "bundle", "S0", "left", "fp32", 100, 120)
     assert list(tmp_path.iterdir()) == []
 

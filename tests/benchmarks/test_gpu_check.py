@@ -97,7 +97,7 @@ def test_a_failed_export_is_the_reason_of_every_library(tmp_path: Path) -> None:
     not_run = report.cases[0].not_run
     assert not_run.keys() == {"onnxruntime fp32", "another fp32"}
     (reason,) = set(not_run.values())
-    assert reason.startswith("the export failed: lunar-export: --size 100: must be a multiple")
+    assert reason.startswith("the export failed: lunar-export: `height` 100: must be a multiple")
     assert [line for line in told if "export" in line] == ["exporting S0-left-100-fp32"]
 
 

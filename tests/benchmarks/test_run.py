@@ -341,7 +341,7 @@ def test_results_that_are_there_are_not_overwritten(
 ) -> None:
     code, _, err = run(capsys, "run", default_bundle_path(), "--out", run_folder)
     assert code == 3
-    assert "exists already; set overwrite" in err
+    assert "exists already; set --overwrite" in err
 
 
 def test_a_report_is_made_again_from_its_json(

@@ -44,7 +44,8 @@ def test_a_folder_with_files_is_not_written_into(
     (tmp_path / "notes.txt").write_text("mine")
     assert run("render", "--size", 64, "--out", tmp_path) == 3
     error = capsys.readouterr().err
-    assert error == f"lunar-calib: {tmp_path}: not empty; set overwrite or choose another folder\n"
+    fault = f"{tmp_path}: not empty; set --overwrite or choose another folder"
+    assert error == f"lunar-calib: {fault}\n"
 
 
 def test_a_size_that_makes_no_sense_is_wrong_usage(
@@ -119,7 +120,7 @@ def test_bad_images_are_one_line_and_exit_3(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "in").mkdir()
-    for name in ("a.png", "b.png"):
+    for name in ("left.png", "right.png"):
         (tmp_path / "in" / name).write_text("no image")
     assert run("make", "--images", tmp_path / "in", "--out", tmp_path / "set") == 3
     error = capsys.readouterr().err
@@ -133,7 +134,7 @@ def test_a_set_that_is_there_is_told_before_any_work(
 ) -> None:
     (tmp_path / "set").mkdir()
     assert run("make", "--rendered", 500, "--size", 2048, "--out", tmp_path / "set") == 3
-    assert "exists already; set overwrite" in capsys.readouterr().err
+    assert "exists already; set --overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

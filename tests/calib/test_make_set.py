@@ -163,7 +163,7 @@ def test_a_set_that_is_there_is_replaced_only_when_told(tmp_path: Path) -> None:
     strip(tmp_path / "in", 6)
     source = images(tmp_path / "in")
     first = make_set(tmp_path / "set", [source], count=2)
-    with pytest.raises(OutputError, match="exists already; set overwrite"):
+    with pytest.raises(OutputError, match="exists already; set `overwrite`"):
         make_set(tmp_path / "set", [source])
     assert CalibrationSet.open(tmp_path / "set").digest == first.digest
     assert make_set(tmp_path / "set", [source], overwrite=True).count == 3

@@ -71,7 +71,7 @@ def test_a_checkpoint_becomes_a_bundle(call: Call, checkpoint: Path, tmp_path: P
     code, _, errors = call("--ckpt", checkpoint, "--size", "64", "--out", out)
     assert (code, errors) == (
         3,
-        f"lunar-export: {out}: exists already; set overwrite or choose another name\n",
+        f"lunar-export: {out}: exists already; set --overwrite or choose another name\n",
     )
     assert Bundle.open(out).digest == bundle.digest
 

@@ -88,7 +88,7 @@ def test_the_runtime_takes_the_bundle_from_here(in_two_files: Bundle) -> None:
 
 
 def test_an_existing_bundle_is_not_replaced_by_accident(in_two_files: Bundle, small: Small) -> None:
-    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+    with pytest.raises(OutputError, match="exists already; set `overwrite`"):
         export_bundle(small("S0"), in_two_files.path, ExportOptions("left", 64, 64))
 
 

@@ -83,7 +83,7 @@ def test_an_existing_bundle_stays_without_overwrite(
     tmp_path: Path, make_manifest: Callable[..., Manifest], files: dict[str, Path | bytes]
 ) -> None:
     old = write_bundle(tmp_path / "b", make_manifest("left"), files)
-    with pytest.raises(OutputError, match="exists already; set overwrite"):
+    with pytest.raises(OutputError, match="exists already; set `overwrite`"):
         write_bundle(tmp_path / "b", make_manifest("left", gate="failed"), files)
     assert Bundle.open(tmp_path / "b") == old
 

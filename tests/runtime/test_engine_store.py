@@ -172,7 +172,7 @@ def test_a_record_survives_the_file(opened: Bundle) -> None:
 
 def test_an_engine_that_is_there_is_not_built_again_unasked(opened: Bundle) -> None:
     path = store(opened).path
-    with pytest.raises(OutputError, match="exists already; set overwrite"):
+    with pytest.raises(OutputError, match="exists already; set `overwrite`"):
         check_free(path, overwrite=False)
     check_free(path, overwrite=True)
 

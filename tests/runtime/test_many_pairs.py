@@ -107,7 +107,7 @@ def test_results_that_are_there_fail_their_pair_alone(
     (tmp_path / "out" / "im_9").mkdir(parents=True)
     outcome = infer(*call)
     assert outcome.code == 3
-    assert "im_9: exists already; set overwrite" in outcome.err
+    assert "im_9: exists already; set --overwrite" in outcome.err
     assert infer(*call, "--overwrite").code == 0
 
 

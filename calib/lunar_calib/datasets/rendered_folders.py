@@ -39,7 +39,7 @@ def write_folder(
         OutputError: `out` holds something already and `overwrite` is not set, or cannot be made.
     """
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out}: not empty; set overwrite or choose another folder")
+        raise OutputError(f"{out}: not empty; set `overwrite` or choose another folder")
     make_folder(out)
     style = (size_px, preset, kind, layout, depth, image)
     tasks = [

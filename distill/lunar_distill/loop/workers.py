@@ -71,7 +71,7 @@ def join(device: str) -> Iterator[tuple[Workers, torch.device]]:
         BackendError: CUDA was asked for and is not there.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise BackendError("device cuda: PyTorch finds no CUDA device; use the device cpu")
+        raise BackendError("device cuda: PyTorch finds no CUDA device; choose `device` cpu")
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield Workers(), torch.device(device)

@@ -76,7 +76,7 @@ def _choose(device: str, ort: Any) -> str:
     if _PROVIDERS[device] not in there:
         raise BackendError(
             f"device {device}: this onnxruntime {ort.__version__} was built without "
-            f"{_PROVIDERS[device]}; install onnxruntime-gpu, or choose device cpu"
+            f"{_PROVIDERS[device]}; install onnxruntime-gpu, or choose `device` cpu"
         )
     return device
 
@@ -137,7 +137,7 @@ def _find_cuda(ort: Any) -> None:
 def _no_cuda(ort: Any, reason: str) -> str:
     return (
         f"onnxruntime {ort.__version__} cannot use CUDA here ({reason}); repair the CUDA "
-        "installation, or `pip install 'onnxruntime-gpu[cuda,cudnn]'`, or choose device cpu"
+        "installation, or `pip install 'onnxruntime-gpu[cuda,cudnn]'`, or choose `device` cpu"
     )
 
 

@@ -20,8 +20,14 @@ from typing import Any, NoReturn
 
 import click
 
-from lunar_runtime.errors import LunarError, OutputError
+from lunar_runtime.errors import BackendError, LunarError, OutputError
 
+_ON_THE_GROUND = "pip install '.[export,distill,ground]'"
+#: What the tools on the ground need beside the runtime -> how to get it.
+_EXTRAS = dict.fromkeys(
+    ("torch", "onnx", "onnxsim", "onnxscript", "safetensors", "matplotlib", "OpenEXR"),
+    _ON_THE_GROUND,
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What click 8.2 and later raise for a group without a command: its message is the whole help.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -72,6 +78,12 @@ def run_command(
     except LunarError as error:
         fail(name, with_flags(str(error), command))
         code = error.exit_code
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing not in _EXTRAS:
+            raise
+        fail(name, f"{missing} is not installed; {_EXTRAS[missing]}")
+        code = BackendError.exit_code
     except BrokenPipeError:
         _abandon_stdout()  # whoever read it has enough (`| head`)
         code = 0

@@ -90,7 +90,7 @@ def check_folder(path: Path | str, *, overwrite: bool, owned: Collection[str]) -
     if exists and not final.is_dir():
         raise OutputError(f"{path}: is a file, not a folder; choose another name")
     if exists and not overwrite:
-        raise OutputError(f"{path}: exists already; set overwrite or choose another name")
+        raise OutputError(f"{path}: exists already; set `overwrite` or choose another name")
     try:
         names = sorted(entry.name for entry in final.iterdir()) if exists else []
     except OSError as error:

@@ -72,7 +72,7 @@ class StereoRuntime:
 
         Args:
             bundle: A bundle or its folder; None is the one that ships in the package.
-            backend: `auto` or `onnxruntime`.
+            backend: `auto`, or the name of an installed one: `onnxruntime`, `tensorrt`, ….
             device: `auto`, `cpu` or `cuda`.
             threads: CPU threads; None lets the backend choose.
 

@@ -74,7 +74,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         OutputError: An engine is there, or the bundle is read-only.
     """
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already; set overwrite to build it again")
+        raise OutputError(f"{path}: exists already; set `overwrite` to build it again")
     folder = path.parent if path.parent.exists() else path.parent.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
