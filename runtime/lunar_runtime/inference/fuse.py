@@ -25,6 +25,7 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import RefinedView, Refinement, Side
 from lunar_runtime.refinement.acceptance import NotRefinedError
+from lunar_runtime.refinement.camera_evidence import draw_poses
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
@@ -97,6 +98,7 @@ def _refined(
             pair.swapped(),
             found.pose.inverse(),
             _plane_in_right_view(pair.right, left.points, right_from_left),
+            [pose.inverse() for pose in draw_poses(found.pose, found.evidence, len(surface.draws))],
             None if network is None else _right_guess(network, pair.right),
         )
         seen = _points(other, pair.right, baseline)

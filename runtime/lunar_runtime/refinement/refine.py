@@ -30,11 +30,17 @@ from lunar_runtime.refinement.acceptance import (
     require_common_ground,
     require_epipolar_fit,
 )
+from lunar_runtime.refinement.camera_evidence import (
+    CameraEvidence,
+    camera_evidence,
+    draw_poses,
+)
 from lunar_runtime.refinement.first_pose import PoseSource, find_first_pose
 from lunar_runtime.refinement.solver import DenseSolver
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
 _FLOW_ROUNDS = 2  # besides the first, at half resolution
+_DRAWS = 8
 _LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
 
 
@@ -49,6 +55,7 @@ class RefinedPose:
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median Sampson distance of the dense matches.
         network_differs_deg: Angle to the network's rotation; None without one.
+        evidence: Its errors, and what the matches say of the focal length.
     """
 
     pose: RelativePose
@@ -57,6 +64,7 @@ class RefinedPose:
     inliers: int
     epipolar_px: float
     network_differs_deg: float | None
+    evidence: CameraEvidence
 
 
 def refine_pose_and_surface(
@@ -86,7 +94,11 @@ def refine_pose_and_surface(
 
 
 def refine_surface(
-    pair: Pair, pose: RelativePose, start: Field, network: NetworkGuess | None = None
+    pair: Pair,
+    pose: RelativePose,
+    start: Field,
+    poses: list[RelativePose],
+    network: NetworkGuess | None = None,
 ) -> Surface:
     """Refine the left view of a pair whose pose is known, from a first surface.
 
@@ -97,6 +109,7 @@ def refine_surface(
         pair: The view to refine is its left one.
         pose: Of the other camera.
         start: (H, W) inverse depth, baseline / Z.
+        poses: The pose with its errors, one for every draw.
         network: Prior of the view to refine.
 
     Returns:
@@ -115,7 +128,7 @@ def refine_surface(
         require_common_ground(flow)
         last = solver.through_flow(pose, flow, last.slack)
     require_agreement(flow)
-    return solver.through_brightness(pose, last)
+    return solver.through_brightness(pose, last, poses)
 
 
 def _refine(
@@ -126,15 +139,16 @@ def _refine(
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
     flow = coarse.match(first.poses[0], surface)
-    fit = coarse.fit_pose(first.poses, flow)
+    fit, _ = coarse.fit_pose(first.poses, flow)
     last = solver.carried(coarse.through_flow(fit.pose, flow))
     for _ in range(_FLOW_ROUNDS):
         flow = solver.match(fit.pose, last.surface)
-        fit = solver.fit_pose([fit.pose], flow)
+        fit, rays = solver.fit_pose([fit.pose], flow)
         last = solver.through_flow(fit.pose, flow, last.slack)
     require_agreement(flow)
     epipolar_px = fit.sigma_px / SIGMA_PER_MAD
     require_epipolar_fit(epipolar_px)
+    evidence = camera_evidence(rays, fit)
     refined = RefinedPose(
         pose=fit.pose,
         source=first.source,
@@ -144,5 +158,7 @@ def _refine(
         network_differs_deg=None
         if network is None or network.pose is None
         else fit.pose.turned_deg(network.pose),
+        evidence=evidence,
     )
-    return refined, solver.through_brightness(fit.pose, last)
+    poses = draw_poses(fit.pose, evidence, _DRAWS)
+    return refined, solver.through_brightness(fit.pose, last, poses)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import EpipolarField, MatchedRays, RelativePose
-from lunar_runtime.geometry.fields import Field, resized
+from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
     MIN_MATCHES,
@@ -21,7 +21,7 @@ from lunar_runtime.refinement.acceptance import (
 )
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.plate import Information, Plate
-from lunar_runtime.refinement.prior import Prior, fit_prior, relief_bands
+from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
@@ -29,6 +29,7 @@ _BRIGHTNESS_ROUNDS = 2
 # A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch.
 _FLOW_SIGMA_PX = 0.16
 _FLOW_PATCH_PX = 25
+_DECIDED = 1 / 5  # of the prior's error, below which the images decide
 _POSE_SAMPLES = 8000
 
 
@@ -95,8 +96,11 @@ class DenseSolver:
         """Flow between the images through a surface."""
         return measure_flow(self._pair, pose, surface)
 
-    def fit_pose(self, starts: list[RelativePose], flow: Flow) -> PoseFit:
+    def fit_pose(self, starts: list[RelativePose], flow: Flow) -> tuple[PoseFit, MatchedRays]:
         """Fit the pose to the dense matches, from every start; the lowest cost wins.
+
+        Returns:
+            The fit, and the matches.
 
         Raises:
             NotRefinedError: There are too few.
@@ -113,7 +117,7 @@ class DenseSolver:
         there = np.stack([flow.u[rows, columns], flow.v[rows, columns]], axis=-1)
         rays = MatchedRays.of(self._pair, here, there)
         fits = [fit_pose(rays, start, iterations=15) for start in starts]
-        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost))
+        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
 
     def through_flow(self, pose: RelativePose, flow: Flow, slack: Field | None = None) -> Round:
         """The surface through the flow's depths, around a prior that is fitted to them anew.
@@ -141,18 +145,28 @@ class DenseSolver:
         solution = self._plate.solve(prior, slack, information, flow.surface)
         return Round(solution.surface, prior, solution.slack)
 
-    def through_brightness(self, pose: RelativePose, last: Round) -> Surface:
-        """The surface that the brightness asks for, and its uncertainty."""
+    def through_brightness(
+        self, pose: RelativePose, last: Round, poses: list[RelativePose]
+    ) -> Surface:
+        """The surface that the brightness asks for, and its uncertainty.
+
+        Args:
+            pose: Of the other camera.
+            last: The last round of flow.
+            poses: The same with their errors, one for every draw.
+        """
         field = EpipolarField.of(self._pair, pose)
-        surface, prior, slack = last
+        surface, prior, slack = last.surface, last.prior, last.slack
         for _ in range(_BRIGHTNESS_ROUNDS):
             bright = linearise(self._pair, field, surface)
             information = _around_prior(bright, surface / prior.inverse_depth)
             surface, compliance, slack = self._plate.solve(prior, slack, information, surface)
-        draws = self._plate.draw(prior, compliance, information)
-        sigma = self._plate.sigma(draws)
+        draws = self._plate.draw(prior, compliance, information, len(poses))
         with np.errstate(invalid="ignore"):
-            refined = (sigma < prior.sigma / 2) & bright.inside
+            refined = (self._plate.sigma(draws) < _DECIDED * prior.sigma) & bright.inside
+        draws += self._pose_errors(pose, poses, surface)
+        draws += beyond_errors(prior, refined, len(poses))
+        sigma = self._plate.sigma(draws)
         correlation = bright.correlation[bright.inside]
         return Surface(
             inverse_depth=surface,
@@ -163,6 +177,14 @@ class DenseSolver:
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
         )
+
+    def _pose_errors(self, pose: RelativePose, poses: list[RelativePose], surface: Field) -> Field:
+        """(N, ⌈H/2⌉, ⌈W/2⌉) relative errors of Z that other poses of the same matches give."""
+        pair = self._pair.halved()
+        small = half(surface)
+        u, v = EpipolarField.of(pair, pose).project(small)
+        ratio = [small / EpipolarField.of(pair, one).triangulate(u, v) - 1 for one in poses]
+        return np.asarray(np.nan_to_num(ratio), np.float32)
 
 
 def _around_prior(bright: Brightness, ratio: Field) -> Information:
