@@ -19,6 +19,9 @@ from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 
+#: The source of a camera that nobody told and no image settled: the network's own.
+NOMINAL = "nominal"
+
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
 
 #: Of a graph, by name, with the batch axis.
@@ -199,7 +202,7 @@ def _cameras(
     if known is not None:
         return known
     estimate = estimate_intrinsics(left_map.points, left_map.confidence)
-    left = CameraEstimate(estimate, "estimated")
+    left = CameraEstimate(estimate, NOMINAL)
     if rig.right is not None:
         return left, CameraEstimate(mapping.to_grid(rig.right), "rig")
     # The right pointmap is in the left camera's frame, so it says nothing of its own camera
@@ -209,7 +212,7 @@ def _cameras(
 
 def _doubt_camera(camera: CameraEstimate, mapping: GridMapping) -> Notes:
     angle = 2 * math.degrees(math.atan2(mapping.grid_width / 2, camera.intrinsics.fx))
-    if camera.source != "estimated" or angle <= _WIDEST_DEG:
+    if camera.source != NOMINAL or angle <= _WIDEST_DEG:
         return Notes()
     return Notes.warn(
         f"camera: the pointmap spans {angle:.0f} degrees, as no pinhole camera does; the "

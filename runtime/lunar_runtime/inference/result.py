@@ -87,6 +87,9 @@ class Refinement:
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent;
             None without a network.
+        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
+        focal_ratio: Focal length that the matches ask for, over the one that was used.
+        focal_sigma: Its standard deviation; large where the camera did not turn.
         views: Per refined view.
     """
 
@@ -98,6 +101,9 @@ class Refinement:
     network_differs_deg: float | None = None
     parallax_deg: float = 0.0
     relief_gain: tuple[float, float] | None = None
+    pose_sigma_deg: tuple[float, float] = (0.0, 0.0)
+    focal_ratio: float = 1.0
+    focal_sigma: float = 0.0
     views: dict[Side, RefinedView] = field(default_factory=dict)
 
     @property

@@ -43,26 +43,31 @@ class CameraEvidence(NamedTuple):
     focal_sigma: float
 
     @property
-    def rotation_sigma_deg(self) -> float:
-        """Standard deviation of the rotation's angle."""
-        return math.degrees(math.sqrt(float(np.trace(self.covariance[:3, :3]))))
+    def sigma_deg(self) -> tuple[float, float]:
+        """Standard deviations of the rotation's angle and of the baseline's direction."""
+        turn, aside = self.covariance[:3, :3], self.covariance[3:, 3:]
+        return (
+            math.degrees(math.sqrt(float(np.trace(turn)))),
+            math.degrees(math.sqrt(float(np.trace(aside)))),
+        )
 
-    @property
-    def direction_sigma_deg(self) -> float:
-        """Standard deviation of the baseline's direction."""
-        return math.degrees(math.sqrt(float(np.trace(self.covariance[3:, 3:]))))
 
-
-def camera_evidence(rays: MatchedRays, fit: PoseFit) -> CameraEvidence:
+def camera_evidence(
+    rays: MatchedRays, fit: PoseFit, told_deg: tuple[float, float] | None = None
+) -> CameraEvidence:
     """Errors of a fitted pose, and of the focal length, from the matches it was fitted to.
 
     Args:
         rays: Dense matches.
         fit: Of them.
+        told_deg: Errors of the pose where it was told and not fitted.
     """
     jacobian, weight, residual = pose_information(rays, fit)
     variance = _SHARED * fit.sigma_px**2
     covariance = variance * np.linalg.pinv(jacobian.T @ (jacobian * weight[:, None]))
+    if told_deg is not None:
+        turn, aside = (math.radians(sigma) for sigma in told_deg)
+        covariance = np.diag([turn**2 / 3] * 3 + [aside**2 / 2] * 2)
     ahead, behind = (_signed_px(rescaled(rays, 1 + step), fit.pose) for step in (_STEP, -_STEP))
     both = np.concatenate([jacobian, ((ahead - behind) / (2 * _STEP))[:, None]], axis=-1)
     A, b = both.T @ (both * weight[:, None]), both.T @ (weight * residual)

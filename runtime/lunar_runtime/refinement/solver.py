@@ -105,6 +105,16 @@ class DenseSolver:
         Raises:
             NotRefinedError: There are too few.
         """
+        rays = self.dense_rays(flow)
+        fits = [fit_pose(rays, start, iterations=15) for start in starts]
+        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
+
+    def dense_rays(self, flow: Flow) -> MatchedRays:
+        """Some thousands of the dense matches, evenly spread.
+
+        Raises:
+            NotRefinedError: There are too few.
+        """
         height, width = self._pair.left.shape
         stride = 1
         while height * width / stride**2 > _POSE_SAMPLES:
@@ -115,9 +125,7 @@ class DenseSolver:
         require_dense_matches(len(rows))
         here = np.stack([columns, rows], axis=-1) + 0.5
         there = np.stack([flow.u[rows, columns], flow.v[rows, columns]], axis=-1)
-        rays = MatchedRays.of(self._pair, here, there)
-        fits = [fit_pose(rays, start, iterations=15) for start in starts]
-        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
+        return MatchedRays.of(self._pair, here, there)
 
     def through_flow(self, pose: RelativePose, flow: Flow, slack: Field | None = None) -> Round:
         """The surface through the flow's depths, around a prior that is fitted to them anew.
