@@ -1,11 +1,12 @@
 # make demo  - install the runtime alone, run the main job on the example pair
 # make test  - install everything, run every check
+# make docs  - build the documentation's site into out/site; a warning is an error
 PYTHON ?= python3
 DEV := .venv
 LEAN := .venv-runtime
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types imports unit install clean
+.PHONY: demo test lint types imports unit docs pictures install clean
 
 demo: $(LEAN)/.installed
 	$(LEAN)/bin/lunar-infer examples/pair/left.png examples/pair/right.png \
@@ -26,6 +27,14 @@ imports: $(DEV)/.installed
 
 unit: $(DEV)/.installed
 	$(DEV)/bin/python -m pytest
+
+docs: $(DEV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build --strict
+	@echo "the site: out/site/index.html"
+
+pictures: $(DEV)/.installed
+	$(DEV)/bin/python docs/pages/architecture_picture.py
+	$(DEV)/bin/python docs/pages/concept_pictures.py
 
 install: $(DEV)/.installed
 

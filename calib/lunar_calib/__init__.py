@@ -5,6 +5,16 @@ the reference sphere. Cameras use OpenCV axes (x right, y down, z forward) with 
 at +0.5. `cam2world` maps homogeneous camera points into the world frame.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lunar_calib.render.renderer import render_pair
+    from lunar_calib.render.views import RenderedPair, RenderedView
+    from lunar_calib.specs.pair_sampling import sample_spec
+    from lunar_calib.specs.pair_spec import PairSpec
+
 __all__ = [
     "PairSpec",
     "RenderedPair",
@@ -16,16 +26,20 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # Lazy, so that `lunar-calib --help` does not pay for OpenCV.
-    if name in ("RenderedPair", "RenderedView", "render_pair"):
+    if name in ("RenderedPair", "RenderedView"):
+        from lunar_calib.render import views
+
+        return getattr(views, name)
+    if name == "render_pair":
         from lunar_calib.render import renderer
 
-        return getattr(renderer, name)
+        return renderer.render_pair
     if name == "PairSpec":
-        from lunar_calib.render import spec
+        from lunar_calib.specs import pair_spec
 
-        return spec.PairSpec
+        return pair_spec.PairSpec
     if name == "sample_spec":
-        from lunar_calib.render import geometry
+        from lunar_calib.specs import pair_sampling
 
-        return geometry.sample_spec
+        return pair_sampling.sample_spec
     raise AttributeError(f"module 'lunar_calib' has no attribute {name!r}")

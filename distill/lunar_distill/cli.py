@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 from lunar_runtime.commands.command_line import run_command
-from lunar_runtime.version import __version__
+from lunar_runtime.commands.options import CONTEXT, version
 
 from lunar_distill.commands.ablate import ablate
 from lunar_distill.commands.distill import distill
@@ -29,8 +29,8 @@ class DistillByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.command(cls=DistillByDefault, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name=NAME)
+@click.command(cls=DistillByDefault, context_settings=CONTEXT)
+@version(NAME)
 def command() -> None:
     """Train a student of the family, and measure it against the truth.
 

@@ -10,10 +10,15 @@ The names below load on first use (PEP 562), so that importing the package costs
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lunar_runtime.version import __version__ as __version__
+
+# ONNX Runtime 1.32 writes a device id and a database into the user's cache unless this is set
+# before it is imported. What the user set stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from lunar_runtime.backends.kind import AutoRule, BackendKind

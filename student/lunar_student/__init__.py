@@ -2,11 +2,10 @@
 
 from lunar_student.checkpoint import load_checkpoint, read_state_dict, save_checkpoint
 from lunar_student.config import FAMILY, StudentConfig
-from lunar_student.network import Outputs, Student, StudentOutput, build_student
+from lunar_student.network import Student, StudentOutput, build_student
 
 __all__ = [
     "FAMILY",
-    "Outputs",
     "Student",
     "StudentConfig",
     "StudentOutput",

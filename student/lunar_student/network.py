@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from lunar_runtime.bundles.choices import OutputSet
 from torch import Tensor, nn
 
 from lunar_student.config import FAMILY, EncoderKind, StudentConfig
@@ -20,14 +20,6 @@ from lunar_student.vit import PatchEmbed
 
 DESCRIPTOR_SHUFFLE = 16
 NOMINAL_FOV_DEG = 45.0
-
-
-class Outputs(str, Enum):
-    """What the network computes; what is not asked for costs nothing."""
-
-    LEFT = "left"  # the left pointmap and its confidence
-    BOTH = "both"  # both pointmaps and confidences
-    ALL = "all"  # and the descriptors, of a student that has them
 
 
 @dataclass(frozen=True)
@@ -135,19 +127,19 @@ class Student(nn.Module):
                 for parameter in head.dpt.head[-1].parameters():
                     nn.init.zeros_(parameter)
 
-    def forward(self, left: Tensor, right: Tensor, outputs: Outputs = Outputs.ALL) -> StudentOutput:
+    def forward(self, left: Tensor, right: Tensor, outputs: OutputSet = "all") -> StudentOutput:
         """Reconstruct a pair.
 
         Args:
             left: (B, 3, H, W) float in [-1, 1]; H and W multiples of 16.
             right: The same of the other image.
-            outputs: What to compute.
+            outputs: What to compute; what is not asked for costs nothing.
         """
         both = self.encode(torch.cat((left, right)))
         return self.reconstruct(*split_views(both), outputs)
 
     def reconstruct(
-        self, left: Encoded, right: Encoded, outputs: Outputs = Outputs.ALL
+        self, left: Encoded, right: Encoded, outputs: OutputSet = "all"
     ) -> StudentOutput:
         """Reconstruct a pair of encoded views: `forward` without the encoder.
 
@@ -165,7 +157,7 @@ class Student(nn.Module):
             return StudentOutput(pointmap_left, confidence_left)
         pointmap_right, confidence_right = self.downstream_head2.points(second)
         points = (pointmap_left, confidence_left, pointmap_right, confidence_right)
-        if outputs is Outputs.BOTH or not self.config.descriptor_dim:
+        if outputs == "both" or not self.config.descriptor_dim:
             return StudentOutput(*points)
         return StudentOutput(
             *points,
@@ -187,7 +179,7 @@ class Student(nn.Module):
         return encoder(image)  # type: ignore[no-any-return]
 
     def decode(
-        self, left: Encoded, right: Encoded, outputs: Outputs = Outputs.ALL
+        self, left: Encoded, right: Encoded, outputs: OutputSet = "all"
     ) -> tuple[Decoded, Decoded | None]:
         """Let the two views look at each other; the right one is None if nobody reads it."""
         grid = (left.tokens.shape[-2], left.tokens.shape[-1])
@@ -201,12 +193,12 @@ class Student(nn.Module):
             previous = x1, x2
             x1 = block1(previous[0], previous[1], tables)
             layers1.append(x1)
-            if i < last or outputs is not Outputs.LEFT:
+            if i < last or outputs != "left":
                 x2 = block2(previous[1], previous[0], tables)
                 layers2.append(x2)
         layers1[-1] = self.dec_norm(layers1[-1])
         first = Decoded(layers1, left.skips, grid)
-        if outputs is Outputs.LEFT:
+        if outputs == "left":
             return first, None
         layers2[-1] = self.dec_norm(layers2[-1])
         return first, Decoded(layers2, right.skips, grid)

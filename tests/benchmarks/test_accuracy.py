@@ -14,7 +14,7 @@ from lunar_bench.accuracy.report import AccuracyReport
 from lunar_bench.accuracy.scores import scores_as_published, shape_scores
 from lunar_bench.accuracy.tally import MethodTally
 from lunar_calib.datasets.shards import write_shards
-from lunar_calib.datasets.stereolunar import write_pair
+from lunar_calib.datasets.stereolunar_frames import write_pair
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import Bundle, default_bundle_path
@@ -187,8 +187,8 @@ def test_a_pair_is_cropped_and_resized_with_its_cameras(tilted_pair: KnownPair) 
 
 
 def test_an_unreadable_pair_is_listed_and_the_others_are_measured(tmp_path: Path) -> None:
-    from lunar_calib.render.geometry import sample_spec
     from lunar_calib.render.renderer import render_pair
+    from lunar_calib.specs.pair_sampling import sample_spec
 
     for number, folder in enumerate(("one", "two")):
         write_pair(render_pair(sample_spec(number, 128)), tmp_path / "data" / folder, 0)

@@ -12,8 +12,8 @@ from functools import cache
 import numpy as np
 import pytest
 from lunar_bench.refinement.sweep import swept_pair
-from lunar_calib.render.geometry import sample_spec
 from lunar_calib.render.renderer import render_pair
+from lunar_calib.specs.pair_sampling import sample_spec
 from lunar_calib.truth.accuracy import measure_accuracy, plane_null
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 from lunar_runtime import Intrinsics, StereoResult, StereoRuntime, infer_geometry_only

@@ -7,7 +7,8 @@ import pytest
 import torch
 from lunar_bench.cost.sliding import fit_line, run_pairwise, run_shared
 from lunar_runtime import default_bundle_path
-from lunar_student import Outputs, load_checkpoint
+from lunar_runtime.bundles.choices import OutputSet
+from lunar_student import load_checkpoint
 
 from .command_line import run
 
@@ -17,8 +18,8 @@ CHECKPOINT = Path(__file__).resolve().parents[2] / "models/s0.safetensors"
 pytestmark = pytest.mark.usefixtures("one_torch_thread")  # sequences set it themselves
 
 
-@pytest.mark.parametrize("outputs", [Outputs.LEFT, Outputs.BOTH])
-def test_views_encoded_once_give_what_views_encoded_twice_give(outputs: Outputs) -> None:
+@pytest.mark.parametrize("outputs", ["left", "both"])
+def test_views_encoded_once_give_what_views_encoded_twice_give(outputs: OutputSet) -> None:
     torch.manual_seed(0)
     student = load_checkpoint(CHECKPOINT).eval()  # untrained, it says the same of every image
     views = [torch.rand(1, 3, 64, 64) * 2 - 1 for _ in range(4)]

@@ -6,14 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lunar_calib.truth.accuracy import (
-    Accuracy,
-    Sim3,
-    measure_accuracy,
-    plane_null,
-    true_pointmap,
-    umeyama,
-)
+from lunar_calib.truth.accuracy import Accuracy, measure_accuracy, plane_null, true_pointmap
+from lunar_calib.truth.similarity import Sim3, umeyama
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from numpy.typing import NDArray

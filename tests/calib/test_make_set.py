@@ -1,131 +1,27 @@
-import json
+from __future__ import annotations
+
 import resource
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from lunar_calib import render_pair, sample_spec
-from lunar_calib.datasets.stereolunar import write_pair
-from lunar_calib.render.spec import MOON_RADIUS_M
+from lunar_calib.datasets.stereolunar_frames import write_pair
 from lunar_calib.sets.augmentation import augment
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
 from lunar_calib.sets.calibration_set import CalibrationSet
-from lunar_calib.sets.calibration_sources import apollo, images
+from lunar_calib.sets.image_sources import apollo, images
 from lunar_calib.sets.make_set import make_default_set, make_set
 from lunar_calib.sets.posed_pairs import stereolunar as posed_source
 from lunar_calib.sets.rendered_source import MOST_RENDERED, MOST_SEEDS, rendered
 from lunar_calib.sets.verify_set import verify_set
 from lunar_runtime.errors import InputError, OutputError, UsageError
 
-from .conftest import DATA
+from .conftest import DATA, pixels_of, strip, texture, write
 
 
-def texture(seed, shape=(96, 96)):
-    """Grey noise with some lumps, no two alike."""
-    rng = np.random.default_rng(seed)
-    fine = rng.normal(0, 12, shape) + cv2.GaussianBlur(rng.normal(0, 300, shape), (0, 0), 6)
-    return np.clip(rng.uniform(70, 150) + fine, 1, 250).astype(np.uint8)
-
-
-def write(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), image)
-    return path
-
-
-def strip(folder, count, shape=(96, 96)):
-    """Images 0.png, 1.png, … and what is in them."""
-    pixels = [texture(i, shape) for i in range(count)]
-    for i, image in enumerate(pixels):
-        write(folder / f"{i}.png", image)
-    return pixels
-
-
-def scenes(source):
-    return [candidate.scene for candidate in source.candidates()]
-
-
-def test_pairs_by_order_alternate(tmp_path):
-    strip(tmp_path, 4)
-    assert scenes(images(tmp_path)) == ["0.png 1.png", "2.png 3.png"]
-
-
-def test_pairs_of_a_sequence_are_neighbours(tmp_path):
-    strip(tmp_path, 11)
-    found = scenes(images(tmp_path, "sequence"))
-    assert found[0] == "0.png 1.png"
-    assert found[-1] == "9.png 10.png"  # numbers sort as numbers
-    assert len(found) == 10
-
-
-def test_one_image_is_no_sequence(tmp_path):
-    strip(tmp_path, 1)
-    with pytest.raises(InputError, match="1 images; a sequence has two or more"):
-        images(tmp_path, "sequence")
-
-
-@pytest.mark.parametrize(
-    ("left", "right"),
-    [
-        ("site_left_7.png", "site_right_7.png"),
-        ("a-L.png", "a-R.png"),
-        ("left/p.png", "right/p.png"),
-    ],
-)
-def test_pairs_by_name(tmp_path, left, right):
-    write(tmp_path / right, texture(0))
-    write(tmp_path / left, texture(1))
-    assert scenes(images(tmp_path, "name")) == [f"{left} {right}"]
-
-
-def test_all_names_that_make_no_pair_are_told(tmp_path):
-    for name in ("a_left.png", "b_right.png", "panorama.png", "c_left_right.png"):
-        write(tmp_path / name, texture(0))
-    with pytest.raises(InputError) as error:
-        images(tmp_path, "name")
-    text = str(error.value)
-    assert "panorama.png says neither left nor right, or both" in text
-    assert "c_left_right.png says neither" in text
-    assert "a_left.png has no right image" in text
-    assert "b_right.png has no left image" in text
-
-
-def test_two_images_of_one_side_are_told(tmp_path):
-    for name in ("a_l.png", "a_L.tif", "a_r.png"):
-        write(tmp_path / name, texture(0))
-    with pytest.raises(InputError, match="is the left image of the same pair as"):
-        images(tmp_path, "name")
-
-
-def test_a_table_names_its_pairs_itself(tmp_path):
-    strip(tmp_path, 2)
-    table = tmp_path / "pairs.csv"
-    table.write_text("left,right\n1.png,0.png\n")
-    assert scenes(images(table)) == ["1.png 0.png"]
-    with pytest.raises(UsageError, match="leave out --pairing"):
-        images(table, "name")
-
-
-def test_film_frames_have_the_altitudes_of_their_cameras(tmp_path):
-    strip(tmp_path, 3)
-    pose = np.eye(4)
-    pose[2, 3] = MOON_RADIUS_M + 110_000
-    cameras = {"1.png": {"cam2world_refined": pose.tolist()}}
-    (tmp_path / "cameras.json").write_text(json.dumps({"note": "ours", "cameras": cameras}))
-    source = apollo(tmp_path)
-    assert [c.altitude_m for c in source.candidates()] == [110_000, 110_000]
-    assert source.notices == {"NOTICE.txt": b"ours\n"}
-
-
-@pytest.mark.parametrize("text", ["[]", "{", '{"cameras": {"1.png": {"cam2world": [1, 2]}}}'])
-def test_damaged_film_cameras_are_refused(tmp_path, text):
-    strip(tmp_path, 2)
-    (tmp_path / "cameras.json").write_text(text)
-    with pytest.raises(InputError, match=r"cameras\.json: not a camera file \("):
-        apollo(tmp_path)
-
-
-def test_a_set_holds_the_pixels_that_it_was_given(tmp_path):
+def test_a_set_holds_the_pixels_that_it_was_given(tmp_path: Path) -> None:
     pixels = strip(tmp_path / "in", 4)
     made = make_set(tmp_path / "set", [images(tmp_path / "in")])
     pairs = {p.scene: made.images_of(p) for p in made.manifest.pairs}
@@ -135,7 +31,7 @@ def test_a_set_holds_the_pixels_that_it_was_given(tmp_path):
     assert verify_set(tmp_path / "set") == []
 
 
-def test_an_augmented_pair_is_the_given_one_turned(tmp_path):
+def test_an_augmented_pair_is_the_given_one_turned(tmp_path: Path) -> None:
     pixels = strip(tmp_path / "in", 4)
     made = make_set(tmp_path / "set", [images(tmp_path / "in")], augmented=15)
     assert made.count == 32
@@ -147,7 +43,7 @@ def test_an_augmented_pair_is_the_given_one_turned(tmp_path):
     assert {r.quantity for r in made.manifest.coverage} >= {"orientation", "order"}
 
 
-def test_pairs_that_are_not_square_stay_as_they_lie(tmp_path):
+def test_pairs_that_are_not_square_stay_as_they_lie(tmp_path: Path) -> None:
     strip(tmp_path / "in", 4, shape=(80, 121))
     made = make_set(tmp_path / "set", [images(tmp_path / "in")], augmented=15)
     assert made.count == 2 * 8
@@ -155,7 +51,7 @@ def test_pairs_that_are_not_square_stay_as_they_lie(tmp_path):
     assert verify_set(tmp_path / "set") == []
 
 
-def test_sources_are_mixed_and_their_notices_travel(tmp_path):
+def test_sources_are_mixed_and_their_notices_travel(tmp_path: Path) -> None:
     strip(tmp_path / "in", 4)
     (tmp_path / "in/LICENSE").write_text("CC0")
     strip(tmp_path / "film", 2, shape=(90, 90))
@@ -175,7 +71,7 @@ def test_sources_are_mixed_and_their_notices_travel(tmp_path):
     assert made.manifest.coverage[-1].chosen == (2, 1, 3)  # files are looked at first
 
 
-def test_two_folders_are_two_sources(tmp_path):
+def test_two_folders_are_two_sources(tmp_path: Path) -> None:
     strip(tmp_path / "a", 2)
     write(tmp_path / "b/0.png", texture(8))
     write(tmp_path / "b/1.png", texture(9))
@@ -183,13 +79,13 @@ def test_two_folders_are_two_sources(tmp_path):
     assert [s.name for s in made.manifest.sources] == ["images", "images-2"]
 
 
-def test_no_path_of_the_machine_is_in_a_set(tmp_path):
+def test_no_path_of_the_machine_is_in_a_set(tmp_path: Path) -> None:
     strip(tmp_path / "in", 4)
     made = make_set(tmp_path / "set", [images(tmp_path / "in")])
     assert str(tmp_path) not in (made.path / "calibration.json").read_text()
 
 
-def test_all_bad_images_are_listed_and_nothing_is_written(tmp_path):
+def test_all_bad_images_are_listed_and_nothing_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     strip(folder, 12)
     png = folder / "0.png"
@@ -221,14 +117,14 @@ def test_all_bad_images_are_listed_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "set").exists()
 
 
-def test_a_bad_image_of_a_sequence_is_listed_once(tmp_path):
+def test_a_bad_image_of_a_sequence_is_listed_once(tmp_path: Path) -> None:
     strip(tmp_path / "in", 4)
     (tmp_path / "in/1.png").write_text("no image")
     with pytest.raises(InputError, match=r"^unusable images \(1\): "):
         make_set(tmp_path / "set", [images(tmp_path / "in", "sequence")])
 
 
-def test_a_pair_that_is_given_twice_is_told(tmp_path):
+def test_a_pair_that_is_given_twice_is_told(tmp_path: Path) -> None:
     strip(tmp_path / "in", 4)
     twice = [images(tmp_path / "in"), images(tmp_path / "in")]
     with pytest.raises(InputError, match=r"1\.png: the same images as 0\.png 1\.png"):
@@ -236,7 +132,7 @@ def test_a_pair_that_is_given_twice_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("augmented", [0, 15])
-def test_one_pair_is_no_set(tmp_path, augmented):
+def test_one_pair_is_no_set(tmp_path: Path, augmented: int) -> None:
     strip(tmp_path / "in", 2)
     with pytest.raises(InputError, match=r"1 usable pair, .*; give 2 different pairs or more"):
         make_set(tmp_path / "set", [images(tmp_path / "in")], augmented=augmented)
@@ -245,13 +141,13 @@ def test_one_pair_is_no_set(tmp_path, augmented):
     assert not (tmp_path / "set").exists()
 
 
-def test_fewer_candidates_than_asked_for_are_refused(tmp_path):
+def test_fewer_candidates_than_asked_for_are_refused(tmp_path: Path) -> None:
     strip(tmp_path / "in", 6)
     with pytest.raises(InputError, match="3 candidates, fewer than the 9 pairs asked for"):
         make_set(tmp_path / "set", [images(tmp_path / "in")], count=9)
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     strip(tmp_path / "in", 4)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))  # bytes: a PNG here has 8000
@@ -263,7 +159,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
-def test_a_set_that_is_there_is_replaced_only_when_told(tmp_path):
+def test_a_set_that_is_there_is_replaced_only_when_told(tmp_path: Path) -> None:
     strip(tmp_path / "in", 6)
     source = images(tmp_path / "in")
     first = make_set(tmp_path / "set", [source], count=2)
@@ -274,7 +170,7 @@ def test_a_set_that_is_there_is_replaced_only_when_told(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name != "in"] == ["set"]
 
 
-def test_a_folder_of_other_things_is_not_replaced(tmp_path):
+def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
     strip(tmp_path / "in", 4)
     (tmp_path / "set").mkdir()
     (tmp_path / "set/thesis.tex").write_text("mine")
@@ -282,16 +178,17 @@ def test_a_folder_of_other_things_is_not_replaced(tmp_path):
         make_set(tmp_path / "set", [images(tmp_path / "in")], overwrite=True)
 
 
-def test_the_default_set_is_the_same_whatever_the_jobs(tmp_path):
+def test_the_default_set_is_the_same_whatever_the_jobs(tmp_path: Path) -> None:
     alone = make_default_set(tmp_path / "a", 64, count=2)
     shared = make_default_set(tmp_path / "b", 64, count=2, jobs=2)
     assert alone.digest == shared.digest
     assert make_default_set(tmp_path / "c", 64, count=2, seed=1).digest != alone.digest
 
 
-def test_seeds_share_no_pair_and_none_reaches_evaluation(tmp_path):
+def test_seeds_share_no_pair_and_none_reaches_evaluation(tmp_path: Path) -> None:
     last = [c.seed for c in rendered(3, 64, 0).candidates()][-1]
     first = next(rendered(1, 64, 1).candidates()).seed
+    assert last is not None and first is not None
     assert last < first == MOST_RENDERED
     assert MOST_SEEDS * MOST_RENDERED <= FIRST_EVALUATION_SEED
     with pytest.raises(UsageError, match="calibration has the seeds 0 to 7699"):
@@ -302,16 +199,17 @@ def test_seeds_share_no_pair_and_none_reaches_evaluation(tmp_path):
         rendered(600, 2048)
 
 
-def test_a_rendered_pair_is_made_again_from_its_seed(tmp_path):
+def test_a_rendered_pair_is_made_again_from_its_seed(tmp_path: Path) -> None:
     made = make_default_set(tmp_path / "set", 64, count=2)
     for record in made.manifest.pairs:
         kind = record.scene.split("(")[1].rstrip(")")
+        assert record.seed is not None
         pair = render_pair(sample_spec(record.seed, 64, kind=kind))
         np.testing.assert_array_equal(made.images_of(record), (pair.left.image, pair.right.image))
         assert record.sun_elevation_deg == pytest.approx(pair.spec.sun_elevation_deg, abs=0.01)
 
 
-def test_posed_frames_become_a_set(tmp_path):
+def test_posed_frames_become_a_set(tmp_path: Path) -> None:
     for i in range(2):
         write_pair(render_pair(sample_spec(i, 64)), tmp_path / f"in/s{i}")
     made = make_set(tmp_path / "set", [posed_source(tmp_path / "in")])
@@ -322,7 +220,7 @@ def test_posed_frames_become_a_set(tmp_path):
     assert all(p.altitude_m and p.altitude_m > 3000 for p in made.manifest.pairs)
 
 
-def test_a_frame_without_its_image_is_listed(tmp_path):
+def test_a_frame_without_its_image_is_listed(tmp_path: Path) -> None:
     for i in range(2):
         write_pair(render_pair(sample_spec(i, 64)), tmp_path / f"in/s{i}")
         (tmp_path / f"in/s{i}/im_00001.png").unlink()
@@ -332,7 +230,7 @@ def test_a_frame_without_its_image_is_listed(tmp_path):
         make_set(tmp_path / "set", [posed_source(tmp_path / "in")])
 
 
-def test_published_imagery_makes_a_set(tmp_path, stereolunar):
+def test_published_imagery_makes_a_set(tmp_path: Path, stereolunar: Path) -> None:
     film = DATA / "apollo15"
     if not film.is_dir():
         pytest.skip(f"no Apollo frames at {film} (set LUNAR_DATA)")
@@ -346,10 +244,10 @@ def test_published_imagery_makes_a_set(tmp_path, stereolunar):
     assert verify_set(made.path) == []
 
 
-def test_the_contact_sheet_shows_every_pair(tmp_path):
+def test_the_contact_sheet_shows_every_pair(tmp_path: Path) -> None:
     pixels = strip(tmp_path / "in", 4)
     made = make_set(tmp_path / "set", [images(tmp_path / "in")])
-    sheet = cv2.imread(str(made.path / "contact_sheet.png"), cv2.IMREAD_GRAYSCALE)
+    sheet = pixels_of(made.path / "contact_sheet.png")
     for image in pixels:  # 96 px enlarged to the 128 px of a thumb
         thumb = cv2.resize(image, (128, 128), interpolation=cv2.INTER_LINEAR)
         match = cv2.matchTemplate(sheet, thumb, cv2.TM_CCOEFF_NORMED)

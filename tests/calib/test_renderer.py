@@ -1,21 +1,26 @@
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 from lunar_calib import render_pair, sample_spec
-from lunar_calib.render import cameras
-from lunar_calib.render.consistency import measure
+from lunar_calib.choices import GeometryKind
+from lunar_calib.render.consistency import measure_consistency
 from lunar_calib.render.reflectance import hapke, hapke_phase
 from lunar_calib.render.renderer import sun_vector
-from lunar_calib.render.spec import CameraSpec, GeometryKind, ImagingSpec, PairSpec
-from lunar_calib.render.terrain import synthesise_terrain
+from lunar_calib.render.terrain import Terrain, synthesise_terrain
+from lunar_calib.render.views import RenderedPair
+from lunar_calib.specs import pinhole
+from lunar_calib.specs.pair_spec import CameraSpec, ImagingSpec, PairSpec
 
 from .conftest import terrain_of
 
 CLEAN = ImagingSpec(psf_sigma_px=0.0)
 
 
-def plane_spec(terrain, **changes):
+def plane_spec(terrain: Terrain, **changes: Any) -> PairSpec:
     half = terrain.spec.cells * terrain.cell_m / 2
     spec = PairSpec(
         seed=1,
@@ -33,14 +38,16 @@ def plane_spec(terrain, **changes):
 
 
 @pytest.fixture(scope="module", params=["nadir", "oblique", "dynamic"])
-def rendered(request):
+def rendered(request: pytest.FixtureRequest) -> tuple[RenderedPair, Terrain]:
     spec = sample_spec(4, 256, "stereolunar", request.param)
     terrain = synthesise_terrain(spec.terrain)
     return render_pair(spec, terrain), terrain
 
 
-def test_left_depth_carried_into_the_right_camera_is_the_right_depth(rendered):
-    result = measure(*rendered)
+def test_left_depth_carried_into_the_right_camera_is_the_right_depth(
+    rendered: tuple[RenderedPair, Terrain],
+) -> None:
+    result = measure_consistency(*rendered)
     assert result.exact_dz_m < 0.1
     assert result.exact_p99_m < 0.1
     # The right depth image sampled between its pixels: curvature of the relief over a pixel.
@@ -48,14 +55,18 @@ def test_left_depth_carried_into_the_right_camera_is_the_right_depth(rendered):
     assert result.sampled_dz_m < 3e-4 * np.nanmedian(depth)
 
 
-def test_left_image_carried_into_the_right_camera_is_the_right_image(rendered):
-    result = measure(*rendered)
+def test_left_image_carried_into_the_right_camera_is_the_right_image(
+    rendered: tuple[RenderedPair, Terrain],
+) -> None:
+    result = measure_consistency(*rendered)
     assert result.visible > 0.3
     # StereoLunar's own pairs have .984 to .9996; reflectance changes with the view.
     assert result.photo_correlation > 0.98
 
 
-def test_depth_is_finite_and_image_uses_the_full_range(rendered):
+def test_depth_is_finite_and_image_uses_the_full_range(
+    rendered: tuple[RenderedPair, Terrain],
+) -> None:
     for view in (rendered[0].left, rendered[0].right):
         assert view.image.dtype == np.uint8
         assert view.depth_m.dtype == np.float32
@@ -65,12 +76,12 @@ def test_depth_is_finite_and_image_uses_the_full_range(rendered):
 
 
 @pytest.mark.parametrize("tilt_deg", [0, 15])
-def test_shading_of_a_tilted_plane_is_hapkes(tilt_deg):
+def test_shading_of_a_tilted_plane_is_hapkes(tilt_deg: float) -> None:
     cells, cell, slope = 256, 40.0, np.tan(np.radians(tilt_deg))
     east = (np.arange(cells) - cells / 2) * cell
     terrain = terrain_of(np.tile(slope * east, (cells, 1)), cell)
     pair = render_pair(plane_spec(terrain), terrain)
-    rays = np.stack(cameras.world_rays(64, pair.left.cam2world), axis=-1)
+    rays = np.stack(pinhole.world_rays(64, pair.left.cam2world), axis=-1)
     view = -rays / np.linalg.norm(rays, axis=-1, keepdims=True)
     points = pair.left.cam2world[:3, 3] + pair.left.depth_m[..., None] * rays
     normal = np.stack(
@@ -78,13 +89,15 @@ def test_shading_of_a_tilted_plane_is_hapkes(tilt_deg):
     )
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     sun = sun_vector(120, 30)
-    expected = hapke(normal @ sun, (normal * view).sum(-1), hapke_phase(view @ sun))
+    cosines = (normal @ sun, (normal * view).sum(-1), view @ sun)
+    mu0, mu, cos_g = (cosine.astype(np.float32) for cosine in cosines)
+    expected = hapke(mu0, mu, hapke_phase(cos_g))
     expected = (expected - expected.min()) / np.ptp(expected) * 255
     # One count of rounding; averaging over the pixel moves the stretch's ends by another.
     assert np.abs(pair.left.image - expected).max() < 2
 
 
-def test_ground_that_faces_away_from_the_sun_is_black():
+def test_ground_that_faces_away_from_the_sun_is_black() -> None:
     cells, cell = 256, 40.0
     east = np.abs(np.arange(cells) - cells / 2) * cell
     terrain = terrain_of(np.tile(-0.7 * east, (cells, 1)), cell)  # a roof along north
@@ -94,7 +107,7 @@ def test_ground_that_faces_away_from_the_sun_is_black():
     assert (image[:, 44:] > 100).all()
 
 
-def test_cast_shadows_darken_ground_that_attached_shadows_leave_lit():
+def test_cast_shadows_darken_ground_that_attached_shadows_leave_lit() -> None:
     height = np.zeros((256, 256))
     height[:, 130:134] = 300.0  # a wall along north, sun in the east
     terrain = terrain_of(height, 40.0)
@@ -108,7 +121,7 @@ def test_cast_shadows_darken_ground_that_attached_shadows_leave_lit():
 
 
 @pytest.mark.parametrize("preset", ["stereolunar", "realistic"])
-def test_the_same_spec_gives_the_same_bytes(preset):
+def test_the_same_spec_gives_the_same_bytes(preset: str) -> None:
     spec = sample_spec(12, 64, preset)
     one, other = render_pair(spec), render_pair(spec)
     for a, b in ((one.left, other.left), (one.right, other.right)):
@@ -116,7 +129,7 @@ def test_the_same_spec_gives_the_same_bytes(preset):
         np.testing.assert_array_equal(a.depth_m, b.depth_m)
 
 
-def test_noise_differs_between_the_views():
+def test_noise_differs_between_the_views() -> None:
     terrain = terrain_of(np.zeros((128, 128)), 100.0)
     camera = CameraSpec((0, 0, 3000), up_hint=(0, 1, 0))
     noisy = ImagingSpec(read_noise_dn=3.0, exposure=150)
@@ -126,7 +139,7 @@ def test_noise_differs_between_the_views():
     assert difference.std() == pytest.approx(3 * np.sqrt(2), rel=0.1)
 
 
-def test_camera_heights_count_from_the_sites_mean_height():
+def test_camera_heights_count_from_the_sites_mean_height() -> None:
     terrain = terrain_of(np.full((128, 128), 700.0), 100.0)
     pair = render_pair(plane_spec(terrain), terrain)
     assert pair.left.cam2world[2, 3] == pytest.approx(3700, abs=0.01)
@@ -134,13 +147,13 @@ def test_camera_heights_count_from_the_sites_mean_height():
 
 
 @pytest.mark.parametrize("size", [128, 512])
-def test_ground_sample_scales_with_the_size(size):
+def test_ground_sample_scales_with_the_size(size: int) -> None:
     spec = sample_spec(2, size, "stereolunar", "nadir")
-    nodes = spec.left.position_m[2] / cameras.intrinsics(size)[0, 0] / spec.terrain.cell_m
+    nodes = spec.left.position_m[2] / pinhole.intrinsics(size)[0, 0] / spec.terrain.cell_m
     assert nodes == pytest.approx(1.25, rel=0.1)
 
 
-def test_jpeg_changes_the_image_little_and_the_depth_not_at_all():
+def test_jpeg_changes_the_image_little_and_the_depth_not_at_all() -> None:
     spec = sample_spec(2, 64, "stereolunar", "nadir")
     images = []
     for quality in (0, 90):

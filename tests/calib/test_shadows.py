@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from lunar_calib.render.renderer import sun_vector
@@ -11,7 +13,9 @@ N, CELL, HEIGHT = 256, 10.0, 100.0
 @pytest.mark.parametrize(
     ("azimuth_deg", "elevation_deg"), [(90, 30), (270, 30), (0, 45), (180, 20), (60, 30), (215, 15)]
 )
-def test_a_tower_casts_a_shadow_of_its_height_over_the_tangent(azimuth_deg, elevation_deg):
+def test_a_tower_casts_a_shadow_of_its_height_over_the_tangent(
+    azimuth_deg: float, elevation_deg: float
+) -> None:
     height = np.zeros((N, N))
     height[126:131, 126:131] = HEIGHT
     sun = sun_vector(azimuth_deg, elevation_deg)
@@ -25,13 +29,13 @@ def test_a_tower_casts_a_shadow_of_its_height_over_the_tangent(azimuth_deg, elev
     np.testing.assert_array_equal(field.sunlit_fraction(u, v), [[0, 1]])
 
 
-def test_flat_ground_is_fully_lit():
+def test_flat_ground_is_fully_lit() -> None:
     field = cast_shadows(terrain_of(np.zeros((64, 64)), CELL), (5, 50, 5, 50), sun_vector(77, 5))
     grid = np.full((4, 4), 20.3, np.float32)
     np.testing.assert_array_equal(field.sunlit_fraction(grid, grid), 1)
 
 
-def test_a_window_over_the_seam_sees_the_same_shadow():
+def test_a_window_over_the_seam_sees_the_same_shadow() -> None:
     height = np.zeros((N, N))
     height[126:131, 126:131] = HEIGHT
     sun = sun_vector(100, 25)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
 import torch
-from lunar_distill.cli import main
 from lunar_student import build_student, load_checkpoint
 
-
-def run(arguments: list[str]) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    return int(stop.value.code or 0)
+from .conftest import run_tool
 
 
 def small(out: Path) -> list[str]:
@@ -28,7 +24,7 @@ def test_options_without_a_command_distil(
 ) -> None:
     out = tmp_path / "run"
     arguments = [*small(out), "--data", str(shards), "--held-out", str(shards)]
-    assert run(arguments) == 0
+    assert run_tool(arguments) == 0
     said = capsys.readouterr()
     assert said.out.strip() == str(out / "S0-48x2.safetensors")
     assert "S0-48x2 starts with" in said.err
@@ -40,14 +36,14 @@ def test_options_without_a_command_distil(
     with (out / "log.csv").open() as file:
         [row] = csv.DictReader(file)
     assert {"points", "relief", "features", "taught"} - set(row) == {"relief"}
-    assert run(arguments) == 0  # done already: it says so again and trains nothing
+    assert run_tool(arguments) == 0  # done already: it says so again and trains nothing
     assert capsys.readouterr().out.strip() == str(out / "S0-48x2.safetensors")
 
 
 def test_pairs_can_be_rendered_while_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([*small(tmp_path / "run"), "--render", "3", "--pairs", "2"]) == 0
+    assert run_tool([*small(tmp_path / "run"), "--render", "3", "--pairs", "2"]) == 0
     assert "S0-48x2.safetensors" in capsys.readouterr().out
 
 
@@ -70,20 +66,20 @@ def test_what_cannot_be_is_one_line(
     code: int,
     text: str,
 ) -> None:
-    assert run([*small(tmp_path / "run"), "--data", str(shards), *extra]) == code
+    assert run_tool([*small(tmp_path / "run"), "--data", str(shards), *extra]) == code
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("lunar-distill: ") and text in error
     assert not (tmp_path / "run").exists()
 
 
 def test_no_pairs_at_all_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(small(tmp_path / "run")) == 2
+    assert run_tool(small(tmp_path / "run")) == 2
     assert "give one of --data DIR and --render SEED" in capsys.readouterr().err
 
 
 def test_a_pretrained_encoder_is_taken_over(tmp_path: Path) -> None:
     from lunar_distill.starts.encoder_weights import load_encoder
-    from lunar_distill.starts.students import with_encoder
+    from lunar_distill.starts.named_students import with_encoder
     from lunar_runtime.errors import CheckpointError
     from lunar_student.config import S0, EncoderKind
 
@@ -108,9 +104,41 @@ def test_grow_writes_a_checkpoint_that_supervise_starts_from(
     save_checkpoint(build_student("S0"), tmp_path / "s0.safetensors")
     grown = tmp_path / "large.safetensors"
     arguments = ["--init", str(tmp_path / "s0.safetensors"), "--depth", "6", "--out", str(grown)]
-    assert run(["grow", *arguments]) == 0
+    assert run_tool(["grow", *arguments]) == 0
     assert "S0-192x6, 11.6 M parameters" in capsys.readouterr().out
+    assert run_tool(["grow", *arguments]) == 3
+    assert "large.safetensors: exists already; add --overwrite" in capsys.readouterr().err
     options = ["--size", "64", "--batch", "2", "--pairs", "2", "--fp32"]
     given = ["--init", str(grown), "--data", str(shards), "--out", str(tmp_path / "run")]
-    assert run(["supervise", *options, *given]) == 0
+    assert run_tool(["supervise", *options, *given]) == 0
     assert load_checkpoint(tmp_path / "run" / "student.safetensors").config.decoder_depth == 6
+
+
+def test_figures_are_printed_or_saved_and_not_replaced_unasked(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lunar_distill.starts.named_students import named_config
+    from lunar_student import save_checkpoint
+
+    save_checkpoint(build_student(named_config("S0-48x2")), tmp_path / "s.safetensors")
+    given = ["--ckpt", str(tmp_path / "s.safetensors"), "--data", str(shards)]
+    save = ["--save", str(tmp_path / "figures.json")]
+    arguments = ["evaluate", *given, "--size", "64", "--pairs", "2"]
+    assert run_tool([*arguments, "--json", *save]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["pair"] for row in printed["pairs"]] == ["rendered 0", "rendered 1"]
+    assert printed["summary"]["pairs"] == 2
+    assert json.loads((tmp_path / "figures.json").read_text()) == printed
+    assert run_tool([*arguments, *save]) == 3
+    assert "figures.json: exists already; add --overwrite" in capsys.readouterr().err
+    assert run_tool([*arguments, *save, "--overwrite"]) == 0
+    assert capsys.readouterr().out.startswith("2 pairs: AbsRel")
+
+
+def test_starts_are_compared(shards: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--teacher", "S0", "--student", "S0-48x2", "--data", str(shards), "--size", "64"]
+    assert run_tool(["starts", *given, "--pairs", "2", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["settings"] == {"teacher": "S0", "pairs": 2, "size_px": 64, "seed": 0}
+    assert [row["start"] for row in record["starts"]] == ["stream", "svd", "random"]
+    assert all(min(row["decoder_error"], row["points_error"]) > 0 for row in record["starts"])

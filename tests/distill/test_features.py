@@ -14,6 +14,8 @@ from lunar_distill.objectives.features import (
 )
 from lunar_student import build_student
 
+from .conftest import backward
+
 
 def test_layers_are_spread_to_the_last() -> None:
     assert spread_layers(12, 4) == [2, 5, 8, 11]
@@ -26,7 +28,7 @@ def test_the_margin_loss_leaves_aligned_tokens_alone() -> None:
     x = torch.tensor([[1.0, 0.3], [0.0, 1.0]], requires_grad=True)  # cos 0.958 and 0
     loss = margin_loss(x, y, margin=0.9)
     assert float(loss.detach()) == pytest.approx(1.0)  # the mean over the second alone
-    loss.backward()
+    backward(loss)
     assert x.grad is not None
     assert torch.equal(x.grad[0], torch.zeros(2))
     assert x.grad[1].norm() > 0
@@ -35,7 +37,7 @@ def test_the_margin_loss_leaves_aligned_tokens_alone() -> None:
 def test_all_aligned_is_no_loss_and_no_gradient() -> None:
     x = torch.tensor([[2.0, 0.1]], requires_grad=True)
     loss = margin_loss(x, torch.tensor([[1.0, 0.0]]))
-    loss.backward()
+    backward(loss)
     assert float(loss.detach()) == 0
     assert x.grad is not None and torch.equal(x.grad, torch.zeros(1, 2))
 
@@ -51,7 +53,7 @@ def test_a_projector_learns_the_teachers_channels() -> None:
     for _ in range(200):
         loss = projectors.losses([own], [theirs])
         optimiser.zero_grad()
-        loss.backward()
+        backward(loss)
         optimiser.step()
         losses.append(float(loss.detach()))
     assert losses[0] > 0.5

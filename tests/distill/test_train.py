@@ -7,29 +7,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lunar_distill.cli import main
-from lunar_distill.data.pairs import RenderedPairs
-from lunar_distill.loop.evaluate import measure, rendered_pairs, summarise
-from lunar_distill.loop.options import RunOptions
-from lunar_distill.loop.train import Run, train
-from lunar_distill.objectives.objective import Arithmetic
-from lunar_distill.objectives.supervised import (
-    FromTruth,
-    Supervision,
-    begin_as_a_point,
-    copy_left_to_right,
-)
+from lunar_distill.data.shard_pairs import ShardPairs
+from lunar_distill.loop.evaluation import first_pairs, measure_student, summarise
+from lunar_distill.loop.run import Run
+from lunar_distill.loop.train import train
+from lunar_distill.loop.training_options import TrainingOptions
+from lunar_distill.objectives.arithmetic import Arithmetic
+from lunar_distill.objectives.from_truth import FromTruth, Supervision
+from lunar_distill.starts.untaught_start import begin_as_a_point, copy_left_to_right
 from lunar_runtime.errors import UsageError
-from lunar_student import Outputs, Student, build_student, load_checkpoint
+from lunar_student import Student, build_student, load_checkpoint
 
-OPTIONS = RunOptions(
-    size_px=64, batch_size=2, total_pairs=12, warmup_steps=2, encoder_rate=2.0, bf16=False
+from .conftest import run_tool
+
+OPTIONS = TrainingOptions(
+    size_px=64, batch_size=2, total_pairs=8, warmup_steps=2, encoder_rate=2.0, bf16=False
 )
 
 
 def new_run(
     out: Path,
-    options: RunOptions = OPTIONS,
+    options: TrainingOptions = OPTIONS,
     student: Student | None = None,
     recipe: Supervision | None = None,
 ) -> Run:
@@ -42,7 +40,7 @@ def new_run(
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(shards: Path, tmp_path: Path) -> None:
-    data = RenderedPairs([shards], 64)
+    data = ShardPairs.open([shards], 64)
     unbroken = new_run(tmp_path / "a")
     train(unbroken, data)
     broken = new_run(tmp_path / "b")
@@ -57,12 +55,12 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(shards: Path, tmp_path: P
         ours, others = getattr(a, name).state_dict(), getattr(b, name).state_dict()
         assert all(torch.equal(ours[key], others[key]) for key in ours)
     with (tmp_path / "b" / "log.csv").open() as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 6]
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 4]
 
 
 def test_a_run_goes_on_only_with_its_own_options(shards: Path, tmp_path: Path) -> None:
-    train(new_run(tmp_path), RenderedPairs([shards], 64), deadline=0.0)
-    other = RunOptions(**{**OPTIONS.__dict__, "learning_rate": 2e-3})
+    train(new_run(tmp_path), ShardPairs.open([shards], 64), deadline=0.0)
+    other = TrainingOptions(**{**OPTIONS.__dict__, "learning_rate": 2e-3})
     with pytest.raises(UsageError, match=r"begun with learning_rate 0\.001, not 0\.002; give the"):
         new_run(tmp_path, other)
     begun = json.loads((tmp_path / "options.json").read_text())
@@ -71,18 +69,18 @@ def test_a_run_goes_on_only_with_its_own_options(shards: Path, tmp_path: Path) -
 
 
 def test_rows_after_the_checkpoint_are_written_only_once(shards: Path, tmp_path: Path) -> None:
-    data = RenderedPairs([shards], 64)
+    data = ShardPairs.open([shards], 64)
     train(new_run(tmp_path), data, deadline=0.0)
     log = tmp_path / "log.csv"
     lines = log.read_text().splitlines()
     log.write_text("\n".join([*lines, lines[1].replace("1,", "5,", 1)]) + "\n")  # then it died
     train(new_run(tmp_path), data)
     with log.open() as file:
-        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 6]
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [1, 4]
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:
-    options = RunOptions(batch_size=1, total_pairs=100, warmup_steps=10, decay_fraction=0.5)
+    options = TrainingOptions(batch_size=1, total_pairs=100, warmup_steps=10, decay_fraction=0.5)
     assert options.rate_at(0) == pytest.approx(1e-4)
     assert options.rate_at(9) == options.rate_at(50) == pytest.approx(1e-3)
     assert options.rate_at(75) == pytest.approx(5e-4)  # half a cosine at its middle
@@ -90,15 +88,15 @@ def test_the_learning_rate_rises_stays_and_falls_to_zero() -> None:
 
 
 def test_training_on_one_batch_finds_its_relief(shards: Path, tmp_path: Path) -> None:
-    data = RenderedPairs([shards], 64)
-    options = RunOptions(
+    data = ShardPairs.open([shards], 64)
+    options = TrainingOptions(
         size_px=64, batch_size=4, total_pairs=400, warmup_steps=5, encoder_rate=2.0, bf16=False
     )
     run = new_run(tmp_path, options)
     batch = data.batch(np.arange(4))
-    terms = [run.update([batch])[0] for _ in range(40)]
+    terms = [run.update([batch])[0] for _ in range(20)]
     assert terms[0]["relief"] == pytest.approx(1.0, abs=0.02)  # begins as the plane
-    assert terms[-1]["relief"] < 0.8
+    assert terms[-1]["relief"] < 0.8  # 0.53 here
 
 
 def test_a_random_student_without_a_ray_field_begins_with_every_point_ahead() -> None:
@@ -106,7 +104,7 @@ def test_a_random_student_without_a_ray_field_begins_with_every_point_ahead() ->
     student = build_student("S4").eval()
     begin_as_a_point(student)
     with torch.inference_mode():
-        out = student(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), Outputs.BOTH)
+        out = student(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), "both")
     for points in (out.pointmap_left, out.pointmap_right):
         want = torch.tensor([0.0, 0.0, 1.0]).expand_as(points)
         torch.testing.assert_close(points, want, rtol=0, atol=1e-6)
@@ -117,11 +115,13 @@ def test_the_right_view_trains_from_the_left_view(shards: Path, tmp_path: Path) 
     copy_left_to_right(student)
     left, right = student.downstream_head1.state_dict(), student.downstream_head2.state_dict()
     assert all(torch.equal(left[key], right[key]) for key in left)
-    options = RunOptions(size_px=64, batch_size=4, total_pairs=8, bf16=False)
+    options = TrainingOptions(size_px=64, batch_size=4, total_pairs=8, bf16=False)
     run = new_run(tmp_path, options, student, Supervision(right_view=True))
-    before = student.downstream_head2.dpt.head[-1].bias.clone()
-    train(run, RenderedPairs([shards], 64))
-    assert not torch.equal(before, student.downstream_head2.dpt.head[-1].bias)
+    last = student.downstream_head2.dpt.head[-1]
+    assert isinstance(last, torch.nn.Conv2d) and last.bias is not None
+    before = last.bias.clone()
+    train(run, ShardPairs.open([shards], 64))
+    assert not torch.equal(before, last.bias)
 
 
 def test_a_gradient_that_is_not_finite_is_skipped_and_counted(shards: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_run_without_finite_gradients_stops(shards: Path, tmp_path: Path) -> N
     run.learners[0].finish(1e-3, run.workers)  # a step that is finite starts the count again
     for _ in range(OPTIONS.total_steps - 1):
         diverge(run)
-    with pytest.raises(UsageError, match="no finite gradient in 6 steps running"):
+    with pytest.raises(UsageError, match="no finite gradient in 4 steps running"):
         diverge(run)
 
 
@@ -158,17 +158,11 @@ def diverge(run: Run) -> None:
 
 def test_an_untrained_student_scores_as_the_plane_or_worse(shards: Path) -> None:
     student = build_student("S0")
-    pairs = rendered_pairs(RenderedPairs([shards], 64), 4)
-    result = summarise([measure(student, pair) for pair in pairs])
+    pairs = first_pairs(ShardPairs.open([shards], 64), 4)
+    result = summarise([measure_student(student, pair) for pair in pairs])
     assert result.absrel >= 0.9 * result.absrel_null
     assert abs(result.relief_correlation) < 0.2
     assert "relief correlation" in str(result)
-
-
-def run(arguments: list[str]) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    return int(stop.value.code or 0)
 
 
 def test_the_command_writes_a_checkpoint_that_loads(
@@ -176,11 +170,11 @@ def test_the_command_writes_a_checkpoint_that_loads(
 ) -> None:
     out = tmp_path / "run"
     arguments = ["supervise", "--data", str(shards), "--out", str(out), "--size", "64"]
-    assert run([*arguments, "--batch", "4", "--pairs", "8", "--fp32"]) == 0
+    assert run_tool([*arguments, "--batch", "4", "--pairs", "8", "--fp32"]) == 0
     assert load_checkpoint(out / "student.safetensors").config.id == "S0"
     arguments = ["evaluate", "--ckpt", str(out / "student.safetensors"), "--data", str(shards)]
     capsys.readouterr()
-    assert run([*arguments, "--size", "64", "--pairs", "2"]) == 0
+    assert run_tool([*arguments, "--size", "64", "--pairs", "2"]) == 0
     assert capsys.readouterr().out.startswith("2 pairs: AbsRel")
     with (out / "log.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [2]
@@ -207,7 +201,7 @@ def test_wrong_usage_is_one_line(
     text: str,
 ) -> None:
     arguments = ["supervise", "--data", str(shards), "--out", str(tmp_path / "run"), *extra]
-    assert run(arguments) == code
+    assert run_tool(arguments) == code
     error = capsys.readouterr().err
     assert error.startswith("lunar-distill: ")
     assert error.count("\n") == 1

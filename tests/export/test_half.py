@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from export.small_graphs import Array, model_of
+from export.small_graphs import run as run_model
 from lunar_export.graph.layers import Layer
 from lunar_export.lowering.emulate import emulate_half
 from lunar_export.lowering.half import islands, to_half
 from lunar_export.lowering.placement import Placement
 from lunar_export.lowering.qdq import quantise
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 RNG = np.random.default_rng(1)
-WEIGHTS = {
+WEIGHTS: dict[str, Array] = {
     "w1": RNG.normal(size=(4, 8)).astype(np.float32),
     "w2": RNG.normal(size=(8, 8)).astype(np.float32),
     "w3": RNG.normal(size=(8, 3)).astype(np.float32),
@@ -24,7 +27,9 @@ WEIGHTS = {
 }
 
 
-def network(extra=(), tensors=None):
+def network(
+    extra: Sequence[onnx.NodeProto] = (), tensors: Mapping[str, Array] | None = None
+) -> onnx.ModelProto:
     """Three layers, a norm between them, an exponential behind."""
     nodes = [
         helper.make_node("MatMul", ["x", "w1"], ["a"], name="first/MatMul"),
@@ -38,32 +43,21 @@ def network(extra=(), tensors=None):
         ),
         helper.make_node("Exp", ["e"], ["y"], name="graph/Exp"),
     ]
-    values = WEIGHTS | (tensors or {})
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (2, 4))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (2, 3))],
-        [numpy_helper.from_array(array, name) for name, array in values.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return model_of(nodes, {"x": (2, 4)}, {"y": (2, 3)}, WEIGHTS | dict(tensors or {}))
 
 
-def types(model):
+def types(model: onnx.ModelProto) -> dict[str, int]:
     """Tensor -> element type, as ONNX infers it."""
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     values = (*inferred.graph.value_info, *inferred.graph.output)
     return {v.name: v.type.tensor_type.elem_type for v in values}
 
 
-def run(model, x):
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, {"x": x})[0]
+def run(model: onnx.ModelProto, x: Array) -> Array:
+    return run_model(model, {"x": x})["y"]
 
 
-def test_statistics_the_last_layer_and_what_is_behind_it_stay_fp32():
+def test_statistics_the_last_layer_and_what_is_behind_it_stay_fp32() -> None:
     assert islands(network(), {}) == {
         "norm/Norm": "statistics",
         "third/MatMul": "last layer: the pointmap itself",
@@ -71,26 +65,26 @@ def test_statistics_the_last_layer_and_what_is_behind_it_stay_fp32():
     }
 
 
-def test_a_value_near_fp16_s_largest_makes_an_island_of_who_touches_it():
+def test_a_value_near_fp16_s_largest_makes_an_island_of_who_touches_it() -> None:
     found = islands(network(), {"b": 20_000.0})
     assert found["second/MatMul"] == found["second/Mul"] == "values up to 2e+04"
     assert "second/Mul" not in islands(network(), {"b": 10_000.0})
 
 
-def test_a_constant_that_would_vanish_or_overflow_makes_an_island():
+def test_a_constant_that_would_vanish_or_overflow_makes_an_island() -> None:
     for value in (1e-8, 1e5):
         found = islands(network(tensors={"half": np.array(value, np.float32)}), {})
         assert found["second/Mul"] == "a constant that FP16 lacks"
 
 
 @pytest.mark.parametrize("scores", [30.0, 100.0])
-def test_attention_is_fp32_only_where_scores_are_large(scores):
+def test_attention_is_fp32_only_where_scores_are_large(scores: float) -> None:
     softmax = helper.make_node("Softmax", ["d"], ["s"], name="attn/Softmax")
     found = islands(network([softmax]), {"d": scores})
     assert ("attn/Softmax" in found) == ("second/Reshape" in found) == (scores > 64)
 
 
-def test_neighbours_in_one_precision_share_no_cast_and_outputs_are_fp32():
+def test_neighbours_in_one_precision_share_no_cast_and_outputs_are_fp32() -> None:
     model = to_half(network(), islands(network(), {}))
     onnx.checker.check_model(model, full_check=True)
     kinds = [node.op_type for node in model.graph.node]
@@ -106,7 +100,7 @@ def test_neighbours_in_one_precision_share_no_cast_and_outputs_are_fp32():
     assert stored["w3"] == TensorProto.FLOAT and stored["shape"] == TensorProto.INT64
 
 
-def test_the_numbers_are_those_of_fp32_to_a_few_steps_of_fp16():
+def test_the_numbers_are_those_of_fp32_to_a_few_steps_of_fp16() -> None:
     x = RNG.normal(size=(2, 4)).astype(np.float32)
     want = run(network(), x)
     got = run(to_half(network(), islands(network(), {})), x)
@@ -115,21 +109,21 @@ def test_the_numbers_are_those_of_fp32_to_a_few_steps_of_fp16():
     assert (got != want).any()
 
 
-def test_what_overflows_in_fp16_overflows_in_the_emulation():
+def test_what_overflows_in_fp16_overflows_in_the_emulation() -> None:
     x = np.ones((2, 4), np.float32) * 10
     large = network(tensors={"w1": WEIGHTS["w1"] * 20_000})
     assert not np.isfinite(run(emulate_half(large, {}), x)).all()
     assert np.isfinite(run(emulate_half(large, islands(large, {"a": 5e5})), x)).all()
 
 
-def test_the_emulation_rounds_every_value_and_constant_that_fp16_would_hold():
+def test_the_emulation_rounds_every_value_and_constant_that_fp16_would_hold() -> None:
     x = RNG.normal(size=(2, 4)).astype(np.float32)
     keep = islands(network(), {})
     model = emulate_half(network(), keep)
     onnx.checker.check_model(model, full_check=True)
     w1, w2, w3 = (WEIGHTS[name] for name in ("w1", "w2", "w3"))
 
-    def half(values):
+    def half(values: Array) -> Array:
         return values.astype(np.float16).astype(np.float32)
 
     a = half(x @ half(w1))
@@ -139,11 +133,15 @@ def test_the_emulation_rounds_every_value_and_constant_that_fp16_would_hold():
     np.testing.assert_allclose(run(model, x), np.exp(d @ w3), rtol=2e-3)
 
 
-def test_q_and_dq_take_the_precision_of_the_layer_they_are_for():
+def test_q_and_dq_take_the_precision_of_the_layer_they_are_for() -> None:
     layer = Layer("second/MatMul", "MatMul", "n", "w2", 1, None, "b")
     placement = Placement((layer,), frozenset(), integer_bias=False, unsigned=False, kept={})
     quantised = quantise(network(), placement, {"n": 3.0}, half_scales=True)
-    for keep, kind in (({}, TensorProto.FLOAT16), ({"second/MatMul": ""}, TensorProto.FLOAT)):
+    kinds: list[tuple[dict[str, str], int]] = [
+        ({}, TensorProto.FLOAT16),
+        ({"second/MatMul": ""}, TensorProto.FLOAT),
+    ]
+    for keep, kind in kinds:
         model = to_half(quantised, islands(network(), {}) | keep)
         onnx.checker.check_model(model, full_check=True)
         found = types(model)

@@ -2,99 +2,135 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
 import numpy as np
 import onnx
 import pytest
+from export.conftest import Small, TracedSmall
 from lunar_calib.sets.calibration_set import CalibrationPair
-from lunar_export import ExportOptions, export_bundle
-from lunar_export.bundling.precision import PrecisionOptions
-from lunar_export.judging import calibration, pairs
-from lunar_export.judging.calibration import check_calibration, default_calibration
+from lunar_export import ExportOptions, PrecisionOptions, export_bundle
+from lunar_export.graph.model_file import SizeLimits
+from lunar_export.judging.gate import GateLimits
 from lunar_export.judging.sensitivity import blocks
 from lunar_export.judging.slope_error import SlopeError
-from lunar_export.lowering.reduce import Recipe
+from lunar_export.lowering.lower import Recipe
+from lunar_export.pairs.calibration import check_calibration, render_calibration
+from lunar_export.pairs.choose import PairCounts
+from lunar_export.pairs.evaluation import EvaluationPair
 from lunar_runtime import StereoRuntime
 from lunar_runtime.bundles.bundle import Bundle
-from lunar_runtime.bundles.manifest import gate_warning
-from lunar_runtime.errors import GateError, InputError
-from lunar_student import Outputs, save_checkpoint
+from lunar_runtime.bundles.manifest import (
+    CalibrationRecord,
+    GateRecord,
+    ReductionRecord,
+    gate_warning,
+)
+from lunar_runtime.errors import GateError, InputError, UsageError
+from lunar_student import save_checkpoint
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 SIZE = 64
+FEW = PairCounts(gate=1, calibration=3)
+NOTHING_MAY_SHIFT = GateLimits(fp16_shift_deg=1e-9, int8_shift_deg=1e-9, share_kept=0.0)
+
+Judged: TypeAlias = tuple[Bundle, GateRecord]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_pairs():
+def no_real_pairs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "GATE_PER_KIND", 1)
-        patch.setattr(calibration, "DEFAULT_COUNT", 3)
         patch.setenv("LUNAR_DATA", "/nowhere")
         yield
 
 
-def export(student, out, precision, target="tensorrt", checkpoint=None, **options):
-    choice = PrecisionOptions(precision, target, **options)
-    gates = []
+def export(
+    small: Small,
+    traced: TracedSmall,
+    out: Path,
+    precision: PrecisionOptions,
+    checkpoint: Path | None = None,
+    **options: Any,
+) -> Judged:
+    gates: list[GateRecord] = []
     bundle = export_bundle(
-        student,
+        small("S0"),
         out,
-        ExportOptions(Outputs.LEFT, SIZE, SIZE, choice),
+        ExportOptions("left", SIZE, SIZE, precision, counts=FEW, **options),
         checkpoint=checkpoint,
+        traced=traced("S0", "left", SIZE, SIZE),
         on_gate=gates.append,
     )
     return bundle, gates[0]
 
 
 @pytest.fixture(scope="module")
-def fp16(small, tmp_path_factory):
-    return export(small("S0"), tmp_path_factory.mktemp("fp16") / "bundle", "fp16")
+def fp16(small: Small, traced: TracedSmall, tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    out = tmp_path_factory.mktemp("fp16") / "bundle"
+    return export(small, traced, out, PrecisionOptions("fp16", "tensorrt"))
 
 
 @pytest.fixture(scope="module")
-def int8(small, tmp_path_factory):
+def int8(small: Small, traced: TracedSmall, tmp_path_factory: pytest.TempPathFactory) -> Judged:
     # Of a checkpoint, so that it is judged; its slopes mean nothing, so it is forced.
     folder = tmp_path_factory.mktemp("int8")
     save_checkpoint(small("S0"), folder / "s0.safetensors")
-    options = {"checkpoint": folder / "s0.safetensors", "method": "minmax", "force": True}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lunar_export.judging.gate.SLOPE_SHIFT_DEG", {"int8": 1e-9})
-        return export(small("S0"), folder / "bundle", "int8", **options)
+    options = PrecisionOptions(
+        "int8", "tensorrt", calib_method="minmax", force=True, limits=NOTHING_MAY_SHIFT
+    )
+    return export(small, traced, folder / "bundle", options, folder / "s0.safetensors")
 
 
 @pytest.fixture(scope="module")
-def unjudged(small, tmp_path_factory):
+def unjudged(small: Small, traced: TracedSmall, tmp_path_factory: pytest.TempPathFactory) -> Judged:
     out = tmp_path_factory.mktemp("unjudged") / "bundle"
-    return export(small("S0"), out, "int8", method="minmax", force=True)
+    options = PrecisionOptions("int8", "tensorrt", calib_method="minmax", force=True)
+    return export(small, traced, out, options)
 
 
-def initializers(bundle):
+def calibration_of(bundle: Bundle) -> CalibrationRecord:
+    assert bundle.manifest.calibration is not None
+    return bundle.manifest.calibration
+
+
+def reduction_of(bundle: Bundle) -> ReductionRecord:
+    assert bundle.manifest.reduction is not None
+    return bundle.manifest.reduction
+
+
+def initializers(bundle: Bundle) -> dict[str, onnx.TensorProto]:
     return {t.name: t for t in onnx.load(bundle.model_path).graph.initializer}
 
 
-def test_fp16_halves_the_weights_keeps_the_slopes_and_says_so(fp16):
+def test_fp16_halves_the_weights_keeps_the_slopes_and_says_so(fp16: Judged) -> None:
     bundle, gate = fp16
     manifest = bundle.manifest
     assert (manifest.precision, manifest.target, manifest.gate) == ("fp16", "tensorrt", "passed")
-    assert manifest.reduction.gate == gate and gate.failures == ()
+    assert reduction_of(bundle).gate == gate and gate.failures == ()
     assert 0 < gate.slope_shift_deg <= gate.slope_shift_limit_deg == 0.1
     assert gate.bytes < 0.6 * gate.fp32_bytes
     assert gate.latency_ratio is None and gate.latency == "not timed here: no TensorRT target"
     assert gate.pairs_source == "rendered nadir, rendered oblique, rendered dynamic"
-    assert manifest.reduction.kept["dec_norm/LayerNormalization"] == "statistics"
+    assert reduction_of(bundle).kept["dec_norm/LayerNormalization"] == "statistics"
     assert manifest.graph.opset == 19
     # The FP32 graph it was made from was compared with the network, value by value.
     assert manifest.parity.tolerance == 1e-4
 
 
-def test_what_ranges_were_measured_on_is_named_by_its_pixels(fp16, int8):
-    first, second = fp16[0].manifest.calibration, int8[0].manifest.calibration
-    assert first.digest == second.digest == default_calibration(SIZE, SIZE, 3).digest
+def test_what_ranges_were_measured_on_is_named_by_its_pixels(fp16: Judged, int8: Judged) -> None:
+    first, second = calibration_of(fp16[0]), calibration_of(int8[0])
+    assert first.digest == second.digest == render_calibration(SIZE, SIZE, 3).digest
     assert (second.count, second.method, second.source) == (3, "minmax", "3 rendered pairs")
 
 
-def test_int8_stores_the_weights_of_all_but_the_first_and_the_last_layer_in_a_byte(int8):
+def test_int8_stores_the_weights_of_all_but_the_first_and_the_last_layer_in_a_byte(
+    int8: Judged,
+) -> None:
     bundle, gate = int8
-    reduction = bundle.manifest.reduction
+    reduction = reduction_of(bundle)
     kept = sum(tensor.data_type == TensorProto.INT8 for tensor in initializers(bundle).values())
     assert kept > 0
     reasons = set(reduction.kept.values())
@@ -106,7 +142,9 @@ def test_int8_stores_the_weights_of_all_but_the_first_and_the_last_layer_in_a_by
 
 
 @pytest.mark.parametrize("name", ["fp16", "int8", "unjudged"])
-def test_the_runtime_takes_the_bundle_and_its_golden_pair_passes(name, request):
+def test_the_runtime_takes_the_bundle_and_its_golden_pair_passes(
+    name: str, request: pytest.FixtureRequest
+) -> None:
     bundle, _ = request.getfixturevalue(name)
     with StereoRuntime.load(bundle, device="cpu") as runtime:
         errors = runtime.check_golden()
@@ -116,27 +154,51 @@ def test_the_runtime_takes_the_bundle_and_its_golden_pair_passes(name, request):
 
 
 def test_a_bundle_that_fails_is_refused_in_one_line_and_leaves_nothing(
-    small, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("lunar_export.judging.gate.SLOPE_SHIFT_DEG", {"fp16": 1e-9})
-    monkeypatch.setattr("lunar_export.judging.lower.LARGEST_SHARE_KEPT", 0.0)
+    small: Small, traced: TracedSmall, tmp_path: Path
+) -> None:
+    options = PrecisionOptions("fp16", "tensorrt", limits=NOTHING_MAY_SHIFT)
     with pytest.raises(GateError) as caught:
-        export(small("S0"), tmp_path / "bundle", "fp16")
+        export(small, traced, tmp_path / "bundle", options)
     assert str(caught.value).startswith("the fp16 graph fails its gate: slopes shift by 0.0")
     assert str(caught.value).count("\n") == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_forced_bundle_that_fails_says_so_and_why(int8):
+def test_weights_too_large_for_one_file_are_lowered_all_the_same(
+    small: Small, traced: TracedSmall, tmp_path: Path, unjudged: Judged
+) -> None:
+    options = PrecisionOptions("int8", "tensorrt", calib_method="minmax", force=True)
+    sizes = SizeLimits(one_file_bytes=1_000_000)
+    bundle, gate = export(small, traced, tmp_path / "bundle", options, sizes=sizes)
+    assert sorted(bundle.manifest.files) == ["golden.npz", "model.onnx", "model.onnx.data"]
+    assert gate.slope_shift_deg == pytest.approx(unjudged[1].slope_shift_deg, rel=1e-6)
+
+
+def test_a_graph_of_another_size_is_refused(
+    small: Small, traced: TracedSmall, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        export_bundle(
+            small("S0"),
+            tmp_path / "bundle",
+            ExportOptions("left", SIZE, 2 * SIZE),
+            traced=traced("S0", "left", SIZE, SIZE),
+        )
+    assert str(caught.value) == (
+        "`traced` gives left of 64x64 px, not left of 64x128; leave it out"
+    )
+
+
+def test_a_forced_bundle_that_fails_says_so_and_why(int8: Judged) -> None:
     bundle, gate = int8
     assert bundle.manifest.gate == "failed"
     assert gate.failures[0].endswith("deg, 1e-09 is allowed")
-    assert Bundle.open(bundle.path).manifest.reduction.gate == gate
+    assert reduction_of(Bundle.open(bundle.path)).gate == gate
 
 
 def test_random_weights_that_are_forced_are_measured_on_a_pair_and_say_that_nothing_was_judged(
-    unjudged,
-):
+    unjudged: Judged,
+) -> None:
     bundle, gate = unjudged
     manifest = bundle.manifest
     assert manifest.gate == "failed"
@@ -147,12 +209,13 @@ def test_random_weights_that_are_forced_are_measured_on_a_pair_and_say_that_noth
     )
     assert (gate.pairs, gate.pairs_source) == (1, "rendered nadir")
     assert manifest.parity.pairs == 1
-    assert (manifest.calibration.count, manifest.calibration.source) == (2, "2 rendered pairs")
+    calibration = calibration_of(bundle)
+    assert (calibration.count, calibration.source) == (2, "2 rendered pairs")
     # What was measured is told all the same.
     assert 0 < gate.slope_shift_deg < 90 and gate.bytes < 0.45 * gate.fp32_bytes
 
 
-def test_blocks_are_parts_of_paths_as_long_as_they_must_be_to_differ():
+def test_blocks_are_parts_of_paths_as_long_as_they_must_be_to_differ() -> None:
     heads = ["head.dpt.scratch.refinenet2.out_conv", "head.dpt.head.0"]
     names = ["decoder_embed", "dec_blocks.0.attn.qkv", "dec_blocks.0.mlp.fc1", *heads]
     assert blocks(names) == {
@@ -165,18 +228,21 @@ def test_blocks_are_parts_of_paths_as_long_as_they_must_be_to_differ():
     assert blocks(["a.b"]) == {"a": ["a.b"]}
 
 
-def test_a_recipe_keeps_what_it_kept():
+def test_a_recipe_keeps_what_it_kept() -> None:
     assert Recipe("int8", "cpu", "mse", frozenset("a")).keeping(["b"]).kept == {"a", "b"}
     assert SlopeError(0, None, {}, 0, 0).mae_deg is None
 
 
-def pair(seed, name="pair"):
+def pair(seed: int, name: str = "pair") -> CalibrationPair:
     return CalibrationPair(name, *np.random.default_rng(seed).integers(0, 256, (2, 8, 8), np.uint8))
 
 
-def constant(side):
-    images = {"left": pair(0).left, "right": pair(0).right}
-    return CalibrationPair("pair", **(images | {side: np.full((8, 8), 7, np.uint8)}))
+def constant(side: str) -> CalibrationPair:
+    flat: NDArray[np.uint8] = np.full((8, 8), 7, np.uint8)
+    left, right = pair(0).left, pair(0).right
+    return CalibrationPair(
+        "pair", flat if side == "left" else left, flat if side == "right" else right
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,28 +250,30 @@ def constant(side):
     [
         (
             [pair(0)],
-            "--calib: 1 pair in the set, 2 at least are needed (some tens are good); add pairs "
+            "`calib`: 1 pair in the set, 2 at least are needed (some tens are good); add pairs "
             "with lunar-calib",
         ),
         (
             [pair(0), constant("left")],
-            "--calib: pair: the left image is all 7; a constant image has no ranges to measure, "
+            "`calib`: pair: the left image is all 7; a constant image has no ranges to measure, "
             "leave the pair out",
         ),
         (
             [pair(0), constant("right")],
-            "--calib: pair: the right image is all 7; a constant image has no ranges to measure, "
+            "`calib`: pair: the right image is all 7; a constant image has no ranges to measure, "
             "leave the pair out",
         ),
         (
             [pair(0), pair(9, "copied")],
-            "--calib: copied is a pair of the gate (real), which may only see pairs that "
+            "`calib`: copied is a pair of the gate (real), which may only see pairs that "
             "calibrated nothing; leave the pair out",
         ),
     ],
 )
-def test_pairs_that_cannot_calibrate_are_refused_by_name(given, message):
-    held_out = [pairs.EvaluationPair("real", pair(9).left, pair(9).right)]
+def test_pairs_that_cannot_calibrate_are_refused_by_name(
+    given: list[CalibrationPair], message: str
+) -> None:
+    held_out = [EvaluationPair("real", pair(9).left, pair(9).right)]
     with pytest.raises(InputError) as caught:
         check_calibration(given, held_out)
     assert str(caught.value) == message

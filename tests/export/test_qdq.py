@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
+from export.small_graphs import Array, constants, kinds, model_of, run, set_constant
 from lunar_export.graph.layers import outermost, tail, weight_layers
 from lunar_export.lowering.placement import Placement, place
 from lunar_export.lowering.qdq import quantise
-from onnx import TensorProto, helper, numpy_helper
+from lunar_runtime.bundles.choices import TARGETS, Target
+from onnx import TensorProto, helper
 
 RNG = np.random.default_rng(0)
-WEIGHTS = {
+WEIGHTS: dict[str, Array] = {
     "first": RNG.normal(size=(4, 1, 3, 3)).astype(np.float32),
     "middle": RNG.normal(size=(6, 4, 3, 3)).astype(np.float32),
     "middle bias": RNG.normal(size=6).astype(np.float32),
@@ -21,12 +24,12 @@ WEIGHTS = {
 
 
 @pytest.fixture
-def model():
+def model() -> onnx.ModelProto:
     """Convolution, Relu, convolution, Relu, 1×1 convolution, exp."""
     return convolutions()
 
 
-def convolutions():
+def convolutions() -> onnx.ModelProto:
     nodes = [
         helper.make_node("Conv", ["x", "first"], ["a"], name="first/Conv", pads=[1] * 4),
         helper.make_node("Relu", ["a"], ["b"], name="first/Relu"),
@@ -37,44 +40,16 @@ def convolutions():
         helper.make_node("Conv", ["d", "last"], ["e"], name="last/Conv"),
         helper.make_node("Exp", ["e"], ["y"], name="graph/Exp"),
     ]
-    return model_of(nodes, (1, 1, 8, 8), (1, 4, 8, 8), WEIGHTS)
+    return model_of(nodes, {"x": (1, 1, 8, 8)}, {"y": (1, 4, 8, 8)}, WEIGHTS)
 
 
-def model_of(nodes, given, result, tensors):
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, given)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, result)],
-        [numpy_helper.from_array(array, name) for name, array in tensors.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-
-
-def run(model, x, *names):
-    for name in names:
-        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, {"x": x})
-
-
-def stored(model):
-    return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-
-
-def kinds(model):
-    return [node.op_type for node in model.graph.node]
-
-
-def test_products_of_two_activations_are_no_layers():
+def test_products_of_two_activations_are_no_layers() -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"], name="attn/Transpose", perm=[1, 0]),
         helper.make_node("MatMul", ["x", "t"], ["s"], name="attn/MatMul"),
         helper.make_node("MatMul", ["s", "w"], ["y"], name="proj/MatMul"),
     ]
-    model = model_of(nodes, (2, 3), (2, 5), {"w": np.ones((2, 5), np.float32)})
+    model = model_of(nodes, {"x": (2, 3)}, {"y": (2, 5)}, {"w": np.ones((2, 5), np.float32)})
     assert [layer.node for layer in weight_layers(model)] == ["proj/MatMul"]
 
 
@@ -88,29 +63,31 @@ def test_products_of_two_activations_are_no_layers():
         ("Gemm", {"transB": 1}, 0),
     ],
 )
-def test_the_axis_of_the_output_channels_is_that_of_the_operator(kind, attributes, axis):
+def test_the_axis_of_the_output_channels_is_that_of_the_operator(
+    kind: str, attributes: dict[str, Any], axis: int
+) -> None:
     shape = (3, 3) if kind in ("MatMul", "Gemm") else (3, 3, 1, 1)
     node = helper.make_node(kind, ["x", "w"], ["y"], name="layer/it", **attributes)
     given = (2, 3) if len(shape) == 2 else (1, 3, 4, 4)
-    model = model_of([node], given, None, {"w": np.ones(shape, np.float32)})
+    model = model_of([node], {"x": given}, {"y": None}, {"w": np.ones(shape, np.float32)})
     assert weight_layers(model)[0].axis == axis
 
 
-def test_first_last_and_what_is_behind(model):
+def test_first_last_and_what_is_behind(model: onnx.ModelProto) -> None:
     layers = weight_layers(model)
     assert outermost(model, layers) == ({"first/Conv"}, {"last/Conv"})
     assert tail(model, layers) == {"graph/Exp"}
 
 
-def test_first_and_last_layers_are_kept_by_rule_and_others_by_name(model):
-    for target in ("cpu", "tensorrt"):
+def test_first_and_last_layers_are_kept_by_rule_and_others_by_name(model: onnx.ModelProto) -> None:
+    for target in TARGETS:
         placement = place(model, target)
         assert [layer.node for layer in placement.layers] == ["middle/Conv"]
         assert list(placement.kept) == ["first/Conv", "last/Conv"]
         assert place(model, target, ["middle"]).kept["middle/Conv"] == "sensitivity"
 
 
-def test_tensorrt_gets_q_dq_on_the_inputs_of_a_layer_alone(model):
+def test_tensorrt_gets_q_dq_on_the_inputs_of_a_layer_alone(model: onnx.ModelProto) -> None:
     quantised = quantise(model, place(model, "tensorrt"), {"b": 2.0})
     assert kinds(quantised) == [
         "DequantizeLinear", "Conv", "Relu", "QuantizeLinear", "DequantizeLinear", "Conv", "Relu",
@@ -121,11 +98,13 @@ def test_tensorrt_gets_q_dq_on_the_inputs_of_a_layer_alone(model):
     onnx.checker.check_model(quantised, full_check=True)
 
 
-def test_the_cpu_gets_the_relu_behind_a_convolution_and_its_bias_quantised_too(model):
+def test_the_cpu_gets_the_relu_behind_a_convolution_and_its_bias_quantised_too(
+    model: onnx.ModelProto,
+) -> None:
     placement = place(model, "cpu")
     assert placement.outputs == {"b", "d"}
     quantised = quantise(model, placement, {"b": 2.0, "d": 3.0})
-    values = stored(quantised)
+    values = constants(quantised)
     assert values["middle/Conv/bias/integer"].dtype == np.int32
     # Made by a Relu: zero-point 0 and all 255 levels.
     assert values["d/zero"] == 0 and values["d/zero"].dtype == np.uint8
@@ -134,8 +113,10 @@ def test_the_cpu_gets_the_relu_behind_a_convolution_and_its_bias_quantised_too(m
     assert last.input[0] == "d/dequantised"
 
 
-def test_weights_are_whole_steps_per_output_channel_and_never_half_a_step_off(model):
-    values = stored(quantise(model, place(model, "tensorrt"), {"b": 2.0}))
+def test_weights_are_whole_steps_per_output_channel_and_never_half_a_step_off(
+    model: onnx.ModelProto,
+) -> None:
+    values = constants(quantise(model, place(model, "tensorrt"), {"b": 2.0}))
     integers, scales = values["middle/integer"], values["middle/scales"]
     assert integers.dtype == np.int8 and scales.shape == (6,)
     assert (np.abs(integers.astype(int)).max((1, 2, 3)) == 127).all()
@@ -145,32 +126,34 @@ def test_weights_are_whole_steps_per_output_channel_and_never_half_a_step_off(mo
     assert (values["middle/zeros"] == 0).all()
 
 
-def test_a_channel_of_zeros_stays_zero(model):
+def test_a_channel_of_zeros_stays_zero(model: onnx.ModelProto) -> None:
     weights = WEIGHTS["middle"].copy()
     weights[2] = 0
-    index = [t.name for t in model.graph.initializer].index("middle")
-    model.graph.initializer[index].CopyFrom(numpy_helper.from_array(weights, "middle"))
-    values = stored(quantise(model, place(model, "tensorrt"), {"b": 2.0}))
+    set_constant(model, "middle", weights)
+    values = constants(quantise(model, place(model, "tensorrt"), {"b": 2.0}))
     assert (values["middle/integer"][2] == 0).all()
     assert np.isfinite(values["middle/scales"]).all() and (values["middle/scales"] > 0).all()
 
 
-def test_half_scales_are_numbers_that_fp16_has(model):
+def test_half_scales_are_numbers_that_fp16_has(model: onnx.ModelProto) -> None:
     quantised = quantise(model, place(model, "tensorrt"), {"b": 1e-4}, half_scales=True)
-    values = stored(quantised)
+    values = constants(quantised)
     for name in ("middle/scales", "b/scale"):
         half = values[name].astype(np.float16)
         assert (half.astype(np.float32) == values[name]).all()
         assert (values[name] >= 2.0**-14).all()  # below, FP16 is not normal
 
 
-@pytest.mark.parametrize("target", ["cpu", "tensorrt"])
-def test_what_comes_out_differs_by_no_more_than_the_steps_allow(model, target):
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_comes_out_differs_by_no_more_than_the_steps_allow(
+    model: onnx.ModelProto, target: Target
+) -> None:
     x = RNG.uniform(-1, 1, (1, 1, 8, 8)).astype(np.float32)
-    _, b, d, e = run(convolutions(), x, "b", "d", "e")
+    exact = run(convolutions(), {"x": x}, "b", "d", "e")
+    b, d, e = (exact[name] for name in ("b", "d", "e"))
     peaks = {"b": float(b.max()), "d": float(d.max())}
     placement = place(model, target)
-    _, got = run(quantise(model, placement, peaks), x, "e")
+    got = run(quantise(model, placement, peaks), {"x": x}, "e")["e"]
     levels = 255 if placement.unsigned else 127
     # Half a step of every input, half a step of every weight, both through the sums of |weights|.
     weights = np.abs(WEIGHTS["middle"])
@@ -183,11 +166,13 @@ def test_what_comes_out_differs_by_no_more_than_the_steps_allow(model, target):
     assert np.abs(got - e).max() > 0
 
 
-@pytest.mark.parametrize("target", ["cpu", "tensorrt"])
-def test_the_bias_takes_what_rounding_the_weights_changes_of_the_mean(model, target):
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_bias_takes_what_rounding_the_weights_changes_of_the_mean(
+    model: onnx.ModelProto, target: Target
+) -> None:
     means = np.array([0.1, 5.0, 0.2, 3.0])
     placement = place(model, target)
-    values = stored(quantise(model, placement, {"b": 2.0, "d": 3.0}, means={"b": means}))
+    values = constants(quantise(model, placement, {"b": 2.0, "d": 3.0}, means={"b": means}))
     scales = values["middle/scales"][:, None, None, None].astype(np.float64)
     lost = (WEIGHTS["middle"] - values["middle/integer"] * scales).sum((2, 3)) @ means
     if target == "tensorrt":
@@ -199,12 +184,12 @@ def test_the_bias_takes_what_rounding_the_weights_changes_of_the_mean(model, tar
     assert np.abs(lost).max() > 10 * tolerance
 
 
-def test_one_weight_read_twice_is_stored_once():
+def test_one_weight_read_twice_is_stored_once() -> None:
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["a"], name="embed/MatMul"),
         helper.make_node("MatMul", ["a", "w"], ["y"], name="embed/MatMul_2"),
     ]
-    model = model_of(nodes, (2, 3), (2, 3), {"w": np.eye(3, dtype=np.float32)})
+    model = model_of(nodes, {"x": (2, 3)}, {"y": (2, 3)}, {"w": np.eye(3, dtype=np.float32)})
     layers = tuple(weight_layers(model))
     placement = Placement(layers, frozenset(), integer_bias=False, unsigned=False, kept={})
     quantised = quantise(model, placement, {"x": 1.0, "a": 1.0})
@@ -213,4 +198,4 @@ def test_one_weight_read_twice_is_stored_once():
     assert [t.data_type for t in quantised.graph.initializer if t.name == "w/integer"] == [
         TensorProto.INT8
     ]
-    assert "w" not in stored(quantised)
+    assert "w" not in constants(quantised)

@@ -6,24 +6,30 @@ import importlib.util
 import math
 import shutil
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from google.protobuf import text_format
 from lunar_export.commands.export import main
-from lunar_export.deploy.triton import render, write_model
+from lunar_export.deploy.triton import add_to_repository, render
 from lunar_runtime.backends.tensorrt.gpu import open_gpu
-from lunar_runtime.backends.tensorrt.store import find_engine
+from lunar_runtime.backends.tensorrt.store import StoredEngine, find_engine
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import BackendError, OutputError, UsageError
 from runtime.released_packages import released
-from runtime.test_engine_store import ORIN, store
+from runtime.test_engine_store import ORIN
+from runtime.test_engine_store import store as store_engine
 
 CLIENT = "2.73.0"
 
+store: Callable[..., object] = store_engine
+
 
 @pytest.fixture(scope="session")
-def schema(request, tmp_path_factory):
+def schema(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Triton's model_config.proto, compiled, from its Python client."""
     wheel = released(request.config.cache, "tritonclient", CLIENT)
     folder = tmp_path_factory.mktemp("triton")
@@ -38,25 +44,27 @@ def schema(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def packaged():
+def packaged() -> Bundle:
     return Bundle.open(default_bundle_path())
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path: Path) -> tuple[Bundle, StoredEngine]:
     """A bundle of a test's own, with an engine that no test runs."""
     shutil.copytree(default_bundle_path(), tmp_path / "bundle")
     bundle = Bundle.open(tmp_path / "bundle")
     store(bundle)
-    return bundle, find_engine(bundle, "tensorrt", "10.3.0", ORIN)
+    engine = find_engine(bundle, "tensorrt", "10.3.0", ORIN)
+    assert engine is not None
+    return bundle, engine
 
 
-def read(schema, folder):
+def read(schema: Any, folder: Path) -> Any:
     return text_format.Parse((folder / "config.pbtxt").read_text(), schema.ModelConfig())
 
 
-def test_an_onnx_model_is_valid_and_complete(schema, packaged, tmp_path):
-    folder = write_model(packaged, tmp_path / "models", instances=2)
+def test_an_onnx_model_is_valid_and_complete(schema: Any, packaged: Bundle, tmp_path: Path) -> None:
+    folder = add_to_repository(packaged, tmp_path / "models", instances=2)
     config = read(schema, folder)
     assert config.name == folder.name == "lunar_s0_both_fp32"
     assert (config.backend, config.platform) == ("onnxruntime", "")
@@ -70,9 +78,9 @@ def test_an_onnx_model_is_valid_and_complete(schema, packaged, tmp_path):
 
 
 def test_tensors_are_the_graphs_with_the_batch_axis_since_triton_may_not_add_one(
-    schema, packaged, tmp_path
-):
-    config = read(schema, write_model(packaged, tmp_path))
+    schema: Any, packaged: Bundle, tmp_path: Path
+) -> None:
+    config = read(schema, add_to_repository(packaged, tmp_path))
     assert config.max_batch_size == 0
     assert not config.HasField("dynamic_batching")
     graph = packaged.manifest.graph
@@ -83,8 +91,8 @@ def test_tensors_are_the_graphs_with_the_batch_axis_since_triton_may_not_add_one
         ]
 
 
-def test_the_golden_pair_warms_it_up(schema, packaged, tmp_path):
-    folder = write_model(packaged, tmp_path)
+def test_the_golden_pair_warms_it_up(schema: Any, packaged: Bundle, tmp_path: Path) -> None:
+    folder = add_to_repository(packaged, tmp_path)
     (warmup,) = read(schema, folder).model_warmup
     golden = packaged.golden()
     assert warmup.batch_size == 1
@@ -96,9 +104,11 @@ def test_the_golden_pair_warms_it_up(schema, packaged, tmp_path):
         np.testing.assert_array_equal(np.frombuffer(content, np.uint8), image.ravel())
 
 
-def test_an_engine_is_served_as_a_plan_on_the_gpu(schema, served, tmp_path):
+def test_an_engine_is_served_as_a_plan_on_the_gpu(
+    schema: Any, served: tuple[Bundle, StoredEngine], tmp_path: Path
+) -> None:
     bundle, engine = served
-    folder = write_model(bundle, tmp_path / "models", engine=engine)
+    folder = add_to_repository(bundle, tmp_path / "models", engine=engine)
     config = read(schema, folder)
     assert (config.backend, config.platform) == ("", "tensorrt_plan")
     assert config.instance_group[0].kind == schema.ModelInstanceGroup.KIND_GPU
@@ -106,45 +116,47 @@ def test_an_engine_is_served_as_a_plan_on_the_gpu(schema, served, tmp_path):
     assert not (folder / "1" / "model.onnx").exists()
 
 
-def test_an_engine_that_triton_cannot_run_is_refused(served, tmp_path):
+def test_an_engine_that_triton_cannot_run_is_refused(
+    served: tuple[Bundle, StoredEngine], tmp_path: Path
+) -> None:
     bundle, _ = served
     store(bundle, library="tensorrt-rtx", version="1.7.1.116", gpu="any")
     engine = find_engine(bundle, "tensorrt-rtx", "1.7.1.116", ORIN)
     with pytest.raises(UsageError, match="Triton runs TensorRT's engines, not those of"):
-        write_model(bundle, tmp_path / "models", engine=engine)
+        add_to_repository(bundle, tmp_path / "models", engine=engine)
     assert not (tmp_path / "models").exists()
 
 
-def test_a_model_that_is_there_is_not_replaced_unasked(packaged, tmp_path):
-    folder = write_model(packaged, tmp_path)
+def test_a_model_that_is_there_is_not_replaced_unasked(packaged: Bundle, tmp_path: Path) -> None:
+    folder = add_to_repository(packaged, tmp_path)
     before = (folder / "config.pbtxt").read_text()
     with pytest.raises(OutputError, match="exists already"):
-        write_model(packaged, tmp_path, instances=3)
+        add_to_repository(packaged, tmp_path, instances=3)
     assert (folder / "config.pbtxt").read_text() == before
-    write_model(packaged, tmp_path, instances=3, overwrite=True)
+    add_to_repository(packaged, tmp_path, instances=3, overwrite=True)
     assert "count: 3" in (folder / "config.pbtxt").read_text()
 
 
-def test_no_instance_is_wrong_usage(packaged, tmp_path):
-    with pytest.raises(UsageError, match="--triton-instances 0"):
-        write_model(packaged, tmp_path, instances=0)
+def test_no_instance_is_wrong_usage(packaged: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="`instances` 0: needs to be 1 or more"):
+        add_to_repository(packaged, tmp_path, instances=0)
 
 
-def test_text_is_escaped(schema):
+def test_text_is_escaped(schema: Any) -> None:
     text = render({"name": 'a "quoted"\\ name\nof two lines', "max_batch_size": 3})
     config = text_format.Parse(text, schema.ModelConfig())
     assert config.name == 'a "quoted"\\ name\nof two lines'
     assert config.max_batch_size == 3
 
 
-def test_the_schema_refuses_what_it_does_not_know(schema):
+def test_the_schema_refuses_what_it_does_not_know(schema: Any) -> None:
     with pytest.raises(text_format.ParseError):
         text_format.Parse(render({"max_batch_sise": 3}), schema.ModelConfig())
 
 
 def test_an_engine_that_is_required_and_cannot_be_built_stops_before_the_export(
-    tmp_path, capsys, checkpoint
-):
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: Path
+) -> None:
     try:
         open_gpu()
     except BackendError:

@@ -18,7 +18,7 @@ from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.refinement.acceptance import NotRefinedError
 from numpy.typing import NDArray
 
-from .scenes import flat_scene, hilly_scene
+from .scenes import Ground, flat_scene, hilly_scene, two_cameras
 
 SCENE = hilly_scene()
 COARSE = hilly_scene(64)  # the network's grid: the same cameras on half the pixels
@@ -131,6 +131,22 @@ def test_the_right_view_is_refined_only_if_it_is_asked_for() -> None:
     assert both.refinement is not None
     assert set(both.refinement.views) == {"left", "right"}
     np.testing.assert_array_equal(both.maps.left.points, fused.maps.left.points)
+
+
+def test_the_right_view_of_a_camera_that_came_nearer_is_refined_from_its_own_plane() -> None:
+    """The ground is half as far from it as from the left one."""
+    scene = two_cameras(Ground(), (150.0, 0.0, 450.0))
+    options = replace(ON, view="both", intrinsics=scene.left)
+    fused, _ = fuse(scene.views(), scene.grid(), None, options, Rig())
+    maps = fused.maps
+    assert maps.right is not None
+    assert maps.pose is not None
+    seen = transform_points(maps.pose.right_from_left, maps.right.points)
+    assert error(seen[..., 2], scene.depth_right) < 0.01
+    ratio = np.median(seen[..., 2]) / np.median(maps.left.points[..., 2])
+    assert ratio == pytest.approx(
+        np.median(scene.depth_right) / np.median(scene.depth_left), rel=0.01
+    )
 
 
 def test_a_wrong_network_does_not_harm_and_its_pose_is_compared() -> None:

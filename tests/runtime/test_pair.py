@@ -1,39 +1,108 @@
-"""Which two images can be a stereo pair."""
+"""Two images: what makes them a pair, and how they come onto a grid."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import grey_from_array
-from lunar_runtime.inference.pair import check_pair
-from numpy.typing import NDArray
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.grid_mapping import resample
+from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.pair import ImagePair, check_pair, check_texture, read_pair
+
+from .scenes import hilly_scene
+
+SCENE = hilly_scene()
 
 
-def test_a_pair_of_different_textures_is_fine(
-    make_texture: Callable[..., NDArray[np.uint8]],
-) -> None:
-    check_pair(grey_from_array(make_texture(1)), grey_from_array(make_texture(2)))
+def test_arrays_and_files_are_read_alike(tmp_path: Path) -> None:
+    paths = tmp_path / "left.png", tmp_path / "right.png"
+    for path, image in zip(paths, (SCENE.grey_left, SCENE.grey_right), strict=True):
+        cv2.imwrite(str(path), image)
+    of_files, of_arrays = read_pair(*paths), read_pair(SCENE.grey_left, SCENE.grey_right)
+    np.testing.assert_array_equal(of_files.left.pixels, of_arrays.left.pixels)
+    np.testing.assert_array_equal(of_files.right.pixels, SCENE.grey_right)
+    assert of_files.left.name == str(paths[0])
+    assert (of_arrays.left.name, of_arrays.right.name) == ("left array", "right array")
 
 
-def test_one_grey_level_of_difference_makes_another_image(
-    make_texture: Callable[..., NDArray[np.uint8]],
-) -> None:
-    other = make_texture(1)
+def test_images_of_two_sizes_are_no_pair() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"right array: 120x128 px, but left array has 128x128; both images of a pair need "
+        "the same size",
+    ):
+        read_pair(SCENE.grey_left, SCENE.grey_right[:, :120])
+
+
+def test_the_same_image_twice_is_no_pair() -> None:
+    with pytest.raises(
+        InputError, match=r"right array: the same image as left array, so there is no parallax"
+    ):
+        read_pair(SCENE.grey_left, SCENE.grey_left.copy())
+
+
+def test_one_pixel_of_difference_is_another_image() -> None:
+    other = SCENE.grey_left.copy()
     other[5, 5] ^= 1
-    check_pair(grey_from_array(make_texture(1)), grey_from_array(other))
+    check_pair(grey_from_array(SCENE.grey_left), grey_from_array(other))
 
 
-def test_a_dim_but_textured_image_is_fine(make_texture: Callable[..., NDArray[np.uint8]]) -> None:
-    dim = (make_texture(1) // 40).astype(np.uint8)  # 7 grey levels
-    check_pair(grey_from_array(dim), grey_from_array(make_texture(2)))
+@pytest.mark.parametrize(
+    ("level", "looks"), [(0, "black"), (3, "black"), (128, "one grey level"), (255, "white")]
+)
+def test_an_even_image_has_no_texture(level: int, looks: str) -> None:
+    with pytest.raises(
+        InputError,
+        match=rf"a\.png: no texture \(all {looks}, contrast 0\.00 grey levels\); check the expos",
+    ):
+        check_texture(np.full((64, 64), level, np.uint8), "a.png")
 
 
-@pytest.mark.parametrize("size", [64, 512])
-def test_one_hot_pixel_is_no_texture(size: int) -> None:
+def test_six_tenths_of_a_grey_level_are_texture() -> None:
+    """A share p of pixels that are one level brighter has a deviation of sqrt(p (1 - p)): ≤ 0.5."""
+    board = np.indices((64, 64)).sum(axis=0) % 2
+    with pytest.raises(InputError, match=r"contrast 0\.50 grey levels"):
+        check_texture(board.astype(np.uint8), "a.png")
+    check_texture((2 * board).astype(np.uint8), "a.png")  # deviation 1
+
+
+def test_a_dim_but_textured_image_is_fine() -> None:
+    check_texture((SCENE.grey_left // 40).astype(np.uint8), "a.png")  # 7 grey levels
+
+
+def test_one_hot_pixel_is_no_texture() -> None:
     black = np.zeros((512, 512), np.uint8)
-    black[size // 2, size // 3] = 255
+    black[256, 170] = 255
     with pytest.raises(InputError, match="no texture"):
-        check_pair(grey_from_array(black), grey_from_array(black))
+        check_texture(black, "a.png")
+
+
+def test_either_image_is_checked_and_named() -> None:
+    with pytest.raises(InputError, match="right array: no texture"):
+        read_pair(SCENE.grey_left, np.zeros((128, 128), np.uint8))
+    with pytest.raises(InputError, match="left array: no texture"):
+        read_pair(np.zeros((128, 128), np.uint8), SCENE.grey_left)
+
+
+def test_both_images_come_onto_one_grid_with_their_cameras() -> None:
+    images = read_pair(SCENE.grey_left[:100], SCENE.grey_right[:100])
+    grid = images.fit(48, 64)
+    assert (grid.source_width, grid.source_height) == (128, 100)
+    assert (grid.crop_width, grid.crop_height) == (128, 96)
+    cameras = tuple(CameraEstimate(Intrinsics(f, f, 32, 24), "rig") for f in (80.0, 90.0))
+    pair = images.views(grid, (cameras[0], cameras[1]))
+    assert (pair.left.camera, pair.right.camera) == cameras
+    np.testing.assert_array_equal(pair.left.grey, resample(images.left.pixels, grid))
+    left, right = images.greys(grid)
+    np.testing.assert_array_equal(pair.left.grey, left)
+    np.testing.assert_array_equal(pair.right.grey, right)
+
+
+def test_a_grid_of_the_images_own_size_keeps_every_pixel() -> None:
+    images = ImagePair(grey_from_array(SCENE.grey_left), grey_from_array(SCENE.grey_right))
+    np.testing.assert_array_equal(images.greys(images.fit(128, 128))[1], SCENE.grey_right)

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from lunar_runtime import NotRefinedError
-from lunar_runtime.bundles.bundle import write_bundle
-from lunar_runtime.bundles.manifest import Manifest
-from lunar_runtime.errors import BackendError, GateError, InputError, UsageError
+from lunar_runtime.errors import BackendError, GateError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import ScaleSource
-from lunar_runtime.inference.options import View
-from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
-from lunar_runtime.inference.result import PairImage, Side, StereoResult
+from lunar_runtime.inference.options import ViewChoice
+from lunar_runtime.inference.result import PairImage, Side
 from numpy.typing import NDArray
 
-from .scenes import hilly_scene
+from .network_alone import Grey, Images, NetworkAlone, load
 
 if TYPE_CHECKING:
     from .plane_scene import PlaneScene
 
-Grey = NDArray[np.uint8]
-Images = tuple[Grey, Grey]
 Outputs = dict[str, NDArray[np.float32]]
 MakeBundle = Callable[..., Path]
 MakeOutputs = Callable[..., Outputs]
@@ -44,21 +34,6 @@ ROUNDING = 1e-6
 POSE = 1e-5
 # arccos near 0° turns a cosine's float32 rounding into sqrt(2 * 6e-8) rad = 0.02°.
 SLOPE_DEG = 0.03
-
-
-class NetworkAlone:
-    """A runtime that does not refine: these textures are not of one ground."""
-
-    def __init__(self, runtime: StereoRuntime) -> None:
-        self.refining = runtime
-        self.check_golden = runtime.check_golden
-        self.infer: Callable[..., StereoResult] = partial(runtime.infer, refine="off")
-
-
-@contextmanager
-def load(bundle: Path | Any, **options: Any) -> Iterator[NetworkAlone]:
-    with StereoRuntime.load(bundle, **options) as loaded:
-        yield NetworkAlone(loaded)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +65,7 @@ def test_slope_of_the_plane_from_its_own_normal_is_zero(
 
 @pytest.mark.parametrize("view", ["left", "right"])
 def test_slope_from_the_rigs_up_is_the_tilt_in_both_views(
-    runtime: NetworkAlone, images: Images, view: View
+    runtime: NetworkAlone, images: Images, view: ViewChoice
 ) -> None:
     result = runtime.infer(*images, Rig(up_left=np.array([0.0, 0.0, -1.0])), view=view)
     assert result.up.source == "rig"
@@ -200,34 +175,6 @@ def test_paths_and_arrays_give_the_same(
     assert from_arrays.left.source.sha256 is None
 
 
-def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(
-    runtime: NetworkAlone, images: Images
-) -> None:
-    result = runtime.infer(*images, view="both", min_confidence=1.5)
-    assert result.pointmap_right is not None
-    sides: tuple[tuple[Side, NDArray[np.float32]], ...] = (
-        ("left", result.pointmap_left),
-        ("right", result.pointmap_right),
-    )
-    for side, points in sides:
-        view = result.views[side]
-        low = view.confidence < 1.5
-        assert 0 < low.sum() < low.size
-        np.testing.assert_array_equal(np.isnan(view.depth), low)
-        np.testing.assert_array_equal(np.isnan(points).any(axis=-1), low)
-        assert np.isnan(view.slope[low]).all()
-        assert np.isfinite(view.confidence).all()
-
-
-def test_an_unreachable_confidence_is_refused_with_the_highest_one(
-    runtime: NetworkAlone, images: Images
-) -> None:
-    with pytest.raises(
-        InputError, match=r"`min_confidence` 9 leaves nothing of the left image.*2;"
-    ):
-        runtime.infer(*images, min_confidence=9)
-
-
 def test_paper_slope_is_marked_as_not_physical(
     runtime: NetworkAlone, images: Images, scene: PlaneScene
 ) -> None:
@@ -238,142 +185,6 @@ def test_paper_slope_is_marked_as_not_physical(
     expected = np.degrees(np.arctan(np.hypot(*gradient)))
     inner = (slice(1, -1), slice(1, -1))
     np.testing.assert_allclose(result.slope[inner], expected[inner], atol=SLOPE_DEG)
-
-
-def test_not_finite_outputs_become_nan_and_are_counted(
-    tmp_path: Path, make_bundle: MakeBundle, make_outputs: MakeOutputs, scene: PlaneScene
-) -> None:
-    outputs = make_outputs(scene, "both")
-    outputs["pointmap_left"][0, 10:12, 20] = [np.nan, np.inf, 1.0]
-    outputs["confidence_left"][0, 40, 41] = np.inf
-    folder = make_bundle(tmp_path / "b", "both", outputs)
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (2, 64, 64), np.uint8)
-    with load(folder) as runtime:
-        result = runtime.infer(*images)
-    assert result.not_finite == {"pointmap_left": 2, "confidence_left": 1}
-    assert np.isnan(result.depth).sum() == 3
-    assert "pointmap_left: 2 of 4096 pixels are not finite" in result.warnings
-
-
-def test_points_behind_the_camera_become_nan_and_are_counted(
-    tmp_path: Path,
-    make_bundle: MakeBundle,
-    make_outputs: MakeOutputs,
-    scene: PlaneScene,
-    images: Images,
-) -> None:
-    outputs = make_outputs(scene, "left")
-    outputs["pointmap_left"][0, 5, :7, 2] = -1.0
-    with load(make_bundle(tmp_path / "b", "left", outputs)) as runtime:
-        result = runtime.infer(*images)
-    assert np.isnan(result.depth).sum() == 7
-    assert "left: 7 of 4096 points lie behind the camera" in result.warnings
-
-
-def test_a_pointmap_that_no_camera_sees_is_doubted(
-    tmp_path: Path,
-    make_bundle: MakeBundle,
-    make_outputs: MakeOutputs,
-    scene: PlaneScene,
-    images: Images,
-) -> None:
-    outputs = make_outputs(scene, "left")
-    outputs["pointmap_left"][..., 2] /= 10  # f = 8 px at 64 px: 152 degrees
-    with load(make_bundle(tmp_path / "b", "left", outputs)) as runtime:
-        assert "camera: the pointmap spans 152 degrees" in runtime.infer(*images).warnings[0]
-        given = runtime.infer(*images, intrinsics=scene.intrinsics)
-    assert given.warnings == ()
-
-
-def test_a_bundle_that_failed_its_gate_says_so_every_time(
-    tmp_path: Path, bundles: dict[str, Path], make_manifest: Callable[..., Manifest], images: Images
-) -> None:
-    files = {name: bundles["left"] / name for name in ("model.onnx", "golden.npz")}
-    bundle = write_bundle(tmp_path / "b", make_manifest("left", gate="failed"), files)
-    with load(bundle) as runtime:
-        assert runtime.infer(*images).warnings[0].startswith("bundle: it did not pass")
-
-
-def test_a_left_bundle_gives_the_left_view(
-    bundles: dict[str, Path], images: Images, scene: PlaneScene
-) -> None:
-    with load(bundles["left"]) as runtime:
-        result = runtime.infer(*images, altitude_m=scene.altitude_m)
-    assert result.pointmap_right is None
-    assert result.pose is None
-    truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
-    np.testing.assert_allclose(result.depth, truth, rtol=POSE)
-
-
-@pytest.mark.parametrize("options", [{"view": "right"}, {"view": "both"}, {"baseline_m": 10.0}])
-def test_a_left_bundle_cannot_do_what_needs_the_right_pointmap(
-    bundles: dict[str, Path], images: Images, options: dict[str, Any]
-) -> None:
-    with (
-        load(bundles["left"]) as runtime,
-        pytest.raises(UsageError, match=r"needs the right pointmap.*lunar-export --outputs both"),
-    ):
-        runtime.infer(*images, **options)
-
-
-def test_a_left_bundle_says_that_the_rigs_baseline_is_of_no_use(
-    bundles: dict[str, Path], images: Images, scene: PlaneScene
-) -> None:
-    rig = Rig(right_from_left=scene.right_from_left)
-    with load(bundles["left"]) as runtime:
-        result = runtime.infer(*images, rig)
-    assert result.unit == "relative"
-    assert any("depth stays relative" in warning for warning in result.warnings)
-
-
-def test_a_rig_that_puts_the_right_camera_elsewhere_gives_no_metres(
-    bundles: dict[str, Path], images: Images, scene: PlaneScene
-) -> None:
-    placed = scene.right_from_left
-    swapped = np.linalg.inv(placed).astype(np.float64)
-    with load(bundles["both"]) as runtime:
-        assert runtime.infer(*images, Rig(right_from_left=placed)).warnings == ()
-        with pytest.raises(
-            InputError, match=r"recovered 1[78]\d degrees from where the rig has it"
-        ):
-            runtime.infer(*images, Rig(right_from_left=swapped))
-        fixed = runtime.infer(*images, Rig(right_from_left=swapped), altitude_m=100.0)
-    assert fixed.unit == "m"
-
-
-def test_a_short_baseline_is_said_to_be_a_poor_scale(
-    tmp_path: Path,
-    make_bundle: MakeBundle,
-    make_outputs: MakeOutputs,
-    scene: PlaneScene,
-    images: Images,
-) -> None:
-    pose = scene.right_from_left.copy()
-    pose[:3, 3] *= 0.1
-    short = dataclasses.replace(scene, right_from_left=pose)
-    with load(make_bundle(tmp_path / "b", "both", make_outputs(short, "both"))) as r:
-        (warning,) = r.infer(*images, baseline_m=short.baseline_m).warnings
-        assert r.infer(*images, altitude_m=short.altitude_m).warnings == ()
-    assert re.search(r"the baseline is \d\.\d% of the depth.*an altitude is safer", warning)
-
-
-def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(
-    tmp_path: Path,
-    make_bundle: MakeBundle,
-    make_outputs: MakeOutputs,
-    scene: PlaneScene,
-    images: Images,
-) -> None:
-    outputs = make_outputs(scene, "both")
-    rng = np.random.default_rng(0)
-    outputs["pointmap_right"] = rng.uniform(-5, 5, (1, 64, 64, 3)).astype(np.float32)
-    with load(make_bundle(tmp_path / "b", "both", outputs)) as runtime:
-        result = runtime.infer(*images)
-        assert result.pose is None
-        assert any(warning.startswith("pose: no camera pose") for warning in result.warnings)
-        with pytest.raises(InputError, match="no camera pose explains"):
-            runtime.infer(*images, view="right")
 
 
 def test_all_outputs_serve_like_both(
@@ -424,66 +235,11 @@ def test_every_stage_is_timed(runtime: NetworkAlone, images: Images) -> None:
     assert list(runtime.infer(*images).timings_ms) == ["read", "prepare", "network", "geometry"]
 
 
-GROUND = hilly_scene(64)
-
-
-def other_ground() -> Grey:
-    return np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
-
-
-def test_the_network_is_what_remains_and_the_result_says_why(runtime: NetworkAlone) -> None:
-    """Of images that are not of one ground."""
-    images, camera = (GROUND.grey_left, other_ground()), GROUND.left
-    alone = runtime.infer(*images, intrinsics=camera)
-    fallen_back = runtime.refining.infer(*images, intrinsics=camera, refine="auto")
-    np.testing.assert_allclose(fallen_back.depth, alone.depth, rtol=1e-6)
-    assert any("not refined" in warning for warning in fallen_back.warnings)
-    assert fallen_back.refinement is not None
-    assert not fallen_back.refinement.done
-    with pytest.raises(NotRefinedError):
-        runtime.refining.infer(*images, intrinsics=camera, refine="on")
-
-
-def test_half_of_the_right_image_black_leaves_no_hole(runtime: NetworkAlone) -> None:
-    scene = hilly_scene(128)
-    right = scene.grey_right.copy()
-    right[:, :64] = 0
-    for image in (right, scene.grey_right):
-        result = runtime.refining.infer(scene.grey_left, image, intrinsics=scene.left)
-        assert result.depth.shape == (128, 128)
-        assert np.isfinite(result.depth).all()
-
-
-def test_convention_the_mapping_leads_back_to_the_images_pixels() -> None:
-    """Every pixel's point projects, with the image's own camera, to where the mapping leads."""
-    scene = hilly_scene(128)
-    left, right = (np.pad(grey, ((0, 0), (8, 8))) for grey in (scene.grey_left, scene.grey_right))
-    camera = Intrinsics(scene.left.fx, scene.left.fy, scene.left.cx + 8, scene.left.cy)
-    result = infer_geometry_only(left, right, intrinsics=camera, baseline_m=scene.baseline_m)
-    assert result.depth.shape == (128, 144)
-    pixel = result.pointmap_left.astype(np.float64) @ camera.matrix().T
-    row, column = np.mgrid[:128, :144]
-    grid = np.stack([column + 0.5, row + 0.5], axis=-1)
-    np.testing.assert_allclose(
-        pixel[..., :2] / pixel[..., 2:], result.mapping.points_to_source(grid), atol=1e-4
-    )  # float32 rays of 140 px
-    np.testing.assert_array_equal(result.depth, result.pointmap_left[..., 2])  # Z, not the range
-
-
-def test_without_a_network_the_cameras_must_be_known() -> None:
-    with pytest.raises(UsageError, match=r"give `intrinsics` FX,FY,CX,CY or a `rig` with them"):
-        infer_geometry_only(GROUND.grey_left, GROUND.grey_right)
-    result = infer_geometry_only(GROUND.grey_left, GROUND.grey_right, Rig(left=GROUND.left))
-    assert result.model is None
-    assert result.network is None
-    assert list(result.timings_ms) == ["read", "refine", "geometry"]
-
-
 @pytest.mark.parametrize(
     ("view", "primary"), [("left", "left"), ("right", "right"), ("both", "left")]
 )
 def test_the_plain_names_are_the_primary_views(
-    runtime: NetworkAlone, images: Images, view: View, primary: Side
+    runtime: NetworkAlone, images: Images, view: ViewChoice, primary: Side
 ) -> None:
     result = runtime.infer(*images, view=view)
     assert result.primary == primary

@@ -28,6 +28,17 @@ SCENE = hilly_scene()
 FOCAL_PX = 305.0
 
 
+def thick_scene() -> tuple[RelativePose, Array, Array]:
+    """Points scattered between four and six baselines, far from any plane."""
+    rng = np.random.default_rng(0)
+    depth = rng.uniform(4, 6, 300)
+    points = np.c_[rng.uniform(-0.3, 0.3, (300, 2)), np.ones(300)] * depth[:, None]
+    t = np.array([0.9, 0.2, -0.1])
+    pose = RelativePose(rigid((0.05, -0.1, 0.4), (0, 0, 0))[:3, :3], t / np.linalg.norm(t))
+    moved = points @ pose.R.T + pose.t
+    return pose, points / points[:, 2:], moved / moved[:, 2:]
+
+
 def direction_deg(one: RelativePose, other: RelativePose) -> float:
     return float(np.degrees(np.arccos(np.clip(one.t @ other.t, -1, 1))))
 
@@ -56,13 +67,7 @@ def test_the_width_can_be_measured_instead_of_told() -> None:
 
 
 def test_a_fit_ends_where_no_small_move_lowers_the_cost() -> None:
-    rng = np.random.default_rng(0)
-    depth = rng.uniform(4, 6, 300)
-    points = np.c_[rng.uniform(-0.3, 0.3, (300, 2)), np.ones(300)] * depth[:, None]
-    t = np.array([0.9, 0.2, -0.1])
-    pose = RelativePose(rigid((0.05, -0.1, 0.4), (0, 0, 0))[:3, :3], t / np.linalg.norm(t))
-    moved = points @ pose.R.T + pose.t
-    left, right = points / points[:, 2:], moved / moved[:, 2:]
+    pose, left, right = thick_scene()
     right[:, :2] += np.random.default_rng(1).normal(0, 3 / FOCAL_PX, (len(right), 2))
     width_px = 6.0
 
@@ -80,13 +85,7 @@ def test_a_fit_ends_where_no_small_move_lowers_the_cost() -> None:
 
 
 def test_the_pose_comes_back_from_noisy_matches_with_a_third_wrong() -> None:
-    rng = np.random.default_rng(0)
-    depth = rng.uniform(4, 6, 300)
-    points = np.c_[rng.uniform(-0.3, 0.3, (300, 2)), np.ones(300)] * depth[:, None]
-    t = np.array([0.9, 0.2, -0.1])
-    pose = RelativePose(rigid((0.05, -0.1, 0.4), (0, 0, 0))[:3, :3], t / np.linalg.norm(t))
-    moved = points @ pose.R.T + pose.t
-    left, right = points / points[:, 2:], moved / moved[:, 2:]
+    pose, left, right = thick_scene()
     rng = np.random.default_rng(1)
     right = right + np.c_[rng.normal(0, 0.2 / FOCAL_PX, (300, 2)), np.zeros(300)]
     right[::3, :2] = rng.uniform(-0.3, 0.3, (100, 2))

@@ -8,19 +8,30 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 import torch
 from lunar_student import Student, build_student
+from numpy.typing import NDArray
+from torch import Tensor
 
 DEFAULT = Path(__file__).parents[2].parent / "shared" / "reference"
 REFERENCE = Path(os.environ.get("LUNAR_REFERENCE", DEFAULT))
 
+#: Member -> parameter count and keys of the official code's network.
+Reference: TypeAlias = Callable[[str], dict[str, Any]]
+#: Member -> a network whose weights a rule gives.
+Filled: TypeAlias = Callable[[str], Student]
+#: Tensors by key.
+Weights: TypeAlias = dict[str, Tensor]
+#: Member -> the official code's outputs.
+Published: TypeAlias = Callable[[str], dict[str, NDArray[Any]]]
+
 
 @pytest.fixture(scope="session")
-def reference() -> Callable[[str], dict[str, Any]]:
+def reference() -> Reference:
     """The parameter count and the keys of one member, from the official code."""
     if not REFERENCE.is_dir():
         pytest.skip(f"no reference outputs at {REFERENCE}; set LUNAR_REFERENCE")
@@ -38,9 +49,7 @@ def rule(reference: object) -> ModuleType:
 
 
 @pytest.fixture
-def filled(
-    reference: Callable[[str], dict[str, Any]], rule: ModuleType
-) -> Callable[[str], Student]:
+def filled(reference: Reference, rule: ModuleType) -> Filled:
     """A member filled by the rule, without a random initialisation before."""
 
     def fill(name: str) -> Student:
@@ -59,11 +68,22 @@ def filled(
 
 
 @pytest.fixture(scope="session")
-def published() -> Callable[[str], dict[str, np.ndarray]]:
+def published() -> Published:
     """The outputs of the official code on the reference pair."""
 
-    def load(name: str) -> dict[str, np.ndarray]:
+    def load(name: str) -> dict[str, NDArray[Any]]:
         with np.load(REFERENCE / f"{name.lower()}.npz") as arrays:
             return dict(arrays)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def s0() -> Student:
+    torch.manual_seed(7)
+    return build_student("S0").eval()
+
+
+@pytest.fixture
+def weights(s0: Student) -> Weights:
+    return {key: value.clone() for key, value in s0.state_dict().items()}

@@ -6,29 +6,31 @@ import math
 
 import pytest
 import torch
-from lunar_student import Outputs, build_student
+from lunar_runtime.bundles.choices import OUTPUT_SETS
+from lunar_student import Student, build_student
+from torch import Tensor
 
 
 @pytest.fixture(scope="module")
-def s0():
+def s0() -> Student:
     torch.manual_seed(0)
     return build_student("S0").eval()
 
 
 @pytest.fixture(scope="module")
-def pair():
+def pair() -> Tensor:
     return torch.rand(2, 1, 3, 64, 96, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
 @pytest.fixture(scope="module")
-def small_s4():
+def small_s4() -> Student:
     torch.manual_seed(0)
     return build_student("S4").eval()
 
 
-def test_left_and_both_are_the_same_numbers_as_all(small_s4, pair):
+def test_left_and_both_are_the_same_numbers_as_all(small_s4: Student, pair: Tensor) -> None:
     with torch.inference_mode():
-        left, both, everything = (small_s4(*pair, outputs) for outputs in Outputs)
+        left, both, everything = (small_s4(*pair, outputs) for outputs in OUTPUT_SETS)
     for name, value in vars(everything).items():
         assert value is not None
         if name in ("pointmap_left", "confidence_left"):
@@ -41,7 +43,9 @@ def test_left_and_both_are_the_same_numbers_as_all(small_s4, pair):
             assert torch.equal(getattr(both, name), value)
 
 
-def test_descriptors_have_unit_length_and_confidences_their_floor(small_s4, pair):
+def test_descriptors_have_unit_length_and_confidences_their_floor(
+    small_s4: Student, pair: Tensor
+) -> None:
     with torch.inference_mode():
         out = small_s4(*pair)
     length = out.descriptors_left.norm(dim=-1)
@@ -50,15 +54,15 @@ def test_descriptors_have_unit_length_and_confidences_their_floor(small_s4, pair
     assert (out.descriptor_confidence_right > 0).all()
 
 
-def test_s0_has_no_descriptors(s0, pair):
+def test_s0_has_no_descriptors(s0: Student, pair: Tensor) -> None:
     with torch.inference_mode():
         assert s0(*pair).descriptors_left is None
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (128, 128), (96, 32)])
 def test_convention_s0_begins_as_a_plane_at_unit_depth_seen_by_the_nominal_camera(
-    s0, height, width
-):
+    s0: Student, height: int, width: int
+) -> None:
     pair = torch.rand(2, 1, 3, height, width) * 2 - 1
     with torch.inference_mode():
         out = s0(*pair)
@@ -75,16 +79,16 @@ def test_convention_s0_begins_as_a_plane_at_unit_depth_seen_by_the_nominal_camer
     assert torch.equal(out.confidence_left, torch.full((1, height, width), 2.0))
 
 
-def test_the_left_pointmap_depends_on_the_right_image(small_s4, pair):
+def test_the_left_pointmap_depends_on_the_right_image(small_s4: Student, pair: Tensor) -> None:
     with torch.inference_mode():
-        one = small_s4(pair[0], pair[1], Outputs.LEFT).pointmap_left
-        other = small_s4(pair[0], pair[1].flip(-1), Outputs.LEFT).pointmap_left
+        one = small_s4(pair[0], pair[1], "left").pointmap_left
+        other = small_s4(pair[0], pair[1].flip(-1), "left").pointmap_left
     assert not torch.allclose(one, other)
 
 
-def test_under_autocast_points_are_finer_than_bfloat16(small_s4, pair):
+def test_under_autocast_points_are_finer_than_bfloat16(small_s4: Student, pair: Tensor) -> None:
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        points = small_s4(*pair, Outputs.LEFT).pointmap_left
+        points = small_s4(*pair, "left").pointmap_left
     depth = points[..., 2]
     assert not torch.equal(depth, depth.bfloat16().float())
     # As many values as pixels, where bfloat16 would leave the steps of 1 in 256.

@@ -74,7 +74,7 @@ class PairFolder:
             return cls("StereoLunar", folder)
         raise InputError(
             f"{folder}: neither StereoLunar's im_N.npz nor shards in it; render some with "
-            f"python -m lunar_calib.datasets.shards --out {folder}"
+            f"lunar-calib shards --out {folder}"
         )
 
     def pairs(self) -> Iterator[tuple[str, Callable[[], LabelledPair]]]:
@@ -131,7 +131,7 @@ def _stereolunar(root: Path) -> Iterator[tuple[str, Callable[[], LabelledPair]]]
     `<root>/../stereolunar_depth/<scene>_L.npz` and `_R.npz` (`depth_m`) replace the half-float
     depth where they are there: its steps of 8-32 m spoil slopes.
     """
-    from lunar_calib.datasets.stereolunar import find_scenes
+    from lunar_calib.datasets.stereolunar_scenes import find_scenes
 
     for scene in find_scenes(root):
         label = f"{scene.folder.parent.name.split('_')[0]}_{scene.folder.name}"
@@ -144,7 +144,7 @@ def _stereolunar(root: Path) -> Iterator[tuple[str, Callable[[], LabelledPair]]]
 def _read_stereolunar(
     name: str, stems: tuple[Path, Path], smooth: list[Path], scene: str, sun: str
 ) -> LabelledPair:
-    from lunar_calib.datasets.stereolunar import read_pair
+    from lunar_calib.datasets.stereolunar_frames import read_pair
 
     replaced = all(path.exists() for path in smooth)
     pair = read_pair(*stems, depth=not replaced)
@@ -180,7 +180,7 @@ def _shards(root: Path) -> Iterator[tuple[str, Callable[[], LabelledPair]]]:
 def _read_rendered(
     name: str, shard: dict[str, NDArray[np.generic]], i: int, values: dict[str, Any]
 ) -> LabelledPair:
-    from lunar_calib.render.spec import PairSpec
+    from lunar_calib.specs.pair_spec import PairSpec
 
     spec = PairSpec.from_dict(values)
     camera = Intrinsics.from_matrix(np.asarray(shard["intrinsics"][i], np.float64))

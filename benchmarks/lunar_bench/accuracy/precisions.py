@@ -81,27 +81,27 @@ def measure_precisions(checkpoint: Path, outputs: OutputSet, size: int) -> Preci
     Raises:
         LunarError: The checkpoint cannot be exported.
     """
-    from lunar_export.bundling.bundling import ExportOptions, make_graph, run_network
-    from lunar_export.commands.progress import Silent
-    from lunar_export.judging.calibration import default_calibration
-    from lunar_export.judging.pairs import describe, gate_pairs
-    from lunar_export.judging.run_graph import run_graph
+    from lunar_export.choices import METHODS
+    from lunar_export.graph.traced import trace_student
+    from lunar_export.judging.reference import run_network
     from lunar_export.judging.slope_error import SlopeReference
+    from lunar_export.judging.trial import try_recipe
+    from lunar_export.lowering.lower import Recipe
+    from lunar_export.lowering.measure import measure_ranges
     from lunar_export.lowering.placement import measured_tensors
-    from lunar_export.lowering.ranges import collect_ranges
-    from lunar_export.lowering.reduce import Recipe, reduce_precision
-    from lunar_export.lowering.thresholds import METHODS
+    from lunar_export.pairs.calibration import render_calibration
+    from lunar_export.pairs.choose import PairCounts
+    from lunar_export.pairs.evaluation import describe, evaluation_pairs
     from lunar_runtime.files.digests import sha256_of
-    from lunar_student import Outputs, load_checkpoint
+    from lunar_student import load_checkpoint
 
     machine = describe_machine()
     student = load_checkpoint(checkpoint)
-    options = ExportOptions(Outputs(outputs), size, size)
-    pairs = gate_pairs(size, size)
-    expected = run_network(student, pairs, options.outputs, Silent())
-    reference = SlopeReference(pairs, expected)
-    fp32 = reference.measure(expected)
-    calibration = default_calibration(size, size)
+    counts = PairCounts()
+    pairs = evaluation_pairs(size, size, counts.gate)
+    reference = SlopeReference.of(run_network(student, pairs, outputs))
+    fp32 = reference.fp32
+    calibration = render_calibration(size, size, counts.calibration)
 
     def recipes() -> Iterator[Recipe]:
         yield Recipe("fp16", "tensorrt")
@@ -111,17 +111,17 @@ def measure_precisions(checkpoint: Path, outputs: OutputSet, size: int) -> Preci
 
     rows = []
     with tempfile.TemporaryDirectory(prefix="lunar-bench-") as folder:
-        model, _ = make_graph(student, options, Path(folder), Silent())
-        ranges = collect_ranges(model, calibration.pairs, measured_tensors(model), Path(folder))
+        model = trace_student(student, outputs, size, size, Path(folder)).model
+        measured = measure_ranges(model, calibration.pairs, measured_tensors(model), Path(folder))
         for recipe in recipes():
-            reduced = reduce_precision(model, ranges, recipe)
-            error = reference.measure(run_graph(reduced, recipe.target, pairs))
+            trial = try_recipe(measured, recipe, reference)
+            error = trial.error
             rows.append(
                 PrecisionRow(
                     precision=recipe.precision,
                     target=recipe.target,
                     method=recipe.method if recipe.precision == "int8" else "",
-                    bytes=reduced.model.ByteSize(),
+                    bytes=trial.lowered.model.ByteSize(),
                     slope_shift_deg=error.shift_deg,
                     slope_mae_change_deg=(error.mae_deg or 0.0) - (fp32.mae_deg or 0.0),
                     miss_change={

@@ -39,7 +39,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from lunar_calib.truth.accuracy import umeyama
+from lunar_calib.truth.similarity import umeyama
 from lunar_runtime.geometry.slope import slope_paper_deg
 from numpy.typing import NDArray
 

@@ -30,7 +30,7 @@ from lunar_bench.sensors.machine import describe_machine, usable_cores
 from lunar_bench.timing.rounds import interleave
 
 if TYPE_CHECKING:
-    from lunar_student import Outputs, Student
+    from lunar_student import Student
     from torch import Tensor
 
 SHARED, PAIRWISE = "eager shared", "eager pairwise"
@@ -124,7 +124,7 @@ def measure_sliding(
         BundleError: See `Bundle.open`.
     """
     import torch
-    from lunar_student import FAMILY, Outputs, build_student
+    from lunar_student import FAMILY, build_student
 
     if student_id not in FAMILY:
         raise UsageError(f"no student {student_id!r}; known are {', '.join(FAMILY)}")
@@ -136,7 +136,7 @@ def measure_sliding(
     machine = describe_machine()
     torch.set_num_threads(threads)
     student = build_student(student_id).eval()
-    asked = Outputs(outputs)
+    asked = outputs
     frames = _frames(size)
     tensors = [torch.from_numpy(f).expand(-1, 3, -1, -1) / 127.5 - 1.0 for f in frames]
     names = SHARED, PAIRWISE, *backends
@@ -173,7 +173,7 @@ def measure_sliding(
     )
 
 
-def run_shared(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+def run_shared(student: Student, views: Sequence[Tensor], outputs: OutputSet) -> Tensor:
     """Every view encoded once; returns the last pair's left pointmap."""
     import torch
 
@@ -186,7 +186,7 @@ def run_shared(student: Student, views: Sequence[Tensor], outputs: Outputs) -> T
     return last
 
 
-def run_pairwise(student: Student, views: Sequence[Tensor], outputs: Outputs) -> Tensor:
+def run_pairwise(student: Student, views: Sequence[Tensor], outputs: OutputSet) -> Tensor:
     """Every pair by itself, as published; returns as `run_shared`."""
     import torch
 

@@ -11,7 +11,7 @@ from lunar_runtime import Bundle
 from lunar_runtime.bundles.choices import PRECISIONS, OutputSet, Precision
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import LunarError
-from lunar_student import Outputs, Student, build_student
+from lunar_student import Student, build_student
 
 from lunar_bench.gpu.bundles import LEAST_SECONDS, SEED, Bundles, Loader, random_pair
 from lunar_bench.gpu.report import CandidateTimes, Case
@@ -84,7 +84,7 @@ class NetworkCheck:
         left, right = random_pair(self.size)
         torch.manual_seed(SEED)
         student: Student = build_student(self.student).eval()
-        outputs = Outputs(self.outputs)
+        outputs = self.outputs
         makers: dict[str, Callable[[], Run]] = {}
         for way in ways:
             if self.device != "cuda" and way.startswith("cuda graph"):

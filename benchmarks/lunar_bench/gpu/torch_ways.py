@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
-from lunar_export.graph.graph import PairGraph
-from lunar_student import Outputs, Student
+from lunar_export.graph.pair_graph import PairGraph
+from lunar_runtime.bundles.choices import OutputSet
+from lunar_student import Student
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,7 +30,7 @@ WAYS = (
 def make_torch(
     way: str,
     student: Student,
-    outputs: Outputs,
+    outputs: OutputSet,
     left: NDArray[np.uint8],
     right: NDArray[np.uint8],
     device: str,

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
-from lunar_calib.truth.accuracy import umeyama
+from lunar_calib.truth.similarity import umeyama
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics

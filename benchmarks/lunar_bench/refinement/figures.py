@@ -6,8 +6,9 @@ import functools
 
 import msgspec
 import numpy as np
-from lunar_calib.truth.accuracy import Sim3, true_pointmap, umeyama
+from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair
+from lunar_calib.truth.similarity import Sim3, umeyama
 from lunar_runtime.geometry.cameras import pixel_rays
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.slope import slope_deg, surface_normals

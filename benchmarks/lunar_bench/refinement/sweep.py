@@ -22,7 +22,7 @@ from lunar_bench.refinement.measure import PairResult, measure_pair
 from lunar_bench.sensors.machine import describe_machine
 
 if TYPE_CHECKING:
-    from lunar_calib.render.spec import PairSpec
+    from lunar_calib.specs.pair_spec import PairSpec
 
 METHODS = ("null", "network", "geometry", "fused")
 _SIZE_PX = 256
@@ -65,7 +65,7 @@ class RefinementSweep(msgspec.Struct, frozen=True):
 
 def _moved(spec: PairSpec, baseline: float, aside: float = 0.0) -> PairSpec:
     """Left straight down, right a baseline to the east and aimed at, or north of, the target."""
-    from lunar_calib.render.spec import CameraSpec
+    from lunar_calib.specs.pair_spec import CameraSpec
 
     height = spec.left.position_m[2]
     up = (0.0, 1.0, 0.0)
@@ -125,9 +125,10 @@ def measure_sweep(
 
 def swept_pair(name: str, value: float, seed: int) -> KnownPair:
     """One ground with one quantity of `QUANTITIES` at a value."""
-    from lunar_calib.render.geometry import Preset, sample_spec
+    from lunar_calib.choices import Preset
     from lunar_calib.render.renderer import render_pair
     from lunar_calib.render.terrain import synthesise_terrain
+    from lunar_calib.specs.pair_sampling import sample_spec
 
     base = sample_spec(seed, _SIZE_PX, Preset.REALISTIC, "nadir")
     base = _noisy(replace(base, sun_elevation_deg=max(base.sun_elevation_deg, 20.0)), _NOISE_DN)

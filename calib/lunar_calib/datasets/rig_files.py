@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from lunar_runtime.files.atomic import atomic_path, make_folder
 
-from lunar_calib.render.renderer import RenderedPair
+from lunar_calib.render.views import RenderedPair
 
 
 def rig_of(pair: RenderedPair) -> dict[str, Any]:

@@ -15,18 +15,23 @@ at the first absent one. Shards depend on the seed and their number only, not on
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-import click
 import numpy as np
-from lunar_runtime.commands.command_line import run_command
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.atomic import make_folder
 from numpy.typing import NDArray
+
+from lunar_calib.render.processes import in_processes
+from lunar_calib.render.renderer import render_pair
+from lunar_calib.render.terrain import synthesise_terrain
+from lunar_calib.render.views import RenderedPair
+from lunar_calib.specs.pair_sampling import derived_seed, sample_spec, sample_terrain
 
 PAIRS_PER_SHARD = 256
 PAIRS_PER_TERRAIN = 8
@@ -40,74 +45,91 @@ ARRAYS = (
     "intrinsics",
 )
 
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """What decides the pairs of all shards of a folder.
+
+    Attributes:
+        seed: Of the pairs.
+        size_px: Side of the images.
+        preset: Image style, see `choices.Preset`.
+        pairs: In a shard; the last one may have fewer.
+        cells: Grid side of a terrain; None: `terrain_cells` of the size.
+    """
+
+    seed: int
+    size_px: int
+    preset: str = "mix"
+    pairs: int = PAIRS_PER_SHARD
+    cells: int | None = None
+
+    def pair_seed(self, number: int) -> int:
+        """Of pair `number`, counted over all shards."""
+        return derived_seed(self.seed, number, 2)
+
+    def terrain_seed(self, number: int) -> int:
+        """Of the terrain that pair `number` stands on."""
+        return derived_seed(self.seed, number // PAIRS_PER_TERRAIN, 1)
+
 
 def terrain_cells(size_px: int) -> int:
     """Grid side of a shared terrain: about six footprints wide for small images."""
     return 2048 if size_px >= 256 else 1024
 
 
-def render_shard(
-    seed: int, index: int, size_px: int, count: int = PAIRS_PER_SHARD, preset: str = "mix"
-) -> Iterator[tuple[int, object]]:
-    """Yield (position, RenderedPair) of shard `index`.
+def render_shard(plan: ShardPlan, index: int, count: int) -> Iterator[RenderedPair]:
+    """Yield the first `count` pairs of shard `index`.
 
     Each terrain serves `PAIRS_PER_TERRAIN` pairs with their own sites, cameras and suns.
     """
-    from lunar_calib.render.geometry import sample_spec, sample_terrain
-    from lunar_calib.render.renderer import render_pair
-    from lunar_calib.render.terrain import synthesise_terrain
-
+    cells = plan.cells or terrain_cells(plan.size_px)
     terrain = None
-    for i in range(count):
-        number = index * PAIRS_PER_SHARD + i
-        if i % PAIRS_PER_TERRAIN == 0:
-            terrain_seed = _seed(seed, number // PAIRS_PER_TERRAIN, 1)
+    for number in range(index * plan.pairs, index * plan.pairs + count):
+        if terrain is None or (number - index * plan.pairs) % PAIRS_PER_TERRAIN == 0:
             terrain = synthesise_terrain(
-                sample_terrain(terrain_seed, size_px, terrain_cells(size_px))
+                sample_terrain(plan.terrain_seed(number), plan.size_px, cells)
             )
-        assert terrain is not None
-        spec = sample_spec(_seed(seed, number, 2), size_px, preset, terrain=terrain.spec)
-        yield i, render_pair(spec, terrain)
+        spec = sample_spec(plan.pair_seed(number), plan.size_px, plan.preset, terrain=terrain.spec)
+        yield render_pair(spec, terrain)
 
 
-def write_shard(out: Path, seed: int, index: int, size_px: int, count: int, preset: str) -> Path:
+def write_shard(out: Path, plan: ShardPlan, index: int, count: int) -> Path:
     """Render one shard into `out/shard_<index>`; returns it. A complete one is left alone.
 
     Raises:
         OutputError: The one that is there holds other pairs than those asked for.
     """
-    from lunar_calib.render.renderer import RenderedPair
-
     target = out / f"shard_{index:05d}"
     if target.exists():
-        _require_same(target, seed, index, size_px, count)
+        _require_same(target, plan, index, count)
+        _log.info("%s is complete", target)
         return target
     partial = out / f".shard_{index:05d}.{os.getpid()}"
     partial.mkdir(parents=True)
-    shapes: dict[str, tuple[tuple[int, ...], str]] = {
-        "left_image": ((size_px, size_px), "u1"),
-        "right_image": ((size_px, size_px), "u1"),
-        "left_depth": ((size_px, size_px), "<f4"),
-        "right_depth": ((size_px, size_px), "<f4"),
-        "right_from_left": ((4, 4), "<f8"),
-        "intrinsics": ((3, 3), "<f8"),
-    }
+    image, depth = ((plan.size_px, plan.size_px), "u1"), ((plan.size_px, plan.size_px), "<f4")
+    kinds = (image, image, depth, depth, ((4, 4), "<f8"), ((3, 3), "<f8"))
     try:
         arrays = {
             name: np.lib.format.open_memmap(
                 partial / f"{name}.npy", "w+", np.dtype(dtype), (count, *shape)
             )
-            for name, (shape, dtype) in shapes.items()
+            for name, (shape, dtype) in zip(ARRAYS, kinds, strict=True)
         }
         specs = []
-        for i, pair in render_shard(seed, index, size_px, count, preset):
-            assert isinstance(pair, RenderedPair)
-            arrays["left_image"][i] = pair.left.image
-            arrays["right_image"][i] = pair.right.image
-            arrays["left_depth"][i] = pair.left.depth_m
-            arrays["right_depth"][i] = pair.right.depth_m
-            arrays["right_from_left"][i] = pair.right_from_left
-            arrays["intrinsics"][i] = pair.left.intrinsics
+        for i, pair in enumerate(render_shard(plan, index, count)):
+            values = (
+                pair.left.image,
+                pair.right.image,
+                pair.left.depth_m,
+                pair.right.depth_m,
+                pair.right_from_left,
+                pair.left.intrinsics,
+            )
+            for array, value in zip(arrays.values(), values, strict=True):
+                array[i] = value
             specs.append(pair.spec.to_dict())
         for array in arrays.values():
             array.flush()
@@ -115,27 +137,38 @@ def write_shard(out: Path, seed: int, index: int, size_px: int, count: int, pres
         partial.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    _log.info("%s: %d pairs rendered", target, count)
     return target
 
 
 def write_shards(
-    out: Path, count: int, size_px: int, seed: int, jobs: int = 1, preset: str = "mix"
+    out: Path,
+    count: int,
+    size_px: int,
+    seed: int,
+    jobs: int = 1,
+    preset: str = "mix",
+    *,
+    pairs_per_shard: int = PAIRS_PER_SHARD,
+    cells: int | None = None,
 ) -> Iterator[Path]:
-    """Write `count` pairs; yields each shard's folder as it is done."""
+    """Write `count` pairs; yields each shard's folder as it is done.
+
+    Args:
+        out: Folder of the shards, made if need be.
+        count: Pairs in all.
+        size_px: Side of the images.
+        seed: Of the pairs.
+        jobs: Processes.
+        preset: Image style.
+        pairs_per_shard: Readers take shards of any number.
+        cells: Grid side of a terrain; None: as the size needs.
+    """
     make_folder(out)
-    tasks = [
-        (out, seed, i, size_px, min(PAIRS_PER_SHARD, count - i * PAIRS_PER_SHARD), preset)
-        for i in range(-(-count // PAIRS_PER_SHARD))
-    ]
-    if jobs <= 1:
-        _one_thread()
-        for task in tasks:
-            yield write_shard(*task)
-        return
-    with ProcessPoolExecutor(jobs, initializer=_one_thread) as pool:
-        futures = [pool.submit(write_shard, *task) for task in tasks]
-        for future in futures:
-            yield future.result()
+    plan = ShardPlan(seed, size_px, preset, pairs_per_shard, cells)
+    counts = [min(plan.pairs, count - done) for done in range(0, count, plan.pairs)]
+    tasks = [(out, plan, index, pairs) for index, pairs in enumerate(counts)]
+    yield from in_processes(write_shard, tasks, jobs)
 
 
 def open_shards(folder: Path) -> list[dict[str, NDArray[np.generic]]]:
@@ -155,10 +188,7 @@ def find_shards(folder: Path) -> list[Path]:
     """
     folders = sorted(folder.glob("shard_*"))
     if not folders:
-        raise InputError(
-            f"{folder}: no shards; render some with "
-            f"python -m lunar_calib.datasets.shards --out {folder}"
-        )
+        raise InputError(f"{folder}: no shards; render some with lunar-calib shards --out {folder}")
     return folders
 
 
@@ -178,43 +208,11 @@ def open_shard(shard: Path) -> dict[str, NDArray[np.generic]]:
     return arrays
 
 
-def _require_same(shard: Path, seed: int, index: int, size_px: int, count: int) -> None:
+def _require_same(shard: Path, plan: ShardPlan, index: int, count: int) -> None:
     specs = json.loads((shard / "specs.json").read_text())
-    first = _seed(seed, index * PAIRS_PER_SHARD, 2)
-    if (specs[0]["seed"], specs[0]["size_px"]) != (first, size_px) or len(specs) < count:
+    first = plan.pair_seed(index * plan.pairs)
+    if (specs[0]["seed"], specs[0]["size_px"]) != (first, plan.size_px) or len(specs) < count:
         raise OutputError(
             f"{shard}: holds {len(specs)} pairs of {specs[0]['size_px']} px, of another seed, size "
             "or count than asked for; remove it or choose another folder"
         )
-
-
-def _seed(seed: int, number: int, stream: int) -> int:
-    return int(np.random.SeedSequence([seed, number, stream]).generate_state(1)[0])
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-@click.command()
-@click.option("--count", type=click.IntRange(1), required=True, help="Pairs in all.")
-@click.option("--size", "size_px", type=click.IntRange(32), default=256, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
-@click.option(
-    "--preset",
-    type=click.Choice(["mix", "stereolunar", "realistic"]),
-    default="mix",
-    show_default=True,
-)
-def main(count: int, size_px: int, seed: int, out: Path, jobs: int, preset: str) -> None:
-    """Write shards of rendered pairs for training; run again to resume."""
-    for shard in write_shards(out, count, size_px, seed, jobs, preset):
-        click.echo(str(shard))
-
-
-if __name__ == "__main__":
-    run_command(main, "lunar_calib.datasets.shards")

@@ -1,1 +1,1 @@
-"""Lunar terrain, light and cameras: stereo pairs with exact truth."""
+"""From a spec to pixels: terrain, ray casting, shadows, reflectance, detector."""

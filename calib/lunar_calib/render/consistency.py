@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render import cameras
 from lunar_calib.render.raycast import cast
-from lunar_calib.render.renderer import RenderedPair
 from lunar_calib.render.terrain import Terrain
+from lunar_calib.render.views import RenderedPair
+from lunar_calib.specs import pinhole
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class Consistency:
     exact_p99_m: float
 
 
-def measure(pair: RenderedPair, terrain: Terrain) -> Consistency:
+def measure_consistency(pair: RenderedPair, terrain: Terrain) -> Consistency:
     """Carry left depth into the right camera and compare depth and brightness.
 
     A point counts as seen when the right camera's first hit in its direction is no more than
     half a percent nearer than the point; the pose is float64, so nothing else is lost.
     """
     left, right = pair.left, pair.right
-    points = cameras.transform(
-        pair.right_from_left, cameras.unproject(left.depth_m, left.intrinsics)
+    points = pinhole.transform(
+        pair.right_from_left, pinhole.unproject(left.depth_m, left.intrinsics)
     )
-    uv = cameras.project(points, right.intrinsics)
+    uv = pinhole.project(points, right.intrinsics)
     size = pair.spec.size_px
     inside = np.all((uv > 1) & (uv < size - 1), axis=-1)
     uv_in, z = uv[inside], points[inside][:, 2]

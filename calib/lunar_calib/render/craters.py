@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render.spec import TerrainSpec
+from lunar_calib.specs.pair_spec import TerrainSpec
 
 SIMPLE_MAX_KM = 15.0
 """Diameter at which lunar craters turn from simple to complex (Pike 1977)."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render.spec import ImagingSpec
+from lunar_calib.specs.pair_spec import ImagingSpec
 
 
 def form_image(

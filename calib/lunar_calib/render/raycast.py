@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render.spec import MOON_RADIUS_M
 from lunar_calib.render.terrain import Terrain
+from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
 TOLERANCE_M = 0.003
 """Largest height error of an accepted intersection; float32 heights resolve 0.2 mm at 3 km."""

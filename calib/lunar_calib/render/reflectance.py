@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render.spec import Reflectance
+from lunar_calib.choices import Reflectance
 
 HAPKE_H = 0.145
 HAPKE_GAMMA = 0.928

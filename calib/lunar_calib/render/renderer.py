@@ -9,49 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_calib.render import cameras
 from lunar_calib.render.image_formation import form_image
 from lunar_calib.render.raycast import cast
 from lunar_calib.render.reflectance import phase_term, reflect
 from lunar_calib.render.shadows import ShadowField, cast_shadows
-from lunar_calib.render.spec import MOON_RADIUS_M, CameraSpec, PairSpec
 from lunar_calib.render.terrain import Terrain, synthesise_terrain
+from lunar_calib.render.views import RenderedPair, RenderedView
+from lunar_calib.specs import pinhole
+from lunar_calib.specs.pair_spec import MOON_RADIUS_M, CameraSpec, PairSpec
 
 SAMPLES = 2
 """Shading samples along a side of a pixel."""
 
 _LEAST_MU = 0.02
-
-
-@dataclass(frozen=True)
-class RenderedView:
-    """One camera's image and truth.
-
-    Attributes:
-        image: (H, W) uint8.
-        depth_m: (H, W) float32 Z-depth at pixel centres, metres; NaN where there is no ground.
-        intrinsics: 3x3 float64, pixel centres at +0.5.
-        cam2world: 4x4 float64, metres, OpenCV axes.
-    """
-
-    image: NDArray[np.uint8]
-    depth_m: NDArray[np.float32]
-    intrinsics: NDArray[np.float64]
-    cam2world: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class RenderedPair:
-    """Two views of one scene, and what made them."""
-
-    left: RenderedView
-    right: RenderedView
-    spec: PairSpec
-
-    @property
-    def right_from_left(self) -> NDArray[np.float64]:
-        """4x4 that maps left-camera points into the right camera, metres."""
-        return cameras.invert(self.right.cam2world) @ self.left.cam2world
 
 
 def render_pair(spec: PairSpec, terrain: Terrain | None = None) -> RenderedPair:
@@ -77,7 +47,7 @@ def render_pair(spec: PairSpec, terrain: Terrain | None = None) -> RenderedPair:
         RenderedView(
             image=form_image(_shade(spec, terrain, view, sun, shadows), spec.imaging, rng),
             depth_m=view.depth_m.astype(np.float32),
-            intrinsics=cameras.intrinsics(spec.size_px),
+            intrinsics=pinhole.intrinsics(spec.size_px),
             cam2world=view.pose,
         )
         for view in geometry
@@ -116,9 +86,9 @@ class _TracedView:
 def _trace_view(
     spec: PairSpec, terrain: Terrain, camera: CameraSpec, level_m: float
 ) -> _TracedView:
-    pose = cameras.cam2world(camera)
+    pose = pinhole.cam2world(camera)
     pose[2, 3] += level_m
-    rays = cameras.world_rays(spec.size_px, pose)
+    rays = pinhole.world_rays(spec.size_px, pose)
     depth = cast(terrain, spec.site_m, pose[:3, 3], rays)
     sky = ~np.isfinite(depth)
     inverse = (1 / depth).astype(np.float32)  # (H, W)
@@ -155,7 +125,7 @@ def _shade(
     f, size, pose = np.float32, spec.size_px, view.pose
     fine = (size * SAMPLES, size * SAMPLES)
     t = 1 / cv2.resize(view.inverse, fine, interpolation=cv2.INTER_LINEAR)
-    dx, dy, dz = (d.astype(f) for d in cameras.world_rays(size, pose, SAMPLES))
+    dx, dy, dz = (d.astype(f) for d in pinhole.world_rays(size, pose, SAMPLES))
     x = t * dx + f(pose[0, 3])
     y = t * dy + f(pose[1, 3])
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_calib.render.craters import add_craters
-from lunar_calib.render.spec import TerrainSpec
+from lunar_calib.specs.pair_spec import TerrainSpec
 
 TARGET_LAGS_M = (100.0, 500.0, 1000.0, 2000.0, 5000.0)
 TARGET_RMS_M = (19.0, 90.0, 180.0, 350.0, 750.0)

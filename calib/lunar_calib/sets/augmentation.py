@@ -14,8 +14,6 @@ from lunar_calib.sets.calibration_manifest import Augmentation
 Image = NDArray[np.uint8]
 
 UNCHANGED = Augmentation()
-MOST = 15
-"""Augmented copies that a square pair can have; a pair that is not square has 7."""
 
 
 def augment(left: Image, right: Image, augmentation: Augmentation) -> tuple[Image, Image]:

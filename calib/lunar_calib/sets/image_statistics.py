@@ -30,7 +30,7 @@ _MOST_WHITE = 0.2
 _MOST_BLACK = 0.97
 
 
-def measure(left: Image, right: Image) -> ImageStatistics:
+def measure_pair(left: Image, right: Image) -> ImageStatistics:
     """Statistics of a pair; of each image, then their mean.
 
     Args:

@@ -30,12 +30,13 @@ from lunar_calib.sets.calibration_manifest import (
     encode,
 )
 from lunar_calib.sets.calibration_set import CalibrationPair, CalibrationSet, content_digest
-from lunar_calib.sets.calibration_sources import Candidate, Source
+from lunar_calib.sets.candidates import CandidatePair, CandidateSource
 from lunar_calib.sets.contact_sheet import Thumb, draw_contact_sheet, shrink
-from lunar_calib.sets.image_statistics import measure
-from lunar_calib.sets.measured import Measured, Track, look_at, offer, untracked
+from lunar_calib.sets.image_statistics import measure_pair
+from lunar_calib.sets.measured_candidates import Measured, look_at, offer
 from lunar_calib.sets.rendered_source import rendered
 from lunar_calib.sets.selection import Facts, choose, coverage, facts_of
+from lunar_calib.sets.tracking import Track, untracked
 
 DEFAULT_COUNT = 32
 """Pairs of a set."""
@@ -54,7 +55,7 @@ def make_default_set(
     seed: int = 0,
     jobs: int = 1,
     overwrite: bool = False,
-    track: Track[Candidate] = untracked,
+    track: Track[CandidatePair] = untracked,
 ) -> CalibrationSet:
     """Render terrain and make a set of it; the same arguments give the same pixels.
 
@@ -77,13 +78,13 @@ def make_default_set(
 
 def make_set(
     path: Path | str,
-    sources: Sequence[Source],
+    sources: Sequence[CandidateSource],
     *,
     count: int | None = None,
     augmented: int = 0,
     seed: int = 0,
     overwrite: bool = False,
-    track: Track[Candidate] = untracked,
+    track: Track[CandidatePair] = untracked,
 ) -> CalibrationSet:
     """Choose the pairs that cover most, and write them, whole or not at all.
 
@@ -127,7 +128,7 @@ def make_set(
     return CalibrationSet.open(path)
 
 
-def _named(sources: Sequence[Source]) -> dict[str, Source]:
+def _named(sources: Sequence[CandidateSource]) -> dict[str, CandidateSource]:
     seen: Counter[str] = Counter()
     named = {}
     for source in sources:
@@ -139,7 +140,7 @@ def _named(sources: Sequence[Source]) -> dict[str, Source]:
 
 def _write(
     folder: Path,
-    sources: dict[str, Source],
+    sources: dict[str, CandidateSource],
     offered: Sequence[Measured],
     chosen: Sequence[Measured],
 ) -> None:
@@ -198,7 +199,7 @@ def _record(pair: CalibrationPair, one: Measured) -> PairRecord:
         source=facts.source,
         scene=facts.scene,
         augmentation=facts.augmentation,
-        statistics=measure(pair.left, pair.right) if turned else facts.statistics,
+        statistics=measure_pair(pair.left, pair.right) if turned else facts.statistics,
         original_sha256=one.original_sha256,
         altitude_m=facts.altitude_m,
         sun_elevation_deg=facts.sun_elevation_deg,
@@ -207,7 +208,7 @@ def _record(pair: CalibrationPair, one: Measured) -> PairRecord:
 
 
 def _write_sources(
-    folder: Path, sources: dict[str, Source], candidates: Sequence[Facts]
+    folder: Path, sources: dict[str, CandidateSource], candidates: Sequence[Facts]
 ) -> Iterable[SourceRecord]:
     offered = Counter(one.source for one in candidates)
     for name, source in sources.items():

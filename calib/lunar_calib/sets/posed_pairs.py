@@ -7,7 +7,6 @@ that is im_N and im_N+1 under the same sun: what their numbers say.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,10 +17,17 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, read_image
 from numpy.typing import NDArray
 
-from lunar_calib.datasets.stereolunar import image_of, read_camera
-from lunar_calib.render import cameras
-from lunar_calib.render.spec import MOON_RADIUS_M
-from lunar_calib.sets.calibration_sources import Candidate, Source, altitude_of, notices_in
+from lunar_calib.datasets.stereolunar_frames import read_camera
+from lunar_calib.datasets.stereolunar_scenes import find_frames, image_of
+from lunar_calib.sets.candidates import (
+    CandidatePair,
+    CandidateSource,
+    altitude_of,
+    notices_in,
+    stated_licence,
+)
+from lunar_calib.specs import pinhole
+from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
 LEAST_OVERLAP = 0.2
 """Of either image's ground, on the sphere; relief moves what is really shared by a tenth or so."""
@@ -29,7 +35,6 @@ LEAST_OVERLAP = 0.2
 BASE_TO_HEIGHT = (0.005, 2.0)
 """Less shows no parallax, and more is not the same ground any more."""
 
-_STEM = re.compile(r"im_(\d+)\Z")
 _SAMPLES = 9
 
 
@@ -50,7 +55,7 @@ class PosedFrame:
     pose: NDArray[np.float64]
 
 
-def stereolunar(root: Path, licence: str | None = None) -> Source:
+def stereolunar(root: Path, licence: str | None = None) -> CandidateSource:
     """The pairs of every folder of posed frames, in a folder and below it.
 
     Args:
@@ -60,37 +65,33 @@ def stereolunar(root: Path, licence: str | None = None) -> Source:
     Raises:
         InputError: No frame, a damaged camera, or frames that pair with none; all are named.
     """
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give one with StereoLunar's im_N.npz files")
-    folders: dict[Path, list[PosedFrame]] = {}
     problems: list[str] = []
-    for path in sorted(root.rglob("im_*.npz")):
-        match = _STEM.match(path.stem)
-        if match is None:
-            continue
-        stem = path.with_suffix("")
-        try:
-            K, pose = read_camera(stem)
-        except InputError as error:
-            problems.append(str(error))
-            continue
-        folders.setdefault(path.parent, []).append(PosedFrame(int(match[1]), stem, K, pose))
-    if not folders and not problems:
-        raise InputError(f"{root}: no im_N.npz in it or below; is this StereoLunar's layout?")
+    folders: dict[Path, list[PosedFrame]] = {}
+    for folder, found in find_frames(root).items():
+        for number, stem in found:
+            try:
+                K, pose = read_camera(stem)
+            except InputError as error:
+                problems.append(str(error))
+                continue
+            folders.setdefault(folder, []).append(PosedFrame(number, stem, K, pose))
     pairs: list[tuple[PosedFrame, PosedFrame]] = []
     for frames in folders.values():
-        found, alone = pair_by_pose(frames)
-        pairs += found
+        paired, alone = pair_by_pose(frames)
+        pairs += paired
         problems += [
             f"{frame.stem}: no other frame shares {LEAST_OVERLAP:.0%} of its ground from elsewhere"
             for frame in alone
         ]
     if problems:
         raise InputError(f"{len(problems)} frames cannot be paired: {' | '.join(problems)}")
-    found_notices = notices_in(root)
-    stated = licence or ("see its notices" if found_notices else "not stated")
-    return Source(
-        "stereolunar", len(pairs), partial(_candidates, root, pairs), stated, found_notices
+    notices = notices_in(root)
+    return CandidateSource(
+        "stereolunar",
+        len(pairs),
+        partial(_candidates, root, pairs),
+        stated_licence(licence, notices),
+        notices,
     )
 
 
@@ -130,8 +131,8 @@ def shared_ground(a: PosedFrame, b: PosedFrame) -> float:
 
 
 def _seen(of: PosedFrame, by: PosedFrame) -> float:
-    points = cameras.transform(cameras.invert(by.pose), _ground(of))
-    pixels = cameras.project(points, by.K)
+    points = pinhole.transform(pinhole.invert(by.pose), _ground(of))
+    pixels = pinhole.project(points, by.K)
     limits = 2 * by.K[:2, 2]  # the principal point is in the middle, near enough
     inside = np.all((pixels >= 0) & (pixels < limits), axis=-1)
     return float(inside.mean())
@@ -154,10 +155,10 @@ def _ground(frame: PosedFrame) -> NDArray[np.float64]:
     return np.asarray(position + distance[:, None] * rays)
 
 
-def _candidates(root: Path, pairs: list[tuple[PosedFrame, PosedFrame]]) -> Iterator[Candidate]:
+def _candidates(root: Path, pairs: list[tuple[PosedFrame, PosedFrame]]) -> Iterator[CandidatePair]:
     for left, right in pairs:
         folder = left.stem.parent.relative_to(root).as_posix()
-        yield Candidate(
+        yield CandidatePair(
             scene=f"{folder}/{left.stem.name} {right.stem.name}",
             left=partial(_read, left.stem),
             right=partial(_read, right.stem),

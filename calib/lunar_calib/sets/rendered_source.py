@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from lunar_runtime.errors import UsageError
 from lunar_runtime.files.images import GreyImage, grey_from_array
 
-from lunar_calib.render.spec import GeometryKind
+from lunar_calib.choices import GeometryKind
+from lunar_calib.render.processes import in_processes
+from lunar_calib.render.renderer import render_pair
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
-from lunar_calib.sets.calibration_sources import Candidate, Source
+from lunar_calib.sets.candidates import CandidatePair, CandidateSource
+from lunar_calib.specs.pair_sampling import sample_spec
 
 MOST_RENDERED = 10_000
 """Rendered candidates of one seed; the next seed's follow."""
@@ -21,7 +22,7 @@ MOST_SEEDS = FIRST_EVALUATION_SEED // MOST_RENDERED
 _MOST_BYTES = 4 << 30  # rendered candidates wait in memory until the choice is made
 
 
-def rendered(count: int, size_px: int, seed: int = 0, jobs: int = 1) -> Source:
+def rendered(count: int, size_px: int, seed: int = 0, jobs: int = 1) -> CandidateSource:
     """Rendered terrain, in training's mix of styles, its three geometries in turn.
 
     Args:
@@ -43,34 +44,20 @@ def rendered(count: int, size_px: int, seed: int = 0, jobs: int = 1) -> Source:
     if not 0 <= seed < MOST_SEEDS:
         raise UsageError(f"seed {seed}; calibration has the seeds 0 to {MOST_SEEDS - 1}")
     tasks = [(seed * MOST_RENDERED + i, size_px, i % len(GeometryKind)) for i in range(count)]
-    return Source(
-        "rendered", count, partial(_render_all, tasks, jobs), "Apache-2.0 (lunar-edge's renderer)"
+    return CandidateSource(
+        "rendered",
+        count,
+        partial(in_processes, _render, tasks, jobs),
+        "Apache-2.0 (lunar-edge's renderer)",
     )
 
 
-def _render_all(tasks: list[tuple[int, int, int]], jobs: int) -> Iterator[Candidate]:
-    if jobs <= 1:
-        yield from map(_render, tasks)
-        return
-    with ProcessPoolExecutor(jobs, initializer=_one_thread) as pool:
-        futures = [pool.submit(_render, task) for task in tasks]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _render(task: tuple[int, int, int]) -> Candidate:
-    from lunar_calib.render.geometry import sample_spec
-    from lunar_calib.render.renderer import render_pair
-
-    seed, size_px, kind = task
+def _render(seed: int, size_px: int, kind: int) -> CandidatePair:
     spec = sample_spec(seed, size_px, kind=tuple(GeometryKind)[kind])
     pair = render_pair(spec)
     views = (("left", pair.left.image), ("right", pair.right.image))
     left, right = (grey_from_array(image, f"rendered {seed} {side}") for side, image in views)
-    return Candidate(
+    return CandidatePair(
         scene=f"seed {seed} ({spec.kind.value})",
         left=partial(_given, left),
         right=partial(_given, right),
@@ -82,9 +69,3 @@ def _render(task: tuple[int, int, int]) -> Candidate:
 
 def _given(image: GreyImage) -> GreyImage:
     return image
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)

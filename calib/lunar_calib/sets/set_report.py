@@ -13,11 +13,12 @@ from lunar_calib.sets.calibration_set import CalibrationSet
 
 
 def describe(opened: CalibrationSet) -> str:
-    """A set in some lines of text: pairs, sources, coverage, digest."""
+    """A set in some lines of text: path, pairs, sources, coverage, digest."""
     manifest = opened.manifest
     taken = Counter(pair.source for pair in manifest.pairs)
     sizes = Counter(f"{p.left.shape[1]}x{p.left.shape[0]}" for p in opened.originals())
-    lines = [f"pairs    {opened.count} ({', '.join(f'{size} px' for size in sizes)})"]
+    lines = [f"set      {opened.path}"]
+    lines.append(f"pairs    {opened.count} ({', '.join(f'{size} px' for size in sizes)})")
     for source in manifest.sources:
         lines.append(
             f"source   {source.name}: {taken[source.name]} of {source.candidates} candidates; "
@@ -40,7 +41,7 @@ def coverage_table(records: tuple[CoverageRecord, ...]) -> list[str]:
     ]
 
 
-def as_json(opened: CalibrationSet) -> str:
+def to_json(opened: CalibrationSet) -> str:
     """The manifest without its list of files, and the path, as JSON."""
     values: dict[str, Any] = msgspec.to_builtins(opened.manifest)
     del values["files"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -16,19 +15,17 @@ from lunar_calib.sets.calibration_manifest import (
     PairRecord,
 )
 from lunar_calib.sets.calibration_set import CalibrationSet, read_manifest
-from lunar_calib.sets.image_statistics import measure, pixel_sha256, problem_of_image
-from lunar_calib.sets.measured import untracked
+from lunar_calib.sets.image_statistics import measure_pair, pixel_sha256, problem_of_image
 from lunar_calib.sets.selection import count_in, facts_of
+from lunar_calib.sets.tracking import Track, untracked
 
 # Another version of OpenCV may round a resized pixel the other way.
 _TOLERANCES = {"mean_grey": 0.5, "contrast": 0.5, "shadow": 0.005, "white": 0.005, "texture": 0.1}
 
-T = TypeVar("T")
-
 
 def verify_set(
     path: Path | str,
-    track: Callable[[Iterable[PairRecord], str, int], Iterable[PairRecord]] = untracked,
+    track: Track[PairRecord] = untracked,
 ) -> list[str]:
     """Recompute files, digests, statistics and coverage, and say what differs, a line each.
 
@@ -61,7 +58,7 @@ def _differing_pair(opened: CalibrationSet, record: PairRecord) -> Iterator[str]
         problem = problem_of_image(image, str(opened.path / name))
         if problem:
             yield problem
-    measured = measure(left, right)
+    measured = measure_pair(left, right)
     for field in msgspec.structs.fields(ImageStatistics):
         now, then = (getattr(s, field.name) for s in (measured, record.statistics))
         if abs(now - then) > _TOLERANCES[field.name]:

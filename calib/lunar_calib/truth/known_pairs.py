@@ -11,6 +11,11 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from numpy.typing import NDArray
 
+from lunar_calib.datasets.stereolunar_frames import read_pair
+from lunar_calib.datasets.stereolunar_scenes import find_scenes
+from lunar_calib.render.renderer import render_pair
+from lunar_calib.specs.pair_sampling import sample_spec
+
 
 @dataclass(frozen=True)
 class KnownPair:
@@ -44,22 +49,19 @@ def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownP
     """StereoLunar's scenes at full size, each under every sun.
 
     Args:
-        root: Folder in StereoLunar's layout, or one of its families; beside StereoLunar's,
-            `stereolunar_depth/<scene>_L.npz` (`depth_m`) replaces the half-float depth.
+        root: Folder in StereoLunar's layout, or one of its families; the depth is that of
+            `Scene.smooth_depth_file` where there is one.
         cross_sun: Instead, left under one sun and right under each of the others.
     """
-    from lunar_calib.datasets.stereolunar import find_scenes, read_pair
-
     for scene in find_scenes(root):
-        label = f"{scene.folder.parent.name.split('_')[0]}_{scene.folder.name}"
-        smooth = scene.folder.parents[2] / "stereolunar_depth" / f"{label}_L.npz"
+        smooth = scene.smooth_depth_file()
         pairs = [read_pair(*stems, depth=not smooth.exists()) for stems in scene.pairs]
         suns = range(len(pairs))
         for i, j in ((i, j) for i in suns for j in suns if (i != j) == cross_sun):
             left, right = pairs[i].left, pairs[j].right
             depth = np.load(smooth)["depth_m"] if smooth.exists() else left.depth_m
             yield KnownPair(
-                f"{label} sun {i}" + (f" x {j}" if cross_sun else ""),
+                f"{scene.label} sun {i}" + (f" x {j}" if cross_sun else ""),
                 left.image,
                 right.image,
                 np.asarray(depth, np.float32),
@@ -71,9 +73,6 @@ def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownP
 
 def rendered_pairs(count: int, size_px: int, seed: int) -> Iterator[KnownPair]:
     """Rendered pairs: the three geometries in turn, clean and realistic, two by two."""
-    from lunar_calib.render.geometry import sample_spec
-    from lunar_calib.render.renderer import render_pair
-
     kinds, presets = ("nadir", "oblique", "dynamic"), ("stereolunar", "realistic")
     for number in range(count):
         kind, preset = kinds[number % 3], presets[number // 3 % 2]

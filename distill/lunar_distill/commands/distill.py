@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import click
+from lunar_runtime.commands.options import verbose
 
-from lunar_distill.commands.options import DATA, EXISTING, TRAINING, with_options
+from lunar_distill.commands.options import (
+    DATA,
+    EXISTING,
+    TEACHING,
+    TRAINING,
+    run_folder,
+    teacher,
+    with_options,
+)
+from lunar_distill.starts.start_choice import Start
 
 
 @click.command()
-@click.option(
-    "--teacher", required=True, help="Its checkpoint, or S0 for the one in the source tree."
-)
+@teacher
 @click.option(
     "--student",
     "names",
@@ -21,21 +29,16 @@ from lunar_distill.commands.options import DATA, EXISTING, TRAINING, with_option
     required=True,
     help="S0 to S4, or with another decoder: S2-256x4. Repeat to train several at once.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@run_folder
 @click.option(
     "--start",
-    type=click.Choice(["stream", "svd", "random"]),
-    default="stream",
+    "--decoder-start",
+    "start",
+    type=click.Choice([each.value for each in Start]),
+    default=Start.STREAM.value,
     show_default=True,
     help="Of decoder and heads: the teacher's in the basis of its residual stream, its truncated "
-    "SVD as published, or random.",
-)
-@click.option(
-    "--calibration-pairs",
-    type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    help="Pairs that show --start stream the teacher's stream.",
+    "SVD as published, or random. torchrun takes --start for its own; use --decoder-start there.",
 )
 @click.option(
     "--encoder",
@@ -45,32 +48,9 @@ from lunar_distill.commands.options import DATA, EXISTING, TRAINING, with_option
     help="Pretrained encoder weights with timm's names.",
 )
 @click.option("--init", type=EXISTING, help="Checkpoint of the one student to start from.")
-@click.option("--lr", "learning_rate", type=float, default=1e-4, show_default=True)
-@click.option(
-    "--encoder-rate",
-    type=click.FloatRange(0),
-    default=1.0,
-    show_default=True,
-    help="Factor on --lr for the encoder.",
-)
 @click.option("--freeze-encoder", is_flag=True, help="Train adapter, decoder and heads only.")
-@click.option("--feature-weight", type=click.FloatRange(0), default=0.1, show_default=True)
-@click.option("--descriptor-weight", type=click.FloatRange(0), default=0.075, show_default=True)
-@click.option(
-    "--relief-weight",
-    type=click.FloatRange(0),
-    default=0.0,
-    show_default=True,
-    help="Of relief and slopes beside the points; 0.5 helps small students.",
-)
-@click.option(
-    "--min-confidence",
-    type=float,
-    default=1.2,
-    show_default=True,
-    help="The teacher's points below it are not taught.",
-)
-@with_options(DATA, TRAINING)
+@with_options(TEACHING, DATA, TRAINING)
+@verbose
 def distill(
     teacher: str,
     names: tuple[str, ...],
@@ -79,10 +59,6 @@ def distill(
     calibration_pairs: int,
     encoders: tuple[str, ...],
     init: Path | None,
-    feature_weight: float,
-    descriptor_weight: float,
-    relief_weight: float,
-    min_confidence: float,
     **given: Any,
 ) -> None:
     """Train students from a frozen teacher; run again to resume.
@@ -94,17 +70,18 @@ def distill(
     from lunar_runtime.errors import UsageError
     from lunar_student import build_student, load_checkpoint
 
-    from lunar_distill.commands.training import Session, run_to_the_end
-    from lunar_distill.objectives.distilled import FromTeacher, Recipe
+    from lunar_distill.commands.session import filled, open_session, run_to_the_end
+    from lunar_distill.objectives.from_teacher import FromTeacher
+    from lunar_distill.objectives.recipe import Recipe
+    from lunar_distill.starts.decoder_start import start_student
     from lunar_distill.starts.encoder_weights import load_encoder
-    from lunar_distill.starts.start import Start, start_student
-    from lunar_distill.starts.students import load_teacher, named_config
+    from lunar_distill.starts.named_students import load_teacher, named_config
 
     if len(set(names)) < len(names):
         raise UsageError("--student: each one once")
     if init is not None and (len(names) > 1 or encoders):
         raise UsageError("--init goes with one --student and without --encoder")
-    with Session(given) as session:
+    with open_session(given) as session:
         network = load_teacher(teacher)
         torch.manual_seed(session.options.seed)
         students = {name: build_student(named_config(name)) for name in names}
@@ -118,8 +95,7 @@ def distill(
                 raise UsageError(f"--encoder {pair}: must be STUDENT=FILE with one of the students")
             load_encoder(students[name], file)
 
-        recipe = Recipe(feature_weight, descriptor_weight, relief_weight, min_confidence)
-        objective = FromTeacher(recipe, session.arithmetic, network)
+        objective = FromTeacher(filled(Recipe, given), session.arithmetic, network)
 
         def begin() -> None:
             for student in students.values() if init is None else ():

@@ -6,23 +6,37 @@ from pathlib import Path
 from typing import Any
 
 import click
+from lunar_runtime.commands.options import verbose
 
-from lunar_distill.commands.options import DATA, EXISTING, TRAINING, with_options
+from lunar_distill.commands.options import (
+    DATA,
+    EXISTING,
+    TRAINING,
+    learning_rate,
+    run_folder,
+    with_options,
+)
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@run_folder
 @click.option("--student", "name", help="S0 to S4, or with another decoder: S2-256x4.  [S0]")
 @click.option(
     "--init", type=EXISTING, help="Checkpoint to start from (any that lunar-export takes)."
 )
-@click.option("--lr", "learning_rate", type=float, default=1e-3, show_default=True)
+@learning_rate(1e-3)
 @click.option(
-    "--decay", "decay_fraction", type=click.FloatRange(0, 1), default=0.3, show_default=True
+    "--decay",
+    "decay_fraction",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Last part of the schedule, in which the rate falls to zero.",
 )
 @click.option("--right-view", is_flag=True, help="Train the right view's head too.")
 @click.option("--copy-left", is_flag=True, help="Start the right view's head from the left's.")
 @with_options(DATA, TRAINING)
+@verbose
 def supervise(
     out: Path, name: str | None, init: Path | None, right_view: bool, copy_left: bool, **given: Any
 ) -> None:
@@ -35,16 +49,12 @@ def supervise(
     from lunar_runtime.errors import UsageError
     from lunar_student import build_student, load_checkpoint
 
-    from lunar_distill.commands.training import Session, run_to_the_end
-    from lunar_distill.objectives.supervised import (
-        FromTruth,
-        Supervision,
-        begin_as_a_point,
-        copy_left_to_right,
-    )
-    from lunar_distill.starts.students import named_config
+    from lunar_distill.commands.session import open_session, run_to_the_end
+    from lunar_distill.objectives.from_truth import FromTruth, Supervision
+    from lunar_distill.starts.named_students import named_config
+    from lunar_distill.starts.untaught_start import begin_as_a_point, copy_left_to_right
 
-    with Session(given, encoder_rate=2.0) as session:
+    with open_session(given, encoder_rate=2.0) as session:
         if init is not None:
             student = load_checkpoint(init)
             if name is not None and student.config.id != name:

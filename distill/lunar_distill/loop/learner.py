@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from typing import Any
 
 import torch
@@ -10,8 +11,8 @@ from lunar_runtime.errors import UsageError
 from lunar_student import Student
 from torch import Tensor, nn
 
-from lunar_distill.loop.options import RunOptions
-from lunar_distill.loop.parallel import Workers
+from lunar_distill.loop.training_options import TrainingOptions
+from lunar_distill.loop.workers import Workers
 
 ENCODERS = ("tiny_vit.", "tiny_enc.", "patch_embed.", "enc_blocks.", "enc_norm.")
 ADAPTERS = ("tiny_vit.adapter.", "tiny_enc.adapter.")
@@ -19,6 +20,8 @@ ADAPTERS = ("tiny_vit.adapter.", "tiny_enc.adapter.")
 FRAME_RATE = 6.0
 # So many steps running without a finite gradient: it will not recover.
 DIVERGED_STEPS = 20
+
+_logger = logging.getLogger(__name__)
 
 
 class Learner:
@@ -34,7 +37,7 @@ class Learner:
         name: str,
         student: Student,
         companions: nn.Module,
-        options: RunOptions,
+        options: TrainingOptions,
         device: torch.device | str = "cpu",
     ) -> None:
         self.name = name
@@ -114,6 +117,7 @@ class Learner:
         else:
             self.skipped += 1
             self.skipped_running += 1
+            _logger.info("%s: a gradient that is not finite; the step is left out", self.name)
             self._refuse_divergence()
         return float(norm)
 
@@ -128,7 +132,7 @@ class Learner:
         if self.skipped_running >= most:
             raise UsageError(
                 f"{self.name}: no finite gradient in {most} steps running, so nothing is learned; "
-                "lower --lr, or start it in another way (--start, --init)"
+                "lower the learning rate, or start it in another way"
             )
 
     @torch.no_grad()

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from lunar_student import Outputs, Student
+from lunar_runtime.bundles.choices import OutputSet
+from lunar_student import Student
 from torch import Tensor, nn
 
-from lunar_distill.data.pairs import Batch
-from lunar_distill.objectives.distilled import as_images
+from lunar_distill.data.batch import Batch
 
 SUBLAYERS = ("norm1", "norm2", "norm3", "norm_y")
 WRITERS = ("attn.proj", "cross_attn.proj", "mlp.fc2")
@@ -105,10 +105,10 @@ def collect_statistics(
             name = f"{head}.dpt.act_postprocess.{level}.0"
             levels[name] = []
             handles.append(modules[name].register_forward_pre_hook(_levelling(levels[name])))
-    outputs = Outputs.ALL if teacher.config.descriptor_dim else Outputs.BOTH
+    outputs: OutputSet = "all" if teacher.config.descriptor_dim else "both"
     try:
         for batch in batches:
-            teacher(*as_images(batch), outputs)
+            teacher(*batch.views(), outputs)
     finally:
         for handle in handles:
             handle.remove()

@@ -1,25 +1,34 @@
-"""What a manifest says of a network and its graph."""
+"""What a manifest says of a network, its graph and what was measured of it."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import io
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import onnx
 from lunar_runtime.bundles.choices import OUTPUT_NAMES
-from lunar_runtime.bundles.manifest import GraphRecord, StudentRecord, TensorRecord
+from lunar_runtime.bundles.manifest import (
+    CalibrationRecord,
+    GraphRecord,
+    ReductionRecord,
+    StudentRecord,
+    TensorRecord,
+)
 from lunar_runtime.errors import CheckpointError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.version import __version__
-from lunar_student import Outputs, Student
+from lunar_student import Student
 
+from lunar_export.graph.layers import weight_layers
 from lunar_export.graph.model_file import MODEL_NAME
-from lunar_export.judging.pairs import EvaluationPair
+from lunar_export.graph.traced import Traced
+from lunar_export.judging.judged import Judged
+from lunar_export.judging.reference import Reference
+from lunar_export.judging.search import Found
+from lunar_export.pairs.calibration import Calibration
 
 GOLDEN_STEP = 8
 
@@ -46,51 +55,59 @@ def student_record(student: Student, checkpoint: Path | str | None) -> StudentRe
     )
 
 
-def graph_record(model: onnx.ModelProto, outputs: Outputs, height: int, width: int) -> GraphRecord:
-    """Describe a graph."""
-    names = OUTPUT_NAMES[outputs.value]
+def graph_record(traced: Traced, opset: int) -> GraphRecord:
+    """Describe a graph: traced, and perhaps lowered to another opset since."""
     shapes = {
         value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-        for value in model.graph.output
+        for value in traced.model.graph.output
     }
     return GraphRecord(
         file=MODEL_NAME,
-        opset=opset(model),
-        output_set=outputs.value,
-        height=height,
-        width=width,
+        opset=opset,
+        output_set=traced.outputs,
+        height=traced.height,
+        width=traced.width,
         inputs=tuple(
             TensorRecord(
                 name=view,
-                shape=(1, 1, height, width),
+                shape=(1, 1, traced.height, traced.width),
                 dtype="uint8",
                 unit="grey level",
                 frame=f"{view} image",
             )
             for view in ("left", "right")
         ),
-        outputs=tuple(_output_record(name, shapes[name]) for name in names),
+        outputs=tuple(_output_record(name, shapes[name]) for name in OUTPUT_NAMES[traced.outputs]),
     )
 
 
-def opset(model: onnx.ModelProto) -> int:
-    """Version of the default domain."""
-    return int(next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx")))
-
-
-def _output_record(name: str, shape: tuple[int, ...]) -> TensorRecord:
-    points = name.startswith("pointmap")
-    return TensorRecord(
-        name=name,
-        shape=shape,
-        dtype="float32",
-        unit="network unit" if points else "1",
-        frame="left camera" if points else f"{name.rpartition('_')[2]} image",
+def calibration_record(calibration: Calibration, found: Found) -> CalibrationRecord:
+    """Describe what ranges were measured on, and how INT8 clips them."""
+    return CalibrationRecord(
+        digest=calibration.digest,
+        count=len(calibration.pairs),
+        method=found.recipe.method,
+        source=calibration.source,
+        tried=found.tried,
     )
 
 
-def golden_file(pair: EvaluationPair, outputs: Mapping[str, np.ndarray]) -> bytes:
-    """A pair with the outputs it must give, thinned out."""
+def reduction_record(traced: Traced, judged: Judged) -> ReductionRecord | None:
+    """Describe how the precision was lowered; None where it was not."""
+    if judged.lowering is None:
+        return None
+    found = judged.lowering.found
+    return ReductionRecord(
+        layers=len(weight_layers(traced.model)),
+        kept=found.trial.lowered.kept,
+        steps=found.steps,
+        gate=judged.lowering.gate,
+    )
+
+
+def golden_file(reference: Reference) -> bytes:
+    """The first pair with the outputs it must give, thinned out."""
+    pair, outputs = reference.pairs[0], reference.outputs[0]
     start, step = GOLDEN_STEP // 2, GOLDEN_STEP
     arrays = {name: values[:, start::step, start::step] for name, values in outputs.items()}
     content = io.BytesIO()
@@ -107,3 +124,14 @@ def versions(simplifier: str) -> dict[str, str]:
         **{package: importlib.metadata.version(package) for package in packages},
         "simplifier": simplifier,
     }
+
+
+def _output_record(name: str, shape: tuple[int, ...]) -> TensorRecord:
+    points = name.startswith("pointmap")
+    return TensorRecord(
+        name=name,
+        shape=shape,
+        dtype="float32",
+        unit="network unit" if points else "1",
+        frame="left camera" if points else f"{name.rpartition('_')[2]} image",
+    )

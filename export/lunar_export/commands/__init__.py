@@ -1,1 +1,1 @@
-"""`lunar-export`: one module a command."""
+"""The command line: `lunar-export`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from typing import Literal
 
 from lunar_runtime.backends.tensorrt.gpu import open_gpu
 from lunar_runtime.backends.tensorrt.libraries import Library, import_library, installed_libraries
@@ -12,8 +11,7 @@ from lunar_runtime.backends.tensorrt.store import StoredEngine
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError, LunarError
 
-EngineChoice = Literal["auto", "never", "require"]
-ENGINE_CHOICES: tuple[EngineChoice, ...] = ("auto", "never", "require")
+from lunar_export.choices import EngineChoice
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +32,8 @@ def library_for_engine(choice: EngineChoice) -> Library | None:
         there = installed_libraries()
         if not there:
             raise BackendError(
-                "--engine require: neither TensorRT nor TensorRT-RTX is installed; `pip install "
-                "tensorrt`"
+                "an engine is required, and neither TensorRT nor TensorRT-RTX is installed; `pip "
+                "install tensorrt`"
             )
         return import_library(there[0])
     except BackendError as error:

@@ -42,7 +42,7 @@ class Word(str):
 _TYPES = {"uint8": "TYPE_UINT8", "float32": "TYPE_FP32"}
 
 
-def write_model(
+def add_to_repository(
     bundle: Bundle,
     repository: Path,
     *,
@@ -71,7 +71,7 @@ def write_model(
     if engine:
         _check_engine(engine)
     if instances < 1:
-        raise UsageError(f"--triton-instances {instances}: needs to be 1 or more")
+        raise UsageError(f"`instances` {instances}: needs to be 1 or more")
     folder = model_folder(bundle, repository)
     golden = bundle.golden()
     plan = engine.read() if engine else None
@@ -183,10 +183,10 @@ def _check_engine(engine: StoredEngine) -> None:
     if record.key.library != "tensorrt":
         raise UsageError(
             f"{engine.path.name}: Triton runs TensorRT's engines, not those of "
-            f"{record.key.library}; serve the ONNX graph instead (--engine never)"
+            f"{record.key.library}; serve the ONNX graph instead (`engine` None)"
         )
     if record.weight_stripped:
         raise UsageError(
             f"{engine.path.name}: Triton does not put weights back into an engine; build it "
-            "without --weight-stripped"
+            "with its weights"
         )

@@ -54,6 +54,11 @@ class GraphEdit:
         stored = self._constants.get(tensor)
         return None if stored is None else numpy_helper.to_array(stored)
 
+    def is_vector(self, tensor: str) -> bool:
+        """Whether a tensor is a constant of one dimension."""
+        values = self.constant(tensor)
+        return values is not None and values.ndim == 1
+
     def add_constant(self, name: str, values: NDArray[np.generic]) -> str:
         """Store a constant.
 

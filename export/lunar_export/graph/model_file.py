@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -11,17 +12,38 @@ from lunar_export.graph import weights
 MODEL_NAME = "model.onnx"
 DATA_NAME = "model.onnx.data"
 
-# Protobuf's limit is 2 GiB for weights and structure together.
-ONE_FILE_LIMIT_BYTES = 1_900_000_000
 SMALL_BYTES = 1024  # shapes and scalars stay in the graph, where parsers expect them
 
 
-def write_model(model: onnx.ModelProto, folder: Path, *, check: bool = True) -> dict[str, Path]:
-    """Write a model, emptying it, and check what was written.
+@dataclass(frozen=True)
+class SizeLimits:
+    """How large a model's weights may be for the tools that handle it.
+
+    Attributes:
+        one_file_bytes: In one file. Protobuf's limit is 2 GiB, weights and structure together.
+        whole_bytes: In onnxsim, which serialises a model several times; a larger one is simplified
+            without its large matrices.
+        matrix_bytes: Of one matrix that is not large.
+    """
+
+    one_file_bytes: int = 1_900_000_000
+    whole_bytes: int = 1_000_000_000
+    matrix_bytes: int = 1_000_000
+
+
+#: Of the tools as they are.
+SIZES = SizeLimits()
+
+
+def write_model(
+    model: onnx.ModelProto, folder: Path, sizes: SizeLimits = SIZES, *, check: bool = True
+) -> dict[str, Path]:
+    """Write a model, and check what was written.
 
     Args:
-        model: Emptied only where it does not fit into one file.
+        model: Not changed.
         folder: Where.
+        sizes: Beyond which size the weights lie beside the graph.
         check: False for graphs that are not kept.
 
     Returns:
@@ -29,7 +51,7 @@ def write_model(model: onnx.ModelProto, folder: Path, *, check: bool = True) -> 
     """
     path = folder / MODEL_NAME
     files = {MODEL_NAME: path}
-    if sum(map(weights.size_bytes, model.graph.initializer)) > ONE_FILE_LIMIT_BYTES:
+    if sum(map(weights.size_bytes, model.graph.initializer)) > sizes.one_file_bytes:
         onnx.save_model(
             model,
             path,
@@ -38,6 +60,7 @@ def write_model(model: onnx.ModelProto, folder: Path, *, check: bool = True) -> 
             size_threshold=SMALL_BYTES,
         )
         files[DATA_NAME] = folder / DATA_NAME
+        weights.load(model.graph.initializer, folder)  # onnx took them out of the model
     else:
         onnx.save_model(model, path)
     if check:

@@ -9,27 +9,23 @@ import onnx
 from lunar_runtime.version import __version__
 
 from lunar_export.graph import weights
-from lunar_export.graph.names import name_nodes
+from lunar_export.graph.model_file import SIZES, SizeLimits
+from lunar_export.graph.node_names import name_nodes
+from lunar_export.graph.opset import LATEST_IR_VERSION
 
 # It turns x·W + b of three-dimensional x into Reshape, Gemm, Reshape; TensorRT and ONNX Runtime
 # both do better with the MatMul.
 SKIPPED_OPTIMIZERS = ["fuse_matmul_add_bias_into_gemm_batched"]
 
-# onnxsim serialises a model several times; beyond this it gets it without the large matrices.
-WHOLE_LIMIT_BYTES = 1_000_000_000
-LARGE_BYTES = 1_000_000
-
-# The latest that ONNX Runtime 1.18 and TensorRT 10.3 read; opset 18 asks for 8.
-IR_VERSION = 10
-
 _log = logging.getLogger(__name__)
 
 
-def simplify(path: Path) -> tuple[onnx.ModelProto, str]:
+def simplify(path: Path, sizes: SizeLimits = SIZES) -> tuple[onnx.ModelProto, str]:
     """Fold what is constant, drop what does nothing, store equal weights once.
 
     Args:
         path: A traced graph with its weights beside it.
+        sizes: Beyond which size onnxsim gets the graph without its large matrices.
 
     Returns:
         The simplified model with its weights in memory, and what simplified it, in words.
@@ -39,7 +35,7 @@ def simplify(path: Path) -> tuple[onnx.ModelProto, str]:
     model = onnx.load(path, load_external_data=False)
     name_nodes(model)
     total = sum(weights.size_bytes(tensor) for tensor in model.graph.initializer)
-    large = _large_matrices(model) if total > WHOLE_LIMIT_BYTES else set()
+    large = _large_matrices(model, sizes.matrix_bytes) if total > sizes.whole_bytes else set()
     held = weights.hold_out(model, large)
     weights.load(model.graph.initializer, path.parent)
     simplified, _ = onnxsim.simplify(model, skipped_optimizers=SKIPPED_OPTIMIZERS)
@@ -51,13 +47,13 @@ def simplify(path: Path) -> tuple[onnx.ModelProto, str]:
     if held:
         how += f" on the graph without its {len(held)} large matrices"
     _log.info("simplified by %s", how)
-    simplified.ir_version = min(simplified.ir_version, IR_VERSION)
+    simplified.ir_version = min(simplified.ir_version, LATEST_IR_VERSION)
     simplified.producer_name = "lunar-export"
     simplified.producer_version = __version__
     return simplified, how
 
 
-def _large_matrices(model: onnx.ModelProto) -> set[str]:
+def _large_matrices(model: onnx.ModelProto, limit_bytes: int) -> set[str]:
     """Weights that only MatMul reads: nothing about them can be simplified."""
     readers: dict[str, set[str]] = {}
     for node in model.graph.node:
@@ -66,5 +62,5 @@ def _large_matrices(model: onnx.ModelProto) -> set[str]:
     return {
         tensor.name
         for tensor in model.graph.initializer
-        if readers.get(tensor.name) == {"MatMul"} and weights.size_bytes(tensor) > LARGE_BYTES
+        if readers.get(tensor.name) == {"MatMul"} and weights.size_bytes(tensor) > limit_bytes
     }

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from lunar_export.graph.graph import PairGraph
+from lunar_export.graph import opset
+from lunar_export.graph.pair_graph import PairGraph
 
-OPSET = 18  # what the exporter writes natively; JetPack 6's TensorRT 10.3 reads up to 20
 INPUT_NAMES = ("left", "right")
 
 
@@ -35,7 +35,7 @@ def trace(graph: PairGraph, height: int, width: int, path: Path) -> None:
             graph,
             example,
             dynamo=True,
-            opset_version=OPSET,
+            opset_version=opset.TRACED,
             input_names=INPUT_NAMES,
             output_names=graph.names,
             custom_translation_table=_translations(),

@@ -22,15 +22,6 @@ def size_bytes(tensor: TensorProto) -> int:
     return count * int(helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
-def parameter_count(model: onnx.ModelProto) -> int:
-    """Floating-point numbers stored in a model."""
-    return sum(
-        int(np.prod(tensor.dims, dtype=np.int64))
-        for tensor in model.graph.initializer
-        if tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16)
-    )
-
-
 def hold_out(model: onnx.ModelProto, names: Collection[str]) -> list[TensorProto]:
     """Make inputs of some weights, so that the model is small; `put_back` undoes it.
 
@@ -56,6 +47,14 @@ def put_back(model: onnx.ModelProto, held: Iterable[TensorProto]) -> None:
             del model.graph.input[i]
     used = {name for node in model.graph.node for name in node.input}
     model.graph.initializer.extend(tensor for name, tensor in weights.items() if name in used)
+
+
+def drop_unread(model: onnx.ModelProto) -> None:
+    """Remove the weights that no node reads."""
+    read = {name for node in model.graph.node for name in node.input}
+    for i in reversed(range(len(model.graph.initializer))):
+        if model.graph.initializer[i].name not in read:
+            del model.graph.initializer[i]
 
 
 def load(tensors: Iterable[TensorProto], folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""What a lowered graph costs in slope, and whether it may ship."""
+"""Whether a graph is its network, what a lower precision costs in slope, and what may ship."""

@@ -2,76 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
-import torch
-from lunar_runtime.backends.protocol import Backend
-from lunar_runtime.bundles.choices import OUTPUT_NAMES
+from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.bundles.manifest import OutputParity, ParityRecord
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import GateError
-from lunar_student import Outputs, Student
-from numpy.typing import NDArray
 
-from lunar_export.graph.graph import normalise
-from lunar_export.judging.pairs import EvaluationPair, describe
+from lunar_export.judging.reference import Reference
+from lunar_export.judging.run_graph import run_bundle
+from lunar_export.pairs.evaluation import describe
+from lunar_export.progress import LOG, Progress
 
 # Of the largest error of any value. Float32 has 6e-8; some hundred layers in another order of
 # summation and an exponential at the end leave about 1e-5.
 FP32_TOLERANCE = 1e-4
 
-Arrays = dict[str, NDArray[np.float32]]
-
-
-def run_student(student: Student, pair: EvaluationPair, outputs: Outputs) -> Arrays:
-    """The network's own outputs, named as the graph's.
-
-    Raises:
-        GateError: They are not finite.
-    """
-    left, right = (
-        normalise(torch.from_numpy(image)[None, None]) for image in (pair.left, pair.right)
-    )
-    with torch.inference_mode():
-        given = student(left, right, outputs)
-    arrays = {name: getattr(given, name).numpy() for name in OUTPUT_NAMES[outputs.value]}
-    for name, values in arrays.items():
-        if not np.isfinite(values).all():
-            raise GateError(
-                f"the network itself gives NaN or infinity in {name} on the {pair.source} pair; "
-                "nothing was written. Use a checkpoint whose training did not diverge"
-            )
-    return arrays
-
 
 def measure_parity(
-    backend: Backend,
-    pairs: Sequence[EvaluationPair],
-    references: Sequence[Arrays],
-    each: Callable[[], None] = lambda: None,
+    bundle: Bundle, expected: Reference, progress: Progress = LOG, threads: int | None = None
 ) -> ParityRecord:
-    """Compare a loaded graph with what the network gave.
+    """Compare a graph with what the network gave.
 
     Args:
-        backend: The graph.
-        pairs: What to run.
-        references: Per pair, the network's outputs.
-        each: Called after every pair.
+        bundle: With the graph.
+        expected: What the network gave, and on what.
+        progress: Told of every pair.
+        threads: Of the processor; None is one per core.
 
     Returns:
         Per output, the largest error of any value of any pair, and the mean over all.
     """
+    progress.begin("comparing", len(expected.pairs))
     errors: dict[str, list[tuple[float, float]]] = {}
-    for pair, reference in zip(pairs, references, strict=True):
-        given = backend.run(pair.left[None, None], pair.right[None, None])
-        for name, expected in reference.items():
-            errors.setdefault(name, []).append(relative_error(given[name], expected))
-        each()
+    outputs = run_bundle(bundle, expected.pairs, progress.step, threads)
+    for given, wanted in zip(outputs, expected.outputs, strict=True):
+        for name, values in wanted.items():
+            errors.setdefault(name, []).append(relative_error(given[name], values))
     return ParityRecord(
         reference="FP32 PyTorch student",
-        pairs=len(pairs),
-        pairs_source=describe(pairs),
+        pairs=len(expected.pairs),
+        pairs_source=describe(expected.pairs),
         tolerance=FP32_TOLERANCE,
         outputs={
             name: OutputParity(

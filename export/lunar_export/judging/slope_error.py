@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from lunar_calib.truth.accuracy import Accuracy, measure_accuracy, true_pointmap
@@ -13,8 +14,8 @@ from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.slope import slope_deg
 from numpy.typing import NDArray
 
-from lunar_export.judging.pairs import EvaluationPair
-from lunar_export.judging.parity import Arrays
+from lunar_export.judging.reference import Arrays, Reference
+from lunar_export.pairs.evaluation import EvaluationPair
 
 HAZARDS_DEG = (10.0, 15.0)
 ERODE_PX = 3  # of slopes at the border, as in lunar_calib.truth.accuracy
@@ -41,47 +42,62 @@ class SlopeError:
     not_finite: int
 
 
-@dataclass
-class SlopeReference:
-    """What the FP32 student gives on some pairs, and how good that is.
+@dataclass(frozen=True)
+class _PairSlopes:
+    """What the FP32 student makes of one pair.
 
-    Args:
-        pairs: Which.
-        outputs: Per pair, the student's.
+    Attributes:
+        ups: Pointmap -> (3,) normal of its plane.
+        slopes: Pointmap -> (H, W) degrees against that plane.
+        steep: Hazard in degrees -> how many pixels truly are steeper.
     """
 
-    pairs: Sequence[EvaluationPair]
-    outputs: Sequence[Arrays]
-    _slopes: list[dict[str, NDArray[np.float32]]] = field(default_factory=list)
-    _ups: list[dict[str, NDArray[np.float64]]] = field(default_factory=list)
-    _steep: list[dict[float, int]] = field(default_factory=list)
+    ups: dict[str, NDArray[np.float64]]
+    slopes: dict[str, NDArray[np.float32]]
+    steep: dict[float, int]
 
-    def __post_init__(self) -> None:
-        for pair, arrays in zip(self.pairs, self.outputs, strict=True):
-            self._steep.append(_steep_pixels(pair))
-            ups, slopes = {}, {}
-            for name in _pointmaps(arrays):
-                try:
-                    ups[name] = fit_plane(arrays[name][0]).normal
-                except InputError:  # no plane in it: random weights
-                    ups[name] = np.array([0.0, 0.0, -1.0])
-                slopes[name] = slope_deg(arrays[name][0], ups[name])
-            self._ups.append(ups)
-            self._slopes.append(slopes)
+
+@dataclass(frozen=True)
+class SlopeReference:
+    """What the FP32 student gives on some pairs, as slopes.
+
+    Attributes:
+        reference: Pairs and outputs.
+        slopes: Of each pair.
+    """
+
+    reference: Reference
+    slopes: tuple[_PairSlopes, ...]
+
+    @classmethod
+    def of(cls, reference: Reference) -> SlopeReference:
+        """Take the slopes of every pair."""
+        found = zip(reference.pairs, reference.outputs, strict=True)
+        return cls(reference, tuple(_pair_slopes(pair, arrays) for pair, arrays in found))
+
+    @property
+    def pairs(self) -> tuple[EvaluationPair, ...]:
+        """Which pairs."""
+        return self.reference.pairs
+
+    @cached_property
+    def fp32(self) -> SlopeError:
+        """How good the FP32 student itself is."""
+        return self.measure(self.reference.outputs)
 
     def measure(self, given: Sequence[Arrays]) -> SlopeError:
         """Compare a network's outputs on the same pairs."""
         shifts, worst, broken = [], 0.0, 0
         miss: dict[float, list[tuple[float, int]]] = {hazard: [] for hazard in HAZARDS_DEG}
         maes = []
-        for pair, arrays, expected, ups, slopes, steep in zip(
-            self.pairs, given, self.outputs, self._ups, self._slopes, self._steep, strict=True
+        for pair, arrays, expected, known in zip(
+            self.pairs, given, self.reference.outputs, self.slopes, strict=True
         ):
             broken += sum(int(np.count_nonzero(~np.isfinite(a))) for a in arrays.values())
             for name in _pointmaps(expected):
                 worst = max(worst, relative_error(arrays[name], expected[name])[0])
-                slope = slope_deg(arrays[name][0], ups[name])
-                inner = np.abs(slope - slopes[name])[ERODE_PX:-ERODE_PX, ERODE_PX:-ERODE_PX]
+                slope = slope_deg(arrays[name][0], known.ups[name])
+                inner = np.abs(slope - known.slopes[name])[ERODE_PX:-ERODE_PX, ERODE_PX:-ERODE_PX]
                 # A slope that was lost is as wrong as a slope can be.
                 shifts.append(float(np.mean(np.where(np.isfinite(inner), inner, 90.0))))
             accuracy = _accuracy(arrays["pointmap_left"][0], pair)
@@ -89,7 +105,7 @@ class SlopeReference:
                 maes.append(accuracy.slope_mae_deg)
                 for hazard, share in accuracy.hazard_miss.items():
                     if share is not None:
-                        miss[hazard].append((share, steep[hazard]))
+                        miss[hazard].append((share, known.steep[hazard]))
         return SlopeError(
             shift_deg=float(np.mean(shifts)),
             mae_deg=float(np.mean(maes)) if maes else None,
@@ -97,6 +113,17 @@ class SlopeReference:
             max_relative_error=worst,
             not_finite=broken,
         )
+
+
+def _pair_slopes(pair: EvaluationPair, arrays: Arrays) -> _PairSlopes:
+    ups, slopes = {}, {}
+    for name in _pointmaps(arrays):
+        try:
+            ups[name] = fit_plane(arrays[name][0]).normal
+        except InputError:  # no plane in it: random weights
+            ups[name] = np.array([0.0, 0.0, -1.0])
+        slopes[name] = slope_deg(arrays[name][0], ups[name])
+    return _PairSlopes(ups, slopes, _steep_pixels(pair))
 
 
 def _pointmaps(arrays: Arrays) -> list[str]:

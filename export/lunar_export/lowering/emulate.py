@@ -7,13 +7,15 @@ would hold is rounded to it by a cast of its own, which stays.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from lunar_export.lowering.qdq import raise_opset
+from lunar_export.graph.opset import raise_opset
+from lunar_export.graph.weights import drop_unread
 
 
 def emulate_half(model: onnx.ModelProto, keep: Mapping[str, str]) -> onnx.ModelProto:
@@ -25,8 +27,7 @@ def emulate_half(model: onnx.ModelProto, keep: Mapping[str, str]) -> onnx.ModelP
         model: FP32, with or without Q/DQ. Not changed.
         keep: Nodes that stay FP32.
     """
-    rounded = onnx.ModelProto()
-    rounded.CopyFrom(model)
+    rounded = copy.deepcopy(model)
     raise_opset(rounded)
     graph = rounded.graph
     floats = {t.name: t for t in graph.initializer if t.data_type == TensorProto.FLOAT}
@@ -62,9 +63,6 @@ def emulate_half(model: onnx.ModelProto, keep: Mapping[str, str]) -> onnx.ModelP
                 ]  # fmt: skip
     del graph.node[:]
     graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
-    for i in reversed(range(len(graph.initializer))):
-        if graph.initializer[i].name not in used:
-            del graph.initializer[i]
+    drop_unread(rounded)
     del graph.value_info[:]
     return rounded

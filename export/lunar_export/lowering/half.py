@@ -7,6 +7,7 @@ ranges that were measured, and neighbours in one precision share no cast.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from lunar_export.graph.layers import outermost, tail, weight_layers
-from lunar_export.lowering.qdq import raise_opset
+from lunar_export.graph.opset import raise_opset
 
 LARGEST = 65504.0
 # Between what calibration saw and infinity; a scene outside the calibration set is larger.
@@ -80,8 +81,7 @@ def to_half(model: onnx.ModelProto, keep: Mapping[str, str]) -> onnx.ModelProto:
         model: FP32, with or without Q/DQ (a DQ takes the precision of who reads it). Not changed.
         keep: Nodes that stay FP32.
     """
-    half = onnx.ModelProto()
-    half.CopyFrom(model)
+    half = copy.deepcopy(model)
     raise_opset(half)
     return _Converter(half, set(keep)).run()
 

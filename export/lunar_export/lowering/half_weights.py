@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lunar_export.graph.layers import weight_layers
 from lunar_export.lowering.half import LARGEST
 
-FEWEST = 1024  # values of which a node more is worth it
+FEWEST_VALUES = 1024  # values of which a node more is worth it
 
 
 def store_weights_in_half(model: onnx.ModelProto) -> None:
@@ -29,7 +29,7 @@ def store_weights_in_half(model: onnx.ModelProto) -> None:
         if tensor.name not in names or tensor.data_type != TensorProto.FLOAT:
             continue
         name, values = tensor.name, numpy_helper.to_array(tensor)
-        if values.size < FEWEST or np.max(np.abs(values)) > LARGEST:
+        if values.size < FEWEST_VALUES or np.max(np.abs(values)) > LARGEST:
             continue
         stored = f"{name}/half"
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))

@@ -12,8 +12,9 @@ import onnx
 from onnx import helper
 
 from lunar_export.graph.graph_edit import GraphEdit, attribute
-from lunar_export.lowering.qdq import LEVELS, neighbour_sums
-from lunar_export.lowering.rewrite_attention import MICROSOFT
+from lunar_export.graph.opset import MICROSOFT
+from lunar_export.lowering.qdq import neighbour_sums
+from lunar_export.lowering.thresholds import LEVELS
 
 
 def use_integer_kernels(model: onnx.ModelProto) -> None:
@@ -39,7 +40,7 @@ def _fuse_product(edit: GraphEdit, product: onnx.NodeProto) -> None:
     output, place = product.output[0], product
     if edit.used_once(output):
         reader = edit.readers(output)[0]
-        if reader.op_type == "Add" and _is_vector(edit, reader.input[1]):
+        if reader.op_type == "Add" and edit.is_vector(reader.input[1]):
             inputs.append(reader.input[1])
             output, place = reader.output[0], reader
             edit.replace(product, [])
@@ -138,8 +139,3 @@ def _look_up(edit: GraphEdit, relu: onnx.NodeProto) -> None:
 def _value(edit: GraphEdit, name: str) -> float | None:
     values = edit.constant(name)
     return None if values is None or values.size != 1 else float(values.reshape(()))
-
-
-def _is_vector(edit: GraphEdit, name: str) -> bool:
-    values = edit.constant(name)
-    return values is not None and values.ndim == 1

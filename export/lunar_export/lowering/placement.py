@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import onnx
+from lunar_runtime.bundles.choices import Target
 
 from lunar_export.graph.layers import Layer, outermost, weight_layers
 from lunar_export.lowering.integer_maps import integer_maps
-
-Target = Literal["cpu", "tensorrt"]
 
 # What ONNX Runtime has integer kernels for on a CPU, with per-channel weights.
 _CPU_KINDS = ("Conv", "MatMul")

@@ -8,6 +8,7 @@ to FP16 *before* the weights are.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from lunar_export.graph.layers import Layer
+from lunar_export.graph.opset import raise_opset
+from lunar_export.graph.weights import drop_unread
 from lunar_export.lowering.placement import Placement
+from lunar_export.lowering.thresholds import LEVELS
 
-OPSET = 19  # the first in which QuantizeLinear takes FP16
-LEVELS = 127
 _SMALLEST_HALF = 2.0**-14  # below, FP16 loses bits
 
 
@@ -44,21 +46,13 @@ def quantise(
     Returns:
         The same network with INT8 weights and Q/DQ nodes, scales in FP32.
     """
-    quantised = onnx.ModelProto()
-    quantised.CopyFrom(model)
+    quantised = copy.deepcopy(model)
     raise_opset(quantised)
     work = _Quantiser(quantised, thresholds, half_scales, placement, means or {})
     for layer in placement.layers:
         work.add_layer(layer, placement.integer_bias)
     work.rewire(placement)
     return quantised
-
-
-def raise_opset(model: onnx.ModelProto) -> None:
-    """Let a graph of opset 18 hold FP16 Q/DQ; its operators mean the same in 19."""
-    for opset in model.opset_import:
-        if opset.domain in ("", "ai.onnx"):
-            opset.version = max(opset.version, OPSET)
 
 
 def positive_tensors(model: onnx.ModelProto) -> set[str]:
@@ -104,7 +98,7 @@ class _Quantiser:
         placement: Placement,
         means: Mapping[str, NDArray[np.float64]],
     ) -> None:
-        self.graph = model.graph
+        self.model, self.graph = model, model.graph
         self.values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
         self.thresholds = thresholds
         self.half = half_scales
@@ -167,10 +161,7 @@ class _Quantiser:
                     nodes += self._pair(name)
         del self.graph.node[:]
         self.graph.node.extend(nodes)
-        used = {name for node in nodes for name in node.input}
-        for i in reversed(range(len(self.graph.initializer))):
-            if self.graph.initializer[i].name not in used:
-                del self.graph.initializer[i]
+        drop_unread(self.model)
 
     def _pair(self, name: str) -> list[onnx.NodeProto]:
         scale, zero = f"{name}/scale", f"{name}/zero"

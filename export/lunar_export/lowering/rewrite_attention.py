@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from lunar_export.graph.graph_edit import GraphEdit, attribute
+from lunar_export.graph.opset import MICROSOFT
 from lunar_export.lowering.projections import find_projection
-
-MICROSOFT = "com.microsoft"
 
 
 @dataclass(frozen=True)

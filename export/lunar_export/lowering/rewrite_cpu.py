@@ -6,6 +6,7 @@ that ranges measured on the graph as traced hold for the rewritten one.
 
 from __future__ import annotations
 
+import copy
 import logging
 
 import onnx
@@ -13,8 +14,9 @@ from onnx import helper
 
 from lunar_export.graph import weights
 from lunar_export.graph.graph_edit import GraphEdit, attribute
+from lunar_export.graph.opset import MICROSOFT
 from lunar_export.lowering.projections import fold_gains, split_projections
-from lunar_export.lowering.rewrite_attention import MICROSOFT, fuse_attention
+from lunar_export.lowering.rewrite_attention import fuse_attention
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +40,7 @@ def rewrite_for_cpu(model: onnx.ModelProto) -> None:
 
 def rewritten_for_cpu(model: onnx.ModelProto) -> onnx.ModelProto:
     """A rewritten copy."""
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
+    changed = copy.deepcopy(model)
     rewrite_for_cpu(changed)
     return changed
 
@@ -61,7 +62,7 @@ def fuse_skip_norms(edit: GraphEdit) -> int:
         skip, branch = total.input
         inputs = [branch, skip, *norm.input[1:3]]
         bias = edit.maker(branch, "Add")
-        if bias is not None and edit.used_once(branch) and _is_vector(edit, bias.input[1]):
+        if bias is not None and edit.used_once(branch) and edit.is_vector(bias.input[1]):
             inputs = [bias.input[0], skip, *norm.input[1:3], bias.input[1]]
         fused = helper.make_node(
             "SkipLayerNormalization",
@@ -75,8 +76,3 @@ def fuse_skip_norms(edit: GraphEdit) -> int:
         edit.replace(total, [fused])
         count += 1
     return count
-
-
-def _is_vector(edit: GraphEdit, tensor: str) -> bool:
-    values = edit.constant(tensor)
-    return values is not None and values.ndim == 1

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_export.lowering.ranges import ActivationRanges, TensorRange
+from lunar_export.choices import Method
+from lunar_export.lowering.histogram import TensorRange
 
-Method = Literal[
-    "minmax", "percentile 99.9", "percentile 99.99", "percentile 99.999", "entropy", "mse"
-]
-METHODS: tuple[Method, ...] = (
-    "minmax", "percentile 99.9", "percentile 99.99", "percentile 99.999", "entropy", "mse",
-)  # fmt: skip
-
-LEVELS = 127
+LEVELS = 127  # of INT8 on either side of zero
 _CANDIDATES = 128
 
 
-def thresholds(ranges: ActivationRanges, method: Method) -> dict[str, float]:
+def thresholds(ranges: Mapping[str, TensorRange], method: Method) -> dict[str, float]:
     """Per tensor, the magnitude beyond which values are clipped; by its histogram but for `minmax`.
 
     Args:
-        ranges: Measured once.
+        ranges: By tensor, measured once.
         method: `minmax` clips nothing; `percentile P` clips all but P % of the values; `mse`
             minimises the squared error of rounding and clipping together; `entropy` the
             divergence of the clipped, rounded distribution from the true one.
     """
     return {
         name: threshold(seen, method)
-        for name, seen in ranges.tensors.items()
+        for name, seen in ranges.items()
         if method == "minmax" or seen.histogram is not None
     }
 

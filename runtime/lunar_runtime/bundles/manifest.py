@@ -103,7 +103,12 @@ class CalibrationRecord(_Record, frozen=True, kw_only=True):
 
 
 class OutputParity(_Record, frozen=True, kw_only=True):
-    """How far one output is from the reference; see `bundles.parity.relative_error`."""
+    """How far one output is from the reference; see `bundles.parity.relative_error`.
+
+    Attributes:
+        max_relative_error: Of the worst value.
+        mean_relative_error: Over all values.
+    """
 
     max_relative_error: float
     mean_relative_error: float
@@ -203,7 +208,12 @@ class GoldenRecord(_Record, frozen=True, kw_only=True):
 
 
 class FileRecord(_Record, frozen=True, kw_only=True):
-    """Digest and size of a file of the bundle."""
+    """A file, so that it can be recognised.
+
+    Attributes:
+        sha256: Of its content.
+        bytes: Its size.
+    """
 
     sha256: Sha256
     bytes: Count

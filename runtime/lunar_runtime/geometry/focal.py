@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights
 
 _FOCAL_ITERATIONS = 50
 _FOCAL_GRID = 256  # pixels of the pointmap used, per side; one unknown needs no more
@@ -34,14 +35,9 @@ def estimate_intrinsics(
     Raises:
         InputError: Wrong shapes, or no point in front of the camera to estimate from.
     """
-    pointmap = np.asarray(pointmap)
-    if pointmap.ndim != 3 or pointmap.shape[-1] != 3:
-        raise InputError(f"pointmap must be (H, W, 3), not {pointmap.shape}")
-    height, width = pointmap.shape[:2]
-    weight = np.ones((height, width)) if confidence is None else np.asarray(confidence, np.float64)
-    if weight.shape != (height, width):
-        raise InputError(f"confidence must be ({height}, {width}), not {weight.shape}")
-
+    pointmap = as_pointmap(pointmap)
+    weight = as_weights(confidence, pointmap)
+    height, width = weight.shape
     step_y, step_x = -(-height // _FOCAL_GRID), -(-width // _FOCAL_GRID)
     rows, columns = np.mgrid[step_y // 2 : height : step_y, step_x // 2 : width : step_x]
     point, weight = pointmap[rows, columns].astype(np.float64), weight[rows, columns]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights
 
 _MAX_POINTS = 4096
 _MIN_POINTS = 16
@@ -69,7 +70,8 @@ def right_from_left_pose(
         InputError: Wrong shapes, fewer than 16 usable points, or no pose that a quarter of them
             agree with.
     """
-    pointmap, weights = _checked(pointmap_right, confidence_right)
+    pointmap = as_pointmap(pointmap_right)
+    weights = as_weights(confidence_right, pointmap)
     row, column = _usable_grid(pointmap, weights)
     point = pointmap[row, column].astype(np.float64)
     # Centred and of unit size, the solvers are as exact in kilometres as in the network's unit.
@@ -171,20 +173,6 @@ class _Seen(NamedTuple):
         """Weighted mean of Tukey's biweight loss of that width, in [0, 1]."""
         inside = np.clip(1 - (self.distances_px(pose) / width_px) ** 2, 0, None)
         return float(np.sum(self.weight * (1 - inside**3)) / np.sum(self.weight))
-
-
-def _checked(
-    pointmap: NDArray[Any], confidence: NDArray[Any] | None
-) -> tuple[NDArray[Any], _Floats]:
-    """The pointmap, (H, W, 3), and (H, W) weights."""
-    pointmap = np.asarray(pointmap)
-    if pointmap.ndim != 3 or pointmap.shape[-1] != 3:
-        raise InputError(f"pointmap must be (H, W, 3), not {pointmap.shape}")
-    height, width = pointmap.shape[:2]
-    weight = np.ones((height, width)) if confidence is None else np.asarray(confidence, np.float64)
-    if weight.shape != (height, width):
-        raise InputError(f"confidence must be ({height}, {width}), not {weight.shape}")
-    return pointmap, weight
 
 
 def _usable_grid(

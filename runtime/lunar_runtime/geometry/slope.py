@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.fields import blurred, resized
+from lunar_runtime.geometry.pointmaps import as_pointmap
 
 # Of the Gaussian's mass, what must fall on valid pixels. An image's corner keeps 0.25 and more; a
 # line of single pixels has 0.2 at 2 px, and its slope across would be noise.
@@ -65,9 +66,7 @@ def surface_normals(pointmap: NDArray[Any], smoothing_px: float = 2.0) -> NDArra
     Raises:
         InputError: `pointmap` is not (H, W, 3), or `smoothing_px` negative.
     """
-    pointmap = np.asarray(pointmap)
-    if pointmap.ndim != 3 or pointmap.shape[-1] != 3:
-        raise InputError(f"pointmap must be (H, W, 3), not {pointmap.shape}")
+    pointmap = as_pointmap(pointmap)
     if not (math.isfinite(smoothing_px) and smoothing_px >= 0):
         raise InputError(f"smoothing must be 0 or more pixels, not {smoothing_px}")
     smooth = _smooth(pointmap.astype(np.float64), smoothing_px)

@@ -12,10 +12,10 @@ from lunar_runtime.errors import UsageError
 if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
     from lunar_runtime.geometry.cameras import Intrinsics
 
-View = Literal["left", "right", "both"]
+ViewChoice = Literal["left", "right", "both"]
 SlopeKind = Literal["physical", "paper"]
 Refine = Literal["auto", "on", "off"]
-VIEWS: tuple[View, ...] = ("left", "right", "both")
+VIEWS: tuple[ViewChoice, ...] = ("left", "right", "both")
 SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
 REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 
@@ -24,7 +24,7 @@ REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 class InferOptions:
     """What to compute from a pair; see `StereoRuntime.infer`."""
 
-    view: View = "left"
+    view: ViewChoice = "left"
     intrinsics: Intrinsics | None = None
     baseline_m: float | None = None
     altitude_m: float | None = None

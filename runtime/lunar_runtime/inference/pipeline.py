@@ -32,7 +32,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.fuse import Fused, fuse, result_grid
 from lunar_runtime.inference.maps import known_cameras, read_maps
 from lunar_runtime.inference.notes import Notes
-from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, View
+from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, ImagePair, read_pair
 from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
@@ -116,7 +116,7 @@ class StereoRuntime:
         right: Image,
         rig: Rig | None = None,
         *,
-        view: View = InferOptions.view,
+        view: ViewChoice = InferOptions.view,
         intrinsics: Intrinsics | None = None,
         baseline_m: float | None = None,
         altitude_m: float | None = None,
@@ -220,7 +220,7 @@ def infer_geometry_only(
     right: Image,
     rig: Rig | None = None,
     *,
-    view: View = InferOptions.view,
+    view: ViewChoice = InferOptions.view,
     intrinsics: Intrinsics | None = None,
     baseline_m: float | None = None,
     altitude_m: float | None = None,

@@ -117,14 +117,24 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
 
 
 class PlaneReport(_Record, frozen=True, kw_only=True):
-    """The scene's robust plane, left camera's frame, in the result's unit."""
+    """The scene's robust plane.
+
+    Attributes:
+        normal: Unit vector towards the left camera's side, in its frame.
+        camera_height: Of the left camera above the plane, in the result's unit.
+    """
 
     normal: list[float]
     camera_height: float
 
 
 class UpReport(_Record, frozen=True, kw_only=True):
-    """What slopes are measured from: unit vector in the left camera's frame; `rig` or `plane`."""
+    """What slopes are measured from.
+
+    Attributes:
+        vector: Unit vector against gravity, in the left camera's frame.
+        source: `rig`, or `plane`: the normal of the scene's plane.
+    """
 
     vector: list[float]
     source: str
@@ -156,9 +166,18 @@ class ViewReport(_Record, frozen=True, kw_only=True):
 
 
 class ModelReport(_Record, frozen=True, kw_only=True):
-    """Which network ran, and on what; `digest` is the SHA-256 of the bundle's manifest.
+    """Which network ran, and on what.
 
-    `gate` is `failed` where the bundle was written although it broke a limit of its export.
+    Attributes:
+        bundle: Its folder.
+        digest: SHA-256 of the bundle's manifest.
+        student: Its id in the family, as in `S2`.
+        precision: `fp32`, `fp16` or `int8`.
+        gate: `passed`; `failed` where the bundle was written although it broke a limit of its
+            export.
+        output_set: What the graph computes: `left`, `both` or `all`.
+        backend: The inference library with its version.
+        device: What it ran on, as in `cpu`.
     """
 
     bundle: str
@@ -172,7 +191,17 @@ class ModelReport(_Record, frozen=True, kw_only=True):
 
 
 class OptionsReport(_Record, frozen=True, kw_only=True):
-    """What was asked for."""
+    """What was asked for.
+
+    Attributes:
+        view: The camera whose maps were wanted: `left`, `right` or `both`.
+        slope: Its definition: `physical` or `paper`.
+        smoothing_px: Standard deviation of the Gaussian before slopes, pixels of the grid.
+        min_confidence: Pixels below became invalid; None = none did.
+        baseline_m: Distance of the cameras, metres, where given.
+        altitude_m: Height of the left camera above the scene's plane, metres, where given.
+        refine: `auto`, `on` or `off`.
+    """
 
     view: str
     slope: str

@@ -106,7 +106,7 @@ def _eager(
     name: str, bundle: Bundle, device: str, threads: int | None, checkpoint: Path | None
 ) -> NetworkOnly:
     import torch
-    from lunar_student import Outputs, build_student
+    from lunar_student import build_student
 
     if device == "cuda" and not torch.cuda.is_available():
         raise BackendError(f"baseline {name}: this PyTorch finds no CUDA; choose the device cpu")
@@ -120,7 +120,7 @@ def _eager(
         network = eager_student(bundle.manifest.student)
     network = network.to(device)
     same = name == "eager-same"
-    outputs = Outputs(bundle.manifest.graph.output_set) if same else Outputs.ALL
+    outputs = bundle.manifest.graph.output_set if same else "all"
     wanted = [record.name for record in bundle.manifest.graph.outputs]
 
     def normalised(image: NDArray[np.uint8]) -> torch.Tensor:

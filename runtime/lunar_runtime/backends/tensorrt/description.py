@@ -85,7 +85,12 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngineDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An engine's layers and tensors."""
+    """An engine's layers and tensors.
+
+    Attributes:
+        layers: What it computes, in order.
+        tensors: Its inputs and outputs.
+    """
 
     layers: tuple[Layer, ...]
     tensors: tuple[Tensor, ...]

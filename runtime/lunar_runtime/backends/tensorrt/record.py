@@ -34,7 +34,13 @@ class GoldenOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class EngineMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Bytes on the device, as the builder counted them; None where it did not say."""
+    """Memory on the device, as the builder counted it; None where it did not say.
+
+    Attributes:
+        activations: Bytes of what is between the layers.
+        weights: Bytes of the weights.
+        workspace_limit: Bytes that a layer was allowed while it was tried out.
+    """
 
     activations: int | None
     weights: int | None

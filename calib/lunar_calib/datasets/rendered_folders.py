@@ -1,0 +1,67 @@
+"""Rendered pairs in a folder, each in its own, by any number of processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lunar_runtime.errors import OutputError
+from lunar_runtime.files.atomic import make_folder
+
+from lunar_calib.choices import DepthFormat, ImageFormat, Layout
+from lunar_calib.datasets.rig_files import write_rig_pair
+from lunar_calib.datasets.stereolunar_frames import write_pair
+from lunar_calib.render.processes import in_processes
+from lunar_calib.render.renderer import render_pair
+from lunar_calib.specs.pair_sampling import derived_seed, sample_spec
+
+
+def write_folder(
+    out: Path,
+    count: int,
+    size_px: int,
+    seed: int,
+    *,
+    preset: str = "stereolunar",
+    kind: str | None = None,
+    layout: Layout = "stereolunar",
+    depth: DepthFormat = "npz",
+    image: ImageFormat = "png",
+    jobs: int = 1,
+    overwrite: bool = False,
+) -> Iterator[Path]:
+    """Render pairs into `out/paire<i>`, yielding each folder when it is done.
+
+    The layout is StereoLunar's, `im_<2i>.*` and `im_<2i+1>.*` in that folder, or `rig`: the files
+    that `lunar-infer` takes (`write_rig_pair`), for which `depth` and `image` do not count.
+
+    Raises:
+        OutputError: `out` holds something already and `overwrite` is not set, or cannot be made.
+    """
+    if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out}: not empty; set overwrite or choose another folder")
+    make_folder(out)
+    style = (size_px, preset, kind, layout, depth, image)
+    tasks = [
+        (out / f"paire{i + 1:05d}", 2 * i, derived_seed(seed, i), *style) for i in range(count)
+    ]
+    yield from in_processes(_write_scene, tasks, jobs)
+
+
+def _write_scene(
+    folder: Path,
+    number: int,
+    seed: int,
+    size_px: int,
+    preset: str,
+    kind: str | None,
+    layout: Layout,
+    depth: DepthFormat,
+    image: ImageFormat,
+) -> Path:
+    pair = render_pair(sample_spec(seed, size_px, preset, kind))
+    if layout == "rig":
+        write_rig_pair(pair, folder)
+    else:
+        write_pair(pair, folder, number, depth=depth, image=image)
+    return folder

@@ -1,0 +1,207 @@
+"""Checkpoint to bundle: trace, compare, lower the precision, judge, write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lunar_runtime.bundles.bundle import Bundle, check_bundle_folder
+from lunar_runtime.bundles.manifest import GateRecord
+from lunar_runtime.errors import OutputError, UsageError
+from lunar_student import Student
+
+from lunar_export.bundling.draft import Origin, draft_fp32, draft_lowered
+from lunar_export.bundling.options import ExportOptions, PrecisionOptions
+from lunar_export.bundling.records import golden_file, student_record
+from lunar_export.graph.suitability import check_graph
+from lunar_export.graph.traced import Traced, trace_student
+from lunar_export.judging.gate import require_gate
+from lunar_export.judging.judged import Judged, Lowering, judge_fp32, judge_lowered
+from lunar_export.judging.reference import Reference, run_network
+from lunar_export.judging.search import Found, search_precision
+from lunar_export.judging.slope_error import SlopeReference
+from lunar_export.lowering.measure import Measured, measure_ranges
+from lunar_export.lowering.placement import measured_tensors
+from lunar_export.pairs.calibration import Calibration
+from lunar_export.pairs.choose import (
+    ExportPairs,
+    LoweringPairs,
+    lowering_pairs,
+    parity_pairs,
+    unjudged_pairs,
+)
+from lunar_export.pairs.evaluation import EvaluationPair
+from lunar_export.progress import LOG, Progress
+
+
+def export_bundle(
+    student: Student,
+    out: Path | str,
+    options: ExportOptions | None = None,
+    *,
+    checkpoint: Path | str | None = None,
+    traced: Traced | None = None,
+    overwrite: bool = False,
+    progress: Progress = LOG,
+    on_gate: Callable[[GateRecord], None] = lambda gate: None,
+) -> Bundle:
+    """Export a network, compare it with itself in PyTorch, and write the bundle.
+
+    Args:
+        student: The network. It is not changed.
+        out: The folder to make.
+        options: What to export.
+        checkpoint: The file its weights came from, recorded by its digest; None records that the
+            weights are random. With `force` these are not judged, which takes a fraction of the
+            time: ranges come from two pairs, one is measured, and the gate counts as failed.
+        traced: The network's graph, where `trace_student` made it already: one graph serves several
+            precisions.
+        overwrite: Replace the bundle that is there, once the new one is complete.
+        progress: Told of every stage.
+        on_gate: Given what the precision gate measured, before anything is refused.
+
+    Returns:
+        The bundle, read back and verified.
+
+    Raises:
+        UsageError: See `ExportOptions.check`; or `traced` is not what `options` ask for.
+        CheckpointError: `checkpoint` cannot be read.
+        InputError: The calibration set cannot be used.
+        OutputError: `out` exists or cannot be written, or the temporary folder is full.
+        BundleError: The graph holds what TensorRT could not read.
+        GateError: The graph does not compute what the network computes, or in the lower precision
+            not well or fast enough. Nothing was written.
+    """
+    options = options or ExportOptions()
+    options.check(student.config)
+    _check_traced(traced, options)
+    check_bundle_folder(out, overwrite=overwrite)  # before minutes of work, not after
+    record = student_record(student, checkpoint)
+    trained = checkpoint is not None or not options.precision.force
+    with _work_folder() as work:
+        stages = _Stages(student, options, trained, work, progress)
+        pairs = stages.choose_pairs()
+        expected = stages.run_network(pairs.held_out)
+        traced = traced or stages.trace()
+        origin = Origin(record, traced, options.precision.target, golden_file(expected))
+        draft = draft_fp32(origin, work, options.sizes)
+        fp32 = draft.write(work / "fp32 draft")
+        judged = judge_fp32(fp32, expected, progress, options.threads)
+        if pairs.lowering is not None:
+            slopes = SlopeReference.of(expected)
+            measured = stages.measure(traced, pairs.lowering.calibration)
+            found = stages.lower(measured, pairs.lowering, slopes)
+            draft = draft_lowered(origin, found, pairs.lowering.calibration, work, options.sizes)
+            lowered = draft.write(work / "lowered draft")
+            judged = stages.judge(judged, fp32, lowered, found, slopes)
+            _require(judged.lowering, options.precision, on_gate)
+        progress.begin("writing the bundle")
+        return draft.write(out, judged, overwrite=overwrite)
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """The stages of one export, each with its options.
+
+    Attributes:
+        student: The network.
+        options: What is asked for.
+        trained: False where the weights are random and are not to be judged.
+        work: A folder for what is made on the way.
+        progress: Told of every stage.
+    """
+
+    student: Student
+    options: ExportOptions
+    trained: bool
+    work: Path
+    progress: Progress
+
+    def choose_pairs(self) -> ExportPairs:
+        size, calib = (self.options.height, self.options.width), self.options.precision.calib
+        if self.options.precision.precision == "fp32":
+            return parity_pairs(*size, self.options.counts, self.progress)
+        if not self.trained:
+            return unjudged_pairs(*size, calib, self.progress)
+        return lowering_pairs(*size, self.options.counts, calib, self.progress)
+
+    def run_network(self, pairs: Sequence[EvaluationPair]) -> Reference:
+        options = self.options
+        return run_network(self.student, pairs, options.outputs, self.progress, options.threads)
+
+    def trace(self) -> Traced:
+        size = self.options.height, self.options.width
+        outputs, sizes = self.options.outputs, self.options.sizes
+        return trace_student(self.student, outputs, *size, self.work, sizes, self.progress)
+
+    def measure(self, traced: Traced, calibration: Calibration) -> Measured:
+        self.progress.begin("measuring ranges", len(calibration.pairs))
+        int8 = self.options.precision.precision == "int8"
+        return measure_ranges(
+            traced.model,
+            calibration.pairs,
+            # FP16 clips nothing: its islands come from the extremes alone.
+            measured_tensors(traced.model) if int8 else (),
+            self.work,
+            self.progress.step,
+            histograms=self.options.precision.calib_method != "minmax",
+            threads=self.options.threads,
+        )
+
+    def lower(self, measured: Measured, pairs: LoweringPairs, gate: SlopeReference) -> Found:
+        recipe = self.options.precision.recipe
+        tuning = gate
+        if pairs.tuning is not None:
+            tuning = SlopeReference.of(self.run_network(pairs.tuning))
+        plan = self.options.precision.plan(self.options.threads)
+        found = search_precision(measured, recipe, tuning, gate, plan, self.progress)
+        check_graph(found.trial.lowered.model, recipe.precision, recipe.target)
+        return found
+
+    def judge(
+        self, judged: Judged, fp32: Bundle, lowered: Bundle, found: Found, gate: SlopeReference
+    ) -> Judged:
+        plan = self.options.precision.plan(self.options.threads)
+        return judge_lowered(
+            judged, fp32, lowered, found, gate, plan, trained=self.trained, progress=self.progress
+        )
+
+
+def _check_traced(traced: Traced | None, options: ExportOptions) -> None:
+    asked = options.outputs, options.height, options.width
+    if traced is not None and (traced.outputs, traced.height, traced.width) != asked:
+        raise UsageError(
+            f"`traced` gives {traced.outputs} of {traced.height}x{traced.width} px, not "
+            f"{options.outputs} of {options.height}x{options.width}; leave it out"
+        )
+
+
+def _require(
+    lowering: Lowering | None, options: PrecisionOptions, on_gate: Callable[[GateRecord], None]
+) -> None:
+    assert lowering is not None  # just judged
+    if options.plot is not None:
+        from lunar_export.judging.search_plot import draw_search
+
+        draw_search(lowering.found, lowering.gate, options.plot)
+    on_gate(lowering.gate)
+    if not options.force:
+        require_gate(options.precision, lowering.gate)
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A folder that is deleted; a full disk is an error of the temporary folder's."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="lunar-export-") as folder:
+            yield Path(folder)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{tempfile.gettempdir()}: cannot write ({(error.strerror or str(error)).lower()}); "
+            "free some space there, or set TMPDIR to a folder with room for four times the weights"
+        ) from error
