@@ -18,6 +18,7 @@ def summary(report: Report) -> list[str]:
     camera = report.camera_right if view.view == "right" else report.camera_left
     width, height = report.mapping.grid_width, report.mapping.grid_height
     rows = [
+        ("result", _verdict(report)),
         ("unit", _unit(report)),
         ("depth", _depth(report)),
         ("slope", _slope(report)),
@@ -34,6 +35,12 @@ def summary(report: Report) -> list[str]:
 def summary_line(report: Report) -> str:
     """Depth and slope of one pair of many."""
     return f"{report.out}: depth {_depth(report)}; slope {_slope(report)}"
+
+
+def _verdict(report: Report) -> str:
+    if report.verdict == "measured":
+        return "measured: the images decided, and what was told of the cameras agrees"
+    return f"guessed: {'; '.join(report.verdict_reasons)}"
 
 
 def _unit(report: Report) -> str:

@@ -27,10 +27,12 @@ class UpEstimate(NamedTuple):
     Attributes:
         vector: (3,) unit vector, left camera's frame.
         source: `rig` or `plane`.
+        sigma_deg: Standard deviation of its angle to gravity; 0 where the rig told it.
     """
 
     vector: NDArray[np.float64]
     source: str
+    sigma_deg: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class Geometry:
         mapping: From the images as given to the grid of these maps; the same for both.
         refinement: How the images refined the pair; None when that was not asked for.
         network: What the network alone said; None when it did not run.
+        verdict: `measured` or `guessed`; see `inference.verdict`.
+        verdict_reasons: Why it is guessed.
     """
 
     pointmap_left: NDArray[np.float32]
@@ -172,6 +176,8 @@ class Geometry:
     mapping: GridMapping
     refinement: Refinement | None
     network: NetworkMaps | None
+    verdict: str
+    verdict_reasons: tuple[str, ...]
 
     @property
     def unit(self) -> str:

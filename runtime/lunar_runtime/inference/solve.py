@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from lunar_runtime.geometry.scale import (
 )
 from lunar_runtime.geometry.slope import slope_deg, slope_paper_deg, slope_sigma_deg
 from lunar_runtime.inference.fuse import Fused
-from lunar_runtime.inference.maps import Maps, PointMap
+from lunar_runtime.inference.maps import NOMINAL, Maps, PointMap
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import (
@@ -33,7 +34,14 @@ from lunar_runtime.inference.result import (
     UpEstimate,
     ViewResult,
 )
+from lunar_runtime.inference.verdict import judge
 
+_LEVEL_DEG, _LEVEL_FIELD_DEG = 2.2, 45.0
+_SIGMAS = 4.0
+_TILTED_DEG = (
+    12.0  # from level, and the whole view of it: more than any of 8 StereoLunar views by 9
+)
+_IMPOSSIBLE_DEG = 60.0  # ground does not lie steeper than this over a whole view
 _SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
 _MISPLACED_DEG = 30.0  # where half of the recovered baseline is error: sin 30° = 0.5
 
@@ -64,13 +72,15 @@ def solve_geometry(
     maps, refinement = fused
     _require_what_was_asked(maps, options, refinement)
     noted = notes or Notes()
-    plane, up, more = _plane_and_up(maps.left, options, rig)
+    plane, up, more = _plane_and_up(maps, options, rig)
     noted += more
-    scale, more = _scale(maps, plane, options, rig)
+    doubts = _doubt_up(plane, up, maps)
+    scale, more = _scale(maps, plane, options, rig, refinement)
     noted += more
     if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and maps.pose is not None:
         refined = refinement is not None and refinement.done
         noted += _doubt_scale(maps.left.points, maps.pose, rig, refined=refined)
+    judgement = judge(maps, refinement, doubts)
 
     left = _scaled(maps.left, scale)
     right = None if maps.right is None else _scaled(maps.right, scale)
@@ -104,6 +114,8 @@ def solve_geometry(
         mapping=maps.mapping,
         refinement=refinement,
         network=None if network is None else _network(network, scale),
+        verdict=judgement.verdict,
+        verdict_reasons=judgement.reasons,
     )
 
 
@@ -138,20 +150,79 @@ def _network(network: Maps, scale: Scale) -> NetworkMaps:
 
 
 def _plane_and_up(
-    left: PointMap, options: InferOptions, rig: Rig
+    maps: Maps, options: InferOptions, rig: Rig
 ) -> tuple[Plane | None, UpEstimate, Notes]:
-    """The scene's plane, and what slopes are measured from: the rig's word, else the plane's."""
+    """The scene's plane, and what slopes are measured from: the rig's word, else the plane's.
+
+    The plane's points count alike: confidence is largest where the ground is near, and would turn
+    the plane towards it.
+    """
     given = None if rig.up_left is None else UpEstimate(rig.up_left, "rig")
     try:
-        plane = fit_plane(left.points, left.confidence)
+        plane = fit_plane(maps.left.points)
     except InputError as error:
         if options.altitude_m is not None or given is None:
             raise
         return None, given, Notes.warn(f"plane: {error}")
-    return plane, given or UpEstimate(plane.normal, "plane"), Notes()
+    return plane, given or UpEstimate(plane.normal, "plane", _up_sigma_deg(maps)), Notes()
 
 
-def _scale(maps: Maps, plane: Plane | None, options: InferOptions, rig: Rig) -> tuple[Scale, Notes]:
+def _up_sigma_deg(maps: Maps) -> float:
+    """How far the scene's plane may be from level.
+
+    Of 8 StereoLunar views of 45 degrees the plane is 1.9 degrees from gravity in the mean, 3.1 at
+    most. Less ground in view is less level, and so is ground whose quarters differ.
+    """
+    width = maps.mapping.grid_width
+    field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
+    level = _LEVEL_DEG * math.sqrt(_LEVEL_FIELD_DEG / field_deg)
+    normals = []
+    for rows in np.array_split(maps.left.points, 2, axis=0):
+        for quarter in np.array_split(rows, 2, axis=1):
+            with contextlib.suppress(InputError):
+                normals.append(fit_plane(quarter).normal)
+    if len(normals) < 2:
+        return level
+    mean = np.mean(normals, axis=0)
+    cosine = np.clip(np.asarray(normals) @ (mean / np.linalg.norm(mean)), -1, 1)
+    apart = float(np.degrees(np.sqrt(np.mean(np.arccos(cosine) ** 2))))
+    return math.hypot(level, apart / 2)
+
+
+def _doubt_up(plane: Plane | None, up: UpEstimate, maps: Maps) -> tuple[str, ...]:
+    """What the scene's plane says against the rig's up.
+
+    Raises:
+        InputError: The rig's up cannot be.
+    """
+    if plane is None or up.source != "rig":
+        return ()
+    cosine = float(np.clip(plane.normal @ up.vector, -1, 1))
+    apart = math.degrees(math.acos(cosine))
+    if apart > _IMPOSSIBLE_DEG:
+        raise InputError(
+            f"the rig's up_left is {apart:.0f} degrees from the normal of the ground; it is the "
+            "direction against gravity in the left camera's frame, x right, y down, z forward"
+        )
+    if apart > max(_SIGMAS * _up_sigma_deg(maps), _TILTED_DEG):
+        return (f"the ground is tilted by {apart:.0f} degrees against the rig's up",)
+    return ()
+
+
+def _scale(
+    maps: Maps,
+    plane: Plane | None,
+    options: InferOptions,
+    rig: Rig,
+    refinement: Refinement | None,
+) -> tuple[Scale, Notes]:
+    missing = _why_no_metres(maps, refinement)
+    if missing and (
+        options.altitude_m is not None
+        or options.baseline_m is not None
+        or rig.right_from_left is not None
+    ):
+        return relative_scale(), Notes.warn(f"scale: {missing}; depth stays relative")
     if options.altitude_m is not None and plane is not None:
         return scale_from_altitude(plane, options.altitude_m), Notes()
     median_depth = float(np.nanmedian(maps.left.points[..., 2]))
@@ -169,6 +240,18 @@ def _scale(maps: Maps, plane: Plane | None, options: InferOptions, rig: Rig) -> 
         )
     scale = scale_from_rig(pose.right_from_left, rig.right_from_left, median_depth=depth)
     return scale, Notes()
+
+
+def _why_no_metres(maps: Maps, refinement: Refinement | None) -> str | None:
+    """Why no known length makes metres of a result; None where one may.
+
+    A network that was asked for alone is taken at its word, and the verdict says so.
+    """
+    if refinement is not None and not refinement.done:
+        return "the images did not decide the geometry, and the network's word fixes no metres"
+    if refinement is not None and maps.camera_left.source == NOMINAL:
+        return "the focal length is not known; give intrinsics, or a rig with them"
+    return None
 
 
 def _doubt_scale(
@@ -239,6 +322,8 @@ def _view(
             slope_sigma = slope_sigma_deg(
                 found.points, expected.draws, up.vector, options.smoothing_px
             )
+            # A tilt of up changes a slope by its part along the dip: half of its square.
+            slope_sigma = np.hypot(slope_sigma, np.float32(up.sigma_deg / math.sqrt(2)))
             slope_sigma[~np.isfinite(slope)] = np.nan
     view = ViewResult(depth, slope, found.confidence, depth_sigma, slope_sigma, refined)
     return view, notes

@@ -1,9 +1,9 @@
 """The focal length from the pair itself, where the camera turned between the images.
 
-Dense matches hardly depend on the focal length that they were looked for with; their fit to epipolar
-lines does. So a few rounds of coarse matching, each with the focal length that the last one asks
-for, settle it, with its error. A camera that only moved sideways over flat ground tells nothing of
-its focal length; the error then says so.
+Dense matches hardly depend on the focal length that they were looked for with; their fit to
+epipolar lines does. So a few rounds of coarse matching, each with the focal length that the last
+one asks for, settle it, with its error. A camera that only moved sideways over flat ground tells
+nothing of its focal length; the error then says so.
 """
 
 from __future__ import annotations
