@@ -99,7 +99,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
         network_differs_deg: Angle between the refined rotation and the network's.
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent.
-        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction, degrees.
+        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
