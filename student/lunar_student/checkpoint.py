@@ -1,9 +1,10 @@
 """Weights from a file, and back to one.
 
-Read: a plain state dict or the training code's `{"model": state dict, "args": Namespace, …}`, as
-written by `torch.save` (`.pt`, `.pth`), and safetensors. What decides is the content, not the
-suffix. Nothing in a file is executed: of pickles only tensors, plain containers and
-`argparse.Namespace` are read.
+Read: a state dict, or a training checkpoint with one in it, as written by `torch.save` (`.pt`,
+`.pth`), and safetensors, also in several files (`….safetensors.index.json`). What may wrap the
+weights and lie beside them, `checkpoint_layouts` says. What decides is the content, not the
+suffix, but for the index. Nothing in a file is executed: of pickles only tensors, plain containers
+and `argparse.Namespace` are read.
 
 Written: safetensors.
 """
@@ -11,11 +12,13 @@ Written: safetensors.
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import os
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +28,20 @@ from lunar_runtime.files.atomic import atomic_path
 from torch import Tensor
 
 from lunar_student.architecture import infer_config
+from lunar_student.checkpoint_layouts import FORMATS, WeightsKind, find_weights, some
 from lunar_student.network import Student
 
+_log = logging.getLogger(__name__)
+
 DAMAGED = "the file is damaged or incomplete; copy or download it again"
-FORMATS = "give a state dict written by torch.save (.pt, .pth) or safetensors"
 
 
-def load_checkpoint(path: str | os.PathLike[str], *, decoder_heads: int | None = None) -> Student:
+def load_checkpoint(
+    path: str | os.PathLike[str],
+    *,
+    decoder_heads: int | None = None,
+    weights: WeightsKind = "model",
+) -> Student:
     """A member of the family with its weights, in evaluation mode, float32, on the CPU.
 
     Which member is inferred from keys and shapes; see `lunar_student.architecture`. Weights stay
@@ -41,58 +51,56 @@ def load_checkpoint(path: str | os.PathLike[str], *, decoder_heads: int | None =
         path: The checkpoint.
         decoder_heads: Heads a decoder layer, needed for a width that the family does not have
             and a file that `save_checkpoint` did not write.
+        weights: `model`, or `ema` for the averaged ones that may lie beside.
 
     Raises:
         CheckpointError: The file cannot be read, or is not a complete, finite set of weights of a
             network of this family. The line says which keys, and what to do.
     """
-    weights = read_state_dict(path)
-    shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
+    tensors = read_state_dict(path, weights=weights)
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     with torch.device("meta"):
         student = Student(infer_config(shapes, path, decoder_heads or _noted_heads(Path(path))))
     own = student.state_dict()
     expected = {key: tuple(tensor.shape) for key, tensor in own.items()}
     _compare(shapes, expected, student.config.id, path)
-    other = [key for key in own if weights[key].dtype != own[key].dtype]
+    other = [key for key in own if tensors[key].dtype != own[key].dtype]
     if other:
         raise CheckpointError(
-            f"{path}: {_some(other)} hold {weights[other[0]].dtype}, not real numbers; export the "
+            f"{path}: {some(other)} hold {tensors[other[0]].dtype}, not real numbers; export the "
             "floating-point checkpoint, not a quantised one"
         )
-    _refuse_non_finite(weights, path)
-    student.load_state_dict(weights, assign=True)
+    _refuse_non_finite(tensors, path)
+    student.load_state_dict(tensors, assign=True)
     return student.eval()
 
 
-def read_state_dict(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def read_state_dict(
+    path: str | os.PathLike[str], *, weights: WeightsKind = "model"
+) -> dict[str, Tensor]:
     """The named tensors of a checkpoint, whatever network they are of.
 
-    Floating-point tensors become float32, `module.` in front of every key (from
-    DistributedDataParallel) goes, and of two names of one tensor (`scratch.layer1_rn`,
-    `scratch.layer_rn.0`) a missing one is filled in.
+    Floating-point tensors become float32, what wrapped the network in training goes from the keys,
+    and of two names of one tensor (`scratch.layer1_rn`, `scratch.layer_rn.0`) a missing one is
+    filled in. Averaged weights that were not asked for are warned of in the log.
+
+    Args:
+        path: The checkpoint.
+        weights: `model`, or `ema` for the averaged ones.
 
     Raises:
         CheckpointError: The file is missing, damaged, of another format, wants code run, holds no
-            state dict, or holds two different tensors where the network has one.
+            such weights, or holds two different tensors where the network has one.
     """
     file = Path(path)
-    content = _read(file)
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"{file}: holds a {type(content).__name__}, not weights; {FORMATS}")
-    if not content:
-        raise CheckpointError(f"{file}: holds no weights; {FORMATS}")
-    strangers = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
-    if strangers:
-        raise CheckpointError(
-            f"{file}: neither a state dict nor a training checkpoint with one under 'model'; "
-            f"no tensors are {_some(strangers)}; {FORMATS}"
+    found = find_weights(_read(file), weights, file)
+    if found.has_ema and weights == "model":
+        _log.warning(
+            "%s: holds averaged (EMA) weights too; these are the model's own, `weights` ema takes "
+            "the averaged ones",
+            file,
         )
-    weights = {str(key): _as_float32(value) for key, value in content.items()}
-    if all(key.startswith("module.") for key in weights):
-        weights = {key.removeprefix("module."): value for key, value in weights.items()}
-    return _with_aliases(weights, file)
+    return _with_aliases({key: _as_float32(value) for key, value in found.tensors.items()}, file)
 
 
 def save_checkpoint(student: Student, path: str | os.PathLike[str]) -> None:
@@ -122,6 +130,8 @@ def _read(file: Path) -> Any:
         raise CheckpointError(f"{file}: no such checkpoint; check the path")
     if file.is_dir():
         raise CheckpointError(f"{file}: is a folder; give the checkpoint file inside it")
+    if file.suffix == ".json":
+        return _read_shards(file)
     try:
         with file.open("rb") as stream:
             head = stream.read(16)
@@ -187,6 +197,33 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{file}: {DAMAGED}") from error
 
 
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    """The tensors of all files that an index names; they lie beside it."""
+    try:
+        named = json.loads(index.read_text("utf-8"))["weight_map"]
+        owners = {str(key): str(name) for key, name in named.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{index}: not an index of safetensors files (no weight_map); give the checkpoint, or "
+            "the index that was saved with it"
+        ) from error
+    tensors: dict[str, Tensor] = {}
+    for name in sorted(set(owners.values())):
+        shard = index.parent / name
+        if Path(name).name != name or not shard.is_file():
+            raise CheckpointError(
+                f"{index}: names the file {name!r}, which is not beside it; copy all files of the "
+                "checkpoint into one folder"
+            )
+        held = _read_safetensors(shard)
+        wanted = {key for key, owner in owners.items() if owner == name}
+        if set(held) != wanted:
+            other = some(sorted(set(held) ^ wanted))
+            raise CheckpointError(f"{index}: {name} and the index differ in {other}; {DAMAGED}")
+        tensors |= held
+    return tensors
+
+
 # layer1_rn … layer4_rn are also saved as layer_rn.0 … layer_rn.3.
 _ALIAS = re.compile(r"(.*\.scratch\.)layer_rn\.([0-3])(\..*)")
 _FIRST = re.compile(r"(.*\.scratch\.)layer([1-4])_rn(\..*)")
@@ -211,6 +248,8 @@ def _with_aliases(weights: dict[str, Tensor], file: Path) -> dict[str, Tensor]:
 
 def _noted_heads(file: Path) -> int | None:
     """The number of decoder heads that `save_checkpoint` noted; None in any other file."""
+    if file.suffix == ".json":
+        return None
     with file.open("rb") as stream:
         if stream.read(9)[8:] != b"{":
             return None
@@ -236,13 +275,13 @@ def _compare(
     other = [key for key in expected if key in shapes and shapes[key] != expected[key]]
     problems = []
     if missing:
-        problems.append(f"lacks {_some(missing)}")
+        problems.append(f"lacks {some(missing)}")
     if extra:
-        problems.append(f"has {_some(extra)} too many")
+        problems.append(f"has {some(extra)} too many")
     if other:
         first = other[0]
         problems.append(
-            f"has {_some(other)} of another shape ({first}: {shapes[first]}, not {expected[first]})"
+            f"has {some(other)} of another shape ({first}: {shapes[first]}, not {expected[first]})"
         )
     if problems:
         raise CheckpointError(
@@ -255,12 +294,6 @@ def _refuse_non_finite(weights: Mapping[str, Tensor], path: object) -> None:
     bad = [key for key, value in weights.items() if not torch.isfinite(value).all()]
     if bad:
         raise CheckpointError(
-            f"{path}: {_some(bad)} hold NaN or infinity; use a checkpoint from before the training "
+            f"{path}: {some(bad)} hold NaN or infinity; use a checkpoint from before the training "
             "diverged"
         )
-
-
-def _some(keys: Iterable[str], limit: int = 3) -> str:
-    every = list(keys)
-    more = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + more

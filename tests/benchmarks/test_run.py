@@ -271,7 +271,7 @@ def test_another_checkpoint_is_refused(bundle: Bundle, tmp_path: Path) -> None:
 
 
 def test_no_usable_pair_is_refused(bundle: Bundle, tmp_path: Path) -> None:
-    for name in ("a", "b"):
+    for name in ("left", "right"):
         (tmp_path / f"{name}.png").write_bytes(b"none")
     with pytest.raises(InputError, match="none of 1 pairs can be used"):
         run_side_by_side([bundle], MeasureOptions(pairs=tmp_path))
@@ -385,7 +385,7 @@ def test_a_network_whose_geometry_fails_is_refused_before_anything_is_measured(
     import numpy as np
 
     for name, noise in zip(
-        "ab", np.random.default_rng(0).integers(0, 256, (2, 256, 256)), strict=True
+        ("left", "right"), np.random.default_rng(0).integers(0, 256, (2, 256, 256)), strict=True
     ):
         cv2.imwrite(str(tmp_path / f"{name}.png"), noise.astype(np.uint8))
     said: list[str] = []

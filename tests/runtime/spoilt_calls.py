@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -42,8 +43,9 @@ class Call:
     def good(self, suffix: str, *parameters: int) -> bytes:
         return encode(self.texture(1), suffix, *parameters)
 
-    def rig(self, text: str) -> list[object]:
-        (self.folder / "rig.json").write_text(text)
+    def rig(self, text: str | bytes) -> list[object]:
+        content = text if isinstance(text, bytes) else text.encode()
+        (self.folder / "rig.json").write_bytes(content)
         return self.plus("--rig", self.folder / "rig.json")
 
     def pose(self, *rows: list[float]) -> list[object]:
@@ -86,6 +88,15 @@ class Call:
         path = self.folder / "pairs.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return [path, "--bundle", self.bundle]
+
+    def row(self, out: str) -> list[object]:
+        """A table of one pair, whose results go to `out`."""
+        return self.table(f"left,right,out\nleft.png,right.png,{out}\n")
+
+    def pipe(self, name: str) -> Path:
+        """A named pipe that nobody writes to."""
+        os.mkfifo(self.folder / name)
+        return self.folder / name
 
     def images(self, *names: str) -> Path:
         """A folder of images."""

@@ -158,3 +158,82 @@ def test_permissions_are_those_of_any_new_folder(tmp_path: Path) -> None:
 def test_checking_writes_nothing(tmp_path: Path) -> None:
     check_folder(tmp_path / "a" / "b", overwrite=False, owned=())
     assert entries(tmp_path) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lunar_runtime.files.atomic_folder import atomic_folder
+watched = Path(sys.argv[1])
+def watch(event, arguments):
+    if event == "os.rename" and sys.argv[2] in str(arguments[0]) + str(arguments[1]):
+        if sys.argv[3] == "after":
+            sys.argv[3] = "now"  # the next thing that happens
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+    elif sys.argv[3] == "now":
+        sys.argv[3] = "done"  # killing is an event, too
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+with atomic_folder(watched, overwrite=True, owned={"a"}) as folder:
+    (folder / "a").write_text("new")
+"""
+
+
+def killed(out: Path, *when: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(out), *when],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert done.returncode == -9
+
+
+def test_what_a_killed_writer_left_the_next_one_removes(tmp_path: Path) -> None:
+    killed(tmp_path / "one", ".lunar-new-", "before")
+    (left,) = entries(tmp_path)
+    assert left.startswith(".lunar-new-")
+    with atomic_folder(tmp_path / "two"):
+        pass
+    assert entries(tmp_path) == ["two"]
+
+
+def test_a_folder_that_a_killed_writer_had_moved_away_comes_back(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("old")
+    killed(tmp_path / "out", ".lunar-new-", "before")  # the old one is aside, the new not in place
+    assert {name[:11] for name in entries(tmp_path)} == {".lunar-asid", ".lunar-new-"}
+    with atomic_folder(tmp_path / "two"):
+        pass
+    assert entries(tmp_path) == ["out", "two"]
+    assert (tmp_path / "out" / "a").read_text() == "old"
+
+
+def test_an_old_folder_whose_place_is_taken_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a").write_text("old")
+    killed(tmp_path / "out", ".lunar-new-", "after")
+    assert (tmp_path / "out" / "a").read_text() == "new"
+    with atomic_folder(tmp_path / "two"):
+        pass
+    assert entries(tmp_path) == ["out", "two"]
+    assert (tmp_path / "out" / "a").read_text() == "new"
+
+
+def test_a_writer_at_work_is_left_alone(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "slow") as folder:
+        (folder / "a").write_text("1")
+        with atomic_folder(tmp_path / "quick"):
+            pass
+        (folder / "b").write_text("2")
+    assert entries(tmp_path) == ["quick", "slow"]
+    assert entries(tmp_path / "slow") == ["a", "b"]
+
+
+def test_links_and_files_of_such_names_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / ".lunar-new-link").symlink_to("precious")
+    (tmp_path / ".lunar-new-file").write_text("mine")
+    with atomic_folder(tmp_path / "out"):
+        pass
+    assert entries(tmp_path) == [".lunar-new-file", ".lunar-new-link", "out", "precious"]

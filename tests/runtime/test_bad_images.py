@@ -24,9 +24,10 @@ def level(value: int, dtype: type = np.uint8) -> np.ndarray:
     return np.full((64, 64), value, dtype)
 
 
-def with_one(call: Call, value: float) -> np.ndarray:
-    pixels = call.texture(1).astype(np.float32)
-    pixels[3, 4] = value
+def with_few(call: Call, value: float) -> np.ndarray:
+    """All but 336 of 4096 pixels have one value."""
+    pixels = np.full((64, 64), value, np.float32)
+    pixels[20:41, 30:46] = call.texture(1)[20:41, 30:46]
     return pixels
 
 
@@ -84,8 +85,13 @@ CASES = by_name(
             3,
             "damaged TIFF",
         ),
-        ("NaN", lambda c: c.left_shows(with_one(c, np.nan), ".tif"), 3, "1 of 4096 pixels are NaN"),
-        ("infinity", lambda c: c.left_shows(with_one(c, np.inf), ".tif"), 3, "NaN or infinite"),
+        (
+            "NaN",
+            lambda c: c.left_shows(with_few(c, np.nan), ".tif"),
+            3,
+            "only 8.2% of the pixels are valid (the others are NaN",
+        ),
+        ("infinity", lambda c: c.left_shows(with_few(c, np.inf), ".tif"), 3, "10% are needed"),
         ("int32", lambda c: c.left_shows(level(7, np.int32), ".tif"), 3, "int32 pixels"),
         ("PGM cut", lambda c: c.left_holds(cut(c.good(".pgm"))), 3, "truncated PGM"),
         ("PGM header", lambda c: c.left_holds(b"P5 sixty four 255 "), 3, "damaged PGM"),

@@ -48,7 +48,8 @@ def test_a_pair_gives_the_promised_files(
     np.testing.assert_allclose(read_raster(out / "depth.tif"), truth[..., 2], rtol=1e-5)
     assert np.nanmax(read_raster(out / "slope.tif")) < 0.03  # arccos of a float32 cosine near 1
     with np.load(out / "pointmap.npz") as arrays:
-        assert set(arrays) == {"left", "right", "confidence_left", "confidence_right"}
+        assert set(arrays) == {"left", "right", "confidence_left", "confidence_right", "unit"}
+        assert arrays["unit"] == "m"
         np.testing.assert_allclose(arrays["left"], truth, rtol=1e-5, atol=0.01)
         assert arrays["left"].dtype == np.float32
     preview = cv2.imread(str(out / "preview.png"))
@@ -119,7 +120,7 @@ def test_a_left_bundle_leaves_the_right_arrays_out(
     out = tmp_path / "out"
     infer(*pair, "--bundle", bundles["left"], "--out", out)
     with np.load(out / "pointmap.npz") as arrays:
-        assert set(arrays) == {"left", "confidence_left"}
+        assert set(arrays) == {"left", "confidence_left", "unit"}
 
 
 def test_the_default_folder_is_named_after_the_left_image(

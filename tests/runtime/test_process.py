@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from .apart import APART, run_apart
 from .outcomes import LEFT_FILES, names
@@ -105,3 +108,105 @@ def test_a_reader_that_leaves_early_is_no_error(
     process.stderr.close()
     assert process.wait() == 0
     assert names(tmp_path / "o") == LEFT_FILES
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_to_end_is_one_line_and_leaves_nothing(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path, name: str, code: int
+) -> None:
+    call = WHEN_OPENED.format(
+        suffix=".ply", happens=f"signal.raise_signal(signal.{name}); signal.raise_signal(15)"
+    )
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "deep" / "o", "--refine", "off"]
+    done = run_apart(call, *pair, *options)
+    assert (done.returncode, done.stderr) == (code, f"lunar-infer: ended by {name}\n")
+    assert names(tmp_path) == {"left.png", "right.png"}
+
+
+def test_what_a_killed_run_leaves_the_next_one_removes(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = WHEN_OPENED.format(suffix=".ply", happens="signal.raise_signal(signal.SIGKILL)")
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--refine", "off"]
+    assert run_apart(call, *pair, *options).returncode == -9
+    assert len(names(tmp_path)) == 3  # a hidden folder beside the images
+    assert run_apart("main()", *pair, *options).returncode == 0
+    assert names(tmp_path) == {"left.png", "right.png", "o"}
+
+
+def test_nohup_is_respected(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)" + WHEN_OPENED.format(
+        suffix=".ply", happens="signal.raise_signal(signal.SIGHUP)"
+    )
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--refine", "off"]
+    assert run_apart(call, *pair, *options).returncode == 0
+
+
+@pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
+def test_without_stdout_the_results_are_written_and_whole(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    command = [
+        sys.executable, "-c", "from lunar_runtime.commands.infer import main; main()",
+        *map(str, pair), "--bundle", str(bundles["left"]), "--out", str(tmp_path / "o"),
+        "--refine", "off",
+    ]  # fmt: skip
+    shell = "exec " + " ".join(f"{number}>&-" for number in closed) + ' "$@"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell, "sh", *command], stderr=subprocess.PIPE, env=APART, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert names(tmp_path / "o") == LEFT_FILES
+    assert (tmp_path / "o" / "depth.tif").read_bytes()[:4] == b"II*\0"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_a_full_stdout_is_one_line(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path, arguments: list[str]
+) -> None:
+    call = [sys.executable, "-c", "from lunar_runtime.commands.infer import main; main()"]
+    whole = [*pair, "--bundle", bundles["left"], "--out", tmp_path / "o"]
+    call += arguments or list(map(str, whole))
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, env=APART, check=False)
+    assert done.returncode == 3
+    assert done.stderr == b"lunar-infer: cannot write to stdout (no space left on device)\n"
+
+
+def test_warnings_of_libraries_are_logged_and_not_printed(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = WHEN_OPENED.format(
+        suffix=".ply", happens="__import__('numpy').float32(3e38) * __import__('numpy').float32(9)"
+    )
+    options = ["--bundle", bundles["left"], "--refine", "off"]
+    done = run_apart(call, *pair, *options, "--out", tmp_path / "quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = run_apart(call, *pair, *options, "--out", tmp_path / "verbose", "-v")
+    assert "RuntimeWarning: overflow encountered" in done.stderr
+
+
+def test_more_threads_than_cores_can_take_are_refused_at_once(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--threads", "5000"]
+    for more in ([], ["--geometry-only", "--intrinsics", "80,80,32,32"]):
+        arguments = options[2:] if more else options
+        done = run_apart("main()", *pair, *arguments, *more)
+        assert done.returncode == 2
+        assert done.stderr.startswith("lunar-infer: --threads 5000: this process may use ")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_threads_are_counted_by_the_cores_that_the_process_may_use(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); main()"
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "o"]
+    done = run_apart(call, *pair, *options, "--threads", "5")
+    assert "may use 1 of the machine's cores; give 4 or fewer" in done.stderr
+    assert run_apart(call, *pair, *options, "--threads", "4", "--refine", "off").returncode == 0

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import os
+import struct
+import warnings
 from pathlib import Path
+from xml.etree import ElementTree
+from xml.sax.saxutils import unescape
 
 import cv2
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError, OutputError
-from lunar_runtime.files.rasters import read_raster, write_raster
+from lunar_runtime.files.rasters import RasterTags, read_raster, write_raster
+from lunar_runtime.files.tiff.directory import Directory, Tag, read_directories
+from lunar_runtime.version import __version__
 
 
 def _extreme_values() -> np.ndarray:
@@ -108,3 +114,80 @@ def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((4, 4), np.uint8))
     with pytest.raises(InputError, match="expected one float32 channel, found uint8"):
         read_raster(tmp_path / "grey.png")
+
+
+TAGS = RasterTags(
+    unit="relative",
+    description="depth: Z in the camera's frame, <1 & \u00e9",
+    verdict="guessed",
+    view="left",
+    camera=(412.5, 412.25, 256.0, 255.5),
+    crop=(100, 0, 600, 600),
+    source_size=(800, 600),
+)
+
+
+def test_tags_change_no_pixel(tmp_path: Path) -> None:
+    values = _extreme_values()
+    for name, tags in (("a.tif", TAGS), ("b.tif", TAGS), ("plain.tif", None)):
+        write_raster(tmp_path / name, values, tags)
+        image = cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED)
+        assert image is not None
+        np.testing.assert_array_equal(image.view(np.uint32), values.view(np.uint32))
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+
+
+def test_the_tags_stand_in_the_file(tmp_path: Path) -> None:
+    write_raster(tmp_path / "a.tif", np.zeros((40, 50), np.float32), TAGS)
+    content = (tmp_path / "a.tif").read_bytes()
+    (directory,) = read_directories(content)
+    assert list(directory.entries) == sorted(directory.entries)  # TIFF wants them so
+    assert directory.text(Tag.GDAL_NODATA) == "nan"
+    metadata = ElementTree.fromstring(_text(directory, 42112))
+    items = {
+        item.attrib["name"]: (unescape(item.text or ""), item.attrib.get("role"))
+        for item in metadata
+    }
+    assert items == {
+        "DESCRIPTION": (TAGS.description, "description"),
+        "UNITTYPE": ("relative", "unittype"),
+        "LUNAR_VERDICT": ("guessed", None),
+        "LUNAR_VIEW": ("left", None),
+        "LUNAR_CAMERA": ("412.5 412.25 256 255.5", None),
+        "LUNAR_CROP": ("100 0 600 600", None),
+        "LUNAR_SOURCE_SIZE": ("800 600", None),
+    }
+    ascii_description = TAGS.description.replace("\u00e9", "&#233;")
+    assert _text(directory, 270) == f"{ascii_description}; unit relative; guessed"
+    assert _text(directory, 305) == f"lunar-edge {__version__}"
+
+
+def test_without_tags_nan_still_is_nodata(tmp_path: Path) -> None:
+    write_raster(tmp_path / "a.tif", np.zeros((4, 5), np.float32))
+    (directory,) = read_directories((tmp_path / "a.tif").read_bytes())
+    assert directory.text(Tag.GDAL_NODATA) == "nan"
+    assert 42112 not in directory.entries
+
+
+def test_rasterio_sees_nodata_unit_description_and_metadata(tmp_path: Path) -> None:
+    rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed")
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    values[1, 2] = np.nan
+    write_raster(tmp_path / "a.tif", values, TAGS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the georeference that is not there
+        opened = rasterio.open(tmp_path / "a.tif")
+    with opened:
+        assert np.isnan(opened.nodata)
+        assert opened.units == ("relative",)
+        assert opened.descriptions == (TAGS.description,)
+        assert opened.tags()["LUNAR_CROP"] == "100 0 600 600"
+        assert opened.tags()["TIFFTAG_SOFTWARE"] == f"lunar-edge {__version__}"
+        band = opened.read(1, masked=True)
+    np.testing.assert_array_equal(np.ma.getmaskarray(band), np.isnan(values))
+
+
+def _text(directory: Directory, number: int) -> str:
+    entry = directory.entries[number]
+    (at,) = struct.unpack("<I", entry.inline)
+    return directory.data[at : at + entry.count - 1].decode("ascii")

@@ -106,5 +106,5 @@ def test_a_wrong_rig_is_refused_in_one_line(tmp_path: Path, content: Any, text: 
 
 
 def test_a_missing_rig_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"rig\.json: the rig cannot be read \(no such file"):
+    with pytest.raises(InputError, match=r"rig\.json: no such file; check the path"):
         read_rig(tmp_path / "rig.json")

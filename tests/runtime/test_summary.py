@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime.commands.summary import summary, summary_line
+from lunar_runtime.commands.summary import summary, summary_lines
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.report.records import RefinementReport, Report
@@ -132,6 +132,11 @@ def test_why_a_pair_was_kept_is_left_to_the_notes(report: Report) -> None:
     assert "images" not in dict(rows(msgspec.structs.replace(report, refinement=kept)))
 
 
-def test_one_of_many_pairs_is_one_line(report: Report) -> None:
+def test_one_of_many_pairs_is_a_line_and_its_notes(report: Report) -> None:
+    warned = msgspec.structs.replace(report, warnings=["the first", "the second"])
     lines = dict(rows(report))
-    assert summary_line(report) == f"out: depth {lines['depth']}; slope {lines['slope']}"
+    assert summary_lines(warned) == [
+        f"out (left array, right array): depth {lines['depth']}; slope {lines['slope']}",
+        "  note the first",
+        "  note the second",
+    ]

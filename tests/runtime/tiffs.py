@@ -1,8 +1,11 @@
-"""TIFFs that OpenCV reads and does not write, byte by byte."""
+"""TIFFs that OpenCV does not write, byte by byte."""
 
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,3 +55,118 @@ def tiff_with_directory_first(pixels: np.ndarray) -> bytes:
     head = struct.pack("<2sHIH", b"II", 42, 8, len(entries)) + directory + bytes(4)
     assert len(head) == 122
     return head + pixels.tobytes()
+
+
+Tags = dict[int, Any]  # integers in a sequence, or bytes
+
+#: Numbers of what tests write.
+PHOTOMETRIC, ORIENTATION, EXTRA_SAMPLES, GDAL_NODATA = 262, 274, 338, 42113
+SUBFILE, COMPRESSION, PREDICTOR, COLOUR_MAP, FILL_ORDER = 254, 259, 317, 320, 266
+
+
+def make_tiff(
+    values: NDArray[Any],
+    tags: Tags | None = None,
+    *,
+    order: str = "<",
+    planar: bool = False,
+    tile: int | None = None,
+    deflate: bool = True,
+    predictor: int = 1,
+    first: Sequence[tuple[NDArray[Any], Tags]] = (),
+) -> bytes:
+    """A TIFF of one image or more, of any number of bands, uncompressed or deflated.
+
+    Args:
+        values: (h, w) or (h, w, bands).
+        tags: Beside the necessary ones, or instead of them; an empty value leaves a tag out.
+        order: `<` or `>`.
+        planar: Each band by itself.
+        tile: Side of square tiles; None = strips of 10 rows.
+        deflate: Compress.
+        predictor: 1 none, 2 differences, 3 of floating point; deflated images only.
+        first: Images and their tags that stand before it.
+    """
+    content = (b"II*\0" if order == "<" else b"MM\0*") + bytes(4)
+    link = 4
+    for image, more in (*first, (values, tags or {})):
+        bands = np.atleast_3d(image)
+        planes = np.split(bands, bands.shape[2], axis=2) if planar else [bands]
+        chunks = [c for plane in planes for c in _chunks(plane, tile, predictor, order)]
+        packed = [zlib.compress(chunk) if deflate else chunk for chunk in chunks]
+        offsets = []
+        for chunk in packed:
+            content += b"\0" * (len(content) % 2)
+            offsets.append(len(content))
+            content += chunk
+        content += b"\0" * (len(content) % 2)
+        directory = _directory(bands, planar, tile, deflate, predictor)
+        directory |= {
+            (273, 324)[bool(tile)]: offsets,
+            (279, 325)[bool(tile)]: list(map(len, packed)),
+        }
+        body = _entries({**directory, **more}, len(content), order)
+        content = content[:link] + struct.pack(order + "I", body[1]) + content[link + 4 :] + body[0]
+        link = len(content) - 4
+    return content
+
+
+def _directory(
+    bands: NDArray[Any], planar: bool, tile: int | None, deflate: bool, predictor: int
+) -> Tags:
+    height, width, count = bands.shape
+    kind = {"u": 1, "i": 2, "f": 3}[bands.dtype.kind]
+    size: Tags = {322: [tile], 323: [tile]} if tile else {278: [10]}
+    return {
+        256: [width], 257: [height], 258: [8 * bands.dtype.itemsize] * count,
+        259: [8 if deflate else 1], PHOTOMETRIC: [2 if count in (3, 4) else 1], 277: [count],
+        284: [2 if planar else 1], PREDICTOR: [predictor], 339: [kind] * count, **size,
+    }  # fmt: skip
+
+
+def _chunks(bands: NDArray[Any], tile: int | None, predictor: int, order: str) -> Iterator[bytes]:
+    height, width = bands.shape[:2]
+    rows, columns = (tile, tile) if tile else (10, width)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            part = bands[top : top + rows, left : left + columns]
+            if tile:
+                missing = [(0, rows - part.shape[0]), (0, columns - part.shape[1]), (0, 0)]
+                part = np.pad(part, missing)
+            yield _predicted(part, predictor, order)
+
+
+def _predicted(part: NDArray[Any], predictor: int, order: str) -> bytes:
+    size = part.dtype.itemsize
+    if predictor == 3:
+        high_first = np.ascontiguousarray(part.astype(part.dtype.newbyteorder(">")))
+        rows = high_first.view(np.uint8).reshape(part.shape[0], -1, size).swapaxes(1, 2)
+        by_band = rows.reshape(part.shape[0], -1, part.shape[2])
+        return bytes(np.diff(by_band, axis=1, prepend=np.uint8(0)).tobytes())
+    plain = np.ascontiguousarray(part).view(f"u{size}")
+    if predictor == 2:
+        plain = np.diff(plain, axis=1, prepend=plain.dtype.type(0))
+    return bytes(plain.astype(f"{order}u{size}").tobytes())
+
+
+def _entries(tags: Tags, at: int, order: str) -> tuple[bytes, int]:
+    """Arrays and directory that come at a place, and the place of the directory."""
+    arrays, entries = b"", []
+    for tag, value in sorted(tags.items()):
+        if not value:
+            continue
+        kind, size = (2, 1) if isinstance(value, bytes) else (4, 4)
+        if tag == COLOUR_MAP:
+            kind, size = 3, 2
+        raw = (
+            value
+            if isinstance(value, bytes)
+            else struct.pack(f"{order}{len(value)}{'H' if size == 2 else 'I'}", *value)
+        )
+        inline = raw.ljust(4, b"\0")
+        if len(raw) > 4:
+            inline = struct.pack(order + "I", at + len(arrays))
+            arrays += raw + b"\0" * (len(raw) % 2)
+        entries.append(struct.pack(order + "HHI4s", tag, kind, len(raw) // size, inline))
+    body = struct.pack(order + "H", len(entries)) + b"".join(entries) + bytes(4)
+    return arrays + body, at + len(arrays)

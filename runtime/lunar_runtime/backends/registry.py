@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import EntryPoint, entry_points
 
+from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.backends.kind import BackendKind
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.bundles.bundle import Bundle
@@ -34,12 +35,12 @@ def select_backend(
         threads: CPU threads; None lets the library choose.
 
     Raises:
-        UsageError: No such backend or device, or `threads` is not positive.
+        UsageError: No such backend or device, or `threads` is not positive, or far more than the
+            cores that can be used; see `cores`.
         BackendError: The library or the device is not there, or the backend's package is broken.
         BundleError: The library cannot load the graph.
     """
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads {threads}: needs to be 1 or more")
+    check_threads(threads)
     if backend == AUTO:
         return _load_first(bundle, device, threads)
     kind = _read(_installed(backend))

@@ -1,19 +1,41 @@
-"""What every command of the project does with an error: one line on stderr, and an exit code."""
+"""What every command of the project does with an error: one line on stderr, and an exit code.
+
+SIGTERM and SIGHUP end a command as Ctrl-C does: what it was writing is removed. Warnings of
+libraries go to the log, which `-v` shows. A stdout that is closed is no error, one that is full is
+one line.
+"""
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from lunar_runtime.errors import LunarError
+from lunar_runtime.errors import LunarError, OutputError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What click 8.2 and later raise for a group without a command: its message is the whole help.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+# Results that go to files name the file; what is left is stdout.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class _EndedError(BaseException):
+    """A signal asked the process to end. Not an Exception: nothing may swallow it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def run_command(
@@ -22,7 +44,8 @@ def run_command(
     """Run a click command and exit.
 
     Exit 0, or the number that the command returns · 1 a bug, with traceback · 2 wrong usage ·
-    3 unusable input · 4 backend missing · 5 accuracy gate failed · 130 interrupted.
+    3 unusable input, or stdout is full · 4 backend missing · 5 accuracy gate failed ·
+    130 interrupted · 143 SIGTERM, 129 SIGHUP.
 
     Args:
         command: The command.
@@ -31,10 +54,13 @@ def run_command(
     """
     # Not command.main(): what it does with interrupts and closed pipes differs between versions.
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _open_standard_streams()
     try:
-        with command.make_context(name, given) as context:
-            code = command.invoke(context)
-        sys.stdout.flush()
+        with _ended_by_signals(), _warnings_logged():
+            with command.make_context(name, given) as context:
+                code = command.invoke(context)
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except click.exceptions.Exit as stop:  # --help, --version
         code = stop.exit_code
     except click.ClickException as error:
@@ -47,9 +73,17 @@ def run_command(
         fail(name, with_flags(str(error), command))
         code = error.exit_code
     except BrokenPipeError:
-        # Whoever read stdout has enough (`| head`); keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_stdout()  # whoever read it has enough (`| head`)
         code = 0
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        _abandon_stdout()
+        fail(name, f"cannot write to stdout ({(error.strerror or str(error)).lower()})")
+        code = OutputError.exit_code
+    except _EndedError as ended:
+        fail(name, f"ended by {signal.Signals(ended.number).name}")
+        code = 128 + ended.number
     except (KeyboardInterrupt, click.Abort):
         fail(name, "interrupted")
         code = INTERRUPTED
@@ -77,3 +111,61 @@ def fail(name: str, message: str) -> None:
     """Write `name: message` to stderr, on one line."""
     text = " ".join(message.split()).encode("utf-8", "backslashreplace").decode("utf-8")
     click.echo(f"{name}: {text}", err=True)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Raise where the command is when a signal asks for its end, so that it cleans up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    process = os.getpid()
+
+    def end(number: int, _: FrameType | None) -> None:
+        if os.getpid() != process:  # forked, a data loader's worker say: nothing to clean up
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        for each in _ENDING:  # a second one must not stop the cleaning up
+            signal.signal(each, signal.SIG_IGN)
+        raise _EndedError(number)
+
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:  # ignored, as by nohup: it stays so
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _warnings_logged() -> Iterator[None]:
+    """Warnings of NumPy and others go to the log instead of stderr."""
+    logger, silent = logging.getLogger("py.warnings"), logging.NullHandler()
+    logger.addHandler(silent)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        logger.removeHandler(silent)
+
+
+def _open_standard_streams() -> None:
+    """Give closed standard streams a place: else the next file that is opened becomes stdout."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)
+
+
+def _abandon_stdout() -> None:
+    """Send what is left to nowhere, to keep Python from complaining at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

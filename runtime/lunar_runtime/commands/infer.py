@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lunar_runtime.geometry.cameras import Intrinsics
 
 NAME = "lunar-infer"
+# Half a side of the largest result: a wider Gaussian leaves nothing of it.
+_MOST_SMOOTHING_PX = 512
 
 
 def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
@@ -71,7 +73,7 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
 )
 @click.option(
     "--smoothing-px",
-    type=float,
+    type=click.FloatRange(max=_MOST_SMOOTHING_PX),
     default=InferOptions.smoothing_px,
     show_default=True,
     help="Gaussian over the pointmap before slopes are taken.",
@@ -113,14 +115,16 @@ def command(
     """Depth and slope from a stereo pair of the Moon.
 
     LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour). LEFT alone may
-    be a folder, with subfolders left/ and right/ or with images that alternate left, right; or a
-    CSV file with the columns left,right[,rig][,out].
+    be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
+    (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
+    left,right[,rig][,out].
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
     4 backend or device missing.
     """
+    from lunar_runtime.backends.cores import check_threads
     from lunar_runtime.bundles.manifest import gate_warning
     from lunar_runtime.commands.pairs import Job, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
@@ -128,6 +132,7 @@ def command(
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
+    check_threads(threads)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)

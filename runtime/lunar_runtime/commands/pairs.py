@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from lunar_runtime.commands.command_line import fail, with_flags
-from lunar_runtime.commands.summary import summary, summary_line
+from lunar_runtime.commands.summary import summary, summary_lines
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.geometry.rig import Rig, read_rig
@@ -73,7 +73,7 @@ def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
 
 
 def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) -> int:
-    """Run pairs, print a line for each, and go on where one cannot be used.
+    """Run pairs, print a line for each and its notes, and go on where one cannot be used.
 
     Args:
         job: What to do with each.
@@ -96,7 +96,8 @@ def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) 
                 if as_json:
                     click.echo(_json_failure(pair, error))
             else:
-                click.echo(_json(report) if as_json else summary_line(report))
+                for line in [_json(report)] if as_json else summary_lines(report):
+                    click.echo(line)
     if not as_json:
         done = len(pairs) - failed
         click.echo(f"{done} of {len(pairs)} pairs done, in {printable(job.folder)}")

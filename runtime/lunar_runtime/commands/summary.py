@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lunar_runtime.report.records import Report
 
 
@@ -32,9 +34,13 @@ def summary(report: Report) -> list[str]:
     return [f"{name:<7}{text}" for name, text in rows]
 
 
-def summary_line(report: Report) -> str:
-    """Depth and slope of one pair of many."""
-    return f"{report.out}: depth {_depth(report)}; slope {_slope(report)}"
+def summary_lines(report: Report) -> list[str]:
+    """Of one pair of many: its images, depth and slope in a line, then every note in its own."""
+    left, right = (Path(image.path).name for image in (report.left, report.right))
+    return [
+        f"{report.out} ({left}, {right}): depth {_depth(report)}; slope {_slope(report)}",
+        *(f"  note {warning}" for warning in report.warnings),
+    ]
 
 
 def _verdict(report: Report) -> str:

@@ -2,18 +2,25 @@
 
 The files are written to a hidden sibling, flushed to the disk, and the sibling takes its name in
 one rename. A reader never sees half a folder, and a failed writer leaves nothing.
+
+A writer that is killed outright leaves its hidden sibling. The next writer in the same place
+removes it, or puts back the old folder that was being replaced. Which siblings still have a writer
+it knows from the lock that the system holds for each, and gives up when the process ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lunar_runtime.errors import OutputError
+
+_NEW, _OLD = ".lunar-new-", ".lunar-aside-"
 
 
 @contextmanager
@@ -35,18 +42,20 @@ def atomic_folder(
         OutputError: `path` exists, is not replaceable, or cannot be written.
     """
     final = Path(os.path.realpath(path))
+    _sweep(final.parent)
     check_folder(final, overwrite=overwrite, owned=owned)
     made = _missing_parents(final)
     temporary: Path | None = None
+    locks = ExitStack()
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".lunar-new-", dir=final.parent))
+        temporary = _locked_folder(_NEW, final.parent, locks)
         temporary.chmod(0o777 & ~_umask())  # mkdtemp's 0700 would outlive the rename
         yield temporary
         _flush(temporary)
         check_folder(final, overwrite=overwrite, owned=owned)
         if overwrite and final.exists():
-            _swap(temporary, final)
+            _swap(temporary, final, locks)
         else:  # what came since the check above is not replaced: rename(2) fails on a full folder
             temporary.rename(final)
     except BaseException as error:
@@ -60,6 +69,8 @@ def atomic_folder(
         if isinstance(error, OSError) and not isinstance(error, OutputError):
             raise _unwritable(path, error.strerror or str(error)) from error
         raise
+    finally:
+        locks.close()
 
 
 def check_folder(path: Path | str, *, overwrite: bool, owned: Collection[str]) -> None:
@@ -120,16 +131,56 @@ def _flush(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def _swap(new: Path, final: Path) -> None:
-    old = Path(tempfile.mkdtemp(prefix=".lunar-old-", dir=final.parent))
+def _swap(new: Path, final: Path, locks: ExitStack) -> None:
+    # Its name inside tells `_sweep` where the old folder belongs.
+    aside = _locked_folder(_OLD, final.parent, locks)
+    old = aside / final.name
     try:
-        final.rename(old)  # rename(2) replaces an empty folder
+        final.rename(old)
     except OSError:  # a mount point, say
-        old.rmdir()
+        aside.rmdir()
         raise
     try:
         new.rename(final)
     except BaseException:
         old.rename(final)
+        aside.rmdir()
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _locked_folder(prefix: str, parent: Path, locks: ExitStack) -> Path:
+    """A new hidden folder, locked for as long as `locks` lives where the file system can."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        with suppress(OSError):  # no locks here: then `_sweep` gets none either
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if folder.exists():
+            locks.callback(os.close, descriptor)
+            return folder
+        os.close(descriptor)  # swept between the two calls
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed writers left in a folder, and put back what they were replacing."""
+    for prefix in (_OLD, _NEW):  # the old folder's name must be free or taken before
+        with suppress(OSError):  # not there, or not to be listed
+            for leftover in list(parent.glob(f"{prefix}*")):
+                with suppress(OSError):  # another user's, or somebody sweeps it too
+                    _sweep_one(leftover, parent)
+
+
+def _sweep_one(leftover: Path, parent: Path) -> None:
+    if leftover.is_symlink():
+        return
+    descriptor = os.open(leftover, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: its writer lives
+        if leftover.name.startswith(_OLD):
+            for old in leftover.iterdir():
+                if not os.path.lexists(parent / old.name):
+                    old.rename(parent / old.name)
+        shutil.rmtree(leftover)
+    finally:
+        os.close(descriptor)

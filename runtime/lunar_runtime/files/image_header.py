@@ -11,33 +11,69 @@ import struct
 import zlib
 from typing import NamedTuple
 
+from lunar_runtime.files.tiff.image import NotSupportedError, TiffImage, find_tiff_image
+
 # A marker inside JPEG's entropy-coded data: 0xFF not followed by a stuffed zero, a restart marker
 # (D0-D7) or a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 # C4, C8 and CC in their midst are tables and an extension.
 _JPEG_START_OF_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-_TIFF_EXTENTS = ((273, 279), (324, 325))  # (offsets, byte counts) of strips and of tiles
-_TIFF_INTEGERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+# Samples and meaning by a PNG's colour type.
+_PNG_COLOURS = {
+    0: (1, "grey"),
+    2: (3, "rgb"),
+    3: (1, "palette"),
+    4: (2, "grey"),
+    6: (4, "rgb"),
+}
+_TIFF_FORMATS = {1: "unsigned", 2: "signed", 3: "float"}
+_TIFF_PHOTOMETRICS = {0: "white is zero", 2: "rgb", 3: "palette", 6: "ycbcr"}
 
-_PGM = re.compile(
-    rb"P([56])(?:\s+#[^\n]*)*\s+(\d+)\s+(?:#[^\n]*\s+)*(\d+)\s+(?:#[^\n]*\s+)*(\d+)\s"
-)
+#: Of a PGM's header, comments included. Others end after 20 bytes.
+_PGM_HEADER_BYTES = 1 << 16
 
 
 class ImageHeader(NamedTuple):
-    """Kind (`PNG`, `JPEG`, `TIFF`, `PGM`) and size in pixels."""
+    """What a file says of its image.
+
+    Attributes:
+        kind: `PNG`, `JPEG`, `TIFF` or `PGM`.
+        width: Columns.
+        height: Rows.
+        bits: Of a sample.
+        samples: A pixel's, alpha included; 1 for a palette.
+        sample_format: `unsigned`, `signed` or `float`.
+        photometric: `grey`, `white is zero`, `rgb`, `palette` or `ycbcr`.
+        planar: Whether the samples lie in planes of their own.
+        orientation: TIFF's tag, 1 to 8; 1 where there is none. Not obeyed.
+        nodata: The value that means none: GDAL_NODATA, or a grey PNG's tRNS; None where not said.
+        pixels_at: Place of the first sample of a PGM; 0 for the others.
+        coding: Of a JPEG, its start-of-frame marker; 0 for the others.
+        tiff: The image of a TIFF; None for the others.
+    """
 
     kind: str
     width: int
     height: int
+    bits: int
+    samples: int
+    sample_format: str = "unsigned"
+    photometric: str = "grey"
+    planar: bool = False
+    orientation: int = 1
+    nodata: float | None = None
+    pixels_at: int = 0
+    coding: int = 0
+    tiff: TiffImage | None = None
 
 
 def read_header(data: bytes) -> ImageHeader:
-    """Kind and size of an encoded image that is all there.
+    """What an encoded image says of itself, if it is all there.
 
     Raises:
+        NotSupportedError: Whole, but of a kind that nothing here reads; the text says how to
+            convert it.
         ValueError: Not one of the four kinds, or truncated or damaged; the text says which.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -52,7 +88,7 @@ def read_header(data: bytes) -> ImageHeader:
 
 
 def _png(data: bytes) -> ImageHeader:
-    size: tuple[int, int] | None = None
+    header: ImageHeader | None = None
     at = 8
     view = memoryview(data)
     while at + 12 <= len(data):
@@ -64,16 +100,22 @@ def _png(data: bytes) -> ImageHeader:
             != struct.unpack_from(">I", data, at + 8 + length)[0]
         ):
             raise ValueError(f"damaged PNG (checksum of chunk at byte {at})")
-        if name == b"IHDR" and length >= 8:
-            size = struct.unpack_from(">II", data, at + 8)
-        if name == b"IEND" and size:
-            return ImageHeader("PNG", *size)
+        if name == b"IHDR" and length >= 10:
+            width, height, bits, colour = struct.unpack_from(">IIBB", data, at + 8)
+            if colour not in _PNG_COLOURS:
+                raise ValueError(f"damaged PNG (colour type {colour})")
+            samples, photometric = _PNG_COLOURS[colour]
+            header = ImageHeader("PNG", width, height, bits, samples, photometric=photometric)
+        if name == b"tRNS" and header and header.photometric == "grey" and length == 2:
+            header = header._replace(nodata=float(struct.unpack_from(">H", data, at + 8)[0]))
+        if name == b"IEND" and header:
+            return header
         at += 12 + length
     raise ValueError("truncated PNG")
 
 
 def _jpeg(data: bytes) -> ImageHeader:
-    size: tuple[int, int] | None = None
+    header: ImageHeader | None = None
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -85,65 +127,76 @@ def _jpeg(data: bytes) -> ImageHeader:
         if marker == 0xD9:
             break
         length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in _JPEG_START_OF_FRAME and at + 9 <= len(data):
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            size = (width, height)
+        if marker in _JPEG_START_OF_FRAME and at + 10 <= len(data):
+            bits, height, width, samples = struct.unpack_from(">BHHB", data, at + 4)
+            photometric = "grey" if samples == 1 else "ycbcr"
+            header = ImageHeader(
+                "JPEG", width, height, bits, samples, photometric=photometric, coding=marker
+            )
         at += 2 + length
         if marker == 0xDA:  # entropy-coded data follow, up to the next marker
             found = _JPEG_MARKER.search(data, at)
             if found is None:
                 raise ValueError("truncated JPEG")
             at = found.start()
-    if size is None or data[at : at + 2] != b"\xff\xd9":
+    if header is None or data[at : at + 2] != b"\xff\xd9":
         raise ValueError("truncated JPEG")
-    return ImageHeader("JPEG", *size)
+    if header.bits != 8:
+        raise NotSupportedError(
+            f"not supported: a JPEG of {header.bits} bits; convert it to PNG or TIFF of 16"
+        )
+    return header
 
 
 def _tiff(data: bytes) -> ImageHeader:
-    try:
-        tags = _tiff_tags(data)
-        size = (tags[_TIFF_WIDTH][0], tags[_TIFF_HEIGHT][0])
-        extents = [
-            (offset, count)
-            for offsets, counts in _TIFF_EXTENTS
-            for offset, count in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=True)
-        ]
-    except (struct.error, KeyError, IndexError, ValueError) as error:
-        raise ValueError("truncated or damaged TIFF") from error
-    if not extents or any(offset + count > len(data) for offset, count in extents):
-        raise ValueError("truncated TIFF")
-    return ImageHeader("TIFF", *size)
-
-
-def _tiff_tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """Integer tags of the first directory, of a TIFF or a BigTIFF."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = struct.unpack_from(order + "H", data, 2)[0] == 43
-    (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
-    (entries,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
-    at += 8 if big else 2
-    step, inline, entry = (20, 8, order + "HHQ") if big else (12, 4, order + "HHI")
-    tags = {}
-    for _ in range(min(entries, 4096)):
-        tag, kind, count = struct.unpack_from(entry, data, at)
-        if kind in _TIFF_INTEGERS:
-            values = f"{order}{count}{_TIFF_INTEGERS[kind]}"
-            where = at + step - inline
-            if count * struct.calcsize(_TIFF_INTEGERS[kind]) > inline:
-                (where,) = struct.unpack_from(order + ("Q" if big else "I"), data, where)
-            if where + count > len(data):
-                raise ValueError("tag beyond the end of the file")
-            tags[tag] = struct.unpack_from(values, data, where)
-        at += step
-    return tags
+    image = find_tiff_image(data)
+    return ImageHeader(
+        "TIFF",
+        image.width,
+        image.height,
+        image.bits,
+        image.samples,
+        sample_format=_TIFF_FORMATS[image.sample_format],
+        photometric=_TIFF_PHOTOMETRICS.get(image.photometric, "grey"),
+        planar=image.planar,
+        orientation=image.orientation,
+        nodata=image.nodata,
+        tiff=image,
+    )
 
 
 def _pgm(data: bytes) -> ImageHeader:
-    found = _PGM.match(data[:4096])
-    if found is None:
+    """Three numbers between white space and comments; one white space ends the last."""
+    numbers: list[int] = []
+    at, end = 2, min(len(data), _PGM_HEADER_BYTES)
+    while at < end and len(numbers) < 3:
+        if data[at : at + 1] == b"#":  # to the end of its line
+            line_end = data.find(b"\n", at, end)
+            at = end if line_end < 0 else line_end
+        elif data[at : at + 1].isspace():
+            at += 1
+        else:
+            start = at
+            while at < end and data[at : at + 1].isdigit():
+                at += 1
+            if not 0 < at - start <= 10:
+                break
+            numbers.append(int(data[start:at]))
+    apart = not data[2:3].isdigit() and data[at : at + 1].isspace()
+    if len(numbers) < 3 or not apart or not 0 < numbers[2] < 65536:
         raise ValueError("damaged PGM header")
-    kind, width, height, largest = (int(group) for group in found.groups())
-    samples = width * height * (3 if kind == 6 else 1)
-    if found.end() + samples * (2 if largest > 255 else 1) > len(data):
+    width, height, largest = numbers
+    samples = 3 if data[:2] == b"P6" else 1
+    bits = 16 if largest > 255 else 8
+    if at + 1 + width * height * samples * bits // 8 > len(data):
         raise ValueError("truncated PGM")
-    return ImageHeader("PGM", width, height)
+    photometric = "rgb" if samples == 3 else "grey"
+    return ImageHeader(
+        "PGM",
+        width,
+        height,
+        bits,
+        samples,
+        photometric=photometric,
+        pixels_at=at + 1,
+    )

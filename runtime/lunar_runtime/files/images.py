@@ -1,63 +1,54 @@
-"""Read any grey or colour image as 8-bit grey, or refuse it.
+"""Read any grey or colour image as 8-bit grey with a validity mask, or refuse it.
 
 The rules, all recorded in the report:
-- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point.
-- Colour becomes luma (three equal channels stay exactly what they are); alpha is ignored.
+- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point. What TIFFs are read, and what
+  their tags mean, `tiff` says. A file that is whole, but of a kind that is not read, is "not
+  supported"; "damaged" is only what is damaged. What comes out of a decoder is compared with what
+  the header says; a difference is refused.
+- Colour becomes luma (three equal channels stay exactly what they are).
+- Pixels are invalid where alpha is 0, where an array is masked, where the value is the file's own
+  for none (GDAL_NODATA, GDAL's internal mask, a grey PNG's tRNS), and where the value can only mean
+  none (NaN and others; see `validity`). An image of which less than 10 % is valid is refused.
 - 8-bit values are kept. 16-bit and floating-point values are stretched linearly so that the 0.1 and
   99.9 percentiles become 0 and 255: min-max, as the StereoLunar frames were made, but one hot
-  pixel does not decide.
-- EXIF orientation is ignored: a calibrated camera's pixels stay where its intrinsics say they are.
+  pixel does not decide. Invalid pixels are left out before. They become the median grey of the
+  valid ones.
+- Orientation, EXIF's and TIFF's, is ignored: a calibrated camera's pixels stay where its intrinsics
+  say they are.
+- Arrays may have either byte order.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import logging
-import os
-import re
-import stat
-import sys
-import tempfile
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.image_header import read_header
+from lunar_runtime.files.image_header import ImageHeader, read_header
+from lunar_runtime.files.opencv_decoder import OpenCvDecoder
+from lunar_runtime.files.regular_file import read_regular
+from lunar_runtime.files.tiff.image import NotSupportedError
+from lunar_runtime.files.tiff.read import read_tiff
+from lunar_runtime.files.validity import valid_values
 
 MIN_SIDE_PX = 32
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
+MIN_VALID_FRACTION = 0.1
 
 _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
 
-# What libjpeg, libpng and libtiff say of lost pixels, and nobody else: in a process of many threads
-# some other line may be caught as well. Their warnings (a GeoTIFF's tags, a wrong colour profile)
-# are not meant.
-_COMPLAINT = re.compile(
-    r"^(Corrupt JPEG|Premature end of JPEG|libpng error|\[ERROR:.* grfmt_"
-    r"|OpenCV TIFF: .*(error|corrupt))",
-    re.IGNORECASE,
-)
-
-# OpenCV's own: "[ERROR:0@0.226] global grfmt_tiff.cpp:117 TIFF_Error ".
-_LOG_PREFIX = re.compile(r"^\[\w+:\S+\] global \S+ (?:\w+_Error )?")
-
-_DEBUG = 5  # OpenCV's LOG_LEVEL_DEBUG, whose Python name moved
-_opencv_logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 5, OpenCV 4
-
-_log = logging.getLogger(__name__)
-_stderr_lock = threading.Lock()
+# libjpeg's start-of-frame markers of what every build decodes: baseline, extended, progressive.
+_USUAL_JPEG = (0xC0, 0xC1, 0xC2)
 
 
 @dataclass(frozen=True)
@@ -71,6 +62,8 @@ class GreyImage:
         channels: As given, alpha included.
         stretch: (low, high) values that became 0 and 255; None for 8-bit images.
         sha256: Of the file; None for an array.
+        valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
+            have the median grey of the valid ones.
     """
 
     pixels: NDArray[np.uint8]
@@ -79,32 +72,41 @@ class GreyImage:
     channels: int
     stretch: tuple[float, float] | None
     sha256: str | None = None
+    valid: NDArray[np.bool_] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
+    @property
+    def valid_fraction(self) -> float:
+        """Share of the pixels that are measurements."""
+        return 1.0 if self.valid is None else float(self.valid.mean())
+
 
 def read_image(path: Path | str) -> GreyImage:
     """Read an image file as 8-bit grey.
 
     Raises:
-        InputError: Missing, not an image, damaged, truncated, smaller than 32 px a side, larger
-            than 100 megapixels, or holding values that are not finite.
+        InputError: Missing, not an image, not supported, damaged, truncated, smaller than 32 px a
+            side, larger than 100 megapixels, or less than 10 % of it is valid.
     """
     file = Path(path)
-    data = _read_bytes(file)
+    data = read_regular(file, MAX_BYTES, "an image file", "crop or convert it first")
+    if not data:
+        raise InputError(f"{file}: is empty; copy it again")
     try:
         header = read_header(data)
+        _check_size(str(file), header.width, header.height)
+        values, valid = _decode(file, data, header)
+    except NotSupportedError as error:
+        raise InputError(f"{file}: {error}") from error
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{file}: {error}; copy or convert it again") from error
-    _check_size(str(file), header.width, header.height)
-    values, complaint = _decode(data)
-    if values is None or complaint:
-        reason = f" ({complaint})" if complaint else ""
-        raise InputError(f"{file}: damaged {header.kind}{reason}; copy or convert it again")
-    image = grey_from_array(values, str(file))
+    image = _grey(values, valid, str(file), header.samples)
     return dataclasses.replace(image, sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -113,57 +115,54 @@ def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyIma
 
     Args:
         values: (h, w) grey, or (h, w, 1), (h, w, 3) or (h, w, 4) with channels in OpenCV's order
-            (blue, green, red, alpha); uint8, uint16, int16, float32 or float64.
+            (blue, green, red, alpha); uint8, uint16, int16, float32 or float64, of either byte
+            order. Pixels with a masked channel (`np.ma`) or with alpha 0 are invalid.
         name: Named in errors.
 
     Raises:
-        InputError: Another shape or type, too small, too large, or not finite.
+        InputError: Another shape or type, too small, too large, or less than 10 % of it is valid.
     """
-    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 3, 4)):
-        raise InputError(f"{name}: shape {values.shape}; need a grey, colour or colour+alpha image")
-    if values.dtype.name not in _READABLE:
-        raise InputError(f"{name}: {values.dtype} pixels; convert it to 8 or 16 bits or float32")
-    _check_size(name, values.shape[1], values.shape[0])
-    channels = 1 if values.ndim == 2 else values.shape[2]
+    native = np.asarray(np.ma.getdata(values)).astype(values.dtype.newbyteorder("="), copy=False)
+    if native.ndim not in (2, 3) or (native.ndim == 3 and native.shape[2] not in (1, 3, 4)):
+        raise InputError(f"{name}: shape {native.shape}; need a grey, colour or colour+alpha image")
+    channels = 1 if native.ndim == 2 else native.shape[2]
+    valid: NDArray[np.bool_] | None = None
+    if np.ma.is_masked(values):
+        mask = np.ma.getmaskarray(values)
+        valid = np.asarray(~(mask if mask.ndim == 2 else mask.any(axis=2)))
+    if channels == 4:
+        opaque = np.asarray(native[..., 3] != 0)
+        valid = opaque if valid is None else valid & opaque
+    colours = native.reshape(native.shape[:2]) if channels == 1 else native[..., :3]
+    return _grey(colours, valid, name, channels)
+
+
+def _grey(
+    values: NDArray[Any], valid: NDArray[np.bool_] | None, name: str, channels: int
+) -> GreyImage:
+    """Grey of (h, w) or (h, w, 3) values; `valid` is what is known of them so far."""
     dtype = values.dtype.name
+    if dtype not in _READABLE:
+        raise InputError(f"{name}: {dtype} pixels; convert it to 8 or 16 bits or float32")
+    _check_size(name, values.shape[1], values.shape[0])
+    possible = valid_values(values if valid is None else _with_median(values, valid))
+    if possible is not None:
+        valid = possible if valid is None else valid & possible
+    valid = None if valid is None or valid.all() else valid
+    if valid is not None:
+        _check_valid(name, valid)
+        values = _with_median(values, valid)
     if dtype in ("int16", "float64"):
         values = values.astype(np.float32)
-    if channels == 1:
-        grey = values.reshape(values.shape[:2])
+    if values.ndim == 3:
+        values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_BGR2GRAY)
+    if dtype == "uint8":
+        pixels, stretch = np.array(values, np.uint8, order="C"), None
     else:
-        grey = cv2.cvtColor(np.ascontiguousarray(values[..., :3]), cv2.COLOR_BGR2GRAY)
-    if grey.dtype == np.uint8:
-        return GreyImage(np.ascontiguousarray(grey, np.uint8), name, dtype, channels, None)
-    if not np.isfinite(grey).all():
-        count = int(np.count_nonzero(~np.isfinite(grey)))
-        raise InputError(
-            f"{name}: {count} of {grey.size} pixels are NaN or infinite; fill them first"
-        )
-    low, high = _stretch_range(grey)
-    scaled = (grey.astype(np.float32) - low) * (255.0 / (high - low) if high > low else 0.0)
-    pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return GreyImage(pixels, name, dtype, channels, (low, high))
-
-
-def _read_bytes(file: Path) -> bytes:
-    try:
-        status = file.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{file}: is a folder; give an image file")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{file}: is not a regular file; give an image file")
-        if status.st_size == 0:
-            raise InputError(f"{file}: is empty; copy it again")
-        if status.st_size > MAX_BYTES:
-            raise InputError(f"{file}: {status.st_size >> 20} MiB; crop or convert it first")
-        return file.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"{file}: no such file; check the path") from error
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{file}: cannot be read ({reason}); check the path") from error
+        pixels, stretch = _stretched(values, valid)
+    if valid is not None:
+        pixels[~valid] = round(float(np.median(pixels[valid])))
+    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid)
 
 
 def _check_size(name: str, width: int, height: int) -> None:
@@ -177,55 +176,110 @@ def _check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def _decode(data: bytes) -> tuple[NDArray[np.generic] | None, str]:
-    """Decoded values, None if OpenCV gives none; and the first thing a decoder complained of."""
-    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-    with _captured_stderr() as said:
-        try:
-            values = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-        except cv2.error as error:
-            return None, " ".join(str(error).split())
-    lines = [line.strip() for line in said if line.strip()]
-    for line in lines:
-        _log.debug("decoder: %s", line)
-    complaints = [line for line in lines if _COMPLAINT.search(line)]
-    return values, _LOG_PREFIX.sub("", complaints[0]) if complaints else ""
+def _check_valid(name: str, valid: NDArray[np.bool_]) -> None:
+    fraction = float(valid.mean())
+    if fraction < MIN_VALID_FRACTION:
+        raise InputError(
+            f"{name}: only {fraction:.1%} of the pixels are valid (the others are NaN, nodata, "
+            f"masked or transparent), and {MIN_VALID_FRACTION:.0%} are needed; crop the image to "
+            "what it shows"
+        )
 
 
-@contextlib.contextmanager
-def _captured_stderr() -> Iterator[list[str]]:
-    """Divert file descriptor 2, where libjpeg and libpng write past every logging setting.
+def _decode(
+    file: Path, data: bytes, header: ImageHeader
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """(h, w) or (h, w, 3) values of a file, and where they are valid as far as the file says.
 
-    OpenCV 4.8 tells of a damaged TIFF at its level DEBUG and returns the rest as zeros.
+    Raises:
+        NotSupportedError: Whole, but nothing here reads it.
+        ValueError: Damaged.
     """
-    said: list[str] = []
-    with _stderr_lock, contextlib.ExitStack() as stack:
-        try:
-            saved = os.dup(2)
-        except OSError:  # no stderr at all: nothing to keep quiet
-            yield said
-            return
-        stack.callback(os.close, saved)
-        try:
-            spool: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
-        except OSError:  # nowhere to write
-            spool = stack.enter_context(Path(os.devnull).open("w+b"))
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        os.dup2(spool.fileno(), 2)
-        log_level = _opencv_logging.getLogLevel()
-        _opencv_logging.setLogLevel(_DEBUG)
-        try:
-            yield said
-        finally:
-            _opencv_logging.setLogLevel(log_level)
-            os.dup2(saved, 2)
-            spool.seek(0)
-            said += spool.read().decode("utf-8", "replace").splitlines()
+    if header.kind == "PGM":
+        return _pgm_values(data, header), None
+    decoder = OpenCvDecoder()
+    valid = None
+    if header.tiff is not None:
+        values, valid = read_tiff(header.tiff, decoder)
+    else:
+        values = decoder(data)
+        if values is not None and not decoder.complaint:
+            values, valid = _as_said(values, header)
+    if values is None or decoder.complaint:
+        if header.kind == "JPEG" and values is None and header.coding not in _USUAL_JPEG:
+            raise NotSupportedError(
+                f"not supported: a JPEG of coding {header.coding:#x}; convert it to PNG"
+            )
+        reason = f" ({decoder.complaint})" if decoder.complaint else ""
+        raise ValueError(f"damaged {header.kind}{reason}")
+    return values, valid
 
 
-def _stretch_range(grey: NDArray[np.generic]) -> tuple[float, float]:
-    step = max(1, int(np.sqrt(grey.size / _STRETCH_SAMPLES)))
-    sample = grey[::step, ::step].astype(np.float64)
-    low, high = np.percentile(sample, _STRETCH_PERCENTILES)
-    return float(low), float(high)
+def _as_said(
+    values: NDArray[Any], header: ImageHeader
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Decoded values, if they are of the size and type that the header names, and alpha's mask."""
+    channels = 1 if values.ndim == 2 else values.shape[2]
+    dtype = "uint16" if header.bits == 16 else "uint8"
+    # A palette may be grey or hold alpha, and a tRNS chunk adds it to colours.
+    grey = header.photometric == "grey"
+    allowed = (1,) if grey and header.samples == 1 else (2, 4) if grey else (1, 3, 4)
+    size = (header.height, header.width)
+    if values.shape[:2] != size or values.dtype != dtype or channels not in allowed:
+        raise NotSupportedError(
+            f"not supported: it was decoded as {channels} channels of {values.dtype}, "
+            f"{values.shape[1]}x{values.shape[0]} px, but its header says {header.samples} of "
+            f"{header.bits} bits, {header.width}x{header.height} px; convert it to TIFF"
+        )
+    if channels in (2, 4):
+        opaque = values[..., -1] != 0
+        values = values[..., : channels - 1]
+        if grey:  # OpenCV makes three alike of it
+            values = values[..., 0]
+        return values, opaque
+    if header.nodata is not None:
+        return values, values != _transparent(header)
+    return values, None
+
+
+def _transparent(header: ImageHeader) -> int:
+    """A grey PNG's tRNS value, as OpenCV shows it: spread over 8 bits."""
+    assert header.nodata is not None
+    value = int(header.nodata)
+    return value * 255 // ((1 << header.bits) - 1) if header.bits < 8 else value
+
+
+def _pgm_values(data: bytes, header: ImageHeader) -> NDArray[Any]:
+    """Blue, green, red of a PPM, grey of a PGM; 16 bits are big-endian there."""
+    dtype = np.dtype(">u2" if header.bits == 16 else "u1")
+    count = header.width * header.height * header.samples
+    values: NDArray[Any] = np.frombuffer(data, dtype, count, header.pixels_at)
+    values = values.astype(dtype.newbyteorder("="))
+    if header.samples == 1:
+        return values.reshape(header.height, header.width)
+    colours: NDArray[Any] = values.reshape(header.height, header.width, 3)[..., ::-1]
+    return colours
+
+
+def _with_median(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    """A copy in which invalid pixels have the median of the valid ones, of each channel."""
+    filled: NDArray[Any] = values.copy()
+    if valid.any():
+        step = max(1, values.size // _STRETCH_SAMPLES)
+        filled[~valid] = np.median(values[valid][::step], axis=0).astype(values.dtype)
+    return filled
+
+
+def _stretched(
+    values: NDArray[Any], valid: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """(h, w) uint8, and the values that became 0 and 255."""
+    step = max(1, int(np.sqrt(values.size / _STRETCH_SAMPLES)))
+    sample = values[::step, ::step]
+    if valid is not None:
+        sample = sample[valid[::step, ::step]]
+        sample = sample if sample.size else values[valid]
+    low, high = (float(v) for v in np.percentile(sample.astype(np.float64), _STRETCH_PERCENTILES))
+    with np.errstate(over="ignore"):  # beyond the stretch anyway
+        scaled = (values.astype(np.float32) - low) * (255.0 / (high - low) if high > low else 0.0)
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8), (low, high)

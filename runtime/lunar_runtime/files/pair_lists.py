@@ -1,26 +1,30 @@
 """The pairs of a folder or of a CSV file.
 
-A folder holds either the subfolders `left/` and `right/`, whose images are paired in sorted order,
-or images that alternate left, right, left, … as StereoLunar's im_0, im_1, im_2, … do. Numbers sort
-as numbers: im_2 comes before im_10.
+A folder holds either the subfolders `left/` and `right/`, or the images of both cameras. Which of
+them are pairs, their names must say: left_000 and right_000, or numbers that alternate left, right,
+left, … as StereoLunar's im_0, im_1, im_2, … do. `pair_names` has the rules. What they do not say is
+refused, never guessed.
 
 A CSV file has the columns left, right and, if wanted, rig and out; its paths are relative to the
-file's own folder, `out` to the folder of all results.
+file's own folder. `out` names a folder inside that of all results.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.pair_names import pair_one_folder, pair_two_folders, sort_images
+from lunar_runtime.files.regular_file import read_regular, text_bytes
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pgm", ".ppm"})
 COLUMNS = ("left", "right", "rig", "out")
+MAX_TABLE_BYTES = 16 << 20
 
 
 class PairFiles(NamedTuple):
@@ -36,8 +40,8 @@ def read_pairs(path: Path | str) -> list[PairFiles]:
     """List the pairs of a folder or of a CSV file; their images are not looked at.
 
     Raises:
-        InputError: No pairs, an odd number of images, a CSV file that is not as above, or two pairs
-            whose results would have the same name.
+        InputError: No pairs, names that do not say which images are a pair, a CSV file that is not
+            as above, or two pairs whose results would have the same name or lie in one another.
     """
     source = Path(path)
     pairs = _folder(source) if source.is_dir() else _table(source)
@@ -48,6 +52,13 @@ def read_pairs(path: Path | str) -> list[PairFiles]:
             raise InputError(
                 f"{source}: the results of {other.left} and {pair.left} would both be named "
                 f"{str(pair.out)!r}; list them in a CSV file with a column named out"
+            )
+    for pair in pairs:
+        outer = next((seen[above] for above in pair.out.parents if above in seen), None)
+        if outer is not None:
+            raise InputError(
+                f"{source}: the results of {pair.left} would lie in those of {outer.left}, "
+                f"{str(outer.out)!r}; give them another out"
             )
     return pairs
 
@@ -72,52 +83,34 @@ def list_images(folder: Path | str) -> list[Path]:
 def _folder(folder: Path) -> list[PairFiles]:
     try:
         sides = [folder / "left", folder / "right"]
-        if all(side.is_dir() for side in sides):
-            lefts, rights = (_images(side.iterdir()) for side in sides)
-            if len(lefts) != len(rights):
-                raise InputError(
-                    f"{folder}: {len(lefts)} images in left/, {len(rights)} in right/; each left "
-                    "image needs its right one"
-                )
-        else:
-            images = _images(folder.iterdir())
-            if len(images) % 2:
-                raise InputError(
-                    f"{folder}: {len(images)} images, an odd number; they must alternate left, "
-                    "right, or lie in left/ and right/"
-                )
-            lefts, rights = images[::2], images[1::2]
+        two = all(side.is_dir() for side in sides)
+        images = [_images(side.iterdir()) for side in (sides if two else [folder])]
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from error
-    if not lefts:
+    if not any(images):
         kinds = ", ".join(sorted(SUFFIXES))
         raise InputError(f"{folder}: no images ({kinds}) in it; check the path")
-    return [PairFiles(a, b, None, Path(a.stem)) for a, b in zip(lefts, rights, strict=True)]
+    pairs = pair_two_folders(folder, *images) if two else pair_one_folder(folder, *images)
+    return [PairFiles(left, right, None, Path(left.stem)) for left, right in pairs]
 
 
 def _images(entries: Iterable[Path]) -> list[Path]:
     images = [e for e in entries if e.suffix.lower() in SUFFIXES and not e.name.startswith(".")]
-    return sorted(images, key=lambda image: _by_number(image.name))
-
-
-def _by_number(name: str) -> list[tuple[int, str]]:
-    return [(int(p), "") if p.isdecimal() else (-1, p) for p in re.split(r"([0-9]+)", name)]
+    return sort_images(images)
 
 
 def _table(path: Path) -> list[PairFiles]:
+    content = read_regular(path, MAX_TABLE_BYTES, "a CSV file", "split it")
     try:
+        text = text_bytes(content, path).decode("utf-8")
         # strict: a quote that never closes is an error, not the rest of the file in one cell.
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            _check_header(path, header)
-            reader.fieldnames = header
-            pairs = [_row(path, reader.line_num, row) for row in reader]
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the path") from error
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: not a readable CSV file ({reason})") from error
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        header = [name.strip() for name in reader.fieldnames or ()]
+        _check_header(path, header)
+        reader.fieldnames = header
+        pairs = [_row(path, reader.line_num, row) for row in reader]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable CSV file ({error})") from error
     if not pairs:
         raise InputError(f"{path}: no pairs in it; write one line left,right per pair")
     return pairs
@@ -144,4 +137,15 @@ def _row(path: Path, line: int, row: dict[str | None, str | list[str] | None]) -
         raise InputError(f"{path}: line {line} lacks the left or the right image")
     left, right = path.parent / cells["left"], path.parent / cells["right"]
     rig = path.parent / cells["rig"] if cells.get("rig") else None
-    return PairFiles(left, right, rig, Path(cells.get("out") or left.stem))
+    return PairFiles(left, right, rig, _out(path, line, cells.get("out") or left.stem))
+
+
+def _out(path: Path, line: int, name: str) -> Path:
+    """A folder of results, inside the folder of all of them."""
+    out = Path(os.path.normpath(name))
+    if out.is_absolute() or out == Path() or out.parts[0] == os.pardir:
+        raise InputError(
+            f"{path}: line {line}: out {name!r} leaves the folder of all results; name a folder "
+            "inside it"
+        )
+    return out

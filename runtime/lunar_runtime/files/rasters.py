@@ -1,5 +1,15 @@
 """Float rasters on disk: one channel, float32, NaN = invalid, in a TIFF that any GIS tool opens.
 
+The file says what it holds, in tags that GDAL and all that is built on it read:
+
+- GDAL_NODATA `nan`: else merging tools keep NaN over data.
+- GDAL_METADATA: the band's unit and description; and of the image LUNAR_VERDICT, LUNAR_VIEW,
+  LUNAR_CAMERA (focal lengths and principal point in pixels of the raster), LUNAR_CROP (left, top,
+  width and height of what the raster shows, in pixels of the image as given) and LUNAR_SOURCE_SIZE.
+- ImageDescription and Software, for everything else.
+
+It has no georeference. The crop tells where it lies in its image, not on the Moon.
+
 The writer is our own, because OpenCV compresses float32 from version 5 only; deflate after the
 floating-point predictor halves lunar depth, without loss. The bytes are the same everywhere.
 """
@@ -9,8 +19,10 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 import cv2
 import numpy as np
@@ -18,25 +30,64 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.atomic import atomic_path
+from lunar_runtime.version import __version__
 
 _STRIP_BYTES = 1 << 18  # readers unpack one strip at a time
 
 # Numbers of the TIFF 6.0 specification and its Technical Note 3 (predictor)
-_SHORT, _LONG = 3, 4
+_ASCII, _SHORT, _LONG = 2, 3, 4
 _DEFLATE = 8
 _BLACK_IS_ZERO = 1
 _FLOATING_POINT_PREDICTOR = 3
 _IEEE_FLOAT = 3
 
 
-def write_raster(path: str | os.PathLike[str], values: NDArray[Any]) -> None:
+@dataclass(frozen=True)
+class RasterTags:
+    """What a raster says of itself.
+
+    Attributes:
+        unit: `m`, `relative`, `degrees` or `1`.
+        description: Of the quantity, in a few words.
+        verdict: What the result rests on; None = not judged.
+        view: The camera it is seen from.
+        camera: (fx, fy, cx, cy) of that camera in pixels of the raster.
+        crop: (left, top, width, height) of what it shows, in pixels of the image as given.
+        source_size: (width, height) of the image as given.
+    """
+
+    unit: str
+    description: str
+    verdict: str | None = None
+    view: str | None = None
+    camera: tuple[float, float, float, float] | None = None
+    crop: tuple[int, int, int, int] | None = None
+    source_size: tuple[int, int] | None = None
+
+    def metadata(self) -> dict[str, str]:
+        """Name and text of everything but unit and description."""
+        named = {
+            "LUNAR_VERDICT": self.verdict,
+            "LUNAR_VIEW": self.view,
+            "LUNAR_CAMERA": None if self.camera is None else _numbers(self.camera),
+            "LUNAR_CROP": None if self.crop is None else _numbers(self.crop),
+            "LUNAR_SOURCE_SIZE": None if self.source_size is None else _numbers(self.source_size),
+        }
+        return {name: text for name, text in named.items() if text is not None}
+
+
+def write_raster(
+    path: str | os.PathLike[str], values: NDArray[Any], tags: RasterTags | None = None
+) -> None:
     """Write `values` as a single-channel float32 TIFF, compressed without loss.
 
-    What `read_raster` gives back is bit for bit what was given, NaN included.
+    What `read_raster` gives back is bit for bit what was given, NaN included. The same values and
+    tags give the same bytes.
 
     Args:
         path: The file; replaced whole if it exists. Its folder must exist.
         values: (H, W) floating point, NaN = invalid; stored as float32.
+        tags: What it says of itself; None = only that NaN is invalid.
 
     Raises:
         InputError: `values` is not a non-empty (H, W) floating-point array.
@@ -48,7 +99,7 @@ def write_raster(path: str | os.PathLike[str], values: NDArray[Any]) -> None:
             f"{path}: a raster is a non-empty (H, W) floating-point array, "
             f"not {values.dtype} of shape {values.shape}"
         )
-    encoded = _encode(np.ascontiguousarray(values, dtype=np.float32))
+    encoded = _encode(np.ascontiguousarray(values, dtype=np.float32), _texts(tags))
     with atomic_path(path) as temporary:
         temporary.write_bytes(encoded)
 
@@ -85,8 +136,37 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     return np.asarray(image, dtype=np.float32)
 
 
-def _encode(values: NDArray[np.float32]) -> bytes:
-    """A little-endian TIFF: header, strips, strip tables, directory."""
+def _texts(tags: RasterTags | None) -> dict[int, bytes]:
+    """The ASCII tags, each with its closing NUL."""
+    texts = {305: f"lunar-edge {__version__}", 42113: "nan"}  # Software, GDAL_NODATA
+    if tags is not None:
+        parts = [tags.description, f"unit {tags.unit}", tags.verdict]
+        texts[270] = "; ".join(part for part in parts if part)  # ImageDescription
+        texts[42112] = _gdal_metadata(tags)
+    # ASCII, as TIFF has it; references are XML's own way for everything else.
+    encoded = {tag: text.encode("ascii", "xmlcharrefreplace") for tag, text in texts.items()}
+    return {tag: text.replace(b"\0", b"") + b"\0" for tag, text in encoded.items()}
+
+
+def _gdal_metadata(tags: RasterTags) -> str:
+    """GDAL's own XML, which its readers take units and descriptions from."""
+    items = [
+        ("name=" + quoteattr(name), text) for name, text in sorted(tags.metadata().items())
+    ] + [
+        ('name="DESCRIPTION" sample="0" role="description"', tags.description),
+        ('name="UNITTYPE" sample="0" role="unittype"', tags.unit),
+    ]
+    # Escaped twice: GDAL undoes it twice, and writes it so itself.
+    lines = [f"  <Item {attributes}>{escape(escape(text))}</Item>" for attributes, text in items]
+    return "\n".join(["<GDALMetadata>", *lines, "</GDALMetadata>", ""])
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:.10g}" for value in values)
+
+
+def _encode(values: NDArray[np.float32], texts: dict[int, bytes]) -> bytes:
+    """A little-endian TIFF: header, strips, strip tables, texts, directory."""
     height, width = values.shape
     rows = max(1, min(height, _STRIP_BYTES // (4 * width)))
     predicted = _predict(values)
@@ -102,7 +182,16 @@ def _encode(values: NDArray[np.float32]) -> bytes:
     if len(strips) > 1:
         offsets_at, sizes_at = tables, tables + 4 * len(strips)
         content += struct.pack(f"<{2 * len(strips)}I", *offsets, *sizes)
+    text_entries = []
+    for tag, text in texts.items():
+        at = 8 + len(content)
+        if len(text) <= 4:  # in the entry itself
+            at = int.from_bytes(text.ljust(4, b"\0"), "little")
+        else:
+            content += text + b"\0" * (len(text) % 2)
+        text_entries.append((tag, _ASCII, len(text), at))
     entries = [
+        *text_entries,
         (256, _LONG, 1, width),
         (257, _LONG, 1, height),
         (258, _SHORT, 1, 32),  # bits a sample
@@ -116,7 +205,7 @@ def _encode(values: NDArray[np.float32]) -> bytes:
         (339, _SHORT, 1, _IEEE_FLOAT),
     ]
     directory = struct.pack("<H", len(entries))
-    directory += b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    directory += b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
     directory += struct.pack("<I", 0)  # no further directory
     return b"II*\0" + struct.pack("<I", 8 + len(content)) + content + directory
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.regular_file import read_regular, text_bytes
 from lunar_runtime.geometry.cameras import Intrinsics
+
+_MAX_BYTES = 1 << 20
 
 # A rotation printed with six decimals, as rig files are, is orthonormal to about 1e-6 per entry.
 _ROTATION_TOLERANCE = 1e-4
@@ -83,11 +85,7 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
     Raises:
         InputError: The file cannot be read, or anything in it is not as above.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"{path}: the rig cannot be read ({reason})") from error
+    content = text_bytes(read_regular(path, _MAX_BYTES, "a rig file", "give a rig file"), path)
     try:
         file = msgspec.json.decode(content, type=_RigFile)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,10 +1,11 @@
 """A result on disk: one folder, there whole or not at all.
 
-depth.tif, slope.tif, confidence.tif   float32, NaN = invalid, of the view that was asked for
+depth.tif, slope.tif, confidence.tif   float32, NaN = invalid, of the view that was asked for; unit,
+                                       crop and camera in their tags, see `rasters`
 depth_sigma.tif, slope_sigma.tif       expected errors of a refined pair
 depth_right.tif, …                     of the right view too, with view `both`
-pointmap.npz                           left, right, confidence_left, confidence_right, and of a
-                                       refined pair network_left, …: the network's own, its grid
+pointmap.npz                           left, right, confidence_left, confidence_right, unit, and of
+                                       a refined pair network_left, …: the network's own, its grid
 pointcloud.ply                         the asked view's points, left camera's frame
 preview.png                            all of it at a glance
 report.json                            how it came about
@@ -23,8 +24,8 @@ from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.pointcloud import write_ply
-from lunar_runtime.files.rasters import write_raster
-from lunar_runtime.inference.result import StereoResult
+from lunar_runtime.files.rasters import RasterTags, write_raster
+from lunar_runtime.inference.result import Side, StereoResult
 from lunar_runtime.report.preview import render_preview
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report, make_report, printable
@@ -88,13 +89,31 @@ def write_result(result: StereoResult, path: Path | str, *, overwrite: bool = Fa
 def _write_rasters(result: StereoResult, folder: Path) -> None:
     for side, view in result.views.items():
         suffix = "" if side == result.primary else f"_{side}"
-        write_raster(folder / f"depth{suffix}.tif", view.depth)
-        write_raster(folder / f"slope{suffix}.tif", view.slope)
-        write_raster(folder / f"confidence{suffix}.tif", view.confidence)
-        if view.depth_sigma is not None:
-            write_raster(folder / f"depth_sigma{suffix}.tif", view.depth_sigma)
-        if view.slope_sigma is not None:
-            write_raster(folder / f"slope_sigma{suffix}.tif", view.slope_sigma)
+        slope = "slope: angle between the surface normal and up"
+        for name, values, unit, what in (
+            ("depth", view.depth, result.unit, "depth: Z in the camera's frame"),
+            ("slope", view.slope, "degrees", slope),
+            ("confidence", view.confidence, "1", "confidence, 1 and more"),
+            ("depth_sigma", view.depth_sigma, result.unit, "expected standard deviation of depth"),
+            ("slope_sigma", view.slope_sigma, "degrees", "expected standard deviation of slope"),
+        ):
+            if values is not None:
+                tags = _raster_tags(result, side, unit, what)
+                write_raster(folder / f"{name}{suffix}.tif", values, tags)
+
+
+def _raster_tags(result: StereoResult, side: Side, unit: str, what: str) -> RasterTags:
+    mapping = result.mapping
+    camera = result.camera_right if side == "right" else result.camera_left
+    K = camera.intrinsics
+    return RasterTags(
+        unit=unit,
+        description=what,
+        view=side,
+        camera=(K.fx, K.fy, K.cx, K.cy),
+        crop=(mapping.crop_x, mapping.crop_y, mapping.crop_width, mapping.crop_height),
+        source_size=(mapping.source_width, mapping.source_height),
+    )
 
 
 def _write_pointmaps(result: StereoResult, folder: Path) -> None:
@@ -107,7 +126,7 @@ def _write_pointmaps(result: StereoResult, folder: Path) -> None:
         if result.network.pointmap_right is not None:
             arrays["network_right"] = result.network.pointmap_right
     with (folder / "pointmap.npz").open("wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        np.savez(stream, **arrays, unit=np.array(result.unit))  # type: ignore[arg-type]
     points, image = _primary(result)
     write_ply(
         folder / "pointcloud.ply",

@@ -1,0 +1,340 @@
+"""A TIFF's pixels mean what its directory says, or the file is refused with the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from lunar_runtime.errors import InputError
+from lunar_runtime.files.image_header import read_header
+from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
+from numpy.typing import NDArray
+
+from .images import encode, texture
+from .tiffs import (
+    COLOUR_MAP,
+    COMPRESSION,
+    EXTRA_SAMPLES,
+    FILL_ORDER,
+    GDAL_NODATA,
+    ORIENTATION,
+    PHOTOMETRIC,
+    SUBFILE,
+    Tags,
+    make_tiff,
+)
+
+TYPES = ("uint8", "uint16", "int16", "float32", "float64")
+
+Read = Callable[..., GreyImage]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read_bytes(content: bytes) -> GreyImage:
+        (tmp_path / "image.tif").write_bytes(content)
+        return read_image(tmp_path / "image.tif")
+
+    return read_bytes
+
+
+def relief(dtype: str, bands: int = 1, seed: int = 0) -> NDArray[Any]:
+    """(45, 70) or (45, 70, bands) over much of a type's range."""
+    layers = [texture(seed + band, 45, 70).astype(np.float64) for band in range(bands)]
+    scale, offset = {"uint8": (1, 0), "int16": (100, -9000)}.get(dtype, (200, 1000))
+    values = (np.stack(layers, axis=2) * scale + offset).astype(dtype)
+    return values if bands > 1 else values[..., 0]
+
+
+def same(image: GreyImage, values: NDArray[Any]) -> None:
+    """As if the values had been given as an array, colours in OpenCV's order."""
+    expected = grey_from_array(values)
+    np.testing.assert_array_equal(image.pixels, expected.pixels)
+    assert (image.dtype, image.stretch) == (expected.dtype, expected.stretch)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("tile", [None, 16, 48])
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_every_layout_gives_the_same_pixels(
+    read: Read, dtype: str, order: str, tile: int | None, planar: bool, bands: int
+) -> None:
+    values = relief(dtype, bands)
+    stored = values[..., ::-1] if bands == 3 else values
+    for predictor in {1, 2, 3 if dtype.startswith("float") else 2}:
+        content = make_tiff(stored, order=order, tile=tile, planar=planar, predictor=predictor)
+        same(read(content), values)
+    same(read(make_tiff(stored, order=order, tile=tile, planar=planar, deflate=False)), values)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_the_orientation_is_ignored(read: Read, orientation: int, dtype: str) -> None:
+    values = relief(dtype)
+    content = make_tiff(values, {ORIENTATION: [orientation]})
+    same(read(content), values)
+    assert read_header(content).orientation == orientation
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_white_is_zero_is_inverted_at_every_depth(read: Read, dtype: str) -> None:
+    values = relief(dtype)
+    image = read(make_tiff(values, {PHOTOMETRIC: [0]}))
+    straight = grey_from_array(values).pixels.astype(int)
+    # One grey level: the stretch rounds from the other end.
+    assert np.abs(image.pixels.astype(int) - (255 - straight)).max() <= 1
+
+
+def test_bands_alike_are_that_band_and_different_ones_are_refused(read: Read) -> None:
+    grey = relief("uint16")
+    for planar in (False, True):
+        for bands in (2, 3, 4):
+            alike = np.stack([grey] * bands, axis=2)
+            tags: Tags = {PHOTOMETRIC: [1], EXTRA_SAMPLES: [0] * (bands - 1)}
+            image = read(make_tiff(alike, tags, planar=planar))
+            same(image, grey)
+            assert image.channels == bands
+            different = alike.copy()
+            different[3, 4, 1] += 1
+            with pytest.raises(InputError, match=f"{bands} different bands .* gdal_translate -b 1"):
+                read(make_tiff(different, tags, planar=planar))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("planar", [False, True])
+def test_alpha_of_zero_is_invalid_at_every_depth(
+    read: Read, dtype: str, colours: int, planar: bool
+) -> None:
+    values = np.atleast_3d(relief(dtype, colours))
+    alpha = np.ones((45, 70, 1), dtype)
+    alpha[:9] = 0
+    tags = {EXTRA_SAMPLES: [2], PHOTOMETRIC: [2 if colours == 3 else 1]}
+    image = read(make_tiff(np.concatenate([values, alpha], axis=2), tags, planar=planar))
+    assert image.valid is not None
+    np.testing.assert_array_equal(image.valid, alpha[..., 0] > 0)
+    assert image.valid_fraction == pytest.approx(0.8)
+    assert image.channels == colours + 1
+    assert image.dtype == dtype
+
+
+def test_a_fourth_band_that_is_called_nothing_is_no_alpha(read: Read) -> None:
+    colours, fourth = relief("uint8", 3), np.zeros((45, 70, 1), np.uint8)
+    stored = np.concatenate([colours[..., ::-1], fourth], axis=2)
+    image = read(make_tiff(stored, {EXTRA_SAMPLES: [0]}))
+    same(image, colours)
+    assert image.valid is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "text"),
+    [
+        ("int16", -32768, b"-32768"),
+        ("uint16", 0, b"0"),
+        ("uint16", 65535, b"65535"),
+        ("uint8", 255, b"255"),
+        ("uint8", 0, b"0 "),
+        ("float32", -9999.0, b"-9999"),
+        ("float32", 1500.5, b"1500.5"),
+        ("float32", np.finfo(np.float32).min, b"-3.40282346638528860e+38"),
+        ("float32", np.nan, b"nan"),
+        ("float64", 1e5, b"100000"),
+    ],
+)
+def test_the_files_own_value_for_none_is_invalid(
+    read: Read, dtype: str, nodata: float, text: bytes
+) -> None:
+    values = relief(dtype)
+    values[values == nodata] += 1
+    clean = read(make_tiff(values))
+    values[5:9, 20:50] = nodata
+    image = read(make_tiff(values, {GDAL_NODATA: text + b"\0"}))
+    invalid = np.zeros((45, 70), bool)
+    invalid[5:9, 20:50] = True
+    assert image.valid is not None
+    np.testing.assert_array_equal(~image.valid, invalid)
+    assert clean.valid is None
+    # The stretch is that of the ground: 1 ‰ of the pixels at either end decide it.
+    close = np.abs(image.pixels.astype(int) - clean.pixels)[~invalid]
+    assert np.median(close) <= 1
+    assert np.all(image.pixels[invalid] == round(float(np.median(image.pixels[~invalid]))))
+
+
+@pytest.mark.parametrize("extras", [[2, 2, 2], [1], [9, 0]])
+def test_extra_samples_that_are_not_there_are_no_alpha(read: Read, extras: list[int]) -> None:
+    image = read(make_tiff(relief("uint8"), {EXTRA_SAMPLES: extras}))
+    same(image, relief("uint8"))
+    assert image.valid is None
+
+
+def test_nodata_of_colours_is_invalid_where_all_bands_have_it(read: Read) -> None:
+    values = np.maximum(relief("uint8", 3), 1)
+    values[0, :20] = 0
+    values[1, :20, 1] = 0
+    image = read(make_tiff(values, {GDAL_NODATA: b"0\0"}))
+    assert image.valid is not None
+    assert np.argwhere(~image.valid).tolist() == [[0, x] for x in range(20)]
+
+
+def test_nodata_that_the_type_cannot_hold_or_that_is_no_number_is_no_value(read: Read) -> None:
+    for text in (b"-9999\0", b"1.5\0", b"none\0", b"70000\0"):
+        assert read(make_tiff(relief("uint16"), {GDAL_NODATA: text})).valid is None
+
+
+def test_an_internal_mask_is_obeyed(read: Read) -> None:
+    values, mask = relief("uint16"), np.full((45, 70), 255, np.uint8)
+    mask[:, 60:] = 0
+    content = make_tiff(mask, {SUBFILE: [4], PHOTOMETRIC: [4]}, first=[(values, {})])
+    image = read(content)
+    assert image.valid is not None
+    np.testing.assert_array_equal(image.valid, mask > 0)
+
+
+def test_a_thumbnail_first_is_passed_over(read: Read) -> None:
+    values = relief("uint16")
+    small = values[:40:2, :64:2]
+    same(read(make_tiff(values, first=[(small, {SUBFILE: [1]})])), values)
+    assert read_header(make_tiff(values, first=[(small, {SUBFILE: [1]})]))[:3] == ("TIFF", 70, 45)
+
+
+def test_overviews_after_the_image_do_not_matter(read: Read) -> None:
+    values = relief("uint16")
+    same(read(make_tiff(values[::2, ::2], {SUBFILE: [1]}, first=[(values, {})])), values)
+
+
+def test_a_small_first_image_that_nothing_marks_is_refused(read: Read) -> None:
+    values = relief("uint16")
+    with pytest.raises(InputError, match=r"first image, 35x40 px, is not its largest, 70x45 px"):
+        read(make_tiff(values, first=[(values[:40, ::2], {})]))
+
+
+def test_a_file_of_thumbnails_alone_is_refused(read: Read) -> None:
+    with pytest.raises(InputError, match="a TIFF of reduced images alone"):
+        read(make_tiff(relief("uint8"), {SUBFILE: [1]}))
+
+
+def test_palettes_become_colours(read: Read) -> None:
+    index = relief("uint8")
+    red, green, blue = (np.roll(np.arange(256), shift) for shift in (0, 40, 90))
+    table = np.concatenate([red, green, blue]) * 257
+    image = read(make_tiff(index, {PHOTOMETRIC: [3], COLOUR_MAP: table.tolist()}))
+    same(image, np.stack([blue[index], green[index], red[index]], axis=2).astype(np.uint8))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 10, 12, 14])
+def test_packed_bits_are_unpacked(read: Read, bits: int) -> None:
+    values = np.random.default_rng(0).integers(0, 1 << bits, (45, 70))
+    each = (values[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(each.reshape(45, -1).astype(np.uint8), axis=1)
+    content = make_tiff(rows, {256: [70], 258: [bits]})
+    image = read(content)
+    scaled = values * 255 // ((1 << bits) - 1) if bits < 8 else values
+    same(image, scaled.astype(np.uint8 if bits < 8 else np.uint16))
+    inverted = read(make_tiff(rows, {256: [70], 258: [bits], PHOTOMETRIC: [0]}))
+    assert np.corrcoef(inverted.pixels.ravel(), image.pixels.ravel())[0, 1] < -0.99
+
+
+def test_bits_in_reverse_order_are_turned(read: Read) -> None:
+    values = relief("uint16")
+    mirrored = np.packbits(
+        np.unpackbits(values.view(np.uint8).reshape(45, 140, 1), axis=2)[..., ::-1], axis=2
+    )[..., 0]
+    same(read(make_tiff(mirrored.view(np.uint16), {FILL_ORDER: [2]}, deflate=False)), values)
+
+
+@pytest.mark.parametrize("number", [1, 5, 7, 8, 32773])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_opencv_compresses_is_read(read: Read, number: int, channels: int) -> None:
+    values = relief("uint8", channels)
+    parameters = (cv2.IMWRITE_TIFF_COMPRESSION, number, 278, 16)  # rows of a strip, for JPEG
+    content = encode(values, ".tif", *parameters)
+    image = read(content)
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert decoded is not None
+    same(image, decoded)
+    if number != 7:
+        same(image, values)
+
+
+NOT_SUPPORTED = {
+    "ZSTD": ({COMPRESSION: [50000]}, "ZSTD compression; convert it with gdal_translate -co COMPR"),
+    "LERC": ({COMPRESSION: [34887]}, "LERC compression; convert it with gdal_translate"),
+    "WebP": ({COMPRESSION: [50001]}, "WebP compression; convert it"),
+    "LZMA": ({COMPRESSION: [34925]}, "LZMA compression; convert it"),
+    "unknown": ({COMPRESSION: [4711]}, "number 4711 compression; convert it"),
+    "float16": ({258: [16], 339: [3]}, "16-bit floating point; convert it with gdal_translate -ot"),
+    "float24": ({258: [24], 339: [3]}, "24-bit floating point"),
+    "complex": ({258: [64], 339: [6]}, "64-bit complex numbers"),
+    "24-bit": ({258: [24]}, "24-bit integers; convert it with gdal_translate -ot UInt16"),
+    "CMYK": ({PHOTOMETRIC: [5]}, "CMYK colours"),
+    "Bayer": ({PHOTOMETRIC: [32803]}, "raw sensor colours"),
+    "predictor": ({317: [34892]}, "predictor 34892 of 8 bits; convert it"),
+    "predictor of floats": ({317: [3]}, "predictor 3 of 8 bits; convert it"),
+    "mixed": ({258: [8, 16]}, "bands of 8, 16 bits or of several types"),
+    "sparse": ({273: [8, 0], 279: [99, 0]}, "a sparse TIFF, some strips or tiles of which"),
+    "palette": ({PHOTOMETRIC: [3]}, "a palette without its colours"),
+    "RGB": ({PHOTOMETRIC: [2]}, "RGB of 1 bands"),
+}
+
+
+@pytest.mark.parametrize(("tags", "said"), NOT_SUPPORTED.values(), ids=NOT_SUPPORTED)
+def test_what_nothing_here_reads_is_not_supported_and_never_damaged(
+    read: Read, tags: Tags, said: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read(make_tiff(relief("uint8"), tags))
+    assert f": not supported: {said}" in str(caught.value)
+    assert "damaged" not in str(caught.value)
+
+
+def test_five_bands_are_not_supported(read: Read) -> None:
+    with pytest.raises(InputError, match="not supported: 5 bands; choose one with gdal_translate"):
+        read(make_tiff(relief("uint16", 5), {PHOTOMETRIC: [1]}))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {258: []},  # one bit a pixel, and too much for it: rows do not fit
+        {256: []},
+        {273: [], 279: []},
+        {279: []},
+        {279: [1 << 30] * 5},
+        {273: [1 << 30] * 5},
+        {256: b"wide\0"},
+    ],
+)
+def test_a_directory_that_contradicts_itself_is_no_image(read: Read, tags: Tags) -> None:
+    try:
+        image = read(make_tiff(relief("uint8"), tags))
+    except InputError as error:
+        assert "damaged" in str(error) or "truncated" in str(error)
+    else:
+        assert image.size == (70, 45)
+
+
+def test_a_chain_of_directories_that_bites_its_tail_ends(read: Read) -> None:
+    content = bytearray(make_tiff(relief("uint8")))
+    content[-4:] = content[4:8]  # its next directory is itself
+    same(read(bytes(content)), relief("uint8"))
+
+
+def test_random_damage_never_crashes(read: Read) -> None:
+    rng = np.random.default_rng(0)
+    for trial in range(150):
+        kwargs: dict[str, Any] = {"tile": 16} if trial % 2 else {"predictor": 2}
+        content = bytearray(make_tiff(relief("uint16", 3), planar=trial % 3 == 0, **kwargs))
+        start = int.from_bytes(content[4:8], "little") - 200
+        for place in rng.integers(max(0, start), len(content), 3):
+            content[place] = rng.integers(0, 256)
+        try:
+            image = read(bytes(content))
+        except InputError:
+            continue
+        assert image.pixels.ndim == 2
