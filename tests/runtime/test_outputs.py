@@ -75,7 +75,8 @@ def test_the_pointmaps_are_all_there(tmp_path: Path) -> None:
     result = refined_result()
     write_result(result, tmp_path / "out")
     with np.load(tmp_path / "out/pointmap.npz") as stored:
-        assert set(stored) == {"left", "right", "confidence_left", "confidence_right"}
+        assert set(stored) == {"left", "right", "confidence_left", "confidence_right", "unit"}
+        assert stored["unit"] == "m"
         np.testing.assert_array_equal(stored["left"], result.pointmap_left)
         assert result.pointmap_right is not None
         np.testing.assert_array_equal(stored["right"], result.pointmap_right)
@@ -94,7 +95,7 @@ def test_without_a_right_pointmap_there_is_none_in_the_file(tmp_path: Path) -> N
     result = replace(network_result(), pointmap_right=None, confidence_right=None)
     write_result(result, tmp_path / "out")
     with np.load(tmp_path / "out/pointmap.npz") as stored:
-        assert set(stored) == {"left", "confidence_left"}
+        assert set(stored) == {"left", "confidence_left", "unit"}
 
 
 def test_convention_the_point_cloud_is_in_the_left_cameras_frame(tmp_path: Path) -> None:

@@ -143,10 +143,17 @@ def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.fl
 
 
 def _pose_rules(file: _RigFile) -> dict[str, Any]:
+    """What the file says of its pose, which is read and right already."""
     given = {"pose": file.pose, "pose_sigma_deg": file.pose_sigma_deg}
     told = {name: value for name, value in given.items() if value is not None}
     if told and file.right_from_left is None:
         raise InputError(f"{next(iter(told))} is about right_from_left, which the rig lacks")
+    if (
+        file.pose == "fixed"
+        and file.right_from_left
+        and not any(row[3] for row in file.right_from_left[:3])
+    ):
+        raise InputError('pose "fixed" needs a baseline, and right_from_left has none')
     sigmas = file.pose_sigma_deg or (1.0,)
     if not all(math.isfinite(sigma) and sigma > 0 for sigma in sigmas):
         raise InputError(f"pose_sigma_deg must be two positive numbers, not {list(sigmas)}")

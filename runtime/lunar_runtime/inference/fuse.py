@@ -95,12 +95,11 @@ def _refined(
     guess = None if network is None else _left_guess(network, pair.left)
     pair, focal_sigma = _self_calibrated(pair, guess)
     found, surface = refine_pose_and_surface(pair, guess, _given(rig))
-    surface = _with_focal_error(surface, focal_sigma)
     # In the network's unit where there is one, so that both pointmaps compare.
     baseline = 1.0 if guess is None else _baseline_in_units_of(guess, surface)
     right_from_left = found.pose.matrix(baseline)
     surfaces: dict[Side, Surface] = {"left": surface}
-    left = _point_map(surface, _points(surface, pair.left, baseline))
+    left = _point_map(surface, _points(surface, pair.left, baseline), focal_sigma)
     right: PointMap | None = None
     if options.view != "left":
         other = surfaces["right"] = refine_surface(
@@ -112,7 +111,7 @@ def _refined(
         )
         seen = _points(other, pair.right, baseline)
         points = transform_points(np.linalg.inv(right_from_left), seen)
-        right = _point_map(other, np.asarray(points, np.float32))
+        right = _point_map(other, np.asarray(points, np.float32), focal_sigma)
         right = mask_by_confidence("right", right, options.min_confidence)
     maps = Maps(
         mapping=grid,
@@ -143,19 +142,6 @@ def _self_calibrated(pair: Pair, guess: NetworkGuess | None) -> tuple[Pair, floa
     if focal is None or focal.sigma > SURE:
         return pair, _NOMINAL_SIGMA
     return pair.with_focal(focal.ratio, "estimated"), focal.sigma
-
-
-def _with_focal_error(surface: Surface, sigma: float) -> Surface:
-    """Depth goes with the focal length."""
-    if sigma == 0:
-        return surface
-    count = len(surface.draws)
-    signs = np.where(np.arange(count) % 2, sigma, -sigma).astype(np.float32)
-    return replace(
-        surface,
-        sigma=np.hypot(surface.sigma, np.float32(sigma)),
-        draws=surface.draws + signs[:, None, None],
-    )
 
 
 def _left_guess(network: Maps, view: View) -> NetworkGuess:
@@ -252,10 +238,13 @@ def _points(surface: Surface, view: View, baseline: float) -> NDArray[np.float32
     return np.asarray(view.rays() * z[..., None], np.float32)
 
 
-def _point_map(surface: Surface, points: NDArray[np.float32]) -> PointMap:
-    confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / surface.sigma, np.float32)
-    expected = ExpectedError(surface.sigma, surface.draws, surface.refined)
-    return PointMap(points, confidence, expected)
+def _point_map(surface: Surface, points: NDArray[np.float32], focal_sigma: float) -> PointMap:
+    """Depth goes with the focal length, whose error is therefore one more of the depth."""
+    sigma = np.hypot(surface.sigma, np.float32(focal_sigma))
+    signs = np.where(np.arange(len(surface.draws)) % 2, 1, -1).astype(np.float32)
+    draws = surface.draws + np.float32(focal_sigma) * signs[:, None, None]
+    confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / sigma, np.float32)
+    return PointMap(points, confidence, ExpectedError(sigma, draws, surface.refined, focal_sigma))
 
 
 def _relative(right_from_left: NDArray[np.float64]) -> RelativePose | None:

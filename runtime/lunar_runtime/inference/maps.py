@@ -35,11 +35,14 @@ class ExpectedError(NamedTuple):
         sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
         draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
         refined: (H, W) bool, where the images decide; elsewhere the prior does.
+        focal_sigma: Relative error of the focal length, which `sigma` and `draws` contain; 0 where
+            it was told.
     """
 
     sigma: NDArray[np.float32]
     draws: NDArray[np.float32]
     refined: NDArray[np.bool_]
+    focal_sigma: float = 0.0
 
 
 @dataclass(frozen=True)

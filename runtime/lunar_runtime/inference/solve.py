@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.geometry.plane import Plane, fit_plane
+from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import (
@@ -34,14 +33,9 @@ from lunar_runtime.inference.result import (
     UpEstimate,
     ViewResult,
 )
+from lunar_runtime.inference.up import doubt_up, plane_and_up
 from lunar_runtime.inference.verdict import judge
 
-_LEVEL_DEG, _LEVEL_FIELD_DEG = 2.2, 45.0
-_SIGMAS = 4.0
-_TILTED_DEG = (
-    12.0  # from level, and the whole view of it: more than any of 8 StereoLunar views by 9
-)
-_IMPOSSIBLE_DEG = 60.0  # ground does not lie steeper than this over a whole view
 _SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
 _MISPLACED_DEG = 30.0  # where half of the recovered baseline is error: sin 30° = 0.5
 
@@ -72,9 +66,9 @@ def solve_geometry(
     maps, refinement = fused
     _require_what_was_asked(maps, options, refinement)
     noted = notes or Notes()
-    plane, up, more = _plane_and_up(maps, options, rig)
+    plane, up, more = plane_and_up(maps, rig, plane_needed=options.altitude_m is not None)
     noted += more
-    doubts = _doubt_up(plane, up, maps)
+    doubts = doubt_up(plane, up, maps)
     scale, more = _scale(maps, plane, options, rig, refinement)
     noted += more
     if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and maps.pose is not None:
@@ -147,66 +141,6 @@ def _network(network: Maps, scale: Scale) -> NetworkMaps:
         pointmap_right=None if right is None else right.points,
         confidence_right=None if right is None else right.confidence,
     )
-
-
-def _plane_and_up(
-    maps: Maps, options: InferOptions, rig: Rig
-) -> tuple[Plane | None, UpEstimate, Notes]:
-    """The scene's plane, and what slopes are measured from: the rig's word, else the plane's.
-
-    The plane's points count alike: confidence is largest where the ground is near, and would turn
-    the plane towards it.
-    """
-    given = None if rig.up_left is None else UpEstimate(rig.up_left, "rig")
-    try:
-        plane = fit_plane(maps.left.points)
-    except InputError as error:
-        if options.altitude_m is not None or given is None:
-            raise
-        return None, given, Notes.warn(f"plane: {error}")
-    return plane, given or UpEstimate(plane.normal, "plane", _up_sigma_deg(maps)), Notes()
-
-
-def _up_sigma_deg(maps: Maps) -> float:
-    """How far the scene's plane may be from level.
-
-    Of 8 StereoLunar views of 45 degrees the plane is 1.9 degrees from gravity in the mean, 3.1 at
-    most. Less ground in view is less level, and so is ground whose quarters differ.
-    """
-    width = maps.mapping.grid_width
-    field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
-    level = _LEVEL_DEG * math.sqrt(_LEVEL_FIELD_DEG / field_deg)
-    normals = []
-    for rows in np.array_split(maps.left.points, 2, axis=0):
-        for quarter in np.array_split(rows, 2, axis=1):
-            with contextlib.suppress(InputError):
-                normals.append(fit_plane(quarter).normal)
-    if len(normals) < 2:
-        return level
-    mean = np.mean(normals, axis=0)
-    cosine = np.clip(np.asarray(normals) @ (mean / np.linalg.norm(mean)), -1, 1)
-    apart = float(np.degrees(np.sqrt(np.mean(np.arccos(cosine) ** 2))))
-    return math.hypot(level, apart / 2)
-
-
-def _doubt_up(plane: Plane | None, up: UpEstimate, maps: Maps) -> tuple[str, ...]:
-    """What the scene's plane says against the rig's up.
-
-    Raises:
-        InputError: The rig's up cannot be.
-    """
-    if plane is None or up.source != "rig":
-        return ()
-    cosine = float(np.clip(plane.normal @ up.vector, -1, 1))
-    apart = math.degrees(math.acos(cosine))
-    if apart > _IMPOSSIBLE_DEG:
-        raise InputError(
-            f"the rig's up_left is {apart:.0f} degrees from the normal of the ground; it is the "
-            "direction against gravity in the left camera's frame, x right, y down, z forward"
-        )
-    if apart > max(_SIGMAS * _up_sigma_deg(maps), _TILTED_DEG):
-        return (f"the ground is tilted by {apart:.0f} degrees against the rig's up",)
-    return ()
 
 
 def _scale(
@@ -324,6 +258,9 @@ def _view(
             )
             # A tilt of up changes a slope by its part along the dip: half of its square.
             slope_sigma = np.hypot(slope_sigma, np.float32(up.sigma_deg / math.sqrt(2)))
+            # Depth, and with it the tangent of every slope, goes with the focal length.
+            by_focal = np.sin(2 * np.radians(slope)) / 2 * expected.focal_sigma
+            slope_sigma = np.hypot(slope_sigma, np.degrees(by_focal).astype(np.float32))
             slope_sigma[~np.isfinite(slope)] = np.nan
     view = ViewResult(depth, slope, found.confidence, depth_sigma, slope_sigma, refined)
     return view, notes

@@ -29,9 +29,6 @@ _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pair
 # either way costs less than 5 % of it.
 _BEND_PER_PX = 0.14
 _PRIOR_SHARE = 1 / 4  # of the image's width: how far the prior's errors reach
-# The posterior takes residuals for independent, but shading and interpolation are not. With this
-# factor the worst of 36 StereoLunar and rendered pairs errs as expected, the median one by half.
-_ERROR_PER_EXPECTED = 1.0
 
 
 class Information(NamedTuple):
@@ -131,7 +128,7 @@ class Plate(NamedTuple):
         weight = (self._summed(information.weight) + self._prior_weight(prior)) * compliance
         # With A = weight + stiffness HᵀH per compliance, the covariance is A⁻¹ · compliance.
         drawn = sample_thin_plate(weight, self.stiffness / 4, rng, count=count, cycles=_DRAW_CYCLES)
-        return np.asarray(np.float32(_ERROR_PER_EXPECTED) * np.sqrt(compliance) * drawn, np.float32)
+        return np.asarray(np.sqrt(compliance) * drawn, np.float32)
 
     def sigma(self, draws: Field) -> Field:
         """(H, W) standard deviation that draws tell, averaged over neighbours."""

@@ -102,9 +102,13 @@ def beyond_errors(prior: Prior, decided: NDArray[np.bool_], count: int) -> Field
     Returns:
         (count, ⌈H/2⌉, ⌈W/2⌉) relative to the surface.
     """
-    far = cv2.distanceTransform((~decided[::2, ::2]).astype(np.uint8), cv2.DIST_L2, 3)
-    incidence = prior.incidence[::2, ::2]
-    typical = np.median(incidence[decided[::2, ::2]]) if decided.any() else 1.0
+    decided, incidence = decided[::2, ::2], prior.incidence[::2, ::2]
+    if decided.any():
+        far = cv2.distanceTransform((~decided).astype(np.uint8), cv2.DIST_L2, 3)
+        typical = np.median(incidence[decided])
+    else:  # a whole image's width from anything that was measured
+        far = np.full(decided.shape, decided.shape[1], np.float32)
+        typical = np.median(incidence)
     growth = _BEYOND * prior.sigma / far.shape[1] * far * (typical / incidence) ** 2
     signs = np.random.default_rng(1).standard_normal(count)
     signs /= np.sqrt(np.mean(signs**2))

@@ -31,6 +31,7 @@ _FLOW_SIGMA_PX = 0.16
 _FLOW_PATCH_PX = 25
 _DECIDED = 1 / 5  # of the prior's error, below which the images decide
 _POSE_SAMPLES = 8000
+_UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
 
 
 class Round(NamedTuple):
@@ -187,12 +188,20 @@ class DenseSolver:
         )
 
     def _pose_errors(self, pose: RelativePose, poses: list[RelativePose], surface: Field) -> Field:
-        """(N, ⌈H/2⌉, ⌈W/2⌉) relative errors of Z that other poses of the same matches give."""
+        """(N, ⌈H/2⌉, ⌈W/2⌉) relative errors of Z that other poses of the same matches give.
+
+        Errors end at the depth itself: a pose that has the matches meet behind the cameras, or at
+        infinity, says nothing of the depth. What the right camera cannot see has none.
+        """
         pair = self._pair.halved()
         small = half(surface)
         u, v = EpipolarField.of(pair, pose).project(small)
-        ratio = [small / EpipolarField.of(pair, one).triangulate(u, v) - 1 for one in poses]
-        return np.asarray(np.nan_to_num(ratio), np.float32)
+        errors = np.empty((len(poses), *small.shape), np.float32)
+        for error, one in zip(errors, poses, strict=True):
+            other = EpipolarField.of(pair, one).triangulate(u, v)
+            nearest = small / (1 + _UNKNOWN)
+            error[:] = np.where(np.isnan(other), 0, small / np.fmax(other, nearest) - 1)
+        return errors
 
 
 def _around_prior(bright: Brightness, ratio: Field) -> Information:
