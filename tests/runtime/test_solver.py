@@ -226,3 +226,22 @@ def test_a_brighter_right_image_gives_the_same_surface() -> None:
     difference = np.abs(found.inverse_depth / same.inverse_depth - 1)
     assert np.median(difference) < 0.05 * PLANE_ERROR
     assert rough_error(found.inverse_depth) < 0.1 * PLANE_ERROR
+
+
+def test_errors_of_the_pose_are_in_the_surfaces_and_end_at_the_depth() -> None:
+    """A pose that is turned by 0.1 degree; and one under which the matches meet behind."""
+    flow = solver().match(SCENE.pose, PLANE.inverse_depth)
+    last = solver().through_flow(SCENE.pose, flow)
+    turn = rigid((0.0, 0.002, 0.0), (0, 0, 0))[:3, :3]
+    turned = RelativePose(turn @ SCENE.pose.R, SCENE.pose.t)
+    sure, moved = (
+        solver().through_brightness(SCENE.pose, last, poses) for poses in (SURE, [turned] * 8)
+    )
+    np.testing.assert_array_equal(sure.inverse_depth, moved.inverse_depth)
+    # 0.002 rad along the baseline are 0.002 of an inverse depth of 0.25 or so: 0.8 %.
+    middle = (slice(24, 40), slice(24, 40))
+    difference = (moved.draws - sure.draws)[(slice(None), *middle)]
+    np.testing.assert_allclose(np.abs(difference), 0.008, rtol=0.3)
+    behind = RelativePose(SCENE.pose.R, -SCENE.pose.t)
+    lost = solver().through_brightness(SCENE.pose, last, [behind] * 8)
+    np.testing.assert_allclose((lost.draws - sure.draws)[(slice(None), *middle)], 1, atol=1e-5)
