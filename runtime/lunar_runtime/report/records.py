@@ -45,7 +45,8 @@ class CameraReport(_Record, frozen=True, kw_only=True):
     """A pinhole camera, [fx, fy, cx, cy] in pixels; top-left pixel's centre at (0.5, 0.5).
 
     Attributes:
-        source: `option`, `rig`, `estimated`; with ` (left)` where the left camera's was taken.
+        source: `option`, `rig`, `estimated` (from the pair's matches) or `nominal` (the network's,
+            which may be wrong by half); with ` (left)` where the left camera's was taken.
         grid_px: On the grid of the outputs.
         image_px: In the images as given.
     """
