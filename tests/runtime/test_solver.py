@@ -239,9 +239,9 @@ def test_errors_of_the_pose_are_in_the_surfaces_and_end_at_the_depth() -> None:
     )
     np.testing.assert_array_equal(sure.inverse_depth, moved.inverse_depth)
     # 0.002 rad along the baseline are 0.002 of an inverse depth of 0.25 or so: 0.8 %.
-    middle = (slice(24, 40), slice(24, 40))
-    difference = (moved.draws - sure.draws)[(slice(None), *middle)]
+    middle = (slice(None), slice(24, 40), slice(24, 40))
+    difference = (moved.draws - sure.draws)[middle]
     np.testing.assert_allclose(np.abs(difference), 0.008, rtol=0.3)
     behind = RelativePose(SCENE.pose.R, -SCENE.pose.t)
     lost = solver().through_brightness(SCENE.pose, last, [behind] * 8)
-    np.testing.assert_allclose((lost.draws - sure.draws)[(slice(None), *middle)], 1, atol=1e-5)
+    np.testing.assert_allclose((lost.draws - sure.draws)[middle], 1, atol=1e-5)
