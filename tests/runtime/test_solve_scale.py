@@ -158,3 +158,31 @@ def test_a_camera_that_nobody_knows_fixes_no_metres() -> None:
     alone = solve_geometry(Fused(nominal, None), options, Rig())
     assert alone.unit == "m"
     assert alone.verdict == "guessed"
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(1.0, "measured"), (1.03, "measured"), (1.08, "guessed")]
+)
+def test_lengths_that_disagree_are_doubted(share: float, verdict: str) -> None:
+    done = Fused(maps_of(PLANE), Refinement(reason=None))
+    options = replace(LEFT, altitude_m=share * PLANE.ground.height_of_camera_m)
+    found = solve_geometry(done, options, METRIC)
+    assert found.unit == "m"
+    assert found.verdict == verdict
+    if verdict == "guessed":
+        text = "the altitude makes the scene 8% larger than the rig's pose does"
+        assert found.verdict_reasons == (text,)
+
+
+def test_kilometres_for_metres_are_refused() -> None:
+    done = Fused(maps_of(PLANE), Refinement(reason=None))
+    for options in (
+        replace(LEFT, altitude_m=PLANE.ground.height_of_camera_m / 1000),
+        replace(LEFT, baseline_m=PLANE.baseline_m / 1000),
+    ):
+        with pytest.raises(
+            InputError,
+            match=r"the rig's pose makes the scene 1e\+03 times as large as the (alt|base).*; "
+            "check which of them is right, and that both are metres",
+        ):
+            solve_geometry(done, options, METRIC)

@@ -22,6 +22,7 @@ from lunar_runtime.geometry.scale import (
 )
 from lunar_runtime.geometry.slope import slope_deg, slope_paper_deg, slope_sigma_deg
 from lunar_runtime.inference.fuse import Fused
+from lunar_runtime.inference.lengths import doubt_lengths
 from lunar_runtime.inference.maps import NOMINAL, Maps, PointMap
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
@@ -74,6 +75,8 @@ def solve_geometry(
     if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and maps.pose is not None:
         refined = refinement is not None and refinement.done
         noted += _doubt_scale(maps.left.points, maps.pose, rig, refined=refined)
+    if scale.source is not ScaleSource.RELATIVE and refinement is not None:
+        doubts += doubt_lengths(maps, plane, options, rig)
     judgement = judge(maps, refinement, doubts)
 
     left = _scaled(maps.left, scale)

@@ -45,6 +45,7 @@ from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
 _FLOW_ROUNDS = 2  # besides the first, at half resolution
 _DRAWS = 8
+_AS_WELL = 2.0  # times the residual of the images' own pose: a rig's that fits as well as that
 _LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
 
 
@@ -102,9 +103,12 @@ def refine_pose_and_surface(
             require_agreement_with_rig(found.pose, found.evidence.sigma_deg, given)
         except ContradictionError as contradiction:
             try:  # the rig may be right where the images alone went astray
-                return _refine_held(pair, network, given)
+                told, told_surface = _refine_held(pair, network, given)
             except NotRefinedError:
                 raise contradiction from None
+            if told.epipolar_px > _AS_WELL * found.epipolar_px:
+                raise contradiction
+            return told, told_surface
     return found, surface
 
 
