@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from lunar_runtime import infer_geometry_only
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.epipolar import RelativePose
+from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.refinement import refine
 from lunar_runtime.refinement.acceptance import (
     ContradictionError,
@@ -100,3 +105,18 @@ def test_sparse_matches_of_another_pose_are_too_few() -> None:
     assert len(inliers) > 0.8 * count
     with pytest.raises(NotRefinedError, match="matched points agree on a camera pose"):
         matches_of_pose(SCENE.views(), turned(x_deg=20.0))
+
+
+def test_a_focal_length_that_is_5_percent_wrong_does_not_fit_the_rigs_pose() -> None:
+    k = SCENE.left
+    wrong = Intrinsics(1.05 * k.fx, 1.05 * k.fy, k.cx, k.cy)
+    right_one = Rig(left=k, right_from_left=SCENE.right_from_left)
+    assert infer_geometry_only(SCENE.grey_left, SCENE.grey_right, right_one).verdict == "measured"
+    with pytest.raises(ContradictionError, match="check .*the intrinsics and right_from_left"):
+        infer_geometry_only(SCENE.grey_left, SCENE.grey_right, replace(right_one, left=wrong))
+
+
+def test_exchanged_images_are_not_the_rigs_pair() -> None:
+    rig = Rig(left=SCENE.left, right_from_left=SCENE.right_from_left)
+    with pytest.raises(ContradictionError, match="check which image is the left one"):
+        infer_geometry_only(SCENE.grey_right, SCENE.grey_left, rig, altitude_m=1000.0)
