@@ -112,7 +112,7 @@ def test_a_focal_length_that_is_5_percent_wrong_does_not_fit_the_rigs_pose() -> 
     wrong = Intrinsics(1.05 * k.fx, 1.05 * k.fy, k.cx, k.cy)
     right_one = Rig(left=k, right_from_left=SCENE.right_from_left)
     assert infer_geometry_only(SCENE.grey_left, SCENE.grey_right, right_one).verdict == "measured"
-    with pytest.raises(ContradictionError, match="check .*the intrinsics and right_from_left"):
+    with pytest.raises(ContradictionError, match=r"check .*the intrinsics and right_from_left"):
         infer_geometry_only(SCENE.grey_left, SCENE.grey_right, replace(right_one, left=wrong))
 
 

@@ -1,6 +1,7 @@
 """Files of the shared cases, and calls that their list tells of: the right value of each.
 
-Here are those of reading and writing, and two of the cameras. The files lie in ../shared/cases, or where LUNAR_CASES says.
+Here are those of reading and writing, and two of the cameras. The files lie in ../shared/cases, or
+where LUNAR_CASES says.
 """
 
 from __future__ import annotations
