@@ -145,12 +145,14 @@ def test_people_are_told_the_unit_and_where_the_files_are(
 ) -> None:
     out = tmp_path / "out"
     lines = infer(*pair, "--bundle", bundles["both"], "--out", out).out.splitlines()
-    assert lines[0].startswith("unit   relative (for metres, give --baseline-m")
+    because = "the geometry is the network's alone; the focal length is not known"
+    assert lines[0] == f"result guessed: {because}"
+    assert lines[1].startswith("unit   relative (for metres, give --baseline-m")
     assert str(out) in next(line for line in lines if line.startswith("files"))
     metric = infer(
         *pair, "--bundle", bundles["both"], "--out", out, "--overwrite", "--baseline-m", 600
     ).out
-    assert metric.startswith("unit   m (scale from the baseline)\n")
+    assert metric.splitlines()[1] == "unit   m (scale from the baseline)"
 
 
 def test_json_is_the_report_on_one_line(
@@ -186,7 +188,9 @@ def test_the_report_says_how_the_result_came_about(
     # 1e-5: pose from float32 points.
     assert report["scale"]["metres_per_unit"] == pytest.approx(1000, rel=1e-5)
     assert report["pose"]["baseline"] == pytest.approx(scene.baseline_m, rel=1e-5)
-    assert report["up"] == {"vector": [0, 0, -1], "source": "rig"}
+    assert report["up"] == {"vector": [0, 0, -1], "source": "rig", "sigma_deg": 0}
+    assert report["verdict"] == "guessed"
+    assert report["verdict_reasons"] == ["the geometry is the network's alone"]
     assert report["camera_left"]["source"] == "rig"
     assert report["camera_left"]["image_px"] == [80, 80, 32, 32]
     assert report["model"]["student"] == "plane"

@@ -71,7 +71,7 @@ def test_a_table_names_images_rigs_and_results(
     assert first["out"] == str(tmp_path / "out" / "first")
     assert first["camera_left"]["source"] == "rig"
     assert second["out"] == str(tmp_path / "out" / "im_9")
-    assert second["camera_left"]["source"] == "estimated"
+    assert second["camera_left"]["source"] == "nominal"
 
 
 def test_one_bad_pair_does_not_stop_the_others(

@@ -45,12 +45,13 @@ def test_the_maps_are_the_outputs_without_their_batch() -> None:
     assert notes.not_finite == {}
 
 
-def test_the_camera_is_estimated_from_the_pointmap() -> None:
+def test_a_camera_that_nobody_told_is_the_pointmaps_and_nominal() -> None:
+    """A network knows the camera that it was trained with, whichever took the pair."""
     maps, _ = read_maps(outputs(), MAPPING, ALONE, Rig())
-    assert maps.camera_left.source == "estimated"
+    assert maps.camera_left.source == "nominal"
     assert maps.camera_left.intrinsics.fx == pytest.approx(SCENE.left.fx, rel=1e-5)  # float32
     # Of the right camera the right pointmap says nothing before the pose is known.
-    assert maps.camera_right == maps.camera_left._replace(source="estimated (left)")
+    assert maps.camera_right == maps.camera_left._replace(source="nominal (left)")
 
 
 def test_convention_the_pose_maps_left_points_into_the_right_camera() -> None:
@@ -180,9 +181,9 @@ def test_cameras_come_from_the_option_then_the_rig() -> None:
     assert known_cameras(InferOptions(), Rig(right=SCENE.right), MAPPING) is None
 
 
-def test_a_known_right_camera_stands_beside_an_estimated_left_one() -> None:
+def test_a_known_right_camera_stands_beside_a_nominal_left_one() -> None:
     maps, _ = read_maps(outputs(), MAPPING, ALONE, Rig(right=SCENE.right))
-    assert (maps.camera_left.source, maps.camera_right.source) == ("estimated", "rig")
+    assert (maps.camera_left.source, maps.camera_right.source) == ("nominal", "rig")
     assert maps.camera_right.intrinsics == SCENE.right
 
 

@@ -76,6 +76,7 @@ def test_the_pointmaps_are_all_there(tmp_path: Path) -> None:
     write_result(result, tmp_path / "out")
     with np.load(tmp_path / "out/pointmap.npz") as stored:
         assert set(stored) == {"left", "right", "confidence_left", "confidence_right", "unit"}
+        assert stored["unit"] == "m"
         np.testing.assert_array_equal(stored["left"], result.pointmap_left)
         assert result.pointmap_right is not None
         np.testing.assert_array_equal(stored["right"], result.pointmap_right)

@@ -130,13 +130,13 @@ def test_both_views_agree_with_each_asked_for_alone(runtime: NetworkAlone, image
         np.testing.assert_array_equal(both.views[view].slope, alone.slope)
 
 
-def test_intrinsics_are_estimated_from_the_pointmap_unless_given(
+def test_intrinsics_are_the_pointmaps_unless_given(
     runtime: NetworkAlone, images: Images, scene: PlaneScene
 ) -> None:
-    estimated = runtime.infer(*images)
-    assert estimated.camera_left.source == "estimated"
-    assert estimated.camera_left.intrinsics.fx == pytest.approx(scene.intrinsics.fx, rel=POSE)
-    assert estimated.camera_right.source == "estimated (left)"
+    nominal = runtime.infer(*images)
+    assert nominal.camera_left.source == "nominal"
+    assert nominal.camera_left.intrinsics.fx == pytest.approx(scene.intrinsics.fx, rel=POSE)
+    assert nominal.camera_right.source == "nominal (left)"
     given = Intrinsics(70.0, 71.0, 30.0, 31.0)
     rig = Rig(left=Intrinsics(60.0, 60.0, 32.0, 32.0))
     assert runtime.infer(*images, rig).camera_left.source == "rig"

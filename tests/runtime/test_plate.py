@@ -119,7 +119,7 @@ def test_ground_seen_obliquely_makes_the_plate_less_stiff() -> None:
 
 def test_draws_are_the_same_every_time_and_spread_about_zero() -> None:
     information = measured(waves())
-    one, other = (plate().draw(prior(), plate().even(), information) for _ in range(2))
+    one, other = (plate().draw(prior(), plate().even(), information, 8) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     assert one.shape == (8, 64, 64)
     # A mean of 8 × 4096 correlated errors: well below one of them.
@@ -128,7 +128,7 @@ def test_draws_are_the_same_every_time_and_spread_about_zero() -> None:
 
 def test_more_information_is_less_expected_error() -> None:
     def sigma(weight: float) -> float:
-        draws = plate().draw(prior(), plate().even(), measured(waves(), weight))
+        draws = plate().draw(prior(), plate().even(), measured(waves(), weight), 8)
         return float(np.median(plate().sigma(draws)))
 
     assert sigma(1e6) < sigma(1e4) / 2 < sigma(1e2)
@@ -136,9 +136,9 @@ def test_more_information_is_less_expected_error() -> None:
 
 def test_without_measurements_the_expected_error_is_about_the_priors() -> None:
     nothing = measured(np.zeros((128, 128), np.float32), 0.0)
-    draws = plate().draw(prior(sigma=0.02), plate().even(), nothing)
-    # 2.5 times the posterior's; the mean level is known to no better than the prior says.
-    assert 0.02 < np.median(plate().sigma(draws)) < 0.2
+    draws = plate().draw(prior(sigma=0.02), plate().even(), nothing, 8)
+    # Its errors are the prior's own: by a factor of two, of eight draws.
+    assert 0.01 < np.median(plate().sigma(draws)) < 0.04
 
 
 @pytest.mark.parametrize("shape", [(127, 128), (128, 101), (97, 99)])
@@ -149,6 +149,6 @@ def test_odd_sizes_have_every_pixel(shape: tuple[int, int]) -> None:
     departure = solution.surface / before.inverse_depth - 1
     assert departure.shape == shape
     np.testing.assert_allclose(departure, waves(*shape), atol=0.1 * 0.01)  # the edge bends freely
-    draws = one.draw(before, solution.compliance, information)
+    draws = one.draw(before, solution.compliance, information, 8)
     assert one.sigma(draws).shape == shape
     assert np.isfinite(one.sigma(draws)).all()

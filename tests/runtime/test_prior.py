@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.refinement.prior import fit_prior, relief_bands
+from lunar_runtime.refinement.prior import beyond_errors, fit_prior, relief_bands
 
 from .scenes import flat_scene, hilly_scene
 
@@ -101,3 +101,41 @@ def test_the_prior_stays_positive_beyond_the_horizon() -> None:
     prior = fit_prior(RAYS, oblique, trust, None)
     assert prior.inverse_depth.min() > 0
     assert prior.incidence.min() == np.float32(0.1)
+
+
+def test_errors_beyond_what_was_decided_grow_with_the_distance_and_start_at_zero() -> None:
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
+    level = prior._replace(sigma=0.01, incidence=np.ones_like(prior.incidence))
+    decided = np.zeros((128, 128), bool)
+    decided[:, :64] = True
+    errors = beyond_errors(level, decided, 8)
+    assert errors.shape == (8, 64, 64)
+    assert not errors[:, :, :32].any()
+    spread = np.sqrt(np.mean(errors**2, axis=0))
+    # Twelve of the prior's own deviations for a whole image's width: 0.06 at half of it. Distances
+    # by a mask of three pixels are up to 5 % short.
+    np.testing.assert_allclose(spread[:, -1], 12 * 0.01 / 2, rtol=0.05)
+    np.testing.assert_allclose(np.diff(spread[:, 32:], axis=1), 12 * 0.01 / 64, rtol=0.05)
+    np.testing.assert_array_equal(errors, beyond_errors(level, decided, 8))  # seeded
+
+
+def test_errors_beyond_grow_faster_where_the_ground_is_seen_obliquely() -> None:
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
+    incidence = np.ones_like(prior.incidence)
+    incidence[:64] = 0.5
+    decided = np.zeros((128, 128), bool)
+    decided[64:, :32] = True  # what is decided is seen from straight above
+    oblique = prior._replace(sigma=0.01, incidence=incidence)
+    spread = np.abs(beyond_errors(oblique, decided, 8)).max(axis=0)
+    straight = np.abs(
+        beyond_errors(prior._replace(sigma=0.01, incidence=np.ones_like(incidence)), decided, 8)
+    ).max(axis=0)
+    np.testing.assert_allclose(spread[:30], 4 * straight[:30], rtol=1e-5)
+    np.testing.assert_allclose(spread[40:], straight[40:], rtol=1e-5)
+
+
+def test_where_nothing_was_decided_all_is_a_width_away() -> None:
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
+    level = prior._replace(sigma=0.01, incidence=np.ones_like(prior.incidence))
+    errors = beyond_errors(level, np.zeros((128, 128), bool), 8)
+    np.testing.assert_allclose(np.sqrt(np.mean(errors**2, axis=0)), 0.12, rtol=1e-5)

@@ -13,11 +13,14 @@ from lunar_runtime import NotRefinedError, StereoResult, infer_geometry_only
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.refine import refine_pose_and_surface, refine_surface
+from lunar_runtime.refinement.surface import GivenPose
 from numpy.typing import NDArray
 
 from .scenes import Scene, flat_scene, hilly_scene, rigid
 
 SCENE = hilly_scene()
+SURE = [SCENE.pose] * 8  # a pose without errors, one for every draw
+GIVEN = GivenPose(SCENE.pose, held=False, sigma_deg=(0.02, 0.1))
 Grey = NDArray[np.uint8]
 
 
@@ -148,13 +151,13 @@ def test_odd_sizes_are_refined_as_well(shape: tuple[int, int]) -> None:
 def test_a_pose_that_is_given_is_one_more_start() -> None:
     """It changes nothing where the matches settle the same pose by themselves."""
     alone, _ = refine_pose_and_surface(SCENE.views())
-    told, _ = refine_pose_and_surface(SCENE.views(), given=SCENE.pose)
+    told, _ = refine_pose_and_surface(SCENE.views(), given=GIVEN)
     assert told.source == alone.source == "matches"
     np.testing.assert_array_equal(told.pose.matrix(), alone.pose.matrix())
 
 
 def test_with_a_known_pose_the_surface_alone_is_refined() -> None:
-    surface = refine_surface(SCENE.views(), SCENE.pose, flat_scene().inverse_depth)
+    surface = refine_surface(SCENE.views(), SCENE.pose, flat_scene().inverse_depth, SURE)
     plane_error = np.abs(flat_scene().inverse_depth / SCENE.inverse_depth - 1)
     error = np.abs(surface.inverse_depth / SCENE.inverse_depth - 1)
     assert np.median(error) < 0.1 * np.median(plane_error)
@@ -162,7 +165,8 @@ def test_with_a_known_pose_the_surface_alone_is_refined() -> None:
 
 def test_the_right_view_is_refined_with_the_pose_turned_round() -> None:
     flat = (SCENE.baseline_m / flat_scene().depth_right).astype(np.float32)
-    surface = refine_surface(SCENE.views().swapped(), SCENE.pose.inverse(), flat)
+    back = SCENE.pose.inverse()
+    surface = refine_surface(SCENE.views().swapped(), back, flat, [back] * 8)
     truth = SCENE.baseline_m / SCENE.depth_right
     error = np.abs(surface.inverse_depth / truth - 1)
     assert np.median(error) < 0.1 * np.median(np.abs(flat / truth - 1))
@@ -176,4 +180,5 @@ def test_a_known_pose_does_not_make_two_grounds_one() -> None:
             Pair(pair.left, replace(pair.right, grey=other_ground(SCENE))),
             SCENE.pose,
             flat_scene().inverse_depth,
+            SURE,
         )

@@ -17,6 +17,8 @@ from .scenes import hilly_scene
 
 CAMERA = Intrinsics(618.04, 617.0, 250.0, 130.5)
 
+ASIDE = [[1.0, 0, 0, -9], [0.0, 1, 0, 0], [0.0, 0, 1, 0], [0.0, 0, 0, 1]]
+
 
 def _write(path: Path, content: Any) -> Path:
     path.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -64,6 +66,14 @@ def test_what_a_rig_leaves_out_is_none(tmp_path: Path) -> None:
     assert rig == Rig(left=Intrinsics(9, 9, 1, 1))
 
 
+def test_a_pose_is_a_start_unless_the_rig_says_that_it_is_fixed(tmp_path: Path) -> None:
+    rig = read_rig(_write(tmp_path / "rig.json", {"right_from_left": ASIDE}))
+    assert (rig.pose, rig.pose_sigma_deg) == ("initial", (0.02, 0.1))
+    content = {"right_from_left": ASIDE, "pose": "fixed", "pose_sigma_deg": [0.5, 2]}
+    fixed = read_rig(_write(tmp_path / "rig.json", content))
+    assert (fixed.pose, fixed.pose_sigma_deg) == ("fixed", (0.5, 2.0))
+
+
 def test_a_printed_rotation_becomes_an_exact_one(tmp_path: Path) -> None:
     c, s = round(np.cos(0.3), 6), round(np.sin(0.3), 6)
     content = {"right_from_left": [[c, -s, 0, 1], [s, c, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}
@@ -93,6 +103,21 @@ def test_a_printed_rotation_becomes_an_exact_one(tmp_path: Path) -> None:
         ({"right_from_left": np.diag([1, 1, -1, 1]).tolist()}, "mirrors"),
         ({"right_from_left": np.diag([2, 2, 2, 1]).tolist()}, "not orthonormal"),
         ({"right_from_left": (np.eye(4) + np.eye(4)[[3]].T).tolist()}, "last row"),
+        ({"pose": "fixed"}, "pose is about right_from_left, which the rig lacks"),
+        (
+            {"up_left": [0, 0, 1], "pose_sigma_deg": [1, 1]},
+            "pose_sigma_deg is about right_from_left, which the rig lacks",
+        ),
+        ({"right_from_left": ASIDE, "pose": "held"}, r"Invalid enum value 'held'.*pose"),
+        (
+            {"right_from_left": np.eye(4).tolist(), "pose": "fixed"},
+            'pose "fixed" needs a baseline, and right_from_left has none',
+        ),
+        (
+            {"right_from_left": ASIDE, "pose_sigma_deg": [0.1, 0]},
+            r"pose_sigma_deg must be two positive numbers, not \[0\.1, 0\.0\]",
+        ),
+        ({"right_from_left": ASIDE, "pose_sigma_deg": [0.1]}, "length 2.*pose_sigma_deg"),
         ({"up_left": [0, 0, 0]}, "up_left must be three finite numbers, not all zero"),
         ({"up_left": [0, 1]}, "up_left must be three finite numbers"),
     ],

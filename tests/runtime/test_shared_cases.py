@@ -1,6 +1,7 @@
 """Files of the shared cases, and calls that their list tells of: the right value of each.
 
-Here are those of reading and writing. The files lie in ../shared/cases, or where LUNAR_CASES says.
+Here are those of reading and writing, and two of the cameras. The files lie in ../shared/cases, or
+where LUNAR_CASES says.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from lunar_runtime import StereoRuntime, infer_geometry_only
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.files.pair_lists import read_pairs
@@ -161,3 +163,19 @@ def test_c30_a_rig_with_windows_mark_is_read(tmp_path: Path) -> None:
     left = read_rig(tmp_path / "rig.json").left
     assert left is not None
     assert left.fx == 500
+
+
+OBLIQUE = "Oblique_baseline_sample/paire1"
+
+
+def test_c03_a_baseline_makes_no_metres_of_a_pose_that_the_images_refuse(frame: Frame) -> None:
+    with StereoRuntime.load(threads=1) as runtime:
+        found = runtime.infer(frame(OBLIQUE, 434), frame(OBLIQUE, 437), baseline_m=11337.0)
+    assert (found.unit, found.verdict) == ("relative", "guessed")
+    assert "the geometry is the network's alone" in found.verdict_reasons
+
+
+def test_c12_an_up_that_points_down_is_refused(frame: Frame) -> None:
+    rig = read_rig(case("rig_up_down.json"))
+    with pytest.raises(InputError, match=r"up_left is 17\d degrees from the normal of the ground"):
+        infer_geometry_only(frame(OBLIQUE, 432), frame(OBLIQUE, 433), rig)

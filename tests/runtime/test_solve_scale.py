@@ -11,6 +11,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import ScaleSource
 from lunar_runtime.inference.fuse import Fused
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.result import Refinement
 from lunar_runtime.inference.solve import solve_geometry
 
 from .known_maps import LEFT, PLANE, UNIT_M, fused, maps_of, refined
@@ -117,3 +118,71 @@ def test_a_rigs_baseline_without_a_pose_is_of_no_use_and_said_to_be() -> None:
         "scale: the rig's baseline cannot fix it without the right pointmap and its pose; depth "
         "stays relative",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "rig"),
+    [
+        (replace(LEFT, altitude_m=1000.0), Rig()),
+        (replace(LEFT, baseline_m=PLANE.baseline_m), Rig()),
+        (LEFT, METRIC),
+    ],
+    ids=["altitude", "baseline", "rig"],
+)
+def test_a_pair_that_the_images_did_not_decide_stays_relative(
+    options: InferOptions, rig: Rig
+) -> None:
+    kept = Fused(maps_of(PLANE), Refinement(reason="only 9 points match"))
+    found = solve_geometry(kept, options, rig)
+    assert found.unit == "relative"
+    assert found.warnings == (
+        "scale: the images did not decide the geometry, and the network's word fixes no metres; "
+        "depth stays relative",
+    )
+    assert found.verdict == "guessed"
+    assert solve_geometry(kept, LEFT, Rig()).warnings == ()  # nobody asked for metres
+
+
+def test_a_camera_that_nobody_knows_fixes_no_metres() -> None:
+    maps = maps_of(PLANE)
+    nominal = replace(maps, camera_left=maps.camera_left._replace(source="nominal"))
+    options = replace(LEFT, altitude_m=1000.0)
+    found = solve_geometry(Fused(nominal, Refinement(reason=None)), options, Rig())
+    assert found.unit == "relative"
+    assert found.warnings == (
+        "scale: the focal length is not known; give intrinsics, or a rig with them; depth stays "
+        "relative",
+    )
+    assert found.verdict_reasons == ("the focal length is not known",)
+    # A network that was asked for alone is taken at its word, and the verdict says so.
+    alone = solve_geometry(Fused(nominal, None), options, Rig())
+    assert alone.unit == "m"
+    assert alone.verdict == "guessed"
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"), [(1.0, "measured"), (1.03, "measured"), (1.08, "guessed")]
+)
+def test_lengths_that_disagree_are_doubted(share: float, verdict: str) -> None:
+    done = Fused(maps_of(PLANE), Refinement(reason=None))
+    options = replace(LEFT, altitude_m=share * PLANE.ground.height_of_camera_m)
+    found = solve_geometry(done, options, METRIC)
+    assert found.unit == "m"
+    assert found.verdict == verdict
+    if verdict == "guessed":
+        text = "the altitude makes the scene 8% larger than the rig's pose does"
+        assert found.verdict_reasons == (text,)
+
+
+def test_kilometres_for_metres_are_refused() -> None:
+    done = Fused(maps_of(PLANE), Refinement(reason=None))
+    for options in (
+        replace(LEFT, altitude_m=PLANE.ground.height_of_camera_m / 1000),
+        replace(LEFT, baseline_m=PLANE.baseline_m / 1000),
+    ):
+        with pytest.raises(
+            InputError,
+            match=r"the rig's pose makes the scene 1e\+03 times as large as the (alt|base).*; "
+            "check which of them is right, and that both are metres",
+        ):
+            solve_geometry(done, options, METRIC)

@@ -18,6 +18,7 @@ from .scenes import Ground, flat_scene, hilly_scene, rigid, two_cameras
 
 SCENE = hilly_scene()
 PLANE = flat_scene()
+SURE = [SCENE.pose] * 8  # a pose without errors, one for every draw
 
 
 def solver(network: NetworkGuess | None = None) -> DenseSolver:
@@ -66,10 +67,11 @@ def test_the_dense_matches_give_the_pose() -> None:
     turn = rigid((0.002, -0.003, 0.004), (0, 0, 0))[:3, :3]
     start = RelativePose(turn @ SCENE.pose.R, turn @ SCENE.pose.t)
     flow = solver().match(SCENE.pose, SCENE.inverse_depth)
-    fit = solver().fit_pose([start], flow)
+    fit, rays = solver().fit_pose([start], flow)
     assert start.turned_deg(SCENE.pose) > 0.3
     assert fit.pose.turned_deg(SCENE.pose) < 0.1  # measured 0.03: a hundredth of a pixel's angle
     assert fit.sigma_px < 0.05
+    np.testing.assert_array_equal(rays.left, solver().dense_rays(flow).left)  # what it rests on
 
 
 def test_the_dense_matches_decide_between_two_poses() -> None:
@@ -80,7 +82,7 @@ def test_the_dense_matches_decide_between_two_poses() -> None:
     turn = rigid((0.0, 0.37, 0.0), (0, 0, 0))[:3, :3]  # 21 deg: where the plane's twin is
     other = RelativePose(turn @ scene.pose.R, turn @ scene.pose.t)
     for starts in ([other, scene.pose], [scene.pose, other]):
-        assert dense.fit_pose(starts, flow).pose.turned_deg(scene.pose) < 0.05
+        assert dense.fit_pose(starts, flow)[0].pose.turned_deg(scene.pose) < 0.05
 
 
 def test_a_pose_needs_dense_matches() -> None:
@@ -113,7 +115,8 @@ def test_rounds_of_flow_come_nearer_to_the_hills() -> None:
 
 def test_brightness_finds_more_than_flow_and_says_how_sure_it_is() -> None:
     flow = solver().match(SCENE.pose, PLANE.inverse_depth)
-    found = solver().through_brightness(SCENE.pose, solver().through_flow(SCENE.pose, flow))
+    last = solver().through_flow(SCENE.pose, flow)
+    found = solver().through_brightness(SCENE.pose, last, SURE)
     assert rough_error(found.inverse_depth) < 0.1 * PLANE_ERROR  # measured 0.05
     error = np.abs(found.inverse_depth / SCENE.inverse_depth - 1)
     from_middle = np.abs(SCENE.pixels_right(SCENE.points_left) - 64)
@@ -133,16 +136,18 @@ def test_a_round_takes_values_and_keeps_none() -> None:
     one = solver()
     flow = one.match(SCENE.pose, PLANE.inverse_depth)
     first = one.through_flow(SCENE.pose, flow)
-    surface = one.through_brightness(SCENE.pose, first)
+    surface = one.through_brightness(SCENE.pose, first, SURE)
 
     wrong = RelativePose(SCENE.pose.R, -SCENE.pose.t).inverse()
     one.match(wrong, PLANE.inverse_depth * 1.1)
     one.through_flow(SCENE.pose, one.match(SCENE.pose, PLANE.inverse_depth * 1.05), first.slack)
-    again = one.through_brightness(SCENE.pose, first)  # before the round that it follows
+    again = one.through_brightness(SCENE.pose, first, SURE)  # before the round that it follows
     assert_same(one.through_flow(SCENE.pose, flow), first)
     assert_same(one.match(SCENE.pose, PLANE.inverse_depth), flow)
     other = solver()
-    assert_same(other.through_brightness(SCENE.pose, first).inverse_depth, surface.inverse_depth)
+    assert_same(
+        other.through_brightness(SCENE.pose, first, SURE).inverse_depth, surface.inverse_depth
+    )
     assert_same(again.draws, surface.draws)
     assert_same(again.sigma, surface.sigma)
 
@@ -154,7 +159,7 @@ def test_a_round_leaves_its_arguments_alone() -> None:
     kept = Flow(*(values.copy() for values in flow))
     slack, surface = last.slack.copy(), last.surface.copy()
     one.through_flow(SCENE.pose, flow, last.slack)
-    one.through_brightness(SCENE.pose, last)
+    one.through_brightness(SCENE.pose, last, SURE)
     assert_same(flow, kept)
     assert_same((last.slack, last.surface), (slack, surface))
 
@@ -215,9 +220,28 @@ def test_a_brighter_right_image_gives_the_same_surface() -> None:
     dim = DenseSolver(Pair(pair.left, replace(pair.right, grey=dimmed)), None)
     flow = solver().match(SCENE.pose, PLANE.inverse_depth)
     last = solver().through_flow(SCENE.pose, flow)
-    found = dim.through_brightness(SCENE.pose, last)
-    same = solver().through_brightness(SCENE.pose, last)
+    found = dim.through_brightness(SCENE.pose, last, SURE)
+    same = solver().through_brightness(SCENE.pose, last, SURE)
     # Contrast below 2 DN counts as noise, so that a dim image's is a little smaller.
     difference = np.abs(found.inverse_depth / same.inverse_depth - 1)
     assert np.median(difference) < 0.05 * PLANE_ERROR
     assert rough_error(found.inverse_depth) < 0.1 * PLANE_ERROR
+
+
+def test_errors_of_the_pose_are_in_the_surfaces_and_end_at_the_depth() -> None:
+    """A pose that is turned by 0.1 degree; and one under which the matches meet behind."""
+    flow = solver().match(SCENE.pose, PLANE.inverse_depth)
+    last = solver().through_flow(SCENE.pose, flow)
+    turn = rigid((0.0, 0.002, 0.0), (0, 0, 0))[:3, :3]
+    turned = RelativePose(turn @ SCENE.pose.R, SCENE.pose.t)
+    sure, moved = (
+        solver().through_brightness(SCENE.pose, last, poses) for poses in (SURE, [turned] * 8)
+    )
+    np.testing.assert_array_equal(sure.inverse_depth, moved.inverse_depth)
+    # 0.002 rad along the baseline are 0.002 of an inverse depth of 0.25 or so: 0.8 %.
+    middle = (slice(None), slice(24, 40), slice(24, 40))
+    difference = (moved.draws - sure.draws)[middle]
+    np.testing.assert_allclose(np.abs(difference), 0.008, rtol=0.3)
+    behind = RelativePose(SCENE.pose.R, -SCENE.pose.t)
+    lost = solver().through_brightness(SCENE.pose, last, [behind] * 8)
+    np.testing.assert_allclose((lost.draws - sure.draws)[middle], 1, atol=1e-5)

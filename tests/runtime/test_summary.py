@@ -43,7 +43,7 @@ def rows(report: Report) -> list[tuple[str, str]]:
 
 def test_every_fact_has_its_line_in_order(report: Report) -> None:
     names = [name for name, _ in rows(report)]
-    assert names == ["unit", "depth", "slope", "valid", "camera", "time", "files"]
+    assert names == ["result", "unit", "depth", "slope", "valid", "camera", "time", "files"]
 
 
 def test_depth_and_slope_are_those_of_the_plane(report: Report, scene: PlaneScene) -> None:
@@ -57,7 +57,7 @@ def test_depth_and_slope_are_those_of_the_plane(report: Report, scene: PlaneScen
     assert lines["slope"] == "median 0.0 deg, 0% over 15 deg (up: plane)"
     assert lines["unit"] == "m (scale from the altitude)"
     assert lines["valid"] == "100.0% of 64 x 64 px"
-    assert lines["camera"] == "focal length 80.0 px (estimated)"
+    assert lines["camera"] == "focal length 80.0 px (nominal)"
     assert lines["files"] == "out: report.json"
     assert lines["time"].endswith(" ms on cpu")
 
@@ -101,6 +101,9 @@ REFINED = RefinementReport(
     network_differs_deg=None,
     parallax_deg=12.34,
     relief_gain=None,
+    pose_sigma_deg=(0.01, 0.1),
+    focal_ratio=1.0,
+    focal_sigma=0.01,
     views={"left": {"fraction": 0.876}},
 )
 

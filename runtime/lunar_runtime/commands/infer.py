@@ -55,7 +55,7 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     callback=_intrinsics,
     metavar="FX,FY,CX,CY",
     help="Of both cameras, in pixels of the files as given; the top-left pixel's centre is "
-    "(0.5, 0.5).  [default: the rig's, else estimated]",
+    "(0.5, 0.5).  [default: the rig's, else found from the pair or nominal]",
 )
 @click.option("--rig", type=options.PATH, help="What is known of the cameras (JSON).")
 @click.option("--baseline-m", type=float, help="True distance of the cameras; makes depth metres.")

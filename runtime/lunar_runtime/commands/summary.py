@@ -20,6 +20,7 @@ def summary(report: Report) -> list[str]:
     camera = report.camera_right if view.view == "right" else report.camera_left
     width, height = report.mapping.grid_width, report.mapping.grid_height
     rows = [
+        ("result", _verdict(report)),
         ("unit", _unit(report)),
         ("depth", _depth(report)),
         ("slope", _slope(report)),
@@ -40,6 +41,12 @@ def summary_lines(report: Report) -> list[str]:
         f"{report.out} ({left}, {right}): depth {_depth(report)}; slope {_slope(report)}",
         *(f"  note {warning}" for warning in report.warnings),
     ]
+
+
+def _verdict(report: Report) -> str:
+    if report.verdict == "measured":
+        return "measured: the images decided, and what was told of the cameras agrees"
+    return f"guessed: {'; '.join(report.verdict_reasons)}"
 
 
 def _unit(report: Report) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -24,6 +24,10 @@ _MAX_BYTES = 1 << 20
 _ROTATION_TOLERANCE = 1e-4
 
 
+#: What becomes of a rig's pose; see `Rig`.
+RigPose = Literal["initial", "fixed"]
+
+
 @dataclass(frozen=True)
 class Rig:
     """What is known about the two cameras beforehand; None = not known.
@@ -33,12 +37,18 @@ class Rig:
         right: Intrinsics of the right camera.
         right_from_left: (4, 4) float64 rigid transform, metres.
         up_left: (3,) float64 unit vector against gravity in the left camera's frame.
+        pose: `initial`: the images find the pose, from this start among others, and it must agree
+            with the rig's; `fixed`: the rig's is held, and the images must bear it out.
+        pose_sigma_deg: Standard deviations of the rig's pose, degrees: of its rotation and of its
+            baseline's direction.
     """
 
     left: Intrinsics | None = None
     right: Intrinsics | None = None
     right_from_left: NDArray[np.float64] | None = None
     up_left: NDArray[np.float64] | None = None
+    pose: RigPose = "initial"
+    pose_sigma_deg: tuple[float, float] = (0.02, 0.1)
 
 
 class _CameraFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,6 +60,8 @@ class _RigFile(msgspec.Struct, forbid_unknown_fields=True):
     right: _CameraFile | None = None
     right_from_left: list[list[float]] | None = None
     up_left: list[float] | None = None
+    pose: RigPose | None = None
+    pose_sigma_deg: tuple[float, float] | None = None
 
 
 def read_rig(path: str | os.PathLike[str]) -> Rig:
@@ -60,7 +72,9 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
         {"left": {"intrinsics": [fx, fy, cx, cy]},            pixels; or a 3 × 3 matrix
          "right": {"intrinsics": [fx, fy, cx, cy]},
          "right_from_left": [[…4], [0, 0, 0, 1]],             4 × 4 rigid transform, metres
-         "up_left": [x, y, z]}                                against gravity, left camera's frame
+         "up_left": [x, y, z],                                against gravity, left camera's frame
+         "pose": "initial",                                   or "fixed": hold right_from_left
+         "pose_sigma_deg": [0.02, 0.1]}                       of its rotation and direction
 
     Args:
         path: The JSON file.
@@ -84,6 +98,7 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
             right=_intrinsics("right", file.right),
             right_from_left=_rigid_transform("right_from_left", file.right_from_left),
             up_left=_unit_vector("up_left", file.up_left),
+            **_pose_rules(file),
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -125,6 +140,24 @@ def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.fl
     U, _, Vt = np.linalg.svd(R)
     transform[:3, :3] = U @ Vt
     return transform
+
+
+def _pose_rules(file: _RigFile) -> dict[str, Any]:
+    """What the file says of its pose, which is read and right already."""
+    given = {"pose": file.pose, "pose_sigma_deg": file.pose_sigma_deg}
+    told = {name: value for name, value in given.items() if value is not None}
+    if told and file.right_from_left is None:
+        raise InputError(f"{next(iter(told))} is about right_from_left, which the rig lacks")
+    if (
+        file.pose == "fixed"
+        and file.right_from_left
+        and not any(row[3] for row in file.right_from_left[:3])
+    ):
+        raise InputError('pose "fixed" needs a baseline, and right_from_left has none')
+    sigmas = file.pose_sigma_deg or (1.0,)
+    if not all(math.isfinite(sigma) and sigma > 0 for sigma in sigmas):
+        raise InputError(f"pose_sigma_deg must be two positive numbers, not {list(sigmas)}")
+    return told
 
 
 def _unit_vector(name: str, values: list[float] | None) -> NDArray[np.float64] | None:

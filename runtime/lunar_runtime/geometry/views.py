@@ -21,7 +21,8 @@ class CameraEstimate(NamedTuple):
 
     Attributes:
         intrinsics: In pixels of the grid at hand.
-        source: `option`, `rig` or `estimated`; with ` (left)` where the left camera's were taken
+        source: `option`, `rig`, `estimated` (from the pair's matches) or `nominal` (the network's
+            word, which knows one camera only); with ` (left)` where the left camera's were taken
             for the right one.
     """
 
@@ -79,6 +80,10 @@ class Pair:
         """The right view first."""
         return Pair(self.right, self.left)
 
+    def with_focal(self, ratio: float, source: str) -> Pair:
+        """Both with focal lengths `ratio` times as long, principal points where they are."""
+        return Pair(_with_focal(self.left, ratio, source), _with_focal(self.right, ratio, source))
+
     def floating(self) -> Pair:
         """Both with float32 grey levels."""
         return Pair(self.left.floating(), self.right.floating())
@@ -86,3 +91,9 @@ class Pair:
     def halved(self) -> Pair:
         """Both at half the resolution, in float32."""
         return Pair(self.left.halved(), self.right.halved())
+
+
+def _with_focal(view: View, ratio: float, source: str) -> View:
+    k = view.intrinsics
+    camera = Intrinsics(k.fx * ratio, k.fy * ratio, k.cx, k.cy)
+    return replace(view, camera=CameraEstimate(camera, source))

@@ -20,15 +20,24 @@ from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
-from lunar_runtime.inference.maps import ExpectedError, Maps, PointMap, mask_by_confidence
+from lunar_runtime.inference.maps import (
+    NOMINAL,
+    ExpectedError,
+    Maps,
+    PointMap,
+    mask_by_confidence,
+)
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import RefinedView, Refinement, Side
 from lunar_runtime.refinement.acceptance import NotRefinedError
+from lunar_runtime.refinement.camera_evidence import draw_poses
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
-from lunar_runtime.refinement.surface import NetworkGuess, Surface
+from lunar_runtime.refinement.self_calibration import SURE, estimate_focal
+from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
 LONGEST_PX = 1024
+_NOMINAL_SIGMA = 0.5  # of a focal length that is anyone's guess: fields of 20 to 90 degrees
 
 # Fused confidence is 1 + this / sigma: 1 % of the depth gives 2, as the networks' 1 + exp(c) does
 # at c = 0, and 0.1 % gives 11.
@@ -84,24 +93,25 @@ def _refined(
     pair: Pair, grid: GridMapping, network: Maps | None, options: InferOptions, rig: Rig
 ) -> Fused:
     guess = None if network is None else _left_guess(network, pair.left)
-    given = None if rig.right_from_left is None else _relative(rig.right_from_left)
-    found, surface = refine_pose_and_surface(pair, guess, given)
+    pair, focal_sigma = _self_calibrated(pair, guess)
+    found, surface = refine_pose_and_surface(pair, guess, _given(rig))
     # In the network's unit where there is one, so that both pointmaps compare.
     baseline = 1.0 if guess is None else _baseline_in_units_of(guess, surface)
     right_from_left = found.pose.matrix(baseline)
     surfaces: dict[Side, Surface] = {"left": surface}
-    left = _point_map(surface, _points(surface, pair.left, baseline))
+    left = _point_map(surface, _points(surface, pair.left, baseline), focal_sigma)
     right: PointMap | None = None
     if options.view != "left":
         other = surfaces["right"] = refine_surface(
             pair.swapped(),
             found.pose.inverse(),
             _plane_in_right_view(pair.right, left.points, right_from_left),
+            [pose.inverse() for pose in draw_poses(found.pose, found.evidence, len(surface.draws))],
             None if network is None else _right_guess(network, pair.right),
         )
         seen = _points(other, pair.right, baseline)
         points = transform_points(np.linalg.inv(right_from_left), seen)
-        right = _point_map(other, np.asarray(points, np.float32))
+        right = _point_map(other, np.asarray(points, np.float32), focal_sigma)
         right = mask_by_confidence("right", right, options.min_confidence)
     maps = Maps(
         mapping=grid,
@@ -112,6 +122,26 @@ def _refined(
         pose=PoseEstimate(right_from_left, found.inliers / found.matches, found.epipolar_px),
     )
     return Fused(maps, _refinement(found, surfaces, pair.left))
+
+
+def _given(rig: Rig) -> GivenPose | None:
+    pose = None if rig.right_from_left is None else _relative(rig.right_from_left)
+    return None if pose is None else GivenPose(pose, rig.pose == "fixed", rig.pose_sigma_deg)
+
+
+def _self_calibrated(pair: Pair, guess: NetworkGuess | None) -> tuple[Pair, float]:
+    """The pair with the focal length that its matches tell, where nobody else told it.
+
+    Returns:
+        The pair, and the relative error of its focal length: 0 where it was told; where nobody
+        knows it, that of a guess.
+    """
+    if pair.left.camera.source != NOMINAL or not pair.right.camera.source.startswith(NOMINAL):
+        return pair, 0.0
+    focal = estimate_focal(pair, guess)
+    if focal is None or focal.sigma > SURE:
+        return pair, _NOMINAL_SIGMA
+    return pair.with_focal(focal.ratio, "estimated"), focal.sigma
 
 
 def _left_guess(network: Maps, view: View) -> NetworkGuess:
@@ -165,6 +195,9 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
         network_differs_deg=found.network_differs_deg,
         parallax_deg=float(np.degrees(np.arccos(np.clip(np.median(cosine), -1, 1)))),
         relief_gain=surface.prior.relief_gain,
+        pose_sigma_deg=found.evidence.sigma_deg,
+        focal_ratio=found.evidence.focal_ratio,
+        focal_sigma=found.evidence.focal_sigma,
         views={
             side: RefinedView(
                 fraction=float(np.mean(one.refined)),
@@ -205,10 +238,13 @@ def _points(surface: Surface, view: View, baseline: float) -> NDArray[np.float32
     return np.asarray(view.rays() * z[..., None], np.float32)
 
 
-def _point_map(surface: Surface, points: NDArray[np.float32]) -> PointMap:
-    confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / surface.sigma, np.float32)
-    expected = ExpectedError(surface.sigma, surface.draws, surface.refined)
-    return PointMap(points, confidence, expected)
+def _point_map(surface: Surface, points: NDArray[np.float32], focal_sigma: float) -> PointMap:
+    """Depth goes with the focal length, whose error is therefore one more of the depth."""
+    sigma = np.hypot(surface.sigma, np.float32(focal_sigma))
+    signs = np.where(np.arange(len(surface.draws)) % 2, 1, -1).astype(np.float32)
+    draws = surface.draws + np.float32(focal_sigma) * signs[:, None, None]
+    confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / sigma, np.float32)
+    return PointMap(points, confidence, ExpectedError(sigma, draws, surface.refined, focal_sigma))
 
 
 def _relative(right_from_left: NDArray[np.float64]) -> RelativePose | None:

@@ -19,6 +19,9 @@ from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 
+#: The source of a camera that nobody told and no image settled: the network's own.
+NOMINAL = "nominal"
+
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
 
 #: Of a graph, by name, with the batch axis.
@@ -32,11 +35,14 @@ class ExpectedError(NamedTuple):
         sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
         draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
         refined: (H, W) bool, where the images decide; elsewhere the prior does.
+        focal_sigma: Relative error of the focal length, which `sigma` and `draws` contain; 0 where
+            it was told.
     """
 
     sigma: NDArray[np.float32]
     draws: NDArray[np.float32]
     refined: NDArray[np.bool_]
+    focal_sigma: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,7 @@ def _cameras(
     if known is not None:
         return known
     estimate = estimate_intrinsics(left_map.points, left_map.confidence)
-    left = CameraEstimate(estimate, "estimated")
+    left = CameraEstimate(estimate, NOMINAL)
     if rig.right is not None:
         return left, CameraEstimate(mapping.to_grid(rig.right), "rig")
     # The right pointmap is in the left camera's frame, so it says nothing of its own camera
@@ -209,7 +215,7 @@ def _cameras(
 
 def _doubt_camera(camera: CameraEstimate, mapping: GridMapping) -> Notes:
     angle = 2 * math.degrees(math.atan2(mapping.grid_width / 2, camera.intrinsics.fx))
-    if camera.source != "estimated" or angle <= _WIDEST_DEG:
+    if camera.source != NOMINAL or angle <= _WIDEST_DEG:
         return Notes()
     return Notes.warn(
         f"camera: the pointmap spans {angle:.0f} degrees, as no pinhole camera does; the "

@@ -27,10 +27,12 @@ class UpEstimate(NamedTuple):
     Attributes:
         vector: (3,) unit vector, left camera's frame.
         source: `rig` or `plane`.
+        sigma_deg: Standard deviation of its angle to gravity; 0 where the rig told it.
     """
 
     vector: NDArray[np.float64]
     source: str
+    sigma_deg: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,9 @@ class Refinement:
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent;
             None without a network.
+        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
+        focal_ratio: Focal length that the matches ask for, over the one that was used.
+        focal_sigma: Its standard deviation; large where the camera did not turn.
         views: Per refined view.
     """
 
@@ -98,6 +103,9 @@ class Refinement:
     network_differs_deg: float | None = None
     parallax_deg: float = 0.0
     relief_gain: tuple[float, float] | None = None
+    pose_sigma_deg: tuple[float, float] = (0.0, 0.0)
+    focal_ratio: float = 1.0
+    focal_sigma: float = 0.0
     views: dict[Side, RefinedView] = field(default_factory=dict)
 
     @property
@@ -148,6 +156,8 @@ class Geometry:
         mapping: From the images as given to the grid of these maps; the same for both.
         refinement: How the images refined the pair; None when that was not asked for.
         network: What the network alone said; None when it did not run.
+        verdict: `measured` or `guessed`; see `inference.verdict`.
+        verdict_reasons: Why it is guessed.
     """
 
     pointmap_left: NDArray[np.float32]
@@ -166,6 +176,8 @@ class Geometry:
     mapping: GridMapping
     refinement: Refinement | None
     network: NetworkMaps | None
+    verdict: str
+    verdict_reasons: tuple[str, ...]
 
     @property
     def unit(self) -> str:

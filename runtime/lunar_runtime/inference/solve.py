@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.geometry.plane import Plane, fit_plane
+from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import (
@@ -22,7 +22,8 @@ from lunar_runtime.geometry.scale import (
 )
 from lunar_runtime.geometry.slope import slope_deg, slope_paper_deg, slope_sigma_deg
 from lunar_runtime.inference.fuse import Fused
-from lunar_runtime.inference.maps import Maps, PointMap
+from lunar_runtime.inference.lengths import doubt_lengths
+from lunar_runtime.inference.maps import NOMINAL, Maps, PointMap
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import (
@@ -33,6 +34,8 @@ from lunar_runtime.inference.result import (
     UpEstimate,
     ViewResult,
 )
+from lunar_runtime.inference.up import doubt_up, plane_and_up
+from lunar_runtime.inference.verdict import judge
 
 _SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
 _MISPLACED_DEG = 30.0  # where half of the recovered baseline is error: sin 30° = 0.5
@@ -64,13 +67,17 @@ def solve_geometry(
     maps, refinement = fused
     _require_what_was_asked(maps, options, refinement)
     noted = notes or Notes()
-    plane, up, more = _plane_and_up(maps.left, options, rig)
+    plane, up, more = plane_and_up(maps, rig, plane_needed=options.altitude_m is not None)
     noted += more
-    scale, more = _scale(maps, plane, options, rig)
+    doubts = doubt_up(plane, up, maps)
+    scale, more = _scale(maps, plane, options, rig, refinement)
     noted += more
     if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and maps.pose is not None:
         refined = refinement is not None and refinement.done
         noted += _doubt_scale(maps.left.points, maps.pose, rig, refined=refined)
+    if scale.source is not ScaleSource.RELATIVE and refinement is not None:
+        doubts += doubt_lengths(maps, plane, options, rig)
+    judgement = judge(maps, refinement, doubts)
 
     left = _scaled(maps.left, scale)
     right = None if maps.right is None else _scaled(maps.right, scale)
@@ -104,6 +111,8 @@ def solve_geometry(
         mapping=maps.mapping,
         refinement=refinement,
         network=None if network is None else _network(network, scale),
+        verdict=judgement.verdict,
+        verdict_reasons=judgement.reasons,
     )
 
 
@@ -137,21 +146,20 @@ def _network(network: Maps, scale: Scale) -> NetworkMaps:
     )
 
 
-def _plane_and_up(
-    left: PointMap, options: InferOptions, rig: Rig
-) -> tuple[Plane | None, UpEstimate, Notes]:
-    """The scene's plane, and what slopes are measured from: the rig's word, else the plane's."""
-    given = None if rig.up_left is None else UpEstimate(rig.up_left, "rig")
-    try:
-        plane = fit_plane(left.points, left.confidence)
-    except InputError as error:
-        if options.altitude_m is not None or given is None:
-            raise
-        return None, given, Notes.warn(f"plane: {error}")
-    return plane, given or UpEstimate(plane.normal, "plane"), Notes()
-
-
-def _scale(maps: Maps, plane: Plane | None, options: InferOptions, rig: Rig) -> tuple[Scale, Notes]:
+def _scale(
+    maps: Maps,
+    plane: Plane | None,
+    options: InferOptions,
+    rig: Rig,
+    refinement: Refinement | None,
+) -> tuple[Scale, Notes]:
+    missing = _why_no_metres(maps, refinement)
+    if missing and (
+        options.altitude_m is not None
+        or options.baseline_m is not None
+        or rig.right_from_left is not None
+    ):
+        return relative_scale(), Notes.warn(f"scale: {missing}; depth stays relative")
     if options.altitude_m is not None and plane is not None:
         return scale_from_altitude(plane, options.altitude_m), Notes()
     median_depth = float(np.nanmedian(maps.left.points[..., 2]))
@@ -169,6 +177,18 @@ def _scale(maps: Maps, plane: Plane | None, options: InferOptions, rig: Rig) -> 
         )
     scale = scale_from_rig(pose.right_from_left, rig.right_from_left, median_depth=depth)
     return scale, Notes()
+
+
+def _why_no_metres(maps: Maps, refinement: Refinement | None) -> str | None:
+    """Why no known length makes metres of a result; None where one may.
+
+    A network that was asked for alone is taken at its word, and the verdict says so.
+    """
+    if refinement is not None and not refinement.done:
+        return "the images did not decide the geometry, and the network's word fixes no metres"
+    if refinement is not None and maps.camera_left.source == NOMINAL:
+        return "the focal length is not known; give intrinsics, or a rig with them"
+    return None
 
 
 def _doubt_scale(
@@ -239,6 +259,11 @@ def _view(
             slope_sigma = slope_sigma_deg(
                 found.points, expected.draws, up.vector, options.smoothing_px
             )
+            # A tilt of up changes a slope by its part along the dip: half of its square.
+            slope_sigma = np.hypot(slope_sigma, np.float32(up.sigma_deg / math.sqrt(2)))
+            # Depth, and with it the tangent of every slope, goes with the focal length.
+            by_focal = np.sin(2 * np.radians(slope)) / 2 * expected.focal_sigma
+            slope_sigma = np.hypot(slope_sigma, np.degrees(by_focal).astype(np.float32))
             slope_sigma[~np.isfinite(slope)] = np.nan
     view = ViewResult(depth, slope, found.confidence, depth_sigma, slope_sigma, refined)
     return view, notes

@@ -12,6 +12,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.relative_pose import IN_FRONT, in_front, rotation_residual_px
+from lunar_runtime.refinement.surface import GivenPose
 
 MIN_MATCHES = 24
 MIN_TRUST = 0.05
@@ -22,12 +23,17 @@ _LEAST_PARALLAX_PX = 0.15
 _LEAST_MATCHED = 0.15  # of the overlap
 # Median distance of the dense matches: right poses leave 0.01-0.06 px (film 0.05), wrong ones on
 # narrow overlaps 0.15-0.2.
-_MOST_EPIPOLAR_PX = 0.12
+_MOST_EPIPOLAR_PX = 0.10
+_SIGMAS = 4.0  # a right rig stays within 3 (34 pairs)
 _LEAST_CORRELATION = 0.4  # same sun 0.7-0.99; another sun -0.1 to 0.1
 
 
 class NotRefinedError(InputError):
     """The images cannot refine the surface; the text says why."""
+
+
+class ContradictionError(InputError):
+    """What was told of the cameras is not what the images show."""
 
 
 class NoParallaxError(NotRefinedError):
@@ -127,6 +133,35 @@ def require_agreement(flow: Flow) -> None:
             f"the images differ through any surface (correlation {correlation:.2f}, "
             f"{_LEAST_CORRELATION} is needed); do they show the ground under the same sun?"
         )
+
+
+def require_agreement_with_rig(
+    pose: RelativePose, sigma_deg: tuple[float, float], given: GivenPose
+) -> None:
+    """Refuse a pose that is not the rig's, judged by the errors of both.
+
+    Args:
+        pose: What the images say.
+        sigma_deg: Of its rotation and of its baseline's direction.
+        given: What the rig says.
+
+    Raises:
+        ContradictionError: They differ by more than `_SIGMAS`.
+    """
+    turned = pose.turned_deg(given.pose)
+    cosine = float(np.clip(pose.t @ given.pose.t, -1, 1))
+    aside = float(np.degrees(np.arccos(cosine)))
+    for what, found, one, other in (
+        ("is turned by", turned, sigma_deg[0], given.sigma_deg[0]),
+        ("has its baseline", aside, sigma_deg[1], given.sigma_deg[1]),
+    ):
+        allowed = _SIGMAS * float(np.hypot(one, other))
+        if found > allowed:
+            raise ContradictionError(
+                f"the right camera {what} {found:.2f} degrees from where the rig has it, "
+                f"{allowed:.2f} would be within the errors of both; check which image is the left "
+                "one, the intrinsics and right_from_left, or leave right_from_left out of the rig"
+            )
 
 
 def require_epipolar_fit(epipolar_px: float) -> None:

@@ -31,6 +31,7 @@ from lunar_runtime.refinement.surface import NetworkGuess
 #: What a pose started from.
 PoseSource = Literal["matches", "network", "rig"]
 
+_TOLD_PX = 3.0  # from the epipolar lines of a pose that was told
 _SETTLES = 0.99  # of the cost so far: a start that ends in the same place confirms the matches
 
 
@@ -96,6 +97,20 @@ def find_first_pose(
     require_inliers(len(inliers), len(rays))
     require_parallax(inliers, best)
     return FirstPose([fit.pose for fit in fits], source, inliers, len(rays))
+
+
+def matches_of_pose(pair: Pair, pose: RelativePose) -> tuple[int, MatchedRays]:
+    """How many sparse matches there are, and those that agree with a pose that was told.
+
+    Raises:
+        NotRefinedError: Too few do.
+    """
+    matches = match_features(pair.left.grey, pair.right.grey)
+    require_matches(len(matches.left))
+    rays = MatchedRays.of(pair, matches.left, matches.right)
+    inliers = rays.where(rays.distance_px(pose) < _TOLD_PX)
+    require_inliers(len(inliers), len(rays))
+    return len(rays), inliers
 
 
 def _with(

@@ -22,7 +22,6 @@ from lunar_runtime.refinement.thin_plate import (
 )
 
 _CYCLES = 3  # of every solution, which starts from the last one: in all they leave below 1 %
-_DRAWS = 8
 _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pairs)
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
@@ -30,9 +29,6 @@ _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pair
 # either way costs less than 5 % of it.
 _BEND_PER_PX = 0.14
 _PRIOR_SHARE = 1 / 4  # of the image's width: how far the prior's errors reach
-# The posterior takes residuals for independent, but shading and interpolation are not. With this
-# factor the worst of 36 StereoLunar and rendered pairs errs as expected, the median one by half.
-_ERROR_PER_EXPECTED = 2.5
 
 
 class Information(NamedTuple):
@@ -116,13 +112,14 @@ class Plate(NamedTuple):
             (relaxed / np.median(relaxed)).astype(np.float32),
         )
 
-    def draw(self, prior: Prior, compliance: Field, information: Information) -> Field:
+    def draw(self, prior: Prior, compliance: Field, information: Information, count: int) -> Field:
         """Errors of a solution, drawn from its posterior; seeded.
 
         Args:
             prior: Of the solution.
             compliance: Of the solution.
             information: Of the solution.
+            count: How many.
 
         Returns:
             (N, ⌈H/2⌉, ⌈W/2⌉) float32, relative to the surface.
@@ -130,10 +127,8 @@ class Plate(NamedTuple):
         rng = np.random.default_rng(0)
         weight = (self._summed(information.weight) + self._prior_weight(prior)) * compliance
         # With A = weight + stiffness HᵀH per compliance, the covariance is A⁻¹ · compliance.
-        drawn = sample_thin_plate(
-            weight, self.stiffness / 4, rng, count=_DRAWS, cycles=_DRAW_CYCLES
-        )
-        return np.asarray(np.float32(_ERROR_PER_EXPECTED) * np.sqrt(compliance) * drawn, np.float32)
+        drawn = sample_thin_plate(weight, self.stiffness / 4, rng, count=count, cycles=_DRAW_CYCLES)
+        return np.asarray(np.sqrt(compliance) * drawn, np.float32)
 
     def sigma(self, draws: Field) -> Field:
         """(H, W) standard deviation that draws tell, averaged over neighbours."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.robust import robust_sigma
 
 _SAMPLES = 10_000
+_BEYOND = 12.0
 _ITERATIONS = 20
 _SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
 _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
@@ -82,6 +84,35 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
     x, y = rays[..., 0], rays[..., 1]
     incidence = np.maximum((a * x + b * y + c) / np.sqrt(x * x + y * y + 1), _GRAZING)
     return Prior(field, sigma, np.asarray(incidence, np.float32), gain)
+
+
+def beyond_errors(prior: Prior, decided: NDArray[np.bool_], count: int) -> Field:
+    """Errors of the prior where nothing was measured near: they grow with the distance; seeded.
+
+    Ground is not a plane. Carried on from what was measured, the prior errs by its own deviation
+    there times `_BEYOND` for every image's width of distance, and by more where the ground is seen
+    more obliquely (34 StereoLunar and rendered pairs; single pairs by a third or by three times
+    that).
+
+    Args:
+        prior: Fitted to what was measured.
+        decided: (H, W) where the images decide.
+        count: How many.
+
+    Returns:
+        (count, ⌈H/2⌉, ⌈W/2⌉) relative to the surface.
+    """
+    decided, incidence = decided[::2, ::2], prior.incidence[::2, ::2]
+    if decided.any():
+        far = cv2.distanceTransform((~decided).astype(np.uint8), cv2.DIST_L2, 3)
+        typical = np.median(incidence[decided])
+    else:  # a whole image's width from anything that was measured
+        far = np.full(decided.shape, decided.shape[1], np.float32)
+        typical = np.median(incidence)
+    growth = _BEYOND * prior.sigma / far.shape[1] * far * (typical / incidence) ** 2
+    signs = np.random.default_rng(1).standard_normal(count)
+    signs /= np.sqrt(np.mean(signs**2))
+    return np.asarray(signs[:, None, None] * growth, np.float32)
 
 
 def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:

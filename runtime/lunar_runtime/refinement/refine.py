@@ -21,20 +21,31 @@ from dataclasses import dataclass
 
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.geometry.robust import SIGMA_PER_MAD
+from lunar_runtime.geometry.robust import SIGMA_PER_MAD, robust_sigma
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
+    ContradictionError,
     NoParallaxError,
     NotRefinedError,
     require_agreement,
+    require_agreement_with_rig,
     require_common_ground,
     require_epipolar_fit,
+    require_parallax,
 )
-from lunar_runtime.refinement.first_pose import PoseSource, find_first_pose
+from lunar_runtime.refinement.camera_evidence import (
+    CameraEvidence,
+    camera_evidence,
+    draw_poses,
+)
+from lunar_runtime.refinement.first_pose import PoseSource, find_first_pose, matches_of_pose
+from lunar_runtime.refinement.relative_pose import PoseFit
 from lunar_runtime.refinement.solver import DenseSolver
-from lunar_runtime.refinement.surface import NetworkGuess, Surface
+from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
 _FLOW_ROUNDS = 2  # besides the first, at half resolution
+_DRAWS = 8
+_AS_WELL = 2.0  # times the residual of the images' own pose: a rig's that fits as well as that
 _LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
 
 
@@ -49,6 +60,7 @@ class RefinedPose:
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median Sampson distance of the dense matches.
         network_differs_deg: Angle to the network's rotation; None without one.
+        evidence: Its errors, and what the matches say of the focal length.
     """
 
     pose: RelativePose
@@ -57,36 +69,55 @@ class RefinedPose:
     inliers: int
     epipolar_px: float
     network_differs_deg: float | None
+    evidence: CameraEvidence
 
 
 def refine_pose_and_surface(
-    pair: Pair, network: NetworkGuess | None = None, given: RelativePose | None = None
+    pair: Pair, network: NetworkGuess | None = None, given: GivenPose | None = None
 ) -> tuple[RefinedPose, Surface]:
     """Refine the left view of a pair.
 
     Args:
         pair: (H, W) uint8 grey levels and both cameras.
         network: What the network says; None = geometry alone.
-        given: A pose known beforehand: one more start, kept if the matches support it best.
+        given: What a rig says of the pose. Not held, it is one more start; where the images find
+            none or another one, it is held all the same, and then they must bear it out.
 
     Returns:
         The pose and the surface.
 
     Raises:
         NotRefinedError: Too few matches, no parallax, different suns, or nothing in common.
+        ContradictionError: The images show another pose than the rig's.
     """
-    if min(pair.left.shape) >= _LARGE_PX:
-        try:
-            return _refine(pair, network, given, halved=True)
-        except NoParallaxError:
+    if given is not None and given.held:
+        return _refine_held(pair, network, given)
+    try:
+        found, surface = _refine_freely(pair, network, given)
+    except NotRefinedError:
+        if given is None:
             raise
-        except NotRefinedError:
-            pass  # more features may hold more: on a narrow overlap they settle the pose
-    return _refine(pair, network, given, halved=False)
+        return _refine_held(pair, network, given)
+    if given is not None:
+        try:
+            require_agreement_with_rig(found.pose, found.evidence.sigma_deg, given)
+        except ContradictionError as contradiction:
+            try:  # the rig may be right where the images alone went astray
+                told, told_surface = _refine_held(pair, network, given)
+            except NotRefinedError:
+                raise contradiction from None
+            if told.epipolar_px > _AS_WELL * found.epipolar_px:
+                raise contradiction
+            return told, told_surface
+    return found, surface
 
 
 def refine_surface(
-    pair: Pair, pose: RelativePose, start: Field, network: NetworkGuess | None = None
+    pair: Pair,
+    pose: RelativePose,
+    start: Field,
+    poses: list[RelativePose],
+    network: NetworkGuess | None = None,
 ) -> Surface:
     """Refine the left view of a pair whose pose is known, from a first surface.
 
@@ -97,6 +128,7 @@ def refine_surface(
         pair: The view to refine is its left one.
         pose: Of the other camera.
         start: (H, W) inverse depth, baseline / Z.
+        poses: The pose with its errors, one for every draw.
         network: Prior of the view to refine.
 
     Returns:
@@ -115,34 +147,84 @@ def refine_surface(
         require_common_ground(flow)
         last = solver.through_flow(pose, flow, last.slack)
     require_agreement(flow)
-    return solver.through_brightness(pose, last)
+    return solver.through_brightness(pose, last, poses)
+
+
+def _refine_freely(
+    pair: Pair, network: NetworkGuess | None, given: GivenPose | None
+) -> tuple[RefinedPose, Surface]:
+    if min(pair.left.shape) >= _LARGE_PX:
+        try:
+            return _refine(pair, network, given, halved=True)
+        except NoParallaxError:
+            raise
+        except NotRefinedError:
+            pass  # more features may hold more: on a narrow overlap they settle the pose
+    return _refine(pair, network, given, halved=False)
+
+
+def _refine_held(
+    pair: Pair, network: NetworkGuess | None, given: GivenPose
+) -> tuple[RefinedPose, Surface]:
+    """Refine with the rig's pose as it is; the images must bear it out."""
+    matches, inliers = matches_of_pose(pair, given.pose)
+    require_parallax(inliers, given.pose)
+    solver = DenseSolver(pair, network)
+    coarse = solver.coarser()
+    flow = coarse.match(given.pose, coarse.through_matches(inliers, given.pose))
+    require_common_ground(flow)
+    last = solver.carried(coarse.through_flow(given.pose, flow))
+    for _ in range(_FLOW_ROUNDS):
+        flow = solver.match(given.pose, last.surface)
+        last = solver.through_flow(given.pose, flow, last.slack)
+    require_agreement(flow)
+    rays = solver.dense_rays(flow)
+    sigma_px = robust_sigma(rays.distance_px(given.pose))
+    require_epipolar_fit(sigma_px / SIGMA_PER_MAD)
+    evidence = camera_evidence(rays, PoseFit(given.pose, 0.0, sigma_px), given.sigma_deg)
+    found = RefinedPose(
+        pose=given.pose,
+        source="rig",
+        matches=matches,
+        inliers=len(inliers),
+        epipolar_px=sigma_px / SIGMA_PER_MAD,
+        network_differs_deg=_turned_from(network, given.pose),
+        evidence=evidence,
+    )
+    poses = draw_poses(given.pose, evidence, _DRAWS)
+    return found, solver.through_brightness(given.pose, last, poses)
+
+
+def _turned_from(network: NetworkGuess | None, pose: RelativePose) -> float | None:
+    return None if network is None or network.pose is None else pose.turned_deg(network.pose)
 
 
 def _refine(
-    pair: Pair, network: NetworkGuess | None, given: RelativePose | None, *, halved: bool
+    pair: Pair, network: NetworkGuess | None, given: GivenPose | None, *, halved: bool
 ) -> tuple[RefinedPose, Surface]:
-    first = find_first_pose(pair, network, given, halved=halved)
+    first = find_first_pose(pair, network, None if given is None else given.pose, halved=halved)
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
     flow = coarse.match(first.poses[0], surface)
-    fit = coarse.fit_pose(first.poses, flow)
+    fit, _ = coarse.fit_pose(first.poses, flow)
     last = solver.carried(coarse.through_flow(fit.pose, flow))
     for _ in range(_FLOW_ROUNDS):
         flow = solver.match(fit.pose, last.surface)
-        fit = solver.fit_pose([fit.pose], flow)
+        fit, rays = solver.fit_pose([fit.pose], flow)
         last = solver.through_flow(fit.pose, flow, last.slack)
     require_agreement(flow)
     epipolar_px = fit.sigma_px / SIGMA_PER_MAD
     require_epipolar_fit(epipolar_px)
+    evidence = camera_evidence(rays, fit)
     refined = RefinedPose(
         pose=fit.pose,
         source=first.source,
         matches=first.matches,
         inliers=len(first.inliers),
         epipolar_px=epipolar_px,
-        network_differs_deg=None
-        if network is None or network.pose is None
-        else fit.pose.turned_deg(network.pose),
+        network_differs_deg=_turned_from(network, fit.pose),
+        evidence=evidence,
     )
-    return refined, solver.through_brightness(fit.pose, last)
+    poses = draw_poses(fit.pose, evidence, _DRAWS)
+    return refined, solver.through_brightness(fit.pose, last, poses)

@@ -161,7 +161,7 @@ def fit_pose(
             break
         for _ in range(6):
             step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
-            candidate = _moved(pose, step)
+            candidate = moved(pose, step)
             new_residual = sampson.distance_px(candidate)
             new_cost = cost_of(new_residual, width)
             if new_cost < cost:
@@ -178,6 +178,14 @@ def fit_pose(
         if gained < 1e-7 * cost:
             break
     return PoseFit(pose, cost, sigma_of(residual))
+
+
+def pose_information(rays: MatchedRays, fit: PoseFit) -> tuple[Floats, Floats, Floats]:
+    """What a fit rests on: (N, 5) derivatives, (N,) weights and (N,) signed residuals, pixels."""
+    sampson = _Sampson(rays)
+    residual = sampson.distance_px(fit.pose)
+    weight = 1 / (1 + (residual / (_WIDTH_PER_SIGMA * fit.sigma_px)) ** 2) ** 2
+    return sampson.derivative_px(fit.pose), weight, residual
 
 
 def rotation_residual_px(rays: MatchedRays, pose: RelativePose) -> float:
@@ -224,7 +232,7 @@ class _Sampson:
         return np.asarray(n * (self._focal_px / np.sqrt(g)))
 
     def derivative_px(self, pose: RelativePose) -> Floats:
-        """(N, 5) by the steps of `_moved`."""
+        """(N, 5) by the steps of `moved`."""
         across = cross_matrix(pose.t)
         E = across @ pose.R
         n, g = self._parts(E)
@@ -263,7 +271,8 @@ def _tangents(t: Floats) -> Floats:
     return np.array([first, second]) / math.sqrt(a * a + b * b + c * c)
 
 
-def _moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
+def moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
+    """A pose turned by three small angles, its direction moved by two; radians."""
     t = pose.t + step[3:] @ _tangents(pose.t)
     R = np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose.R
     return RelativePose(R, t / math.sqrt(float(t @ t)))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import EpipolarField, MatchedRays, RelativePose
-from lunar_runtime.geometry.fields import Field, resized
+from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
     MIN_MATCHES,
@@ -21,7 +21,7 @@ from lunar_runtime.refinement.acceptance import (
 )
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.plate import Information, Plate
-from lunar_runtime.refinement.prior import Prior, fit_prior, relief_bands
+from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
@@ -29,7 +29,9 @@ _BRIGHTNESS_ROUNDS = 2
 # A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch.
 _FLOW_SIGMA_PX = 0.16
 _FLOW_PATCH_PX = 25
+_DECIDED = 1 / 5  # of the prior's error, below which the images decide
 _POSE_SAMPLES = 8000
+_UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
 
 
 class Round(NamedTuple):
@@ -95,8 +97,21 @@ class DenseSolver:
         """Flow between the images through a surface."""
         return measure_flow(self._pair, pose, surface)
 
-    def fit_pose(self, starts: list[RelativePose], flow: Flow) -> PoseFit:
+    def fit_pose(self, starts: list[RelativePose], flow: Flow) -> tuple[PoseFit, MatchedRays]:
         """Fit the pose to the dense matches, from every start; the lowest cost wins.
+
+        Returns:
+            The fit, and the matches.
+
+        Raises:
+            NotRefinedError: There are too few.
+        """
+        rays = self.dense_rays(flow)
+        fits = [fit_pose(rays, start, iterations=15) for start in starts]
+        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
+
+    def dense_rays(self, flow: Flow) -> MatchedRays:
+        """Some thousands of the dense matches, evenly spread.
 
         Raises:
             NotRefinedError: There are too few.
@@ -111,9 +126,7 @@ class DenseSolver:
         require_dense_matches(len(rows))
         here = np.stack([columns, rows], axis=-1) + 0.5
         there = np.stack([flow.u[rows, columns], flow.v[rows, columns]], axis=-1)
-        rays = MatchedRays.of(self._pair, here, there)
-        fits = [fit_pose(rays, start, iterations=15) for start in starts]
-        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost))
+        return MatchedRays.of(self._pair, here, there)
 
     def through_flow(self, pose: RelativePose, flow: Flow, slack: Field | None = None) -> Round:
         """The surface through the flow's depths, around a prior that is fitted to them anew.
@@ -141,18 +154,28 @@ class DenseSolver:
         solution = self._plate.solve(prior, slack, information, flow.surface)
         return Round(solution.surface, prior, solution.slack)
 
-    def through_brightness(self, pose: RelativePose, last: Round) -> Surface:
-        """The surface that the brightness asks for, and its uncertainty."""
+    def through_brightness(
+        self, pose: RelativePose, last: Round, poses: list[RelativePose]
+    ) -> Surface:
+        """The surface that the brightness asks for, and its uncertainty.
+
+        Args:
+            pose: Of the other camera.
+            last: The last round of flow.
+            poses: The same with their errors, one for every draw.
+        """
         field = EpipolarField.of(self._pair, pose)
-        surface, prior, slack = last
+        surface, prior, slack = last.surface, last.prior, last.slack
         for _ in range(_BRIGHTNESS_ROUNDS):
             bright = linearise(self._pair, field, surface)
             information = _around_prior(bright, surface / prior.inverse_depth)
             surface, compliance, slack = self._plate.solve(prior, slack, information, surface)
-        draws = self._plate.draw(prior, compliance, information)
-        sigma = self._plate.sigma(draws)
+        draws = self._plate.draw(prior, compliance, information, len(poses))
         with np.errstate(invalid="ignore"):
-            refined = (sigma < prior.sigma / 2) & bright.inside
+            refined = (self._plate.sigma(draws) < _DECIDED * prior.sigma) & bright.inside
+        draws += self._pose_errors(pose, poses, surface)
+        draws += beyond_errors(prior, refined, len(poses))
+        sigma = self._plate.sigma(draws)
         correlation = bright.correlation[bright.inside]
         return Surface(
             inverse_depth=surface,
@@ -163,6 +186,22 @@ class DenseSolver:
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
         )
+
+    def _pose_errors(self, pose: RelativePose, poses: list[RelativePose], surface: Field) -> Field:
+        """(N, ⌈H/2⌉, ⌈W/2⌉) relative errors of Z that other poses of the same matches give.
+
+        Errors end at the depth itself: a pose that has the matches meet behind the cameras, or at
+        infinity, says nothing of the depth. What the right camera cannot see has none.
+        """
+        pair = self._pair.halved()
+        small = half(surface)
+        u, v = EpipolarField.of(pair, pose).project(small)
+        errors = np.empty((len(poses), *small.shape), np.float32)
+        for error, one in zip(errors, poses, strict=True):
+            other = EpipolarField.of(pair, one).triangulate(u, v)
+            nearest = small / (1 + _UNKNOWN)
+            error[:] = np.where(np.isnan(other), 0, small / np.fmax(other, nearest) - 1)
+        return errors
 
 
 def _around_prior(bright: Brightness, ratio: Field) -> Information:

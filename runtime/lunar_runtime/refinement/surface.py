@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,20 @@ class NetworkGuess:
     def halved(self) -> NetworkGuess:
         """Its depth at half the resolution."""
         return NetworkGuess(half(self.inverse_depth))
+
+
+class GivenPose(NamedTuple):
+    """The pose that a rig tells.
+
+    Attributes:
+        pose: The right camera's.
+        held: Take it as it is, if the images bear it out.
+        sigma_deg: Standard deviations of its rotation and of its baseline's direction.
+    """
+
+    pose: RelativePose
+    held: bool
+    sigma_deg: tuple[float, float]
 
 
 @dataclass(frozen=True)

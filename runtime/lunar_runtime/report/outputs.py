@@ -113,6 +113,7 @@ def _raster_tags(result: StereoResult, side: Side, unit: str, what: str) -> Rast
         camera=(K.fx, K.fy, K.cx, K.cy),
         crop=(mapping.crop_x, mapping.crop_y, mapping.crop_width, mapping.crop_height),
         source_size=(mapping.source_width, mapping.source_height),
+        verdict=result.verdict,
     )
 
 

@@ -45,7 +45,8 @@ class CameraReport(_Record, frozen=True, kw_only=True):
     """A pinhole camera, [fx, fy, cx, cy] in pixels; top-left pixel's centre at (0.5, 0.5).
 
     Attributes:
-        source: `option`, `rig`, `estimated`; with ` (left)` where the left camera's was taken.
+        source: `option`, `rig`, `estimated` (from the pair's matches) or `nominal` (the network's,
+            which may be wrong by half); with ` (left)` where the left camera's was taken.
         grid_px: On the grid of the outputs.
         image_px: In the images as given.
     """
@@ -99,6 +100,9 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
         network_differs_deg: Angle between the refined rotation and the network's.
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent.
+        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
+        focal_ratio: Focal length that the matches ask for, over the one that was used.
+        focal_sigma: Its standard deviation; large where the camera did not turn.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
             other image shows (`overlap`), their `correlation`, and the expected relative error of
             depth elsewhere (`prior_sigma`).
@@ -113,6 +117,9 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
     network_differs_deg: float | None
     parallax_deg: float
     relief_gain: tuple[float, float] | None
+    pose_sigma_deg: tuple[float, float]
+    focal_ratio: float
+    focal_sigma: float
     views: dict[str, dict[str, float]]
 
 
@@ -134,10 +141,12 @@ class UpReport(_Record, frozen=True, kw_only=True):
     Attributes:
         vector: Unit vector against gravity, in the left camera's frame.
         source: `rig`, or `plane`: the normal of the scene's plane.
+        sigma_deg: Standard deviation of its angle to gravity, degrees; 0 where the rig told it.
     """
 
     vector: list[float]
     source: str
+    sigma_deg: float
 
 
 class ViewReport(_Record, frozen=True, kw_only=True):
@@ -218,6 +227,9 @@ class Report(_Record, frozen=True, kw_only=True):
     Attributes:
         report_version: Of this schema.
         status: `done`.
+        verdict: `measured`: the images decided and what was told agrees; `guessed`: something
+            rests on less.
+        verdict_reasons: Why it is guessed.
         created: UTC.
         left: The left image.
         right: The right image.
@@ -242,6 +254,8 @@ class Report(_Record, frozen=True, kw_only=True):
 
     report_version: int = REPORT_VERSION
     status: Literal["done"] = "done"
+    verdict: str
+    verdict_reasons: list[str]
     created: datetime
     left: ImageReport
     right: ImageReport

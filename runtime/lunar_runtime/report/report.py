@@ -50,6 +50,8 @@ def make_report(
     pose, plane = result.pose, result.plane
     return Report(
         created=datetime.now(timezone.utc),
+        verdict=result.verdict,
+        verdict_reasons=list(result.verdict_reasons),
         left=_image(result.left.source),
         right=_image(result.right.source),
         mapping=result.mapping,
@@ -82,7 +84,11 @@ def make_report(
         plane=None
         if plane is None
         else PlaneReport(normal=plane.normal.tolist(), camera_height=plane.camera_height),
-        up=UpReport(vector=result.up.vector.tolist(), source=result.up.source),
+        up=UpReport(
+            vector=result.up.vector.tolist(),
+            source=result.up.source,
+            sigma_deg=result.up.sigma_deg,
+        ),
         views=[_view(result, side) for side in result.views],
         not_finite=result.not_finite,
         timings_ms={
@@ -174,6 +180,9 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         network_differs_deg=refinement.network_differs_deg,
         parallax_deg=refinement.parallax_deg,
         relief_gain=refinement.relief_gain,
+        pose_sigma_deg=refinement.pose_sigma_deg,
+        focal_ratio=refinement.focal_ratio,
+        focal_sigma=refinement.focal_sigma,
         views={side: view._asdict() for side, view in refinement.views.items()},
     )
 

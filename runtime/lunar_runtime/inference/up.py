@@ -1,0 +1,97 @@
+"""Which way is up, how surely, and whether the rig's word for it can be.
+
+Slopes are measured from the rig's up, else from the normal of the plane through the scene. Ground
+is not level: the plane's error grows with the relief in view, and as the field of view shrinks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import numpy as np
+
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.plane import Plane, fit_plane
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.maps import Maps
+from lunar_runtime.inference.notes import Notes
+from lunar_runtime.inference.result import UpEstimate
+
+# Of 8 StereoLunar views of 45 degrees the plane is 1.9 degrees from gravity in the mean, 3.1 at
+# most.
+_LEVEL_DEG, _LEVEL_FIELD_DEG = 2.2, 45.0
+_SIGMAS = 4.0
+_TILTED_DEG = 12.0  # of a whole view, from level: the most of those 8 views is 3
+_IMPOSSIBLE_DEG = 60.0  # ground does not lie steeper than this over a whole view
+
+
+def plane_and_up(
+    maps: Maps, rig: Rig, *, plane_needed: bool
+) -> tuple[Plane | None, UpEstimate, Notes]:
+    """The scene's plane, and what slopes are measured from: the rig's word, else the plane's.
+
+    The plane's points count alike. Confidence is largest where the ground is near, and would turn
+    the plane towards it.
+
+    Args:
+        maps: The left pointmap's plane is fitted.
+        rig: Its up comes first.
+        plane_needed: Whether something else rests on the plane.
+
+    Raises:
+        InputError: There is no plane, and it is needed.
+    """
+    given = None if rig.up_left is None else UpEstimate(rig.up_left, "rig")
+    try:
+        plane = fit_plane(maps.left.points)
+    except InputError as error:
+        if plane_needed or given is None:
+            raise
+        return None, given, Notes.warn(f"plane: {error}")
+    return plane, given or UpEstimate(plane.normal, "plane", plane_sigma_deg(maps)), Notes()
+
+
+def plane_sigma_deg(maps: Maps) -> float:
+    """How far the scene's plane may be from level.
+
+    Less ground in view is less level, and so is ground whose quarters differ.
+    """
+    width = maps.mapping.grid_width
+    field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
+    level = _LEVEL_DEG * math.sqrt(_LEVEL_FIELD_DEG / field_deg)
+    normals = []
+    for rows in np.array_split(maps.left.points, 2, axis=0):
+        for quarter in np.array_split(rows, 2, axis=1):
+            with contextlib.suppress(InputError):  # a quarter without ground
+                normals.append(fit_plane(quarter).normal)
+    if len(normals) < 2:
+        return level
+    mean = np.mean(normals, axis=0)
+    cosine = np.clip(np.asarray(normals) @ (mean / np.linalg.norm(mean)), -1, 1)
+    apart = float(np.degrees(np.sqrt(np.mean(np.arccos(cosine) ** 2))))
+    return math.hypot(level, apart / 2)
+
+
+def doubt_up(plane: Plane | None, up: UpEstimate, maps: Maps) -> tuple[str, ...]:
+    """What the scene's plane says against the rig's up.
+
+    Args:
+        plane: The scene's.
+        up: The rig's, or nothing is doubted.
+        maps: That the plane was fitted to.
+
+    Raises:
+        InputError: The rig's up cannot be.
+    """
+    if plane is None or up.source != "rig":
+        return ()
+    apart = math.degrees(math.acos(float(np.clip(plane.normal @ up.vector, -1, 1))))
+    if apart > _IMPOSSIBLE_DEG:
+        raise InputError(
+            f"the rig's up_left is {apart:.0f} degrees from the normal of the ground; it is the "
+            "direction against gravity in the left camera's frame, x right, y down, z forward"
+        )
+    if apart > max(_SIGMAS * plane_sigma_deg(maps), _TILTED_DEG):
+        return (f"the ground is tilted by {apart:.0f} degrees against the rig's up",)
+    return ()

@@ -1,0 +1,64 @@
+"""What a result rests on, in one word and its reasons.
+
+- *measured*: the images decided the geometry, the cameras are known, and what was told of them
+  agrees with what the images show, within the errors of both;
+- *guessed*: something rests on the network alone, on a nominal camera, or on a word that the images
+  speak against. Expected errors are wider, or missing, and say so.
+
+What rests on nothing is refused: an error instead of a result.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from lunar_runtime.inference.maps import NOMINAL, Maps
+from lunar_runtime.inference.result import Refinement
+
+Verdict = Literal["measured", "guessed"]
+
+# A focal length that the matches contradict by this many of its own standard deviations, and by
+# this share, is doubted: of 34 pairs with the right one, none comes near it.
+_SIGMAS = 3.0
+_LEAST_FOCAL_CHANGE = 0.02
+
+
+class Judgement(NamedTuple):
+    """A verdict and why.
+
+    Attributes:
+        verdict: `measured` or `guessed`.
+        reasons: Why it is guessed; empty where it is measured.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+def judge(maps: Maps, refinement: Refinement | None, doubts: tuple[str, ...]) -> Judgement:
+    """Say what a result rests on.
+
+    Args:
+        maps: The pointmaps that it was made of.
+        refinement: How the images refined them; None = nobody asked.
+        doubts: What else speaks against it, in words.
+    """
+    reasons = []
+    if refinement is None or not refinement.done:
+        reasons.append("the geometry is the network's alone")
+    if maps.camera_left.source == NOMINAL:
+        reasons.append("the focal length is not known")
+    if refinement is not None and refinement.done:
+        reasons += _focal_doubts(maps.camera_left.source, refinement)
+    reasons += doubts
+    return Judgement("guessed" if reasons else "measured", tuple(reasons))
+
+
+def _focal_doubts(source: str, refinement: Refinement) -> list[str]:
+    change = abs(refinement.focal_ratio - 1)
+    if source == NOMINAL or change < max(_SIGMAS * refinement.focal_sigma, _LEAST_FOCAL_CHANGE):
+        return []
+    return [
+        f"the images ask for a focal length {refinement.focal_ratio:.3f} times the one given "
+        f"(± {refinement.focal_sigma:.3f})"
+    ]

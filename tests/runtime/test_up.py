@@ -1,0 +1,129 @@
+"""Which way is up, how surely, and a rig's up that cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.fuse import Fused
+from lunar_runtime.inference.maps import Maps
+from lunar_runtime.inference.result import Refinement, UpEstimate
+from lunar_runtime.inference.solve import solve_geometry
+from lunar_runtime.inference.up import doubt_up, plane_and_up, plane_sigma_deg
+
+from .known_maps import HILLS, LEFT, PLANE, fused, maps_of, refined
+from .scenes import Ground, two_cameras
+
+DONE = Refinement(reason=None, focal_sigma=0.01)
+
+
+def leaning(angle_deg: float) -> Rig:
+    """The ground's normal, turned by an angle about an axis across it."""
+    normal = PLANE.ground.normal
+    across = np.cross(normal, [1.0, 0.0, 0.0])
+    across /= np.linalg.norm(across)
+    angle = np.radians(angle_deg)
+    return Rig(up_left=np.cos(angle) * normal + np.sin(angle) * across)
+
+
+def narrower(maps: Maps) -> Maps:
+    k = maps.camera_left.intrinsics
+    camera = maps.camera_left._replace(intrinsics=Intrinsics(4 * k.fx, 4 * k.fy, k.cx, k.cy))
+    return replace(maps, camera_left=camera)
+
+
+def test_the_planes_points_count_alike() -> None:
+    """Confidence is largest where the ground is near; it does not turn the plane."""
+    maps = maps_of(HILLS)
+    uneven = maps.left.confidence.copy()
+    uneven[:20] = 100
+    plane, _, _ = plane_and_up(maps, Rig(), plane_needed=True)
+    other, _, _ = plane_and_up(
+        replace(maps, left=replace(maps.left, confidence=uneven)), Rig(), plane_needed=True
+    )
+    assert plane is not None
+    assert other is not None
+    np.testing.assert_array_equal(plane.normal, other.normal)
+
+
+def test_up_from_the_plane_has_an_error_and_up_from_the_rig_has_none() -> None:
+    _, up, _ = plane_and_up(maps_of(PLANE), Rig(), plane_needed=False)
+    assert up.source == "plane"
+    assert up.sigma_deg == pytest.approx(2.2, abs=0.3)  # level ground, a field of 49 degrees
+    _, told, _ = plane_and_up(maps_of(PLANE), leaning(3), plane_needed=False)
+    assert (told.source, told.sigma_deg) == ("rig", 0.0)
+
+
+def test_the_planes_error_grows_with_relief_and_as_the_field_shrinks() -> None:
+    level = plane_sigma_deg(maps_of(PLANE))
+    bent = two_cameras(Ground(relief_m=100.0, hill_m=2000.0), size=64)
+    assert plane_sigma_deg(maps_of(bent)) > 1.5 * level
+    # A quarter of the field: twice the error.
+    assert plane_sigma_deg(narrower(maps_of(PLANE))) == pytest.approx(2 * level, rel=0.1)
+
+
+def test_a_view_with_one_quarter_of_ground_is_as_sure_as_level_ground() -> None:
+    maps = maps_of(PLANE)
+    points = maps.left.points.copy()
+    points[32:], points[:, 32:] = np.nan, np.nan
+    found = plane_sigma_deg(replace(maps, left=replace(maps.left, points=points)))
+    assert found == pytest.approx(plane_sigma_deg(maps), abs=0.01)
+
+
+def test_the_error_of_up_is_in_every_slopes() -> None:
+    by_plane, by_rig = (
+        solve_geometry(refined(sigma=1e-4), LEFT, rig).views["left"].slope_sigma
+        for rig in (Rig(), leaning(0.0))
+    )
+    assert by_plane is not None
+    assert by_rig is not None
+    sigma = plane_sigma_deg(maps_of(PLANE)) / np.sqrt(2)
+    np.testing.assert_allclose(by_plane, np.hypot(by_rig, sigma), rtol=1e-3)
+
+
+def test_the_focal_lengths_error_is_in_every_slope_by_its_steepness() -> None:
+    """Depth, and so a slope's tangent, goes with the focal length."""
+    given, up = refined(sigma=1e-4), leaning(20.0)
+    expected = given.maps.left.expected
+    assert expected is not None
+    left = replace(given.maps.left, expected=expected._replace(focal_sigma=0.1))
+    sure, unsure = (
+        solve_geometry(one, LEFT, up).views["left"].slope_sigma
+        for one in (given, Fused(replace(given.maps, left=left), given.refinement))
+    )
+    assert sure is not None
+    assert unsure is not None
+    of_focal = np.degrees(np.sin(np.radians(40.0)) / 2 * 0.1)
+    np.testing.assert_allclose(np.sqrt(unsure**2 - sure**2), of_focal, rtol=0.01)
+
+
+@pytest.mark.parametrize("rig", [Rig(up_left=-PLANE.ground.normal), leaning(70.0)])
+def test_an_up_that_cannot_be_is_refused(rig: Rig) -> None:
+    """Upside down, or of other axes: slopes of a whole view of 60 degrees and more."""
+    with pytest.raises(
+        InputError,
+        match=r"the rig's up_left is \d+ degrees from the normal of the ground; it is the "
+        "direction against gravity in the left camera's frame, x right, y down, z forward",
+    ):
+        solve_geometry(fused(), LEFT, rig)
+
+
+@pytest.mark.parametrize(
+    ("angle_deg", "verdict"), [(3.0, "measured"), (11.0, "measured"), (14.0, "guessed")]
+)
+def test_ground_that_is_tilted_as_a_whole_is_doubted(angle_deg: float, verdict: str) -> None:
+    found = solve_geometry(Fused(maps_of(PLANE), DONE), LEFT, leaning(angle_deg))
+    assert found.verdict == verdict
+    if verdict == "guessed":
+        assert found.verdict_reasons == ("the ground is tilted by 14 degrees against the rig's up",)
+
+
+def test_without_a_plane_or_a_rig_nothing_is_doubted() -> None:
+    plane, up, _ = plane_and_up(maps_of(PLANE), Rig(), plane_needed=False)
+    assert doubt_up(plane, up, maps_of(PLANE)) == ()
+    told = UpEstimate(-PLANE.ground.normal, "rig")
+    assert doubt_up(None, told, maps_of(PLANE)) == ()
