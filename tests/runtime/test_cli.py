@@ -299,3 +299,28 @@ def test_threads_hold_for_opencv_too(
         assert (outcome.code, cv2.getNumThreads()) == (0, 1)
     finally:
         cv2.setNumThreads(before)
+
+
+def test_strict_refuses_a_guess_and_takes_what_was_measured(
+    infer: Callable[..., Outcome], bundles: dict[str, Path], pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    # The network alone: --refine off is what `infer` adds.
+    guess = infer(*pair, "--bundle", bundles["both"], "--out", tmp_path / "a", "--strict")
+    assert guess.code == 3
+    assert "guessed: the geometry is the network's alone" in guess.err
+    assert guess.err.rstrip().endswith("--strict refuses it")
+    assert not (tmp_path / "a").exists()
+    rig = EXAMPLE / "rig.json"
+    images = EXAMPLE / "left.png", EXAMPLE / "right.png"
+    options = "--rig", rig, "--geometry-only", "--strict", "--out", tmp_path / "b"
+    assert infer(*images, *options).code == 0
+
+
+def test_a_smoothing_that_leaves_no_slope_is_wrong_usage(
+    infer: Callable[..., Outcome], bundles: dict[str, Path], pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    options = "--bundle", bundles["both"], "--smoothing-px", "60", "--out", tmp_path / "a"
+    outcome = infer(*pair, *options)
+    assert outcome.code == 2
+    assert "--smoothing-px 60: leaves no slope" in outcome.err
+    assert not (tmp_path / "a").exists()

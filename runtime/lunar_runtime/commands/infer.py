@@ -92,6 +92,12 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     is_flag=True,
     help="No network: the refinement alone, around a plane. Needs --intrinsics or a --rig.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Fail (exit 3) where the result is guessed: where the images did not decide, the focal "
+    "length is not known, or what was told does not agree.",
+)
 @options.backend
 @options.device
 @options.threads
@@ -106,6 +112,7 @@ def command(
     overwrite: bool,
     rig: Path | None,
     geometry_only: bool,
+    strict: bool,
     backend: str,
     device: str,
     threads: int | None,
@@ -151,7 +158,7 @@ def command(
             failed = gate_warning(runtime.bundle.manifest)
             if failed:
                 fail(NAME, f"warning: {runtime.bundle.path}: {failed}")
-        job = Job(runtime, wanted, shared_rig, folder, overwrite)
+        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict)
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)

@@ -33,6 +33,7 @@ class Job:
         rig: Of the pairs that bring none of their own.
         folder: Where the pairs' folders go.
         overwrite: Replace results that are there.
+        strict: Refuse a result that is guessed.
     """
 
     runtime: StereoRuntime | None
@@ -40,6 +41,7 @@ class Job:
     rig: Rig | None
     folder: Path
     overwrite: bool
+    strict: bool = False
 
     def run(self, pair: PairFiles) -> Report:
         """Infer one pair and write its result.
@@ -57,6 +59,8 @@ class Job:
             result = infer_geometry_only(pair.left, pair.right, rig, **options)
         else:
             result = self.runtime.infer(pair.left, pair.right, rig, **options)
+        if self.strict and result.verdict == "guessed":
+            raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
         return write_result(result, folder, overwrite=self.overwrite)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.errors import InputError
+from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
@@ -119,6 +119,12 @@ def solve_geometry(
 def _require_what_was_asked(
     maps: Maps, options: InferOptions, refinement: Refinement | None
 ) -> None:
+    side = min(maps.left.points.shape[:2])
+    if options.smoothing_px > side / 4:
+        raise UsageError(
+            f"`smoothing_px` {options.smoothing_px:g}: leaves no slope in a view whose shorter "
+            f"side has {side} px; give {side // 4} or less"
+        )
     kept = refinement is not None and not refinement.done
     because = f" (not refined: {refinement.reason})" if refinement is not None and kept else ""
     if maps.pose is None and (options.view != "left" or options.baseline_m is not None):
