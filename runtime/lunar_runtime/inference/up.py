@@ -22,6 +22,7 @@ from lunar_runtime.inference.result import UpEstimate
 # most.
 _LEVEL_DEG, _LEVEL_FIELD_DEG = 2.2, 45.0
 _SIGMAS = 4.0
+_QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 _TILTED_DEG = 12.0  # of a whole view, from level: the most of those 8 views is 3
 _IMPOSSIBLE_DEG = 60.0  # ground does not lie steeper than this over a whole view
 
@@ -60,8 +61,9 @@ def plane_sigma_deg(maps: Maps) -> float:
     width = maps.mapping.grid_width
     field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
     level = _LEVEL_DEG * math.sqrt(_LEVEL_FIELD_DEG / field_deg)
+    step = max(1, width // _QUARTER_SAMPLES)
     normals = []
-    for rows in np.array_split(maps.left.points, 2, axis=0):
+    for rows in np.array_split(maps.left.points[::step, ::step], 2, axis=0):
         for quarter in np.array_split(rows, 2, axis=1):
             with contextlib.suppress(InputError):  # a quarter without ground
                 normals.append(fit_plane(quarter).normal)
@@ -92,6 +94,6 @@ def doubt_up(plane: Plane | None, up: UpEstimate, maps: Maps) -> tuple[str, ...]
             f"the rig's up_left is {apart:.0f} degrees from the normal of the ground; it is the "
             "direction against gravity in the left camera's frame, x right, y down, z forward"
         )
-    if apart > max(_SIGMAS * plane_sigma_deg(maps), _TILTED_DEG):
+    if apart > _TILTED_DEG and apart > _SIGMAS * plane_sigma_deg(maps):
         return (f"the ground is tilted by {apart:.0f} degrees against the rig's up",)
     return ()
