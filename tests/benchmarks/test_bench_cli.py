@@ -27,6 +27,7 @@ def leaves(command: click.Command, name: str) -> Iterator[tuple[str, click.Comma
         (["footprint", "--runs", "0", "--", "--help"], 2, "'--runs': 0 is not in the range x>=1"),
         (["footprint", "--runs", "1", "--", "--nonsense"], 3, "the command to measure failed"),
         (["measure"], 2, "No such command 'measure'"),
+        (["cost", "bundle", "--nonsense"], 2, "see lunar-bench cost --help"),
     ],
 )
 def test_a_failure_is_one_line_and_an_exit_code(

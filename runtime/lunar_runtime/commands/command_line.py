@@ -73,7 +73,8 @@ def run_command(
         if isinstance(error, _NO_ARGUMENTS):
             click.echo(error.format_message(), err=True)
         else:
-            fail(name, f"{error.format_message().rstrip('.')}; see {name} --help")
+            where = getattr(getattr(error, "ctx", None), "command_path", name)
+            fail(name, f"{error.format_message().rstrip('.')}; see {where} --help")
         code = error.exit_code
     except LunarError as error:
         fail(name, with_flags(str(error), command))
