@@ -122,7 +122,7 @@ def _require_what_was_asked(
     side = min(maps.left.points.shape[:2])
     if options.smoothing_px > side / 4:
         raise UsageError(
-            f"`smoothing_px` {options.smoothing_px:g}: leaves no slope here; give {side // 4} or less"
+            f"`smoothing_px` {options.smoothing_px:g}: leaves no slope; give {side // 4} or less"
         )
     kept = refinement is not None and not refinement.done
     because = f" (not refined: {refinement.reason})" if refinement is not None and kept else ""
