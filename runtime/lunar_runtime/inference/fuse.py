@@ -74,10 +74,11 @@ def fuse(
         grid: From the images as given to that grid.
         network: What the network says, on its own grid; None = geometry alone.
         options: `refine` and `view` matter: the right view is refined only if it is asked for.
-        rig: Its pose is one more start.
+        rig: Its pose is a start, or is held; see `refine_pose_and_surface`.
 
     Raises:
         NotRefinedError: The pair cannot be refined, and `refine` is `on` or there is no network.
+        ContradictionError: The images show another pose than the rig's.
     """
     try:
         return _refined(pair, grid, network, options, rig), Notes()

@@ -18,7 +18,7 @@ from lunar_runtime.inference.result import Refinement
 Verdict = Literal["measured", "guessed"]
 
 # A focal length that the matches contradict by this many of its own standard deviations, and by
-# this share, is doubted: of 34 pairs with the right one, none comes near it.
+# this share, is doubted. With the right one, 35 StereoLunar and rendered pairs stay within 1.7.
 _SIGMAS = 3.0
 _LEAST_FOCAL_CHANGE = 0.02
 

@@ -1,8 +1,8 @@
 """What dense matches say of the cameras, and how surely: pose errors and the focal length.
 
 A fit of thousands of dense matches looks far surer than it is, because neighbours err alike.
-Against the true poses of 34 StereoLunar and rendered pairs, errors were four to seven times what
-independent matches would leave; variances here are `_SHARED` times those.
+Against the true poses of 35 StereoLunar and rendered pairs, errors were typically four to eight
+times what independent matches would leave; variances here are `_SHARED` times those.
 
 Convention: a pose is moved by five small numbers, three angles of its rotation (radians, about the
 right camera's axes) and two of its direction (radians); see `relative_pose`.
@@ -64,8 +64,9 @@ def camera_evidence(
     """
     jacobian, weight, residual = pose_information(rays, fit)
     variance = _SHARED * fit.sigma_px**2
-    covariance = variance * np.linalg.pinv(jacobian.T @ (jacobian * weight[:, None]))
-    if told_deg is not None:
+    if told_deg is None:
+        covariance = variance * np.linalg.pinv(jacobian.T @ (jacobian * weight[:, None]))
+    else:
         turn, aside = (math.radians(sigma) for sigma in told_deg)
         covariance = np.diag([turn**2 / 3] * 3 + [aside**2 / 2] * 2)
     ahead, behind = (_signed_px(rescaled(rays, 1 + step), fit.pose) for step in (_STEP, -_STEP))

@@ -91,7 +91,7 @@ def beyond_errors(prior: Prior, decided: NDArray[np.bool_], count: int) -> Field
 
     Ground is not a plane. Carried on from what was measured, the prior errs by its own deviation
     there times `_BEYOND` for every image's width of distance, and by more where the ground is seen
-    more obliquely (34 StereoLunar and rendered pairs; single pairs by a third or by three times
+    more obliquely (35 StereoLunar and rendered pairs; single pairs by a third or by three times
     that).
 
     Args:

@@ -38,9 +38,10 @@ from lunar_runtime.refinement.camera_evidence import (
     camera_evidence,
     draw_poses,
 )
+from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.first_pose import PoseSource, find_first_pose, matches_of_pose
 from lunar_runtime.refinement.relative_pose import PoseFit
-from lunar_runtime.refinement.solver import DenseSolver
+from lunar_runtime.refinement.solver import DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
 _FLOW_ROUNDS = 2  # besides the first, at half resolution
@@ -139,14 +140,7 @@ def refine_surface(
     """
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
-    flow = coarse.match(pose, coarse.on_grid(start))
-    require_common_ground(flow)
-    last = solver.carried(coarse.through_flow(pose, flow))
-    for _ in range(_FLOW_ROUNDS):
-        flow = solver.match(pose, last.surface)
-        require_common_ground(flow)
-        last = solver.through_flow(pose, flow, last.slack)
-    require_agreement(flow)
+    last, _ = _follow_flow(solver, coarse, pose, coarse.on_grid(start))
     return solver.through_brightness(pose, last, poses)
 
 
@@ -171,13 +165,8 @@ def _refine_held(
     require_parallax(inliers, given.pose)
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
-    flow = coarse.match(given.pose, coarse.through_matches(inliers, given.pose))
-    require_common_ground(flow)
-    last = solver.carried(coarse.through_flow(given.pose, flow))
-    for _ in range(_FLOW_ROUNDS):
-        flow = solver.match(given.pose, last.surface)
-        last = solver.through_flow(given.pose, flow, last.slack)
-    require_agreement(flow)
+    start = coarse.through_matches(inliers, given.pose)
+    last, flow = _follow_flow(solver, coarse, given.pose, start)
     rays = solver.dense_rays(flow)
     sigma_px = robust_sigma(rays.distance_px(given.pose))
     require_epipolar_fit(sigma_px / SIGMA_PER_MAD)
@@ -193,6 +182,21 @@ def _refine_held(
     )
     poses = draw_poses(given.pose, evidence, _DRAWS)
     return found, solver.through_brightness(given.pose, last, poses)
+
+
+def _follow_flow(
+    solver: DenseSolver, coarse: DenseSolver, pose: RelativePose, start: Field
+) -> tuple[Round, Flow]:
+    """The rounds of flow with a pose that stays, from a coarse surface; and the last flow."""
+    flow = coarse.match(pose, start)
+    require_common_ground(flow)
+    last = solver.carried(coarse.through_flow(pose, flow))
+    for _ in range(_FLOW_ROUNDS):
+        flow = solver.match(pose, last.surface)
+        require_common_ground(flow)
+        last = solver.through_flow(pose, flow, last.slack)
+    require_agreement(flow)
+    return last, flow
 
 
 def _turned_from(network: NetworkGuess | None, pose: RelativePose) -> float | None:
