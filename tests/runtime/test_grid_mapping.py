@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
-from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
+from lunar_runtime.geometry.grid_mapping import GridMapping, prepare, resample_valid
 from numpy.typing import NDArray
 
 SIZES = [(512, 512), (1012, 1012), (480, 640), (640, 480), (100, 3000), (33, 1000), (64, 64)]
@@ -124,3 +124,17 @@ def test_only_grey_bytes_are_prepared(image: NDArray[np.uint8]) -> None:
 def test_no_size_is_not_a_size() -> None:
     with pytest.raises(InputError, match="sizes must be positive"):
         GridMapping.fit(0, 5, 8, 8)
+
+
+@pytest.mark.parametrize("grid", [16, 64, 100, 3])
+def test_a_grid_pixel_is_valid_where_all_pixels_it_is_made_of_are(grid: int) -> None:
+    valid = np.ones((64, 64), bool)
+    valid[40, 9] = False
+    mapping = GridMapping.fit(64, 64, grid, grid)
+    found = ~resample_valid(valid, mapping)
+    marked = np.where(valid, np.uint8(0), np.uint8(255)).astype(np.float32)
+    touched = cv2.resize(
+        marked, (grid, grid), interpolation=cv2.INTER_AREA if grid <= 64 else cv2.INTER_LINEAR
+    )
+    np.testing.assert_array_equal(found, touched > 0)
+    assert 1 <= np.count_nonzero(found) <= 9

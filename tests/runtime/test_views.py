@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
@@ -49,6 +51,15 @@ def test_a_halved_pair_still_looks_along_the_same_rays() -> None:
     corners = (whole.left.rays()[:-1:2, :-1:2] + whole.left.rays()[1::2, 1::2]) / 2
     np.testing.assert_allclose(halved.left.rays(), corners, atol=1e-6)  # float32
     assert halved.right.shape == (64, 64)
+
+
+def test_half_a_view_is_valid_where_all_four_pixels_are() -> None:
+    valid = np.ones((6, 8), bool)
+    valid[2, 5] = False
+    halved = replace(view(), valid=valid).halved()
+    assert halved.valid is not None
+    assert np.argwhere(~halved.valid).tolist() == [[1, 2]]
+    assert view().halved().valid is None
 
 
 def test_floating_changes_the_type_alone() -> None:

@@ -12,6 +12,8 @@ else: calibration and export call it too, so that the network is calibrated on w
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import msgspec
 import numpy as np
@@ -149,6 +151,18 @@ def prepare(
 
 def resample(image: NDArray[np.uint8], mapping: GridMapping) -> NDArray[np.uint8]:
     """Crop and resize an image as a mapping says; see `prepare`."""
+    return np.asarray(_resampled(image, mapping), np.uint8)
+
+
+def resample_valid(valid: NDArray[np.bool_], mapping: GridMapping) -> NDArray[np.bool_]:
+    """Crop and resize a validity mask as a mapping says.
+
+    A grid pixel is valid where all image pixels that `resample` makes it of are.
+    """
+    return np.asarray(_resampled((~valid).astype(np.float32), mapping) == 0)
+
+
+def _resampled(image: NDArray[Any], mapping: GridMapping) -> NDArray[Any]:
     height, width = mapping.grid_height, mapping.grid_width
     top, left = mapping.crop_y, mapping.crop_x
     crop = image[top : top + mapping.crop_height, left : left + mapping.crop_width]
@@ -156,5 +170,4 @@ def resample(image: NDArray[np.uint8], mapping: GridMapping) -> NDArray[np.uint8
         return np.ascontiguousarray(crop)
     shrinks = crop.shape[0] >= height and crop.shape[1] >= width
     mode = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=mode)
-    return np.asarray(resized, np.uint8)
+    return cv2.resize(np.ascontiguousarray(crop), (width, height), interpolation=mode)

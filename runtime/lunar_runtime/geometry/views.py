@@ -37,10 +37,12 @@ class View:
     Attributes:
         grey: (H, W) uint8 grey levels, or float32 ones.
         camera: In pixels of `grey`.
+        valid: (H, W) bool, False where a pixel is no measurement; None = all are.
     """
 
     grey: NDArray[Any]
     camera: CameraEstimate
+    valid: NDArray[np.bool_] | None = None
 
     @property
     def intrinsics(self) -> Intrinsics:
@@ -62,11 +64,15 @@ class View:
         return replace(self, grey=self.grey.astype(np.float32))
 
     def halved(self) -> View:
-        """The same at half the resolution, in float32: means of two by two pixels."""
+        """The same at half the resolution, in float32: means of two by two pixels.
+
+        A pixel is valid where all that it is the mean of are.
+        """
         height, width = self.shape
         small = half(self.grey.astype(np.float32))
         camera = self.intrinsics.scaled(small.shape[1] / width, small.shape[0] / height)
-        return View(small, self.camera._replace(intrinsics=camera))
+        valid = None if self.valid is None else half(self.valid.astype(np.float32)) == 1
+        return View(small, self.camera._replace(intrinsics=camera), valid)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
-from lunar_runtime.geometry.grid_mapping import GridMapping, resample
+from lunar_runtime.geometry.grid_mapping import GridMapping, resample, resample_valid
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 
 #: A path, or decoded values as `grey_from_array` takes them.
@@ -43,8 +43,7 @@ class ImagePair(NamedTuple):
 
     def views(self, grid: GridMapping, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
         """Both on a grid, with their cameras in pixels of it."""
-        left, right = self.greys(grid)
-        return Pair(View(left, cameras[0]), View(right, cameras[1]))
+        return Pair(_view(self.left, grid, cameras[0]), _view(self.right, grid, cameras[1]))
 
 
 def read_pair(left: Image, right: Image) -> ImagePair:
@@ -97,6 +96,11 @@ def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
         f"{name}: no texture (all {looks}, contrast {contrast:.2f} grey levels); check the "
         "exposure and that the scene is lit"
     )
+
+
+def _view(image: GreyImage, grid: GridMapping, camera: CameraEstimate) -> View:
+    valid = None if image.valid is None else resample_valid(image.valid, grid)
+    return View(resample(image.pixels, grid), camera, valid)
 
 
 def _read(image: Image, name: str) -> GreyImage:
