@@ -219,9 +219,10 @@ class Scene:
             "confidence_right": confidence.copy(),
         }
 
-    def grid(self) -> PairGrids:
-        """Of both images onto themselves."""
+    def grid(self, side: int | None = None) -> PairGrids:
+        """Of both images onto themselves, or onto squares of another side."""
         whole = GridMapping.whole(self.height, self.width)
+        whole = whole if side is None else whole.with_grid(side, side)
         return PairGrids(whole, whole)
 
     def rays(self, count: int = 300, seed: int = 0, noise_px: float = 0.0) -> MatchedRays:

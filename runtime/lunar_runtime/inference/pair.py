@@ -66,9 +66,9 @@ class ImagePair(NamedTuple):
             return
         if options.intrinsics is None and rig.left is not None and rig.right is not None:
             return
-        (a, b), (c, d) = self.left.source_size, self.right.source_size
+        left, right = _size(self.left.source_size), _size(self.right.source_size)
         raise InputError(
-            f"{self.right.name}: {c}x{d} px, but {self.left.name} has {a}x{b}; images of two sizes "
+            f"{self.right.name}: {right} px, but {self.left.name} has {left}; images of two sizes "
             "need a `rig` with the intrinsics of left and of right, each in pixels of its own image"
             + (", and no `intrinsics` of both" if options.intrinsics is not None else "")
         )
@@ -96,16 +96,26 @@ def read_pair(left: Image, right: Image, windows: Windows | None = None) -> Imag
     """
     in_left, in_right = windows or (None, None)
     pair = ImagePair(_read(left, "left array", in_left), _read(right, "right array", in_right))
-    check_pair(*pair)
+    check_pair(*pair, same_size=False)
     return pair
 
 
-def check_pair(left: GreyImage, right: GreyImage) -> None:
+def check_pair(left: GreyImage, right: GreyImage, *, same_size: bool = True) -> None:
     """Refuse two images from which no parallax can be seen.
 
+    Args:
+        left: The left image.
+        right: The right image.
+        same_size: Whether they must be of one size, as where their cameras are not known.
+
     Raises:
-        InputError: An image has no texture, or both are the same image.
+        InputError: An image has no texture, or both are the same image, or of two sizes.
     """
+    if same_size and left.size != right.size:
+        raise InputError(
+            f"{right.name}: {_size(right.size)} px, but {left.name} has {_size(left.size)}; both "
+            "images of a pair need the same size"
+        )
     for image in (left, right):
         check_texture(image.pixels, image.name)
     if np.array_equal(left.pixels, right.pixels):
@@ -151,6 +161,10 @@ def _read(image: Image, name: str, window: Window | None) -> GreyImage:
     if isinstance(image, np.ndarray):
         return grey_from_array(image, name, window)
     return read_image(image, window)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _deviation(pixels: NDArray[np.uint8]) -> float:

@@ -4,9 +4,9 @@ depth.tif, slope.tif, confidence.tif   float32, NaN = invalid, of the view that 
                                        crop and camera in their tags, see `rasters`
 depth_sigma.tif, slope_sigma.tif       expected errors of a refined pair
 depth_right.tif, …                     of the right view too, with view `both`
-pointmap.npz                           left, right, confidence_left, confidence_right, unit, where
-                                       they lie in the images (crop_left, …), and of a refined
-                                       pair network_left, …: the network's own, its grid
+pointmap.npz                           left, right, confidence_left, confidence_right, unit,
+                                       verdict, where they lie in the images (crop_left, …), and of
+                                       a refined pair network_left, …: the network's own, its grid
 pointcloud.ply                         the asked view's points, left camera's frame
 preview.png                            all of it at a glance
 report.json                            how it came about
@@ -138,7 +138,8 @@ def _write_pointmaps(result: StereoResult, folder: Path) -> None:
         if result.network.pointmap_right is not None:
             arrays["network_right"] = result.network.pointmap_right
     with (folder / "pointmap.npz").open("wb") as stream:
-        np.savez(stream, **arrays, unit=np.array(result.unit))  # type: ignore[arg-type]
+        words = {"unit": np.array(result.unit), "verdict": np.array(result.verdict)}
+        np.savez(stream, **arrays, **words)  # type: ignore[arg-type]
     _write_cloud(result, folder)
 
 
