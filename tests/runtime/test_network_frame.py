@@ -38,11 +38,12 @@ def test_all_of_an_image_is_in_the_middle_with_its_aspect(
     assert mapping.scale_x == pytest.approx(mapping.scale_y, rel=0.5 / min(grid) * 1.01)
 
 
-def test_what_is_left_over_has_the_images_mean_and_is_dropped(make_texture: Texture) -> None:
+def test_what_is_left_over_mirrors_the_image_and_is_dropped(make_texture: Texture) -> None:
     image = make_texture(0, 48, 64)
     filled, frame = prepare(image, 64, 64)
     np.testing.assert_array_equal(filled[8:56], image)
-    assert (filled[:8] == round(image.mean())).all() and (filled[56:] == filled[0, 0]).all()
+    np.testing.assert_array_equal(filled[:8], image[:8][::-1])
+    np.testing.assert_array_equal(filled[56:], image[-8:][::-1])
     output = np.arange(64 * 64 * 3, dtype=np.float32).reshape(1, 64, 64, 3)
     np.testing.assert_array_equal(frame.image_part(output), output[:, 8:56])
     np.testing.assert_array_equal(frame.image_part(output[..., 0]), output[:, 8:56, :, 0])
@@ -60,6 +61,15 @@ def test_of_a_window_only_the_window_is_seen() -> None:
     frame = NetworkFrame.fit(whole, 128, 128)
     assert frame.mapping.crop == (30, 20, 64, 32)
     assert (frame.mapping.grid_height, frame.top) == (64, 32)
+
+
+def test_a_strip_is_mirrored_again_and_again(make_texture: Texture) -> None:
+    filled, frame = prepare(make_texture(0, 8, 64), 64, 64)
+    strip = filled[28:36]
+    for number in range(3):
+        mirrored = strip[::-1] if number % 2 == 0 else strip
+        np.testing.assert_array_equal(filled[36 + 8 * number : 44 + 8 * number], mirrored)
+    assert frame.top == 28
 
 
 @pytest.mark.parametrize("image", [np.zeros((8, 8)), np.zeros((8, 8, 3), np.uint8)])

@@ -1,14 +1,16 @@
 """An image of any shape in the network's input: whole, with its aspect, in the middle.
 
-What is left over beside it is padded, and what the network says there is dropped. This is done here
-and nowhere else: calibration and export call it too, so that the network is calibrated on what it
-will see.
+What is left over beside it shows the image's mirror image, and what the network says there is
+dropped. Seen so, it errs as little as on a central square, and half as much as beside an even grey:
+docs/guides/image-frames.md has the figures. This is done here and nowhere else: calibration and
+export call it too, so that the network is calibrated on what it will see.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,12 +48,13 @@ class NetworkFrame(NamedTuple):
         return cls(mapping, top, left, height, width)
 
     def fill(self, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(height, width) uint8 input of an image on the mapping's grid; padded with its mean."""
-        if grey.shape == (self.height, self.width):
+        """(height, width) uint8 input of an image on the mapping's grid; the rest mirrors it."""
+        rows, columns = grey.shape
+        if (rows, columns) == (self.height, self.width):
             return grey
-        filled = np.full((self.height, self.width), round(float(grey.mean())), np.uint8)
-        filled[self._rows, self._columns] = grey
-        return filled
+        below, right = self.height - rows - self.top, self.width - columns - self.left
+        border = self.top, below, self.left, right
+        return np.asarray(cv2.copyMakeBorder(grey, *border, cv2.BORDER_REFLECT), np.uint8)
 
     def image_part(self, output: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of an output (1, height, width, …), what belongs to the image; no copy."""

