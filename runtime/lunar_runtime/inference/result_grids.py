@@ -3,10 +3,9 @@
 They are the same whether or not a pair could be refined: what a reader finds does not change its
 shape with the weather.
 
-A right image of another size or camera keeps its own pixels, too. To bring it to the left one's
-resolution costs accuracy: with a right image 1.5 or 2 times finer than the left one, depth errs by
-0.14 and 0.21 % of StereoLunar scenes, after resampling by 0.44 and 0.61 %; with one of half the
-resolution, by 0.13 and by 0.23 %.
+A right image that is coarser than the left one, in pixels per degree, keeps its pixels: made finer,
+depth errs twice as much. One that is finer is shrunk to the left one's resolution; else pixels of
+the left image would skip ground in the right one. docs/guides/image-frames.md has the figures.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 
 LONGEST_PX = 1024
 LEAST_PX = 32  # of a side: less is no map, and no image either
-_MOST_FINER = 3.0  # times the left one's pixels per degree; beyond, a pixel skips ground
+_ALIKE = 1.1  # times finer: less is not worth another resampling
 
 
 def result_grids(
@@ -36,8 +35,8 @@ def result_grids(
         _check_shape(whole, name)
     left, right = (whole.scaled(_shrinkage(whole)) for whole in wholes)
     finer = focal_px[1] * right.scale_x / (focal_px[0] * left.scale_x)
-    if finer > _MOST_FINER:
-        zoom = right.scale_x * _MOST_FINER / finer
+    if finer > _ALIKE:
+        zoom = right.scale_x / finer
         right = right.scaled(max(zoom, LEAST_PX / min(right.crop_width, right.crop_height)))
     return PairGrids(left, right)
 
