@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
 _MOST_SMOOTHING_PX = 512
+_MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
 
 
 def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
@@ -133,7 +134,7 @@ def command(
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
     4 backend or device missing.
     """
-    from lunar_runtime.backends.cores import check_threads
+    from lunar_runtime.backends.cores import check_threads, usable_cores
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
@@ -161,7 +162,8 @@ def command(
             failed = gate_warning(manifest)
             if failed:
                 fail(NAME, f"warning: {runtime.bundle.path}: {failed}")
-        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict)
+        at_once = min(_MOST_AT_ONCE, threads or usable_cores())
+        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once)
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
