@@ -86,6 +86,24 @@ def variants(result: Json) -> str:
     return f"{len(rows)} variants of the first steps on {len(rows[0])} pairs"
 
 
+def peers(result: Json) -> str:
+    """The best window matcher beside ours, or how ours grows."""
+    if "exponent" in result:
+        grown = ", ".join(f"{name} {value:.2f}" for name, value in result["exponent"].items())
+        return f"time by pixels, exponents: {grown}"
+    found = {peer["name"]: peer for peer in result["peers"]}
+    best = min(
+        (peer for peer in found.values() if peer["smoothing_px"]),
+        key=lambda peer: float(peer["slope_mae_deg"]),
+    )
+    return (
+        f"{best['name']}, told pose and plane, covers {best['coverage']:.0%}: AbsRel "
+        f"{_percent(best['absrel'])} (ours there {_percent(best['ours_absrel'])}), slope "
+        f"{best['slope_mae_deg']:.2f}° ({best['ours_slope_mae_deg']:.2f}°), "
+        f"{best['time_ratio']:.2f} of our time"
+    )
+
+
 def footprint(result: Json) -> str:
     """Time from the shell and peak memory."""
     return (

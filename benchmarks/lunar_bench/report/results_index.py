@@ -54,6 +54,9 @@ _KINDS = {
     ),
     "sliding": _Kind("Sequences", "lunar-bench sliding", headlines.sliding),
     "accuracy": _Kind("Accuracy against the truth", "lunar-bench accuracy", headlines.accuracy),
+    "peers": _Kind(
+        "What a user would pick instead", "lunar-bench peers accuracy|growth", headlines.peers
+    ),
     "refinement": _Kind(
         "What the refinement adds",
         "lunar-bench refinement rendered|stereolunar",
