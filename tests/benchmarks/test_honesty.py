@@ -43,6 +43,7 @@ RIGHT = Figures(
     depth_sigmas=0.7,
     slope_error_deg=1.0,
     slope_sigmas=0.6,
+    hazards=5000,
     missed=0.12,
     missed_clean=0.1,
     on_nothing=None,

@@ -18,13 +18,8 @@ from lunar_bench.commands.options import BUNDLE, echo_lines, finish, result_opti
     "--rendered", type=click.IntRange(0), default=12, show_default=True, help="Rendered pairs."
 )
 @click.option("--situations", type=click.IntRange(1), default=400, show_default=True)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    help="Of the situations and of what is rendered.",
-)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option("--rendered-seed", type=click.IntRange(0), default=9000, show_default=True)
 @click.option(
     "--only",
     multiple=True,
@@ -45,6 +40,7 @@ def honesty(
     rendered: int,
     situations: int,
     seed: int,
+    rendered_seed: int,
     only: tuple[str, ...],
     journal: Path | None,
     report: Path | None,
@@ -65,7 +61,7 @@ def honesty(
     from lunar_bench.honesty.measure import CampaignOptions, measure_honesty, run_only
     from lunar_bench.report.honesty_text import markdown, record_lines, summary_lines
 
-    options = CampaignOptions(data, rendered, seed, bundle, threads)
+    options = CampaignOptions(data, rendered, seed, rendered_seed, bundle, threads)
     if only:
         if save is not None or report is not None or journal is not None or as_json:
             raise click.UsageError(

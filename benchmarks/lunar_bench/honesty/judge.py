@@ -38,6 +38,7 @@ class Figures(Record, frozen=True):
         depth_sigmas: Median error of depth in the result's own sigmas; None without sigmas.
         slope_error_deg: Median error of the slope.
         slope_sigmas: The same in its sigmas.
+        hazards: Pixels truly steep that have a slope, here and in the undamaged pair's result.
         missed: Share of the truly steep ground that was called flatter; None where there is too
             little.
         missed_clean: The same of the undamaged pair's result, on the same pixels.
@@ -51,6 +52,7 @@ class Figures(Record, frozen=True):
     depth_sigmas: float | None
     slope_error_deg: float | None
     slope_sigmas: float | None
+    hazards: int
     missed: float | None
     missed_clean: float | None
     on_nothing: float | None
@@ -68,8 +70,16 @@ def measure(result: StereoResult, ground: Ground) -> Figures:
     metres = result.unit == "m"
     error = np.abs(ratio / (1.0 if metres else median) - 1) if pixels else ratio
     slope_error = np.abs(view.slope - truth.slope)
-    steep = (truth.slope > HAZARD_DEG) & np.isfinite(view.slope) & np.isfinite(truth.clean_slope)
-    enough = np.count_nonzero(steep) >= _LEAST_HAZARDS
+    steep = (truth.slope > HAZARD_DEG) & np.isfinite(view.slope)
+    clean_known = np.isfinite(truth.clean_slope)
+    if clean_known.any():
+        steep &= clean_known
+    hazards = int(np.count_nonzero(steep))
+    missed = missed_clean = None
+    if hazards >= _LEAST_HAZARDS:
+        missed = _short(np.mean(view.slope[steep] < HAZARD_DEG))
+        if clean_known.any():
+            missed_clean = _short(np.mean(truth.clean_slope[steep] < HAZARD_DEG))
     depth_sigmas = slope_sigmas = None
     if view.depth_sigma is not None:
         scale = 1.0 if metres else median
@@ -83,8 +93,9 @@ def measure(result: StereoResult, ground: Ground) -> Figures:
         depth_sigmas=depth_sigmas,
         slope_error_deg=_median(slope_error),
         slope_sigmas=slope_sigmas,
-        missed=_short(np.mean(view.slope[steep] < HAZARD_DEG)) if enough else None,
-        missed_clean=_short(np.mean(truth.clean_slope[steep] < HAZARD_DEG)) if enough else None,
+        hazards=hazards,
+        missed=missed,
+        missed_clean=missed_clean,
         on_nothing=_short(np.mean(np.isfinite(depth[truth.hidden])))
         if truth.hidden.any()
         else None,

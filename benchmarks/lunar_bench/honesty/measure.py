@@ -30,7 +30,8 @@ class CampaignOptions:
     Attributes:
         data: Folder in StereoLunar's layout; None = rendered pairs alone.
         rendered: How many pairs are rendered.
-        seed: Of the situations and of what is rendered.
+        seed: Of the situations.
+        rendered_seed: Of what is rendered.
         bundle: Of the network; None = the one in the package.
         threads: Of the processor; None leaves it to the libraries.
         size_px: Side of the rendered images.
@@ -39,6 +40,7 @@ class CampaignOptions:
     data: Path | None
     rendered: int
     seed: int
+    rendered_seed: int = 9000
     bundle: Path | None = None
     threads: int | None = None
     size_px: int = _SIZE_PX
@@ -50,7 +52,7 @@ class CampaignOptions:
             InputError: There are none, or one cannot be read.
         """
         pairs = [] if self.data is None else list(stereolunar_pairs(self.data))
-        pairs += rendered_pairs(self.rendered, self.size_px, self.seed)
+        pairs += rendered_pairs(self.rendered, self.size_px, self.rendered_seed)
         if not pairs:
             raise InputError("no pair to damage; give `data` or some `rendered` ones")
         return pairs
@@ -59,7 +61,8 @@ class CampaignOptions:
     def words(self) -> str:
         """What pairs, in words."""
         published = [] if self.data is None else ["StereoLunar"]
-        return " and ".join([*published, f"{self.rendered} rendered pairs of {self.size_px} px"])
+        rendered = f"{self.rendered} rendered pairs of {self.size_px} px from {self.rendered_seed}"
+        return " and ".join([*published, rendered])
 
 
 def measure_honesty(
