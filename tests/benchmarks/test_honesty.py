@@ -45,6 +45,7 @@ RIGHT = Figures(
     slope_sigmas=0.6,
     hazards=5000,
     missed=0.12,
+    missed_surely=0.02,
     missed_clean=0.1,
     on_nothing=None,
 )
@@ -142,12 +143,16 @@ def test_hazards_are_counted_against_the_clean_pair(result: StereoResult, clean:
     assert ground is not None
     steep = ground.slope > 15
     flat = np.where(np.cumsum(steep).reshape(steep.shape) % 4 == 0, 10, 20).astype(np.float32)
-    view = replace(result.views["left"], slope=flat)
+    # 10 degrees and twice 2 are flat, twice 3 are not.
+    sigma = np.where(np.arange(256) < 128, 2, 3) * np.ones_like(flat)
+    view = replace(result.views["left"], slope=flat, slope_sigma=sigma)
     found = measure(
         replace(result, views={"left": view}), replace(ground, clean_slope=ground.slope)
     )
     assert found.missed == pytest.approx(0.25, abs=0.01)
     assert found.missed_clean == 0
+    left_half = steep[:, :128].sum() / steep.sum()
+    assert found.missed_surely == pytest.approx(0.25 * left_half, abs=0.02)
     assert "misses 25% of the hazards, 25% more than clean" in faults(found)
 
 

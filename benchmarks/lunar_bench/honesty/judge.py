@@ -41,7 +41,9 @@ class Figures(Record, frozen=True):
         hazards: Pixels truly steep that have a slope, here and in the undamaged pair's result.
         missed: Share of the truly steep ground that was called flatter; None where there is too
             little.
-        missed_clean: The same of the undamaged pair's result, on the same pixels.
+        missed_surely: The part of `missed` that the result's own error does not excuse: 2 sigmas
+            more would still be called flatter. Counted beside; no rule rests on it.
+        missed_clean: `missed` of the undamaged pair's result, on the same pixels.
         on_nothing: Share of the pixels without ground to which the result gives a depth; None
             where all show ground.
     """
@@ -54,6 +56,7 @@ class Figures(Record, frozen=True):
     slope_sigmas: float | None
     hazards: int
     missed: float | None
+    missed_surely: float | None
     missed_clean: float | None
     on_nothing: float | None
 
@@ -75,9 +78,12 @@ def measure(result: StereoResult, ground: Ground) -> Figures:
     if clean_known.any():
         steep &= clean_known
     hazards = int(np.count_nonzero(steep))
-    missed = missed_clean = None
+    missed = surely = missed_clean = None
     if hazards >= _LEAST_HAZARDS:
         missed = _short(np.mean(view.slope[steep] < HAZARD_DEG))
+        if view.slope_sigma is not None:
+            steepest = view.slope[steep] + 2 * view.slope_sigma[steep]
+            surely = _short(np.mean(steepest < HAZARD_DEG))
         if clean_known.any():
             missed_clean = _short(np.mean(truth.clean_slope[steep] < HAZARD_DEG))
     depth_sigmas = slope_sigmas = None
@@ -95,6 +101,7 @@ def measure(result: StereoResult, ground: Ground) -> Figures:
         slope_sigmas=slope_sigmas,
         hazards=hazards,
         missed=missed,
+        missed_surely=surely,
         missed_clean=missed_clean,
         on_nothing=_short(np.mean(np.isfinite(depth[truth.hidden])))
         if truth.hidden.any()
