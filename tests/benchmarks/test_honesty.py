@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from lunar_bench.honesty.campaign import Campaign
-from lunar_bench.honesty.damages import cameras, covers, partners, rigs, views
+from lunar_bench.honesty.damages import cameras, covers, files, partners, rigs, views
 from lunar_bench.honesty.journal import Journal, JournalHead
 from lunar_bench.honesty.judge import Figures, faults, measure
 from lunar_bench.honesty.kinds import KINDS
@@ -31,7 +32,7 @@ from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair, stereolunar_pairs
 from lunar_runtime import StereoResult, StereoRuntime
 from lunar_runtime.errors import InputError, UsageError
-from lunar_runtime.files.images import grey_from_array
+from lunar_runtime.files.images import grey_from_array, read_image
 from lunar_runtime.geometry.plane import fit_plane
 
 from .command_line import run
@@ -130,7 +131,8 @@ def test_figures_are_those_of_a_made_up_result(result: StereoResult, clean: Situ
     assert found.metres_ratio == pytest.approx(1.2)
     assert found.depth_error == pytest.approx(0.2, abs=1e-4)
     assert found.depth_sigmas == pytest.approx(2.0, abs=1e-3)
-    assert (found.slope_error_deg, found.slope_sigmas) == (pytest.approx(3), pytest.approx(2))
+    assert found.slope_error_deg == pytest.approx(3)
+    assert found.slope_sigmas == pytest.approx(2)
     assert found.pixels == pytest.approx(0.75 * 256**2, rel=0.01)
     # Relative lengths are right at any factor.
     relative = measure(replace(made, scale=replace(made.scale, metres_per_unit=None)), ground)
@@ -187,7 +189,8 @@ def test_what_the_runtime_refuses_is_refused_with_its_line(
 def test_a_bug_of_the_runtime_is_counted_and_the_campaign_goes_on(
     runtime: StereoRuntime, clean: Situation
 ) -> None:
-    broken = replace(clean, left=b"no image", told=clean.told.only("rig"))
+    no_image: Any = b"no image"
+    broken = replace(clean, left=no_image, told=clean.told.only("rig"))
     record, _ = run_situation(runtime, broken, LABEL)
     assert record.outcome == "crashed"
     assert record.reasons[0].startswith("TypeError: ")
@@ -204,7 +207,9 @@ def test_every_damage_changes_the_images_or_what_is_told(
             a.shape != b.shape or np.ma.getdata(a).tobytes() != np.ma.getdata(b).tobytes()
             for a, b in ((damaged.left, clean.left), (damaged.right, clean.right))
         )
-        assert images or repr(damaged.told) != repr(clean.told) or name == "other sun"
+        assert (
+            images or damaged.files or repr(damaged.told) != repr(clean.told) or name == "other sun"
+        )
         if damaged.ground is not None:
             assert damaged.ground.depth.shape == damaged.left.shape[:2]
         for image in (damaged.left, damaged.right):  # what the runtime reads as an image
@@ -309,6 +314,24 @@ def test_exchanged_images_have_the_right_views_truth(
     np.testing.assert_array_equal(found.left, clean.right)
     assert found.ground is not None
     np.testing.assert_array_equal(found.ground.depth, pairs[0].depth_right)
+
+
+def test_a_written_file_shows_the_image(
+    clean: Situation, pairs: list[KnownPair], tmp_path: Path
+) -> None:
+    ways = set()
+    for seed in range(40):
+        found = files.written(clean, drawn(pairs, seed))
+        ways.add(found.parameters["way"])
+        assert found.files is not None
+        (tmp_path / "left").write_bytes(found.files[0])
+        read = read_image(tmp_path / "left")
+        exact = read.stretch is None
+        # Deeper ones are stretched to their 0.1 and 99.9 percentiles, so that the order is kept.
+        kept = np.corrcoef(read.pixels.ravel(), clean.left.ravel())[0, 1]
+        assert kept > 0.99, found.parameters
+        assert not exact or np.array_equal(read.pixels, clean.left)
+    assert ways == set(files.WAYS)
 
 
 def test_truth_beyond_the_image_is_none() -> None:

@@ -94,7 +94,7 @@ def test_averaged_weights_are_taken_if_asked_for(call: Call, tmp_path: Path) -> 
     averaged = build_student("S0").state_dict()
     # The model's own have diverged: a bundle can only be the average's.
     own = {
-        key: torch.full_like(value, torch.nan) if value.is_floating_point() else value
+        key: torch.full_like(value, torch.inf) if value.is_floating_point() else value
         for key, value in averaged.items()
     }
     both, alone = tmp_path / "both.pt", tmp_path / "alone.pt"

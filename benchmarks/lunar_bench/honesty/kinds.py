@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunar_bench.honesty.damages import cameras, covers, detector, partners, rigs, views
+from lunar_bench.honesty.damages import cameras, covers, detector, files, partners, rigs, views
 from lunar_bench.honesty.situation import Draw, Situation
 
 Damage = Callable[[Situation, Draw], Situation]
@@ -72,5 +72,6 @@ KINDS: dict[str, Kind] = {
     "narrow field": Kind(views.narrow_field),
     "no intrinsics": Kind(views.part_of_the_view, ("altitude", "baseline", "nothing")),
     "not square": Kind(views.not_square),
+    "files": Kind(files.written),
     "right of another size": Kind(views.right_of_another_size),
 }

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from lunar_runtime import StereoResult, StereoRuntime
 from lunar_runtime.errors import LunarError
+from lunar_runtime.inference.pair import Image
 
 from lunar_bench.honesty.judge import Outcome, faults, measure
 from lunar_bench.honesty.record import SituationRecord
@@ -72,10 +77,20 @@ def run_situation(
 
 def _infer(runtime: StereoRuntime, situation: Situation) -> StereoResult:
     told = situation.told
-    return runtime.infer(
-        situation.left,
-        situation.right,
-        told.rig(),
-        altitude_m=told.altitude_m,
-        baseline_m=told.baseline_m,
-    )
+    with _images(situation) as images:
+        return runtime.infer(
+            *images, told.rig(), altitude_m=told.altitude_m, baseline_m=told.baseline_m
+        )
+
+
+@contextmanager
+def _images(situation: Situation) -> Iterator[tuple[Image, Image]]:
+    """What is handed over: the arrays, or paths of the files while they are there."""
+    if situation.files is None:
+        yield situation.left, situation.right
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        left, right = (Path(folder) / side for side in ("left", "right"))
+        for path, content in zip((left, right), situation.files, strict=True):
+            path.write_bytes(content)
+        yield left, right

@@ -54,7 +54,13 @@ class Told:
 
     def rig(self) -> Rig:
         """What of it a rig file holds."""
-        return Rig(self.left, self.right, self.right_from_left, self.up_left, self.pose)
+        return Rig(
+            left=self.left,
+            right=self.right,
+            right_from_left=self.right_from_left,
+            up_left=self.up_left,
+            pose=self.pose,
+        )
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,8 @@ class Situation:
         told: What is said of them.
         ground: The truth; None where the images show no ground that both have.
         parameters: What was done, with units in the names.
+        files: Bytes of the left and the right file, where the situation is about files; else the
+            arrays are handed over.
     """
 
     left: NDArray[Any]
@@ -125,6 +133,7 @@ class Situation:
     told: Told
     ground: Ground | None
     parameters: dict[str, float | str] = field(default_factory=dict)
+    files: tuple[bytes, bytes] | None = None
 
     def having(self, **changes: Any) -> Situation:
         """With other fields."""

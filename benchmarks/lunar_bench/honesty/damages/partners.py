@@ -92,7 +92,7 @@ def _nothing(what: str, shape: tuple[int, ...], draw: Draw) -> NDArray[np.uint8]
         return np.asarray(draw.rng.integers(0, 6, shape, dtype=np.uint8))
     if what == "cloudy noise":
         clouds = cv2.GaussianBlur(draw.rng.normal(size=shape), (0, 0), draw.uniform(1, 12))
-        return np.clip(128 + 60 * clouds / clouds.std(), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(128 + 60 * clouds / clouds.std(), 0, 255), np.uint8)
     rows, columns = np.mgrid[:height, :width]
     period = draw.log_uniform(8, 80)
     if what == "sine":
