@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -47,7 +47,9 @@ def _file(way: str, image: NDArray[np.uint8], turn: int) -> bytes:
     return tiff((image / np.float32(255)).astype(np.float32))
 
 
-def tiff(values: NDArray[Any], tags: dict[int, int] | None = None, order: str = "<") -> bytes:
+def tiff(
+    values: NDArray[Any], tags: dict[int, int] | None = None, order: Literal["<", ">"] = "<"
+) -> bytes:
     """A TIFF of one image, not compressed: a strip for each band, or one for all.
 
     Args:
