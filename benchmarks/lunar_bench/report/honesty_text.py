@@ -16,7 +16,7 @@ def summary_lines(result: HonestyResult) -> Iterator[str]:
     for title, records in _noteworthy(result):
         if records:
             yield ""
-            yield f"{title}:"
+            yield f"{title} (again: --only ID):"
             yield from (f"  {_line(record)}" for record in records)
     yield ""
     yield verdict_line(result)
@@ -48,6 +48,8 @@ def markdown(result: HonestyResult) -> str:
         f"{result.data}; seed {result.seed}; {machine.processor}, commit {machine.commit}, "
         f"{machine.date[:10]}.",
         f"{verdict_line(result).capitalize()}.",
+        "Beside a line stands its id: `lunar-bench honesty --only ID` with the same data and seed "
+        "runs the situation again.",
         "\n".join(
             [
                 f"| kind | {' | '.join(OUTCOMES)} | on nothing |",
