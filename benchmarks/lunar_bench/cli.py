@@ -14,6 +14,7 @@ from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
 from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
@@ -56,6 +57,7 @@ for subcommand in (
     precision,
     refinement,
     peers,
+    honesty,
     sliding,
     footprint,
     gpu_check,

@@ -80,6 +80,16 @@ def profile(result: Json) -> str:
     )
 
 
+def honesty(result: Json) -> str:
+    """Outcomes of the damaged situations, and how many clean ones are lost."""
+    counts = result["counts"]["damaged"]
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    return (
+        f"{len(result['damaged'])} situations: {outcomes}; lost {_percent(result['lost_share'])} "
+        f"of {len(result['clean'])} clean ones"
+    )
+
+
 def variants(result: Json) -> str:
     """How many variants were measured on how many pairs."""
     rows = list(result["variants"].values())

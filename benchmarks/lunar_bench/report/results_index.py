@@ -71,6 +71,11 @@ _KINDS = {
     "profile": _Kind(
         "Where the refinement's time goes", "lunar-bench refinement profile", headlines.profile
     ),
+    "honesty": _Kind(
+        "Damaged situations: is a confident answer ever wrong",
+        "lunar-bench honesty",
+        headlines.honesty,
+    ),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
         "Lower precisions, by target and method", "lunar-bench precision", headlines.precision
