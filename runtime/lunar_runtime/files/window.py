@@ -59,8 +59,11 @@ class Window(NamedTuple):
 #: Of the left and of the right image.
 Windows = tuple[Window, Window]
 
+#: X, Y, W, H of both images; or those of each, the left one's first.
+WindowsGiven = Window | Sequence[int] | Sequence[Sequence[int]] | None
 
-def as_windows(given: Window | Sequence[Sequence[int]] | Sequence[int] | None) -> Windows | None:
+
+def as_windows(given: WindowsGiven) -> Windows | None:
     """The windows of both images.
 
     Args:

@@ -8,6 +8,7 @@ export call it too, so that the network is calibrated on what it will see.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import cv2
@@ -67,6 +68,15 @@ class NetworkFrame(NamedTuple):
     @property
     def _columns(self) -> slice:
         return slice(self.left, self.left + self.mapping.grid_width)
+
+
+def image_parts(
+    frames: tuple[NetworkFrame, NetworkFrame], outputs: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Of all outputs, named `…_left` and `…_right`, what belongs to their images."""
+    return {
+        name: frames[name.endswith("_right")].image_part(values) for name, values in outputs.items()
+    }
 
 
 def prepare(

@@ -5,9 +5,8 @@
     result.depth, result.slope, result.unit
 
 Convention: OpenCV axes (x right, y down, z forward), pixel centres at +0.5; `b_from_a` maps points
-of frame a into frame b. All arrays of a view are on one grid, H×W: its image's own pixels, up to
-1024 a side, or with `refine="off"` the network's. `result.mapping` leads back to the left image as
-given, `result.mapping_right` to the right one.
+of frame a into frame b. A view's arrays have its image's own pixels, up to 1024 a side, or with
+`refine="off"` the network's. `result.mapping` and `mapping_right` lead back to the images as given.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +28,10 @@ from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.manifest import gate_warning
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import BackendError, GateError, UsageError
-from lunar_runtime.files.window import Window, as_windows
+from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
+from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import known_cameras, read_maps
@@ -42,9 +42,6 @@ from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, Stere
 from lunar_runtime.inference.solve import solve_geometry
 
 _log = logging.getLogger(__name__)
-
-#: X, Y, W, H of both images; or those of each, the left one's first.
-WindowsGiven = Window | Sequence[int] | Sequence[Sequence[int]] | None
 
 
 @dataclass
@@ -153,8 +150,7 @@ class StereoRuntime:
             min_confidence: Pixels below become NaN in everything but the confidence.
             refine: `auto` refines the pointmap with the images where they allow it, else keeps the
                 network's and says why; `on` makes that an error; `off` leaves it the network's.
-            window: Part of both images to take for the whole, X, Y, W, H in pixels; or one of
-                each, the left one's first. Intrinsics stay in pixels of the images as given.
+            window: Part of both images to take for the whole, X, Y, W, H; or of each, left first.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -178,10 +174,7 @@ class StereoRuntime:
             greys = images.greys(grids)
         with clock.stage("network"):
             outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
-            outputs = {
-                name: frames[name.endswith("_right")].image_part(values)
-                for name, values in outputs.items()
-            }
+        outputs = image_parts(frames, outputs)
         network, notes = read_maps(outputs, grids, options, rig)
         failed = gate_warning(self.bundle.manifest)
         notes = Notes.warn(f"bundle: {failed}" if failed else None) + notes
