@@ -37,6 +37,7 @@ from lunar_runtime.files.regular_file import read_regular
 from lunar_runtime.files.tiff.image import NotSupportedError
 from lunar_runtime.files.tiff.read import read_tiff
 from lunar_runtime.files.validity import valid_values
+from lunar_runtime.files.window import Window
 
 MIN_SIDE_PX = 32
 MAX_PIXELS = 100_000_000
@@ -64,6 +65,8 @@ class GreyImage:
         sha256: Of the file; None for an array.
         valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
             have the median grey of the valid ones.
+        window: Where the pixels lie in the image as given; None = they are all of it.
+        whole: Width and height of the image as given; None = as `size`.
     """
 
     pixels: NDArray[np.uint8]
@@ -73,6 +76,8 @@ class GreyImage:
     stretch: tuple[float, float] | None
     sha256: str | None = None
     valid: NDArray[np.bool_] | None = None
+    window: Window | None = None
+    whole: tuple[int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,17 +85,32 @@ class GreyImage:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     @property
+    def source_size(self) -> tuple[int, int]:
+        """Width and height of the image as given."""
+        return self.size if self.whole is None else self.whole
+
+    @property
+    def shown(self) -> Window:
+        """Where the pixels lie in the image as given."""
+        return Window(0, 0, *self.size) if self.window is None else self.window
+
+    @property
     def valid_fraction(self) -> float:
         """Share of the pixels that are measurements."""
         return 1.0 if self.valid is None else float(self.valid.mean())
 
 
-def read_image(path: Path | str) -> GreyImage:
-    """Read an image file as 8-bit grey.
+def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
+    """Read an image file, or a part of it, as 8-bit grey.
+
+    Args:
+        path: The file.
+        window: The part that is wanted; stretch and validity are of that part alone. None = all.
 
     Raises:
         InputError: Missing, not an image, not supported, damaged, truncated, smaller than 32 px a
-            side, larger than 100 megapixels, or less than 10 % of it is valid.
+            side, larger than 100 megapixels, or less than 10 % of it is valid; or the window leaves
+            it.
     """
     file = Path(path)
     data = read_regular(file, MAX_BYTES, "an image file", "crop or convert it first")
@@ -98,6 +118,8 @@ def read_image(path: Path | str) -> GreyImage:
         raise InputError(f"{file}: is empty; copy it again")
     try:
         header = read_header(data)
+        if window is not None:
+            window.check_inside(str(file), header.width, header.height)
         _check_size(str(file), header.width, header.height)
         values, valid = _decode(file, data, header)
     except NotSupportedError as error:
@@ -106,11 +128,14 @@ def read_image(path: Path | str) -> GreyImage:
         raise
     except ValueError as error:
         raise InputError(f"{file}: {error}; copy or convert it again") from error
-    image = _grey(values, valid, str(file), header.samples)
+    image = _grey(*_part(values, valid, window), str(file), header.samples)
+    image = _placed(image, window, (header.width, header.height))
     return dataclasses.replace(image, sha256=hashlib.sha256(data).hexdigest())
 
 
-def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyImage:
+def grey_from_array(
+    values: NDArray[np.generic], name: str = "array", window: Window | None = None
+) -> GreyImage:
     """Make 8-bit grey of decoded values.
 
     Args:
@@ -118,10 +143,16 @@ def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyIma
             (blue, green, red, alpha); uint8, uint16, int16, float32 or float64, of either byte
             order. Pixels with a masked channel (`np.ma`) or with alpha 0 are invalid.
         name: Named in errors.
+        window: The part that is wanted, as in `read_image`.
 
     Raises:
-        InputError: Another shape or type, too small, too large, or less than 10 % of it is valid.
+        InputError: Another shape or type, too small, too large, or less than 10 % of it is valid;
+            or the window leaves it.
     """
+    if window is not None and values.ndim > 1:
+        whole = (values.shape[1], values.shape[0])
+        window.check_inside(name, *whole)
+        return _placed(grey_from_array(window.of(values), name), window, whole)
     native = np.asarray(np.ma.getdata(values)).astype(values.dtype.newbyteorder("="), copy=False)
     if native.ndim not in (2, 3) or (native.ndim == 3 and native.shape[2] not in (1, 3, 4)):
         raise InputError(f"{name}: shape {native.shape}; need a grey, colour or colour+alpha image")
@@ -163,6 +194,18 @@ def _grey(
     if valid is not None:
         pixels[~valid] = round(float(np.median(pixels[valid])))
     return GreyImage(pixels, name, dtype, channels, stretch, valid=valid)
+
+
+def _part(
+    values: NDArray[Any], valid: NDArray[np.bool_] | None, window: Window | None
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    if window is None:
+        return values, valid
+    return window.of(values), None if valid is None else window.of(valid)
+
+
+def _placed(image: GreyImage, window: Window | None, whole: tuple[int, int]) -> GreyImage:
+    return dataclasses.replace(image, window=window, whole=whole) if window else image
 
 
 def _check_size(name: str, width: int, height: int) -> None:
