@@ -1,10 +1,10 @@
 """Read any grey or colour image as 8-bit grey with a validity mask, or refuse it.
 
 The rules, all recorded in the report:
-- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point. What TIFFs are read, and what
-  their tags mean, `tiff` says. A file that is whole, but of a kind that is not read, is "not
-  supported"; "damaged" is only what is damaged. What comes out of a decoder is compared with what
-  the header says; a difference is refused.
+- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point; and what other packages
+  read, see `image_readers`. What TIFFs are read, and what their tags mean, `tiff` says. A file that
+  is whole, but of a kind that is not read, is "not supported"; "damaged" is only what is damaged.
+  What comes out of a decoder is compared with what the header says; a difference is refused.
 - Colour becomes luma (three equal channels stay exactly what they are).
 - Pixels are invalid where alpha is 0, where an array is masked, where the value is the file's own
   for none (GDAL_NODATA, GDAL's internal mask, a grey PNG's tRNS), and where the value can only mean
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.image_header import ImageHeader, read_header
+from lunar_runtime.files.image_readers import ImageSource, digest, open_source
 from lunar_runtime.files.opencv_decoder import OpenCvDecoder
 from lunar_runtime.files.regular_file import read_regular
 from lunar_runtime.files.tiff.image import NotSupportedError
@@ -62,11 +63,13 @@ class GreyImage:
         dtype: Of the values as given.
         channels: As given, alpha included.
         stretch: (low, high) values that became 0 and 255; None for 8-bit images.
-        sha256: Of the file; None for an array.
+        sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
+            array, and for a window of what another package reads.
         valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
             have the median grey of the valid ones.
         window: Where the pixels lie in the image as given; None = they are all of it.
         whole: Width and height of the image as given; None = as `size`.
+        notes: What its file says that a user should know; each begins with a verb.
     """
 
     pixels: NDArray[np.uint8]
@@ -78,6 +81,7 @@ class GreyImage:
     valid: NDArray[np.bool_] | None = None
     window: Window | None = None
     whole: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,6 +117,9 @@ def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
             it.
     """
     file = Path(path)
+    source = open_source(file)
+    if source is not None:
+        return _read_source(source, str(file), window)
     data = read_regular(file, MAX_BYTES, "an image file", "crop or convert it first")
     if not data:
         raise InputError(f"{file}: is empty; copy it again")
@@ -131,6 +138,16 @@ def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
     image = _grey(*_part(values, valid, window), str(file), header.samples)
     image = _placed(image, window, (header.width, header.height))
     return dataclasses.replace(image, sha256=hashlib.sha256(data).hexdigest())
+
+
+def _read_source(source: ImageSource, name: str, window: Window | None) -> GreyImage:
+    part = window or Window(0, 0, *source.size)
+    part.check_inside(name, *source.size)
+    _check_size(name, part.width, part.height)
+    values, valid = source.read(part)
+    image = _placed(_grey(values, valid, name, 1), window, source.size)
+    sha256 = None if window else digest(source, MAX_BYTES)
+    return dataclasses.replace(image, sha256=sha256, notes=source.notes)
 
 
 def grey_from_array(
@@ -215,7 +232,8 @@ def _check_size(name: str, width: int, height: int) -> None:
         )
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"{name}: {width}x{height} px is over 100 megapixels; crop or shrink it first"
+            f"{name}: {width}x{height} px is over 100 megapixels; crop or shrink it first, or take "
+            "a `window` of it"
         )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from lunar_runtime.errors import InputError
 
@@ -25,15 +28,36 @@ def read_regular(path: str | os.PathLike[str], most_bytes: int, what: str, too_l
         InputError: It is missing, too large, cannot be read, or is a folder, device or pipe.
     """
     file = Path(path)
+    with _opened(file, what) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > most_bytes:
+            raise InputError(f"{file}: {size >> 20} MiB; {too_large}")
+        return stream.read(most_bytes + 1)
+
+
+def read_head(path: str | os.PathLike[str], most_bytes: int, what: str) -> bytes:
+    """Read the start of a file, of whatever size it is.
+
+    Args:
+        path: The file.
+        most_bytes: How much of it.
+        what: It should be, with its article, for the errors.
+
+    Raises:
+        InputError: It is missing, cannot be read, or is a folder, device or pipe.
+    """
+    with _opened(Path(path), what) as stream:
+        return stream.read(most_bytes)
+
+
+@contextmanager
+def _opened(file: Path, what: str) -> Iterator[IO[bytes]]:
     try:
         # Not blocking: to open a pipe would wait for its writer, also if it became one just now.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            _check_kind(file, status.st_mode, what)
-            if status.st_size > most_bytes:
-                raise InputError(f"{file}: {status.st_size >> 20} MiB; {too_large}")
-            return stream.read(most_bytes + 1)
+            _check_kind(file, os.fstat(descriptor).st_mode, what)
+            yield stream
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{file}: no such file; check the path") from error
     except (OSError, ValueError) as error:

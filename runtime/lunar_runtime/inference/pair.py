@@ -12,6 +12,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.geometry.grid_mapping import GridMapping, resample, resample_valid
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.inference.notes import Notes
 
 #: A path, or decoded values as `grey_from_array` takes them.
 Image = str | Path | NDArray[Any]
@@ -44,6 +45,11 @@ class ImagePair(NamedTuple):
     def views(self, grid: GridMapping, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
         """Both on a grid, with their cameras in pixels of it."""
         return Pair(_view(self.left, grid, cameras[0]), _view(self.right, grid, cameras[1]))
+
+    def notes(self) -> Notes:
+        """What the files say of their images that a user should know."""
+        sides = (("left", self.left), ("right", self.right))
+        return Notes.warn(*(f"the {side} image {n}" for side, image in sides for n in image.notes))
 
 
 def read_pair(left: Image, right: Image) -> ImagePair:

@@ -163,7 +163,7 @@ class StereoRuntime:
             outputs = self._run(*greys)
         network, notes = read_maps(outputs, mapping, options, rig)
         failed = gate_warning(self.bundle.manifest)
-        notes = Notes.warn(f"bundle: {failed}" if failed else None) + notes
+        notes = Notes.warn(f"bundle: {failed}" if failed else None) + images.notes() + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
@@ -257,7 +257,8 @@ def infer_geometry_only(
         )
     with clock.stage("refine"):
         pair = images.views(grid, cameras)
-        fused, notes = fuse(pair, grid, None, options, rig)
+        fused, more = fuse(pair, grid, None, options, rig)
+        notes = images.notes() + more
     with clock.stage("geometry"):
         geometry = solve_geometry(fused, options, rig, notes=notes)
     return _result(geometry, options, None, images, (pair.left.grey, pair.right.grey), clock)
