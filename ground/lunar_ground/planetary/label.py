@@ -1,38 +1,27 @@
 """The label of an ISIS cube or a PDS3 product, as sections of keywords.
 
-pvl reads the grammar. Numbers stay text until somebody asks for them: only then it is known whether
-`16#FF7FFFFB#` is an integer or the bits of a real.
+Both are dialects of one language: statements `KEYWORD = value`, objects and groups that hold more
+of them, and an END. Numbers stay text until somebody asks for them: only then it is known whether
+`16#FF7FFFFB#` is an integer or the bits of a real. `label_tokens` splits the text.
+
+The reader is forgiving where a label's meaning is not in doubt: a value may be missing or several
+words, a keyword may come twice, an object's end need not repeat its name.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lunar_ground.planetary.format_error import FormatError
+from lunar_ground.planetary.label_tokens import Token, Tokens
 from lunar_ground.planetary.literals import NONE_WORDS, read_literal
 
-with warnings.catch_warnings():  # of pvl itself: optional packages, a class of its own
-    warnings.simplefilter("ignore")
-    import pvl
-    import pvl.decoder
-    from pvl.collections import Quantity
-
-#: A label must end within so many bytes of the file's start. Labels of mosaics with their history
-#: have 100 kB.
-MOST_BYTES = 1 << 20
-
-# pvl takes 0.7 ms a statement. LROC's labels have about 100.
-_MOST_STATEMENTS = 10_000
 _MOST_WHOLE = 1 << 48
-_END = re.compile(r"^[ \t]*END[ \t]*;?[ \t\x00]*\r?$", re.IGNORECASE | re.MULTILINE)
-
-
-# Signs and # are not allowed in words.
-_NUMBER = re.compile(r"[+-]?\d+#[+-]?[0-9A-Za-z]+#|[+-]?[\d.]+([eEdD][+-]?\d+)?")
+_MOST_DEPTH = 32
+_BEGINS = ("OBJECT", "GROUP", "BEGIN_OBJECT", "BEGIN_GROUP")
+_ENDS = ("END_OBJECT", "END_GROUP")
 
 
 class Item(NamedTuple):
@@ -119,64 +108,78 @@ def as_whole(text: str, keyword: str, least: int) -> int:
     return int(value)
 
 
-def cut_label(head: bytes) -> str | None:
-    """The text up to its END; None where `head` has none."""
-    text = head[:MOST_BYTES].decode("latin-1").removeprefix("\xef\xbb\xbf")
-    match = _END.search(text)
-    return None if match is None else text[: match.end()].replace("\x00", " ") + "\n"
-
-
 def read_label(text: str) -> Section:
     """Read a label.
 
     Args:
-        text: From its start to its END.
+        text: It, and whatever follows its END.
 
     Raises:
-        FormatError: It is not in the label's language, or too long or deep.
+        FormatError: It has no END, or cannot be understood.
     """
-    if text.count("=") > _MOST_STATEMENTS:
-        raise FormatError(f"the label has over {_MOST_STATEMENTS} statements; shorten it")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = pvl.loads(text, decoder=_TextDecoder(grammar=pvl.grammar.OmniGrammar()))
-            return _section("", module)
-    except RecursionError:
-        raise FormatError("the label's objects are too deep; correct it") from None
-    except Exception as error:  # pvl has several kinds, and lets Python's own through
-        reason = " ".join(str(getattr(error, "msg", "") or error).split())
-        reason = reason.rpartition("(LexerError(...), ")[2][:160]
-        raise FormatError(f"the label cannot be read ({reason}); correct it") from error
-
-
-class _TextDecoder(pvl.decoder.OmniDecoder):  # type: ignore[misc]  # pvl has no types
-    """Leaves every simple value text."""
-
-    def decode_simple_value(self, value: str) -> str:
-        try:
-            return str(self.decode_quoted_string(value))
-        except ValueError:
-            if _NUMBER.fullmatch(value):
-                return value
-            return str(self.decode_unquoted_string(value))  # ValueError: a bracket, and its like
-
-
-def _section(name: str, block: Any) -> Section:
-    section = Section(name)
-    for key, value in block.items():
-        if isinstance(value, pvl.collections.PVLAggregation):
-            section.sections.append(_section(key.upper(), value))
+    tokens = Tokens(text)
+    open_sections = [Section()]
+    while True:
+        word = tokens.take_word()
+        keyword = word.text.upper()
+        if keyword == "END" and not tokens.next_is("="):
+            if len(open_sections) > 1:
+                raise word.error(f"{open_sections[-1].name} has no end")
+            return open_sections[0]
+        if keyword in _ENDS:
+            named = tokens.take_word().text.upper() if tokens.skip("=") else ""
+            if len(open_sections) == 1 or named not in ("", open_sections[-1].name):
+                raise word.error(f"{keyword} {named[:40]} ends nothing")
+            open_sections.pop()
+        elif not tokens.skip("="):
+            raise word.error(f"{keyword[:40]} has no value")
+        elif keyword in _BEGINS:
+            section = Section(tokens.take_word().text.upper())
+            open_sections[-1].sections.append(section)
+            open_sections.append(section)
+            if len(open_sections) > _MOST_DEPTH:
+                raise word.error("its objects are too deep")
         else:
-            section.values[key.upper()] = tuple(_items(value))
-    return section
+            open_sections[-1].values[keyword] = _value(tokens, word)
+        tokens.skip(";")
 
 
-def _items(value: Any, unit: str = "") -> Iterator[Item]:
-    if isinstance(value, Quantity):
-        yield from _items(value.value, str(value.units).upper())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for part in value:
-            yield from _items(part, unit)
-    else:
-        yield Item(str(value), unit)
+def _value(tokens: Tokens, keyword: Token) -> tuple[Item, ...]:
+    """A value or all of a sequence's, whatever brackets they are in."""
+    items: list[Item] = []
+    depth = 0
+    while True:
+        token = tokens.peek()
+        if token.kind == "open":
+            depth += 1
+        elif token.kind == "close" and depth:
+            depth -= 1
+        elif token.kind in ("word", "string"):
+            if not depth and not _belongs(tokens, token, keyword):
+                break
+            items.append(Item(token.text))
+        elif token.kind == "unit":
+            items = _with_unit(items, token.text, alone=token.after_item)
+        elif not (token.kind == "," and depth):
+            if depth:
+                raise token.error(f"{keyword.text[:40]} is not closed")
+            break
+        tokens.take()
+    return tuple(items)
+
+
+def _belongs(tokens: Tokens, token: Token, keyword: Token) -> bool:
+    """Whether a word outside brackets is the value, or more of it in the same line."""
+    if token.kind == "string":
+        return tokens.last is keyword or tokens.last.kind == "="
+    starts_statement = tokens.next_is("=", ahead=1)
+    first = tokens.last.kind == "="
+    return not starts_statement and (token.line == tokens.last.line or (first and not token.is_end))
+
+
+def _with_unit(items: list[Item], unit: str, *, alone: bool) -> list[Item]:
+    """A unit behind an item is that item's, behind a bracket all items'."""
+    if not items:
+        return items
+    kept, measured = (items[:-1], items[-1:]) if alone else ([], items)
+    return [*kept, *(item._replace(unit=unit.upper()) for item in measured)]

@@ -12,7 +12,7 @@ from lunar_runtime.files.regular_file import read_head
 from lunar_ground.planetary.format_error import FormatError
 from lunar_ground.planetary.image import PlanetaryImage
 from lunar_ground.planetary.isis import read_isis
-from lunar_ground.planetary.label import MOST_BYTES, Section, cut_label, read_label
+from lunar_ground.planetary.label import Section, read_label
 from lunar_ground.planetary.pds3 import read_pds3
 from lunar_ground.planetary.pds4 import read_pds4
 
@@ -21,6 +21,8 @@ _XML = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|\w+:?Product_)")
 # A label's first statement. Pixels that look like one are improbable.
 _COMMENT = rb"/\*(?:[^*]|\*(?!/))*\*/"
 _STATEMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:" + _COMMENT + rb"\s*)*\^?[A-Za-z][\w:]*\s*=")
+# A label must end within so many bytes. Those of mosaics with their history have 100 kB.
+_MOST_LABEL_BYTES = 1 << 20
 _MOST_XML_BYTES = 16 << 20
 
 
@@ -62,17 +64,12 @@ def _open(file: Path) -> PlanetaryImage:
 
 def _from_label(file: Path) -> PlanetaryImage | None:
     """The image of the label at the start of a file; None where there is no label."""
-    head = read_head(file, MOST_BYTES, "an image or a label")
+    head = read_head(file, _MOST_LABEL_BYTES, "an image or a label")
     if _XML.match(head):
         return read_pds4(file, read_head(file, _MOST_XML_BYTES, "a label"))
     if not _STATEMENT.match(head):
         return None
-    text = cut_label(head)
-    if text is None:
-        raise FormatError(
-            f"its label has no END in the first {MOST_BYTES >> 20} MiB; copy the file again"
-        )
-    label = read_label(text)
+    label = read_label(head.decode("latin-1").removeprefix("\xef\xbb\xbf"))
     return read_isis(file, label) if _is_cube(label) else read_pds3(file, label)
 
 

@@ -125,12 +125,13 @@ def _split_band(path: Path) -> tuple[Path, int | None]:
 def _reader(entry: EntryPoint | None, path: Path, name: str) -> ImageReader:
     problem = f"{path}: {name} images are not supported without"
     if entry is None:
-        raise InputError(f"{problem} `lunar_ground`; {_GROUND_EXTRA}")
+        raise InputError(f"{problem} lunar_ground; {_GROUND_EXTRA}")
     try:
         reader: ImageReader = entry.load()
     except ModuleNotFoundError as error:
         repair = _GROUND_EXTRA if name in _GROUND else f"install it, or repair {_package(entry)}"
-        raise InputError(f"{problem} {error.name}; {repair}") from error
+        missing = (error.name or "its modules").partition(".")[0]
+        raise InputError(f"{problem} {missing}; {repair}") from error
     except Exception as error:  # whatever another project's module does when it is imported
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
