@@ -15,6 +15,7 @@ import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.image_readers import GROUP, open_source
 from lunar_runtime.files.images import read_image
+from lunar_runtime.files.pair_lists import read_pairs
 from lunar_runtime.files.window import Window
 
 from .planetary_files import Array, ground, write_isis, write_pds3, write_pds4
@@ -153,6 +154,19 @@ def test_what_a_label_says_is_among_the_notes(tmp_path: Path) -> None:
     done = infer(left, right, "--refine", "off", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "the left image is map-projected (sinusoidal)" in done.stdout + done.stderr
+
+
+def test_folders_of_cubes_and_of_pds_images_are_paired(tmp_path: Path) -> None:
+    for name in ("left_1", "right_1", "left_2", "right_2"):
+        write_isis(tmp_path / f"{name}.cub", textured("u1"), detached=f"{name}.lbl")
+        write_pds3(tmp_path / f"{name}0.IMG", textured("u1"), "UNSIGNED_INTEGER", detached=True)
+    pairs = [(pair.left.name, pair.right.name) for pair in read_pairs(tmp_path)]
+    assert pairs == [
+        ("left_1.cub", "right_1.cub"),
+        ("left_2.cub", "right_2.cub"),
+        ("left_10.IMG", "right_10.IMG"),
+        ("left_20.IMG", "right_20.IMG"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["x.cub", "x.IMG", "x.xml"])

@@ -11,8 +11,10 @@ from lunar_ground.planetary.format_error import FormatError
 _SPACE = re.compile(r"(?:[\s\0]+|/\*(?:[^*]|\*(?!/))*\*/|(?<![^\s\0])#[^\n]*)*")
 _TOKEN = re.compile(
     r"""(?P<string>"[^"]*"|'[^']*')|(?P<unit><[^<>\n]*>)|(?P<open>[({])|(?P<close>[)}])"""
-    r"""|(?P<sign>[=,;])|(?P<word>(?:(?!/\*)[^\s\0="'(){},;<>])+)"""
+    r"""|(?P<sign>[=,;])|(?P<word>(?:-[\r\n]+\s*(?=\w)|(?!/\*)[^\s\0="'(){},;<>])+)"""
 )
+# A dash at a line's end joins what stands before and behind.
+_CONTINUED = re.compile(r"-[\r\n]+\s*")
 _SIGNS = {"=": "=", ",": ",", ";": ";"}
 
 
@@ -109,7 +111,8 @@ class Tokens:
         if kind == "sign":
             return Token(_SIGNS[text], text, line)
         if kind in ("string", "unit"):
-            text = " ".join(text[1:-1].split())
+            text = text[1:-1]
+        text = " ".join(_CONTINUED.sub("", text).split())
         return Token(kind, text, line, before.kind in ("word", "string"))
 
     def _move(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
