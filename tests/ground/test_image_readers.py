@@ -126,7 +126,7 @@ def test_a_scan_over_100_megapixels_asks_for_a_window(tmp_path: Path) -> None:
     path.write_bytes(label[:4096].ljust(4096, b"\0"))
     with path.open("r+b") as file:
         file.truncate(4096 + 64 * 1_600_000)  # a hole in the file: takes no room
-    with pytest.raises(InputError, match="over 100 megapixels; crop or shrink it first, or take a"):
+    with pytest.raises(InputError, match="over 100 megapixels; choose a part with `window`"):
         read_image(path)
 
 
@@ -145,6 +145,15 @@ def test_a_pair_of_cubes_gives_what_the_pair_of_pictures_gives(tmp_path: Path) -
     assert (done.returncode, done.stderr) == (0, "")
     first, second = json.loads(done.stdout), json.loads(same.stdout)
     assert first["views"] == second["views"]
+
+
+def test_a_window_of_cubes_goes_through_the_command(tmp_path: Path) -> None:
+    left = write_isis(tmp_path / "left.cub", np.clip(picture("left.png"), 1, 254), tile=(100, 100))
+    right = write_isis(tmp_path / "right.cub", np.clip(picture("right.png"), 1, 254))
+    options = ["--refine", "off", "--window", "64,32,256,256", "--json", "--out", tmp_path / "out"]
+    done = infer(left, right, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["left"]["sha256"] is None
 
 
 def test_what_a_label_says_is_among_the_notes(tmp_path: Path) -> None:

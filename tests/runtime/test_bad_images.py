@@ -114,7 +114,8 @@ CASES = by_name(
             "sizes differ",
             lambda c: c.left_shows(c.texture(1, 64, 65)),
             3,
-            "64x64 … 65x64 … same size",
+            "64x64 … 65x64 … images of two sizes need a --rig with the intrinsics of left and of "
+            "right",
         ),
         (
             "same file",

@@ -161,7 +161,8 @@ def test_confidence_is_that_of_the_pixels_the_network_saw(
     for side, pair_image in sides:
         expected = 1 + pair_image.grey.astype(np.float32) / np.float32(255)
         np.testing.assert_allclose(result.views[side].confidence, expected, rtol=ROUNDING)
-    assert (result.mapping.crop_x, result.mapping.crop_width) == (14, 100)
+    assert (result.mapping.crop_x, result.mapping.crop_width) == (0, 128)
+    assert result.depth.shape == (50, 64)
 
 
 def test_paths_and_arrays_give_the_same(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from lunar_runtime.inference.maps import Maps
-from lunar_runtime.inference.result import Refinement
+from lunar_runtime.inference.result import RefinedView, Refinement, Side
 from lunar_runtime.inference.verdict import judge
 
 from .known_maps import PLANE, maps_of
@@ -55,6 +55,16 @@ def test_a_focal_length_is_doubted_beyond_its_error(
     if verdict == "guessed":
         text = f"the images ask for a focal length {ratio:.3f} times the one given (± {sigma:.3f})"
         assert judged.reasons == (text,)
+
+
+def test_a_view_that_the_images_leave_undecided_is_a_guess() -> None:
+    """A pose may be found on a strip, and be too uncertain for a single pixel."""
+    views: dict[Side, RefinedView] = {
+        "left": RefinedView(0.3, 0.3, 0.9, 0.01),
+        "right": RefinedView(0.01, 0.3, 0.9, 0.01),
+    }
+    found = judge(of_camera("rig"), replace(DONE, views=views), ())
+    assert found == ("guessed", ("the images decide 1% of the right view",))
 
 
 def test_every_reason_is_given() -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.regular_file import read_head
+from lunar_runtime.files.regular_file import open_regular
 
 from lunar_ground.planetary.format_error import FormatError
 from lunar_ground.planetary.image import PlanetaryImage
@@ -64,9 +64,10 @@ def _open(file: Path) -> PlanetaryImage:
 
 def _from_label(file: Path) -> PlanetaryImage | None:
     """The image of the label at the start of a file; None where there is no label."""
-    head = read_head(file, _MOST_LABEL_BYTES, "an image or a label")
-    if _XML.match(head):
-        return read_pds4(file, read_head(file, _MOST_XML_BYTES, "a label"))
+    with open_regular(file, "an image or a label") as content:
+        head = content[:_MOST_LABEL_BYTES]
+        if _XML.match(head):
+            return read_pds4(file, content[:_MOST_XML_BYTES])
     if not _STATEMENT.match(head):
         return None
     label = read_label(head.decode("latin-1").removeprefix("\xef\xbb\xbf"))

@@ -15,6 +15,7 @@ from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
     from lunar_runtime.files.pair_lists import PairFiles
+    from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
 
 NAME = "lunar-infer"
@@ -26,6 +27,12 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     from lunar_runtime.geometry.cameras import Intrinsics
 
     return None if value is None else Intrinsics.parse(value)
+
+
+def _windows(_: click.Context, __: click.Parameter, value: str | None) -> Windows | None:
+    from lunar_runtime.files.window import parse_windows
+
+    return None if value is None else parse_windows(value)
 
 
 @click.command(context_settings=options.CONTEXT)
@@ -56,6 +63,13 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     metavar="FX,FY,CX,CY",
     help="Of both cameras, in pixels of the files as given; the top-left pixel's centre is "
     "(0.5, 0.5).  [default: the rig's, else found from the pair or nominal]",
+)
+@click.option(
+    "--window",
+    callback=_windows,
+    metavar="X,Y,W,H[,X,Y,W,H]",
+    help="Part of both images to take for the whole, in pixels of the files as given; of eight "
+    "numbers the first four are LEFT's, the others RIGHT's. Intrinsics and rig stay as they are.",
 )
 @click.option("--rig", type=options.PATH, help="What is known of the cameras (JSON).")
 @click.option("--baseline-m", type=float, help="True distance of the cameras; makes depth metres.")

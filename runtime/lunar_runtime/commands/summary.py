@@ -18,7 +18,8 @@ def summary(report: Report) -> list[str]:
     """
     view = report.views[0]
     camera = report.camera_right if view.view == "right" else report.camera_left
-    width, height = report.mapping.grid_width, report.mapping.grid_height
+    mapping = report.mapping_right if view.view == "right" else report.mapping
+    width, height = mapping.grid_width, mapping.grid_height
     rows = [
         ("result", _verdict(report)),
         ("unit", _unit(report)),

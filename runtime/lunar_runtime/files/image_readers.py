@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.regular_file import read_head
+from lunar_runtime.files.regular_file import open_regular
 from lunar_runtime.files.window import Window
 
 GROUP = "lunar_edge.image_readers"
@@ -90,7 +90,8 @@ def open_source(path: Path) -> ImageSource | None:
     file, band = _split_band(path)
     suffix = file.suffix.lower().removeprefix(".")
     try:
-        head = read_head(file, _HEAD_BYTES, "an image file")
+        with open_regular(file, "an image file") as content:
+            head = content[:_HEAD_BYTES]
     except InputError:  # told again by whoever reads it whole
         return None
     if head.startswith(_KNOWN_BYTES) or not head:

@@ -31,12 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.image_header import ImageHeader, read_header
+from lunar_runtime.files.decode import IN_PARTS, decode_image
+from lunar_runtime.files.image_header import read_header
 from lunar_runtime.files.image_readers import ImageSource, digest, open_source
-from lunar_runtime.files.opencv_decoder import OpenCvDecoder
-from lunar_runtime.files.regular_file import read_regular
+from lunar_runtime.files.regular_file import FileSlices, check_bytes, open_regular
+from lunar_runtime.files.tiff.directory import Content
 from lunar_runtime.files.tiff.image import NotSupportedError
-from lunar_runtime.files.tiff.read import read_tiff
 from lunar_runtime.files.validity import valid_values
 from lunar_runtime.files.window import Window
 
@@ -48,9 +48,8 @@ MIN_VALID_FRACTION = 0.1
 _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
-
-# libjpeg's start-of-frame markers of what every build decodes: baseline, extended, progressive.
-_USUAL_JPEG = (0xC0, 0xC1, 0xC2)
+# A file up to this is read whole, also for a window: once through costs less than many places.
+_SMALL_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class GreyImage:
         channels: As given, alpha included.
         stretch: (low, high) values that became 0 and 255; None for 8-bit images.
         sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
-            array, and for a window of what another package reads.
+            array, and where only parts of the file were read.
         valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
             have the median grey of the valid ones.
         window: Where the pixels lie in the image as given; None = they are all of it.
@@ -111,6 +110,9 @@ def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
         path: The file.
         window: The part that is wanted; stretch and validity are of that part alone. None = all.
 
+    The limits on the size are those of the window in a TIFF or PGM, else of the whole image. Of a
+    TIFF or PGM over 64 MiB only what the window needs is read.
+
     Raises:
         InputError: Missing, not an image, not supported, damaged, truncated, smaller than 32 px a
             side, larger than 100 megapixels, or less than 10 % of it is valid; or the window leaves
@@ -120,34 +122,54 @@ def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
     source = open_source(file)
     if source is not None:
         return _read_source(source, str(file), window)
-    data = read_regular(file, MAX_BYTES, "an image file", "crop or convert it first")
-    if not data:
-        raise InputError(f"{file}: is empty; copy it again")
+    with open_regular(file, "an image file") as content:
+        return _read(file, content, window)
+
+
+def _read_source(source: ImageSource, name: str, window: Window | None) -> GreyImage:
+    part = window or Window(0, 0, *source.size)
+    part.check_inside(name, *source.size)
+    _check_size(name, part.width, part.height, "choose a part with `window`")
+    values, valid = source.read(part)
+    image = _placed(_grey(values, valid, name, 1), window, source.size)
+    sha256 = None if window else digest(source, MAX_BYTES)
+    return dataclasses.replace(image, sha256=sha256, notes=source.notes)
+
+
+def _read(file: Path, content: FileSlices, window: Window | None) -> GreyImage:
+    data, digest = _data(file, content, window)
     try:
         header = read_header(data)
+        whole = (header.width, header.height)
         if window is not None:
-            window.check_inside(str(file), header.width, header.height)
-        _check_size(str(file), header.width, header.height)
-        values, valid = _decode(file, data, header)
+            window.check_inside(str(file), *whole)
+        in_parts = header.kind in IN_PARTS
+        if window is None or not in_parts:
+            instead = "choose a part with `window`" if in_parts else "crop or shrink it first"
+            _check_size(str(file), *whole, instead)
+        if window is not None:
+            _check_size(f"{file}: window {window}", window.width, window.height)
+        values, valid = decode_image(data, header, window)
     except NotSupportedError as error:
         raise InputError(f"{file}: {error}") from error
     except InputError:
         raise
     except ValueError as error:
         raise InputError(f"{file}: {error}; copy or convert it again") from error
-    image = _grey(*_part(values, valid, window), str(file), header.samples)
-    image = _placed(image, window, (header.width, header.height))
-    return dataclasses.replace(image, sha256=hashlib.sha256(data).hexdigest())
+    image = _placed(_grey(values, valid, str(file), header.samples), window, whole)
+    return dataclasses.replace(image, sha256=digest)
 
 
-def _read_source(source: ImageSource, name: str, window: Window | None) -> GreyImage:
-    part = window or Window(0, 0, *source.size)
-    part.check_inside(name, *source.size)
-    _check_size(name, part.width, part.height)
-    values, valid = source.read(part)
-    image = _placed(_grey(values, valid, name, 1), window, source.size)
-    sha256 = None if window else digest(source, MAX_BYTES)
-    return dataclasses.replace(image, sha256=sha256, notes=source.notes)
+def _data(file: Path, content: FileSlices, window: Window | None) -> tuple[Content, str | None]:
+    """A file's bytes, all in memory where they must or may be, and then their SHA-256."""
+    starts = (b"II", b"MM", b"P5", b"P6")
+    if window is not None and len(content) > _SMALL_BYTES and content[:2] in starts:
+        return content, None
+    check_bytes(file, content, MAX_BYTES, "crop or convert it first")
+    data = content.whole(MAX_BYTES)
+    if not data:
+        raise InputError(f"{file}: is empty; copy it again")
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def grey_from_array(
@@ -213,28 +235,19 @@ def _grey(
     return GreyImage(pixels, name, dtype, channels, stretch, valid=valid)
 
 
-def _part(
-    values: NDArray[Any], valid: NDArray[np.bool_] | None, window: Window | None
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    if window is None:
-        return values, valid
-    return window.of(values), None if valid is None else window.of(valid)
-
-
 def _placed(image: GreyImage, window: Window | None, whole: tuple[int, int]) -> GreyImage:
     return dataclasses.replace(image, window=window, whole=whole) if window else image
 
 
-def _check_size(name: str, width: int, height: int) -> None:
+def _check_size(
+    name: str, width: int, height: int, instead: str = "crop or shrink it first"
+) -> None:
     if min(width, height) < MIN_SIDE_PX:
         raise InputError(
             f"{name}: {width}x{height} px is too small; both sides need {MIN_SIDE_PX} px or more"
         )
     if width * height > MAX_PIXELS:
-        raise InputError(
-            f"{name}: {width}x{height} px is over 100 megapixels; crop or shrink it first, or take "
-            "a `window` of it"
-        )
+        raise InputError(f"{name}: {width}x{height} px is over 100 megapixels; {instead}")
 
 
 def _check_valid(name: str, valid: NDArray[np.bool_]) -> None:
@@ -245,81 +258,6 @@ def _check_valid(name: str, valid: NDArray[np.bool_]) -> None:
             f"masked or transparent), and {MIN_VALID_FRACTION:.0%} are needed; crop the image to "
             "what it shows"
         )
-
-
-def _decode(
-    file: Path, data: bytes, header: ImageHeader
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """(h, w) or (h, w, 3) values of a file, and where they are valid as far as the file says.
-
-    Raises:
-        NotSupportedError: Whole, but nothing here reads it.
-        ValueError: Damaged.
-    """
-    if header.kind == "PGM":
-        return _pgm_values(data, header), None
-    decoder = OpenCvDecoder()
-    valid = None
-    if header.tiff is not None:
-        values, valid = read_tiff(header.tiff, decoder)
-    else:
-        values = decoder(data)
-        if values is not None and not decoder.complaint:
-            values, valid = _as_said(values, header)
-    if values is None or decoder.complaint:
-        if header.kind == "JPEG" and values is None and header.coding not in _USUAL_JPEG:
-            raise NotSupportedError(
-                f"not supported: a JPEG of coding {header.coding:#x}; convert it to PNG"
-            )
-        reason = f" ({decoder.complaint})" if decoder.complaint else ""
-        raise ValueError(f"damaged {header.kind}{reason}")
-    return values, valid
-
-
-def _as_said(
-    values: NDArray[Any], header: ImageHeader
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Decoded values, if they are of the size and type that the header names, and alpha's mask."""
-    channels = 1 if values.ndim == 2 else values.shape[2]
-    dtype = "uint16" if header.bits == 16 else "uint8"
-    # A palette may be grey or hold alpha, and a tRNS chunk adds it to colours.
-    grey = header.photometric == "grey"
-    allowed = (1,) if grey and header.samples == 1 else (2, 4) if grey else (1, 3, 4)
-    size = (header.height, header.width)
-    if values.shape[:2] != size or values.dtype != dtype or channels not in allowed:
-        raise NotSupportedError(
-            f"not supported: it was decoded as {channels} channels of {values.dtype}, "
-            f"{values.shape[1]}x{values.shape[0]} px, but its header says {header.samples} of "
-            f"{header.bits} bits, {header.width}x{header.height} px; convert it to TIFF"
-        )
-    if channels in (2, 4):
-        opaque = values[..., -1] != 0
-        values = values[..., : channels - 1]
-        if grey:  # OpenCV makes three alike of it
-            values = values[..., 0]
-        return values, opaque
-    if header.nodata is not None:
-        return values, values != _transparent(header)
-    return values, None
-
-
-def _transparent(header: ImageHeader) -> int:
-    """A grey PNG's tRNS value, as OpenCV shows it: spread over 8 bits."""
-    assert header.nodata is not None
-    value = int(header.nodata)
-    return value * 255 // ((1 << header.bits) - 1) if header.bits < 8 else value
-
-
-def _pgm_values(data: bytes, header: ImageHeader) -> NDArray[Any]:
-    """Blue, green, red of a PPM, grey of a PGM; 16 bits are big-endian there."""
-    dtype = np.dtype(">u2" if header.bits == 16 else "u1")
-    count = header.width * header.height * header.samples
-    values: NDArray[Any] = np.frombuffer(data, dtype, count, header.pixels_at)
-    values = values.astype(dtype.newbyteorder("="))
-    if header.samples == 1:
-        return values.reshape(header.height, header.width)
-    colours: NDArray[Any] = values.reshape(header.height, header.width, 3)[..., ::-1]
-    return colours
 
 
 def _with_median(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:

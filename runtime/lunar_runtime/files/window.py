@@ -98,8 +98,9 @@ def parse_windows(text: str) -> Windows:
         UsageError: As `as_windows`.
     """
     try:
-        found = as_windows([int(part) for part in text.split(",")])
+        numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(_NOT_FOUR.format(text)) from None
+    found = as_windows(numbers)
     assert found is not None
     return found

@@ -1,8 +1,4 @@
-"""Network and images, together: the refined maps of a pair, or the network's where that fails.
-
-The grid of the results is that of the images, up to `LONGEST_PX` on the longer side, whether or not
-a pair could be refined: what a reader finds does not change its shape with the weather.
-"""
+"""Network and images, together: the refined maps of a pair, or the network's where that fails."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
@@ -36,7 +32,6 @@ from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface
 from lunar_runtime.refinement.self_calibration import SURE, estimate_focal
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
-LONGEST_PX = 1024
 _NOMINAL_SIGMA = 0.5  # of a focal length that is anyone's guess: fields of 20 to 90 degrees
 
 # Fused confidence is 1 + this / sigma: 1 % of the depth gives 2, as the networks' 1 + exp(c) does
@@ -57,21 +52,14 @@ class Fused(NamedTuple):
     refinement: Refinement | None
 
 
-def result_grid(mapping: GridMapping) -> GridMapping:
-    """The grid of the results for a crop of the images: its pixels, up to `LONGEST_PX` a side."""
-    height, width = mapping.crop_height, mapping.crop_width
-    shrink = min(1.0, LONGEST_PX / max(height, width))
-    return mapping.with_grid(max(1, round(height * shrink)), max(1, round(width * shrink)))
-
-
 def fuse(
-    pair: Pair, grid: GridMapping, network: Maps | None, options: InferOptions, rig: Rig
+    pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
 ) -> tuple[Fused, Notes]:
     """Refine a pair.
 
     Args:
-        pair: Both images on the result's grid, (H, W) uint8, with their cameras.
-        grid: From the images as given to that grid.
+        pair: Both images on the result's grids, (H, W) uint8, with their cameras.
+        grids: From the images as given to those grids.
         network: What the network says, on its own grid; None = geometry alone.
         options: `refine` and `view` matter: the right view is refined only if it is asked for.
         rig: Its pose is a start, or is held; see `refine_pose_and_surface`.
@@ -81,17 +69,17 @@ def fuse(
         ContradictionError: The images show another pose than the rig's.
     """
     try:
-        return _refined(pair, grid, network, options, rig), Notes()
+        return _refined(pair, grids, network, options, rig), Notes()
     except NotRefinedError as error:
         if network is None or options.refine == "on":
             raise
-        kept = _enlarged_maps(network, grid, (pair.left.camera, pair.right.camera), options)
+        kept = _enlarged_maps(network, grids, (pair.left.camera, pair.right.camera), options)
         notes = Notes.warn(f"not refined, the network's result is kept: {error}")
         return Fused(kept, Refinement(reason=str(error))), notes
 
 
 def _refined(
-    pair: Pair, grid: GridMapping, network: Maps | None, options: InferOptions, rig: Rig
+    pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
 ) -> Fused:
     guess = None if network is None else _left_guess(network, pair.left)
     pair, focal_sigma = _self_calibrated(pair, guess)
@@ -115,7 +103,7 @@ def _refined(
         right = _point_map(other, np.asarray(points, np.float32), focal_sigma)
         right = mask_by_confidence("right", right, options.min_confidence)
     maps = Maps(
-        mapping=grid,
+        grids=grids,
         left=mask_by_confidence("left", left, options.min_confidence),
         right=right,
         camera_left=pair.left.camera,
@@ -213,19 +201,19 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
 
 def _enlarged_maps(
     network: Maps,
-    grid: GridMapping,
+    grids: PairGrids,
     cameras: tuple[CameraEstimate, CameraEstimate],
     options: InferOptions,
 ) -> Maps:
-    shape = grid.grid_height, grid.grid_width
-
     def enlarged(side: Side, one: PointMap) -> PointMap:
+        grid = getattr(grids, side)
+        shape = grid.grid_height, grid.grid_width
         large = PointMap(_enlarged(one.points, shape), _enlarged(one.confidence, shape))
         return mask_by_confidence(side, large, options.min_confidence)
 
     return replace(
         network,
-        mapping=grid,
+        grids=grids,
         left=enlarged("left", network.left),
         right=None if network.right is None else enlarged("right", network.right),
         camera_left=cameras[0],

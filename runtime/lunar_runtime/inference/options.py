@@ -10,6 +10,7 @@ from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 
 if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
+    from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
 
 ViewChoice = Literal["left", "right", "both"]
@@ -32,6 +33,7 @@ class InferOptions:
     smoothing_px: float = 2.0
     min_confidence: float | None = None
     refine: Refine = "auto"
+    window: Windows | None = None
 
     def check(self, output_set: OutputSet) -> None:
         """Refuse options that contradict each other, or that a bundle cannot serve.

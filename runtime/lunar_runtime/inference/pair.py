@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
-from lunar_runtime.geometry.grid_mapping import GridMapping, resample, resample_valid
+from lunar_runtime.files.window import Window, Windows
+from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids, resample, resample_valid
+from lunar_runtime.geometry.network_frame import NetworkFrame
+from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.notes import Notes
+from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.result_grids import result_grids
 
 #: A path, or decoded values as `grey_from_array` takes them.
 Image = str | Path | NDArray[Any]
@@ -23,7 +28,7 @@ _LEAST_CONTRAST = 0.6
 
 
 class ImagePair(NamedTuple):
-    """Two images as given, of one size, that can be a stereo pair.
+    """Two images as given that can be a stereo pair.
 
     Attributes:
         left: The left image.
@@ -33,18 +38,55 @@ class ImagePair(NamedTuple):
     left: GreyImage
     right: GreyImage
 
-    def fit(self, height: int, width: int) -> GridMapping:
-        """How both map to a grid of this size; see `GridMapping.fit`."""
-        columns, rows = self.left.size
-        return GridMapping.fit(rows, columns, height, width)
+    @property
+    def wholes(self) -> PairGrids:
+        """Both, pixel by pixel."""
+        return PairGrids(*(_whole(image) for image in self))
 
-    def greys(self, grid: GridMapping) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """(H, W) grey levels of both on a grid."""
-        return resample(self.left.pixels, grid), resample(self.right.pixels, grid)
+    def frames(self, height: int, width: int) -> tuple[NetworkFrame, NetworkFrame]:
+        """Where both lie in a network's input of this size."""
+        left, right = (NetworkFrame.fit(_whole(image), height, width) for image in self)
+        return left, right
 
-    def views(self, grid: GridMapping, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
-        """Both on a grid, with their cameras in pixels of it."""
-        return Pair(_view(self.left, grid, cameras[0]), _view(self.right, grid, cameras[1]))
+    def result_grids(self, cameras: tuple[CameraEstimate, CameraEstimate]) -> PairGrids:
+        """The grids of the results; cameras are in pixels of the images as they are here.
+
+        Raises:
+            InputError: An image is too narrow.
+        """
+        focal_px = cameras[0].intrinsics.fx, cameras[1].intrinsics.fx
+        return result_grids(self.wholes, focal_px, (self.left.name, self.right.name))
+
+    def check_cameras(self, options: InferOptions, rig: Rig) -> None:
+        """Refuse images of two sizes whose cameras are not told apart.
+
+        Raises:
+            InputError: Both cameras' intrinsics are needed, and not given.
+        """
+        if self.left.source_size == self.right.source_size:
+            return
+        if options.intrinsics is None and rig.left is not None and rig.right is not None:
+            return
+        left, right = _size(self.left.source_size), _size(self.right.source_size)
+        raise InputError(
+            f"{self.right.name}: {right} px, but {self.left.name} has {left}; images of two sizes "
+            "need a `rig` with the intrinsics of left and of right, each in pixels of its own image"
+            + (", and no `intrinsics` of both" if options.intrinsics is not None else "")
+        )
+
+    def greys(self, grids: PairGrids) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(H, W) grey levels of each on its grid."""
+        left, right = (
+            resample(image.pixels, grid, image.shown)
+            for image, grid in zip(self, grids, strict=True)
+        )
+        return left, right
+
+    def views(self, grids: PairGrids, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
+        """Each on its grid, with its camera in pixels of it."""
+        return Pair(
+            _view(self.left, grids.left, cameras[0]), _view(self.right, grids.right, cameras[1])
+        )
 
     def notes(self) -> Notes:
         """What the files say of their images that a user should know."""
@@ -52,27 +94,33 @@ class ImagePair(NamedTuple):
         return Notes.warn(*(f"the {side} image {n}" for side, image in sides for n in image.notes))
 
 
-def read_pair(left: Image, right: Image) -> ImagePair:
-    """Read two images and check that they can be a pair.
+def read_pair(left: Image, right: Image, windows: Windows | None = None) -> ImagePair:
+    """Read two images, or a window of each, and check that they can be a pair.
 
     Raises:
         InputError: An image cannot be read, or see `check_pair`.
     """
-    pair = ImagePair(_read(left, "left array"), _read(right, "right array"))
-    check_pair(*pair)
+    in_left, in_right = windows or (None, None)
+    pair = ImagePair(_read(left, "left array", in_left), _read(right, "right array", in_right))
+    check_pair(*pair, same_size=False)
     return pair
 
 
-def check_pair(left: GreyImage, right: GreyImage) -> None:
+def check_pair(left: GreyImage, right: GreyImage, *, same_size: bool = True) -> None:
     """Refuse two images from which no parallax can be seen.
 
+    Args:
+        left: The left image.
+        right: The right image.
+        same_size: Whether they must be of one size, as where their cameras are not known.
+
     Raises:
-        InputError: The sizes differ, an image has no texture, or both are the same image.
+        InputError: An image has no texture, or both are the same image, or of two sizes.
     """
-    if left.size != right.size:
+    if same_size and left.size != right.size:
         raise InputError(
-            f"{right.name}: {_size(right)} px, but {left.name} has {_size(left)}; both images of a "
-            "pair need the same size"
+            f"{right.name}: {_size(right.size)} px, but {left.name} has {_size(left.size)}; both "
+            "images of a pair need the same size"
         )
     for image in (left, right):
         check_texture(image.pixels, image.name)
@@ -105,12 +153,24 @@ def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
 
 
 def _view(image: GreyImage, grid: GridMapping, camera: CameraEstimate) -> View:
-    valid = None if image.valid is None else resample_valid(image.valid, grid)
-    return View(resample(image.pixels, grid), camera, valid)
+    shown = image.shown
+    valid = None if image.valid is None else resample_valid(image.valid, grid, shown)
+    return View(resample(image.pixels, grid, shown), camera, valid)
 
 
-def _read(image: Image, name: str) -> GreyImage:
-    return grey_from_array(image, name) if isinstance(image, np.ndarray) else read_image(image)
+def _whole(image: GreyImage) -> GridMapping:
+    width, height = image.source_size
+    return GridMapping.whole(height, width, image.window)
+
+
+def _read(image: Image, name: str, window: Window | None) -> GreyImage:
+    if isinstance(image, np.ndarray):
+        return grey_from_array(image, name, window)
+    return read_image(image, window)
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _deviation(pixels: NDArray[np.uint8]) -> float:
@@ -118,7 +178,3 @@ def _deviation(pixels: NDArray[np.uint8]) -> float:
     levels = np.arange(256)
     mean = float(counts @ levels) / pixels.size
     return float(np.sqrt(counts @ (levels - mean) ** 2 / pixels.size))
-
-
-def _size(image: GreyImage) -> str:
-    return f"{image.size[0]}x{image.size[1]}"

@@ -5,15 +5,16 @@
     result.depth, result.slope, result.unit
 
 Convention: OpenCV axes (x right, y down, z forward), pixel centres at +0.5; `b_from_a` maps points
-of frame a into frame b. All arrays are on one grid, H×W: the images' own pixels, up to 1024 a side,
-or with `refine="off"` the network's. `result.mapping` leads back to the image as given.
+of frame a into frame b. All arrays of a view are on one grid, H×W: its image's own pixels, up to
+1024 a side, or with `refine="off"` the network's. `result.mapping` leads back to the left image as
+given, `result.mapping_right` to the right one.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +28,11 @@ from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.manifest import gate_warning
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import BackendError, GateError, UsageError
+from lunar_runtime.files.window import Window, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.fuse import Fused, fuse, result_grid
+from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import known_cameras, read_maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
@@ -38,6 +41,9 @@ from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, Stere
 from lunar_runtime.inference.solve import solve_geometry
 
 _log = logging.getLogger(__name__)
+
+#: X, Y, W, H of both images; or those of each, the left one's first.
+WindowsGiven = Window | Sequence[int] | Sequence[Sequence[int]] | None
 
 
 @dataclass
@@ -124,12 +130,13 @@ class StereoRuntime:
         smoothing_px: float = InferOptions.smoothing_px,
         min_confidence: float | None = None,
         refine: Refine = InferOptions.refine,
+        window: WindowsGiven = None,
     ) -> StereoResult:
         """Run one pair.
 
         Args:
             left: Path, or decoded values (see `grey_from_array`).
-            right: The same; of the same size.
+            right: The same; of another size only with a rig that has both cameras' intrinsics.
             rig: What is known of the cameras, in pixels of the images as given. If it holds the
                 pose, its baseline fixes the scale unless another option does.
             view: The camera whose depth and slope are wanted.
@@ -141,6 +148,8 @@ class StereoRuntime:
             min_confidence: Pixels below become NaN in everything but the confidence.
             refine: `auto` refines the pointmap with the images where they allow it, else keeps the
                 network's and says why; `on` makes that an error; `off` leaves it the network's.
+            window: Part of both images to take for the whole, X, Y, W, H in pixels; or one of
+                each, the left one's first. Intrinsics stay in pixels of the images as given.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -148,28 +157,35 @@ class StereoRuntime:
             BackendError: The inference library failed.
         """
         options = InferOptions(
-            view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine
-        )
+            view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine,
+            as_windows(window),
+        )  # fmt: skip
         graph = self.bundle.manifest.graph
         options.check(graph.output_set)
         rig = rig or Rig()
         clock = _Clock()
         with clock.stage("read"):
-            images = read_pair(left, right)
+            images = read_pair(left, right, options.window)
+            images.check_cameras(options, rig)
         with clock.stage("prepare"):
-            mapping = images.fit(graph.height, graph.width)
-            greys = images.greys(mapping)
+            frames = images.frames(graph.height, graph.width)
+            grids = PairGrids(frames[0].mapping, frames[1].mapping)
+            greys = images.greys(grids)
         with clock.stage("network"):
-            outputs = self._run(*greys)
-        network, notes = read_maps(outputs, mapping, options, rig)
+            outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
+            outputs = {
+                name: frames[name.endswith("_right")].image_part(values)
+                for name, values in outputs.items()
+            }
+        network, notes = read_maps(outputs, grids, options, rig)
         failed = gate_warning(self.bundle.manifest)
         notes = Notes.warn(f"bundle: {failed}" if failed else None) + images.notes() + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
-                grid = result_grid(mapping)
-                pair = images.views(grid, network.cameras_on(grid))
-                fused, more = fuse(pair, grid, network, options, rig)
+                grids = images.result_grids(network.cameras_on(images.wholes))
+                pair = images.views(grids, network.cameras_on(grids))
+                fused, more = fuse(pair, grids, network, options, rig)
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
         with clock.stage("geometry"):
             geometry = solve_geometry(fused, options, rig, network=network, notes=notes)
@@ -227,6 +243,7 @@ def infer_geometry_only(
     slope: SlopeKind = InferOptions.slope,
     smoothing_px: float = InferOptions.smoothing_px,
     min_confidence: float | None = None,
+    window: WindowsGiven = None,
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
 
@@ -240,24 +257,27 @@ def infer_geometry_only(
         InputError: The pair cannot be used.
     """
     options = InferOptions(
-        view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on"
-    )
+        view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on",
+        as_windows(window),
+    )  # fmt: skip
     options.check("all")
     rig = rig or Rig()
     clock = _Clock()
     with clock.stage("read"):
-        images = read_pair(left, right)
-    width, height = images.left.size
-    grid = result_grid(images.fit(height, width))
-    cameras = known_cameras(options, rig, grid)
+        images = read_pair(left, right, options.window)
+        images.check_cameras(options, rig)
+    cameras = known_cameras(options, rig, images.wholes)
     if cameras is None:
         raise UsageError(
             "without a network the cameras cannot be estimated; give `intrinsics` FX,FY,CX,CY or a "
             "`rig` with them"
         )
     with clock.stage("refine"):
-        pair = images.views(grid, cameras)
-        fused, more = fuse(pair, grid, None, options, rig)
+        grids = images.result_grids(cameras)
+        known = known_cameras(options, rig, grids)
+        assert known is not None
+        pair = images.views(grids, known)
+        fused, more = fuse(pair, grids, None, options, rig)
         notes = images.notes() + more
     with clock.stage("geometry"):
         geometry = solve_geometry(fused, options, rig, notes=notes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.files.images import GreyImage
-from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate
 from lunar_runtime.geometry.scale import Scale
@@ -116,17 +116,17 @@ class Refinement:
 
 @dataclass(frozen=True)
 class NetworkMaps:
-    """What the network alone said, on its own grid, in the result's unit.
+    """What the network alone said, on its own grids, in the result's unit.
 
     Attributes:
-        mapping: From the images as given to this grid.
+        grids: From the images as given to these grids.
         pointmap_left: (h, w, 3) float32, left camera's frame.
         confidence_left: (h, w) float32.
         pointmap_right: (h, w, 3) float32, left camera's frame; None when the bundle has none.
         confidence_right: (h, w) float32, or None.
     """
 
-    mapping: GridMapping
+    grids: PairGrids
     pointmap_left: NDArray[np.float32]
     confidence_left: NDArray[np.float32]
     pointmap_right: NDArray[np.float32] | None
@@ -153,7 +153,8 @@ class Geometry:
         up: What slopes are measured from.
         not_finite: Per output, pixels that the network gave as NaN or infinite; 0 is left out.
         warnings: What the user should know before trusting the numbers.
-        mapping: From the images as given to the grid of these maps; the same for both.
+        grids: From the images as given to the grids of these maps: the right one's differs where
+            the images, their windows or their cameras' resolutions do.
         refinement: How the images refined the pair; None when that was not asked for.
         network: What the network alone said; None when it did not run.
         verdict: `measured` or `guessed`; see `inference.verdict`.
@@ -173,11 +174,21 @@ class Geometry:
     up: UpEstimate
     not_finite: dict[str, int]
     warnings: tuple[str, ...]
-    mapping: GridMapping
+    grids: PairGrids
     refinement: Refinement | None
     network: NetworkMaps | None
     verdict: str
     verdict_reasons: tuple[str, ...]
+
+    @property
+    def mapping(self) -> GridMapping:
+        """From the left image as given to the grid of its maps."""
+        return self.grids.left
+
+    @property
+    def mapping_right(self) -> GridMapping:
+        """From the right image as given to the grid of its maps."""
+        return self.grids.right
 
     @property
     def unit(self) -> str:

@@ -108,7 +108,7 @@ def solve_geometry(
         up=up,
         not_finite=dict(noted.not_finite),
         warnings=noted.warnings,
-        mapping=maps.mapping,
+        grids=maps.grids,
         refinement=refinement,
         network=None if network is None else _network(network, scale),
         verdict=judgement.verdict,
@@ -143,7 +143,7 @@ def _network(network: Maps, scale: Scale) -> NetworkMaps:
     left = _scaled(network.left, scale)
     right = None if network.right is None else _scaled(network.right, scale)
     return NetworkMaps(
-        mapping=network.mapping,
+        grids=network.grids,
         pointmap_left=left.points,
         confidence_left=left.confidence,
         pointmap_right=None if right is None else right.points,

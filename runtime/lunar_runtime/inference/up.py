@@ -58,7 +58,7 @@ def plane_sigma_deg(maps: Maps) -> float:
 
     Less ground in view is less level, and so is ground whose quarters differ.
     """
-    width = maps.mapping.grid_width
+    width = maps.grids.left.grid_width
     field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
     level = _LEVEL_DEG * math.sqrt(_LEVEL_FIELD_DEG / field_deg)
     step = max(1, width // _QUARTER_SAMPLES)

@@ -70,7 +70,8 @@ def find_first_pose(
     """
     matches = match_features(pair.left.grey, pair.right.grey, halved=halved)
     if network is not None and network.descriptors is not None:
-        matches = matches + match_descriptors(*network.descriptors, pair.left.shape)
+        shapes = pair.left.shape, pair.right.shape
+        matches = matches + match_descriptors(*network.descriptors, *shapes)
     require_matches(len(matches.left))
     rays = MatchedRays.of(pair, matches.left, matches.right)
     starts: list[tuple[PoseSource, list[RelativePose]]] = [

@@ -56,23 +56,25 @@ def match_features(
 
 
 def match_descriptors(
-    left: NDArray[np.float32], right: NDArray[np.float32], shape: tuple[int, ...]
+    left: NDArray[np.float32], right: NDArray[np.float32], *shapes: tuple[int, ...]
 ) -> Matches:
     """Mutual nearest neighbours among the network's descriptors.
 
     Args:
         left: (h, w, D), unit length, on the network's grid.
-        right: (h, w, D).
-        shape: (H, W) of the images, in whose pixels the matches are.
+        right: (h', w', D).
+        shapes: (H, W) of both images, in whose pixels the matches are.
     """
     start, step = _DESCRIPTOR_STEP // 2, _DESCRIPTOR_STEP
-    grids = [image[start::step, start::step] for image in (left, right)]
-    rows, columns = np.mgrid[start : left.shape[0] : step, start : left.shape[1] : step]
-    enlarged = shape[1] / left.shape[1], shape[0] / left.shape[0]
-    pixels = (np.stack([columns.ravel(), rows.ravel()], axis=-1) + 0.5) * enlarged
-    flat = [np.nan_to_num(grid.reshape(-1, grid.shape[-1])) for grid in grids]
+    pixels, flat = [], []
+    for image, shape in zip((left, right), shapes, strict=True):
+        rows, columns = np.mgrid[start : image.shape[0] : step, start : image.shape[1] : step]
+        enlarged = shape[1] / image.shape[1], shape[0] / image.shape[0]
+        pixels.append((np.stack([columns.ravel(), rows.ravel()], axis=-1) + 0.5) * enlarged)
+        grid = image[start::step, start::step]
+        flat.append(np.nan_to_num(grid.reshape(-1, grid.shape[-1])))
     one, other = _mutual(flat[0] @ flat[1].T, 1.0)
-    return Matches(pixels[one], pixels[other])
+    return Matches(pixels[0][one], pixels[1][other])
 
 
 def _features(

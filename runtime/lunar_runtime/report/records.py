@@ -28,6 +28,7 @@ class ImageReport(_Record, frozen=True, kw_only=True):
             array, and for a window of a planetary image.
         width: Pixels.
         height: Pixels.
+        window: Part of it that was taken for the whole: left, top, width and height; None = all.
         dtype: Of the values as given.
         channels: As given.
         stretch: Values that became 0 and 255; None where 8-bit values were kept.
@@ -37,6 +38,7 @@ class ImageReport(_Record, frozen=True, kw_only=True):
     sha256: str | None
     width: int
     height: int
+    window: tuple[int, int, int, int] | None
     dtype: str
     channels: int
     stretch: tuple[float, float] | None
@@ -234,7 +236,9 @@ class Report(_Record, frozen=True, kw_only=True):
         created: UTC.
         left: The left image.
         right: The right image.
-        mapping: From the images as given to the grid of the outputs.
+        mapping: From the left image as given to the grid of the outputs.
+        mapping_right: From the right image as given to the grid of the right view's outputs. It
+            differs where the images' sizes, windows or cameras' resolutions do.
         model: The network; None where none ran.
         options: What was asked for.
         scale: What makes lengths metres.
@@ -261,6 +265,7 @@ class Report(_Record, frozen=True, kw_only=True):
     left: ImageReport
     right: ImageReport
     mapping: GridMapping
+    mapping_right: GridMapping
     model: ModelReport | None
     options: OptionsReport
     scale: ScaleReport

@@ -55,6 +55,7 @@ def make_report(
         left=_image(result.left.source),
         right=_image(result.right.source),
         mapping=result.mapping,
+        mapping_right=result.mapping_right,
         model=None if result.model is None else _model(result.model),
         options=OptionsReport(
             view=result.options.view,
@@ -71,7 +72,7 @@ def make_report(
             metres_per_unit=result.scale.metres_per_unit,
         ),
         camera_left=_camera(result.camera_left, result.mapping),
-        camera_right=_camera(result.camera_right, result.mapping),
+        camera_right=_camera(result.camera_right, result.mapping_right),
         pose=None
         if pose is None
         else PoseReport(
@@ -122,8 +123,9 @@ def _image(image: GreyImage) -> ImageReport:
     return ImageReport(
         path=printable(image.name),
         sha256=image.sha256,
-        width=image.size[0],
-        height=image.size[1],
+        width=image.source_size[0],
+        height=image.source_size[1],
+        window=image.window,
         dtype=image.dtype,
         channels=image.channels,
         stretch=image.stretch,
