@@ -138,7 +138,8 @@ def command(
 ) -> int:
     """Depth and slope from a stereo pair of the Moon.
 
-    LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour). LEFT alone may
+    LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour; ISIS cubes,
+    PDS3 and PDS4 images or their labels, FILE+3 for the third band). LEFT alone may
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
     left,right[,rig][,out].

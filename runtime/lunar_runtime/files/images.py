@@ -1,10 +1,10 @@
 """Read any grey or colour image as 8-bit grey with a validity mask, or refuse it.
 
 The rules, all recorded in the report:
-- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point. What TIFFs are read, and what
-  their tags mean, `tiff` says. A file that is whole, but of a kind that is not read, is "not
-  supported"; "damaged" is only what is damaged. What comes out of a decoder is compared with what
-  the header says; a difference is refused.
+- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point; and what other packages
+  read, see `image_readers`. What TIFFs are read, and what their tags mean, `tiff` says. A file that
+  is whole, but of a kind that is not read, is "not supported"; "damaged" is only what is damaged.
+  What comes out of a decoder is compared with what the header says; a difference is refused.
 - Colour becomes luma (three equal channels stay exactly what they are).
 - Pixels are invalid where alpha is 0, where an array is masked, where the value is the file's own
   for none (GDAL_NODATA, GDAL's internal mask, a grey PNG's tRNS), and where the value can only mean
@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.decode import IN_PARTS, decode_image
 from lunar_runtime.files.image_header import read_header
+from lunar_runtime.files.image_readers import ImageSource, digest, open_source
 from lunar_runtime.files.regular_file import FileSlices, check_bytes, open_regular
 from lunar_runtime.files.tiff.directory import Content
 from lunar_runtime.files.tiff.image import NotSupportedError
@@ -61,11 +62,13 @@ class GreyImage:
         dtype: Of the values as given.
         channels: As given, alpha included.
         stretch: (low, high) values that became 0 and 255; None for 8-bit images.
-        sha256: Of the file; None for an array, and where only parts of the file were read.
+        sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
+            array, and where only parts of the file were read.
         valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
             have the median grey of the valid ones.
         window: Where the pixels lie in the image as given; None = they are all of it.
         whole: Width and height of the image as given; None = as `size`.
+        notes: What its file says that a user should know; each begins with a verb.
     """
 
     pixels: NDArray[np.uint8]
@@ -77,6 +80,7 @@ class GreyImage:
     valid: NDArray[np.bool_] | None = None
     window: Window | None = None
     whole: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -115,8 +119,21 @@ def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
             it.
     """
     file = Path(path)
+    source = open_source(file)
+    if source is not None:
+        return _read_source(source, str(file), window)
     with open_regular(file, "an image file") as content:
         return _read(file, content, window)
+
+
+def _read_source(source: ImageSource, name: str, window: Window | None) -> GreyImage:
+    part = window or Window(0, 0, *source.size)
+    part.check_inside(name, *source.size)
+    _check_size(name, part.width, part.height, "choose a part with `window`")
+    values, valid = source.read(part)
+    image = _placed(_grey(values, valid, name, 1), window, source.size)
+    sha256 = None if window else digest(source, MAX_BYTES)
+    return dataclasses.replace(image, sha256=sha256, notes=source.notes)
 
 
 def _read(file: Path, content: FileSlices, window: Window | None) -> GreyImage:

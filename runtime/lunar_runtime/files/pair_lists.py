@@ -22,7 +22,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.pair_names import pair_one_folder, pair_two_folders, sort_images
 from lunar_runtime.files.regular_file import read_regular, text_bytes
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pgm", ".ppm"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pgm", ".ppm", ".cub", ".img"})
 COLUMNS = ("left", "right", "rig", "out")
 MAX_TABLE_BYTES = 16 << 20
 

@@ -15,6 +15,7 @@ from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids, resample
 from lunar_runtime.geometry.network_frame import NetworkFrame
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result_grids import result_grids
 
@@ -86,6 +87,11 @@ class ImagePair(NamedTuple):
         return Pair(
             _view(self.left, grids.left, cameras[0]), _view(self.right, grids.right, cameras[1])
         )
+
+    def notes(self) -> Notes:
+        """What the files say of their images that a user should know."""
+        sides = (("left", self.left), ("right", self.right))
+        return Notes.warn(*(f"the {side} image {n}" for side, image in sides for n in image.notes))
 
 
 def read_pair(left: Image, right: Image, windows: Windows | None = None) -> ImagePair:

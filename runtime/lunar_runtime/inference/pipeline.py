@@ -177,7 +177,7 @@ class StereoRuntime:
         outputs = image_parts(frames, outputs)
         network, notes = read_maps(outputs, grids, options, rig)
         failed = gate_warning(self.bundle.manifest)
-        notes = Notes.warn(f"bundle: {failed}" if failed else None) + notes
+        notes = Notes.warn(f"bundle: {failed}" if failed else None) + images.notes() + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
@@ -276,7 +276,8 @@ def infer_geometry_only(
         known = known_cameras(options, rig, grids)
         assert known is not None
         pair = images.views(grids, known)
-        fused, notes = fuse(pair, grids, None, options, rig)
+        fused, more = fuse(pair, grids, None, options, rig)
+        notes = images.notes() + more
     with clock.stage("geometry"):
         geometry = solve_geometry(fused, options, rig, notes=notes)
     return _result(geometry, options, None, images, (pair.left.grey, pair.right.grey), clock)

@@ -24,7 +24,8 @@ class ImageReport(_Record, frozen=True, kw_only=True):
 
     Attributes:
         path: Or `left array`, `right array`.
-        sha256: Of the file; None for an array.
+        sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
+            array, and for a window of a planetary image.
         width: Pixels.
         height: Pixels.
         window: Part of it that was taken for the whole: left, top, width and height; None = all.
