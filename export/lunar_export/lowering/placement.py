@@ -1,9 +1,10 @@
 """Where a target wants its Q/DQ: the one place for each target's rules.
 
 TensorRT quantises a layer whose inputs are all dequantised, and keeps INT8 between layers by
-itself. ONNX Runtime's CPU kernels differ from operator to operator: an integer convolution
-(QLinearConv) needs its output and its bias quantised too, an integer matrix product with
-floating-point output (MatMulIntegerToFloat) only its inputs.
+itself; OpenVINO takes the same graph, and computes whole integer operators wrongly. ONNX Runtime's
+CPU kernels differ from operator to operator: an integer convolution (QLinearConv) needs its output
+and its bias quantised too, an integer matrix product with floating-point output
+(MatMulIntegerToFloat) only its inputs.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
         if layer.module in kept:
             reasons.setdefault(layer.node, "sensitivity")
     chosen = tuple(layer for layer in layers if layer.node not in reasons)
-    if target == "tensorrt":
+    if target != "cpu":
         return Placement(chosen, frozenset(), integer_bias=False, unsigned=False, kept=reasons)
     maps = integer_maps(model, chosen)
     return Placement(

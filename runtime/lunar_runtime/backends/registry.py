@@ -29,8 +29,9 @@ def select_backend(
     Args:
         bundle: A verified bundle.
         backend: Name of an installed backend, or `auto`: of those whose rule takes the bundle, the
-            first that loads. That is TensorRT where the bundle has an engine for this machine, else
-            ONNX Runtime. A backend that should have run and cannot is warned of.
+            first that loads. That is TensorRT where the bundle has an engine for this machine,
+            OpenVINO where the bundle was made for it, else ONNX Runtime. A backend that should have
+            run and cannot is warned of.
         device: What to run on, or `auto`, which leaves the choice to the library.
         threads: CPU threads; None lets the library choose.
 

@@ -69,9 +69,9 @@ def backend(command: _Function) -> _Function:
         metavar="NAME",
         default="auto",
         show_default=True,
-        help="Inference library: onnxruntime, tensorrt, tensorrt-rtx or one that is installed "
-        "beside them; `auto` is TensorRT where the bundle has an engine for this machine, else "
-        "ONNX Runtime.",
+        help="Inference library: onnxruntime, openvino, tensorrt, tensorrt-rtx or one that is "
+        "installed beside them; `auto` is TensorRT where the bundle has an engine for this "
+        "machine, OpenVINO where the bundle was made for it, else ONNX Runtime.",
     )(command)
 
 
@@ -82,8 +82,8 @@ def device(command: _Function) -> _Function:
         metavar="NAME",
         default="auto",
         show_default=True,
-        help="cpu, cuda or another that the inference library has; `auto` is CUDA if the library "
-        "was built for it, else the CPU.",
+        help="cpu, cuda, gpu or npu (OpenVINO's), or another that the inference library has; "
+        "`auto` is CUDA if the library was built for it, else the CPU.",
     )(command)
 
 
