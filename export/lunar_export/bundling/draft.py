@@ -29,12 +29,13 @@ from lunar_export.bundling.records import (
 from lunar_export.graph.model_file import SizeLimits, write_model
 from lunar_export.graph.opset import default_opset
 from lunar_export.graph.traced import Traced
-from lunar_export.judging.judged import GOLDEN_TOLERANCE, Judged
+from lunar_export.judging.judged import Judged
 from lunar_export.judging.parity import FP32_TOLERANCE
 from lunar_export.judging.search import Found
 from lunar_export.pairs.calibration import Calibration
 
 GOLDEN_NAME = "golden.npz"
+_ANY_ERROR = 1e9  # a draft's own pair is what is to be judged
 # Of a draft, whose manifest nobody reads but the backend that loads its graph.
 _NOT_COMPARED = ParityRecord(
     reference="none yet", pairs=1, pairs_source="none", tolerance=FP32_TOLERANCE, outputs={}
@@ -106,9 +107,7 @@ class Draft:
             golden=GoldenRecord(
                 file=GOLDEN_NAME,
                 step=GOLDEN_STEP,
-                tolerances=dict(
-                    judged.tolerances if judged else dict.fromkeys(names, GOLDEN_TOLERANCE)
-                ),
+                tolerances=dict(judged.tolerances if judged else dict.fromkeys(names, _ANY_ERROR)),
             ),
             versions=versions(traced.simplifier, self.origin.target),
             created=datetime.now(timezone.utc).replace(microsecond=0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Target
 from lunar_runtime.errors import UsageError
 from lunar_student import StudentConfig
@@ -133,6 +134,5 @@ class ExportOptions:
                 )
         if config and self.outputs == "all" and not config.descriptor_dim:
             raise UsageError(f"`outputs` all: {config.id} has no descriptors; use both")
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(f"`threads` {self.threads}: needs to be 1 or more")
+        check_threads(self.threads)
         self.precision.check()

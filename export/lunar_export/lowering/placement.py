@@ -30,8 +30,9 @@ class Placement:
         layers: Whose activation and weights are.
         outputs: Tensors that are quantised where they are made, for all who read them.
         integer_bias: Store a layer's own bias as int32 in the scale of its products.
-        unsigned: Store activations as uint8: with zero-point 128, or 0 and twice the levels where a
-            Relu made them.
+        unsigned: Store activations as uint8 with zero-point 128, not as int8.
+        positive: Store what a Relu made as uint8 with zero-point 0, and so with twice the levels.
+        pairs: Keep the sums of two neighbouring products within int16; see `qdq.neighbour_sums`.
         kept: Layers that stay as they are -> why, in words.
         scale_of: Tensor -> the tensor whose scale and zero-point it shares.
         lifted: Layers whose bias is half an output step more, because what follows rounds down.
@@ -44,6 +45,8 @@ class Placement:
     kept: dict[str, str]
     scale_of: Mapping[str, str] = field(default_factory=dict)
     lifted: frozenset[str] = frozenset()
+    positive: bool = False
+    pairs: bool = False
 
     def tensors(self) -> list[str]:
         """Activations that need a scale."""
@@ -72,7 +75,18 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
             reasons.setdefault(layer.node, "sensitivity")
     chosen = tuple(layer for layer in layers if layer.node not in reasons)
     if target != "cpu":
-        return Placement(chosen, frozenset(), integer_bias=False, unsigned=False, kept=reasons)
+        # Zero-points would keep OpenVINO from multiplying in 8 bits; an x86 processor without VNNI
+        # saturates there as in ONNX Runtime, and in silence.
+        x86 = target == "openvino"
+        return Placement(
+            chosen,
+            frozenset(),
+            integer_bias=False,
+            unsigned=False,
+            kept=reasons,
+            positive=x86,
+            pairs=x86,
+        )
     maps = integer_maps(model, chosen)
     return Placement(
         chosen,
@@ -82,6 +96,8 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
         kept=reasons,
         scale_of=maps.scale_of,
         lifted=maps.lifted,
+        positive=True,
+        pairs=True,
     )
 
 

@@ -36,7 +36,7 @@ def select_backend(
         threads: CPU threads; None lets the library choose.
 
     Raises:
-        UsageError: No such backend or device, or `threads` is not positive, or far more than the
+        UsageError: No such backend or device, or `threads` is not positive, or more than the
             cores that can be used; see `cores`.
         BackendError: The library or the device is not there, or the backend's package is broken.
         BundleError: The library cannot load the graph.

@@ -131,7 +131,6 @@ def command(
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
     4 backend or device missing.
     """
-    from lunar_runtime.backends.cores import check_threads
     from lunar_runtime.bundles.manifest import gate_warning
     from lunar_runtime.commands.pairs import Job, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
@@ -139,7 +138,6 @@ def command(
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
-    check_threads(threads)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)

@@ -56,9 +56,12 @@ def overwrite(what: str) -> _Option[Any]:
 
 
 def threads(command: _Function) -> _Function:
-    """`--threads`: of the processor; None leaves it to the libraries."""
+    """`--threads`: of the processor, at most its usable cores; None leaves it to the libraries."""
     return click.option(
-        "--threads", type=click.IntRange(1), help="CPU threads.  [default: one per core]"
+        "--threads",
+        type=click.IntRange(1),
+        callback=_checked_threads,
+        help="CPU threads, at most the cores that this process may use.  [default: one per core]",
     )(command)
 
 
@@ -85,6 +88,13 @@ def device(command: _Function) -> _Function:
         help="cpu, cuda, gpu or npu (OpenVINO's), or another that the inference library has; "
         "`auto` is CUDA if the library was built for it, else the CPU.",
     )(command)
+
+
+def _checked_threads(_: click.Context, __: click.Parameter, threads: int | None) -> int | None:
+    from lunar_runtime.backends.cores import check_threads
+
+    check_threads(threads)
+    return threads
 
 
 def _log_to_stderr(_: click.Context, __: click.Parameter, count: int) -> None:

@@ -95,7 +95,7 @@ def import_library() -> Library:
         lines = str(error).strip().splitlines()
         raise BackendError(
             f"OpenVINO cannot be imported ({lines[0] if lines else type(error).__name__}); install "
-            "it with `pip install 'lunar-edge[openvino]'`, or run with `backend` onnxruntime"
+            "it with `pip install openvino`, or run with `backend` onnxruntime"
         ) from error
     finally:
         if hidden:
