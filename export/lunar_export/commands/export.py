@@ -68,7 +68,9 @@ NAME = "lunar-export"
     type=click.Choice(TARGETS),
     default="cpu",
     show_default=True,
-    help="What a lower precision is made for: ONNX Runtime on a CPU, or TensorRT.",
+    help="What the graph is made for and judged in: ONNX Runtime on a CPU, OpenVINO, or TensorRT. "
+    "OpenVINO runs it on this processor, which must compute in the precision (bf16 is for it "
+    "alone).",
 )
 @click.option(
     "--calib",
@@ -163,8 +165,8 @@ def command(
     hazards or is slower.
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable checkpoint, calibration set or output folder, 4
-    no engine can be built although one is required, 5 the graph differs from the network, or fails
-    the gate of its precision.
+    no engine can be built although one is required, or OpenVINO or what it should compute in is not
+    here, 5 the graph differs from the network, or fails the gate of its precision.
     """
 
     def asked() -> ExportOptions:
@@ -174,6 +176,10 @@ def command(
         return ExportOptions(outputs, *size, lower, threads)
 
     source = choose_source(ckpt, untrained, student, seed, weights)
+    if target == "openvino":
+        if engine == "require":
+            raise click.UsageError("--engine is TensorRT's; leave it out with --target openvino.")
+        engine = "never"
     deployment = Deployment(engine, triton, triton_instances)
     gates: list[GateRecord] = []
     try:

@@ -146,9 +146,12 @@ def run_job(
     from lunar_export.bundling.export import export_bundle
     from lunar_export.commands.bars import bars_wanted, progress_bars
     from lunar_export.deploy.triton import add_to_repository
+    from lunar_export.judging.processor import require_openvino
 
     options = ask()
     options.check()
+    if options.precision.target == "openvino":
+        require_openvino(options.precision.precision)
     with progress_bars() as progress:
         progress.begin("loading the weights")
         bundle = export_bundle(

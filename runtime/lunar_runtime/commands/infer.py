@@ -149,11 +149,10 @@ def command(
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
     4 backend or device missing.
     """
-    from lunar_runtime.backends.cores import check_threads, usable_cores
+    from lunar_runtime.backends.cores import usable_cores
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
-    check_threads(threads)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device)
     # The network loads in the background, while Python imports and reads the rest.
