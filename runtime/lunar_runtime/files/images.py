@@ -9,6 +9,8 @@ The rules, all recorded in the report:
 - Pixels are invalid where alpha is 0, where an array is masked, where the value is the file's own
   for none (GDAL_NODATA, GDAL's internal mask, a grey PNG's tRNS), and where the value can only mean
   none (NaN and others; see `validity`). An image of which less than 10 % is valid is refused.
+- Pixels are invalid where a mask that is given beside the image is 0, and, if wanted, where the
+  image shows no ground that could be measured; see `masking`.
 - 8-bit values are kept. 16-bit and floating-point values are stretched linearly so that the 0.1 and
   99.9 percentiles become 0 and 255: min-max, as the StereoLunar frames were made, but one hot
   pixel does not decide. Invalid pixels are left out before. They become the median grey of the
@@ -22,7 +24,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.grey_image import GreyImage as GreyImage
+from lunar_runtime.files.grey_image import check_valid
 from lunar_runtime.files.image_header import ImageHeader, read_header
 from lunar_runtime.files.opencv_decoder import OpenCvDecoder
 from lunar_runtime.files.regular_file import read_regular
 from lunar_runtime.files.tiff.image import NotSupportedError
 from lunar_runtime.files.tiff.read import read_tiff
 from lunar_runtime.files.validity import valid_values
+from lunar_runtime.masking.detect import without_ground
+from lunar_runtime.masking.mask import Mask
 
 MIN_SIDE_PX = 32
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
-MIN_VALID_FRACTION = 0.1
 
 _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
@@ -51,42 +55,15 @@ _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
 _USUAL_JPEG = (0xC0, 0xC1, 0xC2)
 
 
-@dataclass(frozen=True)
-class GreyImage:
-    """An image, ready for the network's preprocessing.
-
-    Attributes:
-        pixels: (h, w) uint8.
-        name: Path it was read from, or `array`.
-        dtype: Of the values as given.
-        channels: As given, alpha included.
-        stretch: (low, high) values that became 0 and 255; None for 8-bit images.
-        sha256: Of the file; None for an array.
-        valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
-            have the median grey of the valid ones.
-    """
-
-    pixels: NDArray[np.uint8]
-    name: str
-    dtype: str
-    channels: int
-    stretch: tuple[float, float] | None
-    sha256: str | None = None
-    valid: NDArray[np.bool_] | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-    @property
-    def valid_fraction(self) -> float:
-        """Share of the pixels that are measurements."""
-        return 1.0 if self.valid is None else float(self.valid.mean())
-
-
-def read_image(path: Path | str) -> GreyImage:
+def read_image(
+    path: Path | str, *, usable: NDArray[np.bool_] | None = None, detect: bool = False
+) -> GreyImage:
     """Read an image file as 8-bit grey.
+
+    Args:
+        path: Of the file.
+        usable: (h, w) bool, False where a mask beside the image says so; None = no mask.
+        detect: Leave out what shows no ground that could be measured, too.
 
     Raises:
         InputError: Missing, not an image, not supported, damaged, truncated, smaller than 32 px a
@@ -106,11 +83,17 @@ def read_image(path: Path | str) -> GreyImage:
         raise
     except ValueError as error:
         raise InputError(f"{file}: {error}; copy or convert it again") from error
-    image = _grey(values, valid, str(file), header.samples)
+    image = _grey(values, valid, str(file), header.samples, usable, detect=detect)
     return dataclasses.replace(image, sha256=hashlib.sha256(data).hexdigest())
 
 
-def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyImage:
+def grey_from_array(
+    values: NDArray[np.generic],
+    name: str = "array",
+    *,
+    usable: NDArray[np.bool_] | None = None,
+    detect: bool = False,
+) -> GreyImage:
     """Make 8-bit grey of decoded values.
 
     Args:
@@ -118,6 +101,8 @@ def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyIma
             (blue, green, red, alpha); uint8, uint16, int16, float32 or float64, of either byte
             order. Pixels with a masked channel (`np.ma`) or with alpha 0 are invalid.
         name: Named in errors.
+        usable: As in `read_image`.
+        detect: As in `read_image`.
 
     Raises:
         InputError: Another shape or type, too small, too large, or less than 10 % of it is valid.
@@ -134,11 +119,17 @@ def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyIma
         opaque = np.asarray(native[..., 3] != 0)
         valid = opaque if valid is None else valid & opaque
     colours = native.reshape(native.shape[:2]) if channels == 1 else native[..., :3]
-    return _grey(colours, valid, name, channels)
+    return _grey(colours, valid, name, channels, usable, detect=detect)
 
 
 def _grey(
-    values: NDArray[Any], valid: NDArray[np.bool_] | None, name: str, channels: int
+    values: NDArray[Any],
+    valid: NDArray[np.bool_] | None,
+    name: str,
+    channels: int,
+    usable: NDArray[np.bool_] | None,
+    *,
+    detect: bool,
 ) -> GreyImage:
     """Grey of (h, w) or (h, w, 3) values; `valid` is what is known of them so far."""
     dtype = values.dtype.name
@@ -148,21 +139,41 @@ def _grey(
     possible = valid_values(values if valid is None else _with_median(values, valid))
     if possible is not None:
         valid = possible if valid is None else valid & possible
-    valid = None if valid is None or valid.all() else valid
-    if valid is not None:
-        _check_valid(name, valid)
-        values = _with_median(values, valid)
+    mask = Mask().without("file", None if valid is None else ~valid)
+    mask = mask.without("mask file", _unusable(name, values, usable))
+    if mask.valid is not None:
+        check_valid(name, mask)
+        values = _with_median(values, mask.valid)
     if dtype in ("int16", "float64"):
         values = values.astype(np.float32)
     if values.ndim == 3:
         values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_BGR2GRAY)
+    if detect:
+        mask = without_ground(values, mask)
+        if mask.valid is not None:
+            check_valid(name, mask)
+    valid = mask.valid
     if dtype == "uint8":
         pixels, stretch = np.array(values, np.uint8, order="C"), None
     else:
         pixels, stretch = _stretched(values, valid)
     if valid is not None:
         pixels[~valid] = round(float(np.median(pixels[valid])))
-    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid)
+    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid, masked=mask.shares)
+
+
+def _unusable(
+    name: str, values: NDArray[Any], usable: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    if usable is None:
+        return None
+    if usable.shape != values.shape[:2]:
+        (height, width), (rows, columns) = values.shape[:2], usable.shape
+        raise InputError(
+            f"{name}: {width}x{height} px, but its mask has {columns}x{rows}; give a mask of the "
+            "image's own size, not 0 where the image may be used"
+        )
+    return np.asarray(~usable, np.bool_)
 
 
 def _check_size(name: str, width: int, height: int) -> None:
@@ -173,16 +184,6 @@ def _check_size(name: str, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise InputError(
             f"{name}: {width}x{height} px is over 100 megapixels; crop or shrink it first"
-        )
-
-
-def _check_valid(name: str, valid: NDArray[np.bool_]) -> None:
-    fraction = float(valid.mean())
-    if fraction < MIN_VALID_FRACTION:
-        raise InputError(
-            f"{name}: only {fraction:.1%} of the pixels are valid (the others are NaN, nodata, "
-            f"masked or transparent), and {MIN_VALID_FRACTION:.0%} are needed; crop the image to "
-            "what it shows"
         )
 
 

@@ -154,12 +154,15 @@ def resample(image: NDArray[np.uint8], mapping: GridMapping) -> NDArray[np.uint8
     return np.asarray(_resampled(image, mapping), np.uint8)
 
 
-def resample_valid(valid: NDArray[np.bool_], mapping: GridMapping) -> NDArray[np.bool_]:
+def resample_valid(
+    valid: NDArray[np.bool_], mapping: GridMapping, most_invalid: float = 0.0
+) -> NDArray[np.bool_]:
     """Crop and resize a validity mask as a mapping says.
 
-    A grid pixel is valid where all image pixels that `resample` makes it of are.
+    A grid pixel is valid where all image pixels that `resample` makes it of are, or where at most
+    a share `most_invalid` of it is not.
     """
-    return np.asarray(_resampled((~valid).astype(np.float32), mapping) == 0)
+    return np.asarray(_resampled((~valid).astype(np.float32), mapping) <= most_invalid)
 
 
 def _resampled(image: NDArray[Any], mapping: GridMapping) -> NDArray[Any]:

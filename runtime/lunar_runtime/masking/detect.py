@@ -1,0 +1,27 @@
+"""All that one image's pixels tell of where it shows no ground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lunar_runtime.masking.constant import constant_areas
+from lunar_runtime.masking.mask import Mask
+from lunar_runtime.masking.saturated import saturated_areas
+from lunar_runtime.masking.sky import sky_area
+
+
+def without_ground(values: NDArray[Any], mask: Mask) -> Mask:
+    """A mask, less what the values show to be no ground that could be measured.
+
+    Args:
+        values: (h, w) grey, before any stretch; finite where the mask is valid.
+        mask: What is known so far.
+    """
+    mask = mask.without("constant", constant_areas(values))
+    known = mask.known(values)
+    if not known.size:
+        return mask
+    mask = mask.without("saturated", saturated_areas(values, float(known.max())))
+    return mask.without("sky", sky_area(values, mask.valid))
