@@ -28,6 +28,17 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     return None if value is None else Intrinsics.parse(value)
 
 
+def _masks(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[Path | None, Path | None]:
+    if value is None:
+        return None, None
+    left, comma, right = value.partition(",")
+    if not comma or "," in right or not (left or right):
+        raise click.BadParameter(f"{value!r} is not LEFT,RIGHT; one of the two may be empty.")
+    return Path(left) if left else None, Path(right) if right else None
+
+
 @click.command(context_settings=options.CONTEXT)
 @click.argument("left", type=options.PATH)
 @click.argument("right", type=options.PATH, required=False)
@@ -58,6 +69,14 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     "(0.5, 0.5).  [default: the rig's, else found from the pair or nominal]",
 )
 @click.option("--rig", type=options.PATH, help="What is known of the cameras (JSON).")
+@click.option(
+    "--mask",
+    "masks",
+    callback=_masks,
+    metavar="LEFT,RIGHT",
+    help="Images of the same sizes, not 0 where LEFT and RIGHT may be used; one may be empty, as "
+    "in `left.png,`. Of many pairs: the CSV file's columns left_mask and right_mask.",
+)
 @click.option("--baseline-m", type=float, help="True distance of the cameras; makes depth metres.")
 @click.option(
     "--altitude-m",
@@ -111,6 +130,7 @@ def command(
     out: Path | None,
     overwrite: bool,
     rig: Path | None,
+    masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
     backend: str,
@@ -124,7 +144,7 @@ def command(
     LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour). LEFT alone may
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
-    left,right[,rig][,out].
+    left,right[,rig][,left_mask][,right_mask][,out].
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
@@ -144,6 +164,13 @@ def command(
         _check_geometry_only(wanted, bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)
     pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
+    if any(masks):
+        if many:
+            raise click.UsageError(
+                "--mask is of one pair; of many, name masks in a CSV file, in the columns "
+                "left_mask and right_mask."
+            )
+        pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
         import cv2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,21 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import InputError
 from lunar_runtime.masking.mask import REASONS, Mask
 
+MIN_SIDE_PX = 32
+MAX_PIXELS = 100_000_000
 MIN_VALID_FRACTION = 0.1
+
+
+class MaskSource(NamedTuple):
+    """A mask that was given beside an image.
+
+    Attributes:
+        name: Path it was read from, or `array`.
+        sha256: Of the file; None for an array.
+    """
+
+    name: str
+    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,7 @@ class GreyImage:
         sha256: Of the file; None for an array.
         valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
             have the median grey of the valid ones.
+        mask: What was given beside the image; None = nothing.
         masked: Why pixels are invalid -> share of the image; see `masking.mask.REASONS`.
     """
 
@@ -38,6 +54,7 @@ class GreyImage:
     stretch: tuple[float, float] | None
     sha256: str | None = None
     valid: NDArray[np.bool_] | None = None
+    mask: MaskSource | None = None
     masked: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -77,4 +94,20 @@ def check_valid(name: str, mask: Mask) -> None:
         raise InputError(
             f"{name}: only {fraction:.1%} of the pixels are valid (masked: {why}), and "
             f"{MIN_VALID_FRACTION:.0%} are needed; crop the image to what it shows"
+        )
+
+
+def check_size(name: str, width: int, height: int) -> None:
+    """Refuse an image that is too small to match or too large to hold.
+
+    Raises:
+        InputError: Under 32 px a side, or over 100 megapixels.
+    """
+    if min(width, height) < MIN_SIDE_PX:
+        raise InputError(
+            f"{name}: {width}x{height} px is too small; both sides need {MIN_SIDE_PX} px or more"
+        )
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{name}: {width}x{height} px is over 100 megapixels; crop or shrink it first"
         )

@@ -23,7 +23,6 @@ The rules, all recorded in the report:
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -32,27 +31,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.decode import decode_image
 from lunar_runtime.files.grey_image import GreyImage as GreyImage
-from lunar_runtime.files.grey_image import check_valid
-from lunar_runtime.files.image_header import ImageHeader, read_header
-from lunar_runtime.files.opencv_decoder import OpenCvDecoder
-from lunar_runtime.files.regular_file import read_regular
-from lunar_runtime.files.tiff.image import NotSupportedError
-from lunar_runtime.files.tiff.read import read_tiff
+from lunar_runtime.files.grey_image import check_size, check_valid
 from lunar_runtime.files.validity import valid_values
 from lunar_runtime.masking.detect import without_ground
 from lunar_runtime.masking.mask import Mask
 
-MIN_SIDE_PX = 32
-MAX_PIXELS = 100_000_000
-MAX_BYTES = 1 << 30
-
 _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
-
-# libjpeg's start-of-frame markers of what every build decodes: baseline, extended, progressive.
-_USUAL_JPEG = (0xC0, 0xC1, 0xC2)
 
 
 def read_image(
@@ -69,22 +57,10 @@ def read_image(
         InputError: Missing, not an image, not supported, damaged, truncated, smaller than 32 px a
             side, larger than 100 megapixels, or less than 10 % of it is valid.
     """
-    file = Path(path)
-    data = read_regular(file, MAX_BYTES, "an image file", "crop or convert it first")
-    if not data:
-        raise InputError(f"{file}: is empty; copy it again")
-    try:
-        header = read_header(data)
-        _check_size(str(file), header.width, header.height)
-        values, valid = _decode(file, data, header)
-    except NotSupportedError as error:
-        raise InputError(f"{file}: {error}") from error
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"{file}: {error}; copy or convert it again") from error
-    image = _grey(values, valid, str(file), header.samples, usable, detect=detect)
-    return dataclasses.replace(image, sha256=hashlib.sha256(data).hexdigest())
+    decoded = decode_image(Path(path))
+    name, samples = str(path), decoded.samples
+    image = _grey(decoded.values, decoded.valid, name, samples, usable, detect=detect)
+    return dataclasses.replace(image, sha256=decoded.sha256)
 
 
 def grey_from_array(
@@ -135,7 +111,7 @@ def _grey(
     dtype = values.dtype.name
     if dtype not in _READABLE:
         raise InputError(f"{name}: {dtype} pixels; convert it to 8 or 16 bits or float32")
-    _check_size(name, values.shape[1], values.shape[0])
+    check_size(name, values.shape[1], values.shape[0])
     possible = valid_values(values if valid is None else _with_median(values, valid))
     if possible is not None:
         valid = possible if valid is None else valid & possible
@@ -174,92 +150,6 @@ def _unusable(
             "image's own size, not 0 where the image may be used"
         )
     return np.asarray(~usable, np.bool_)
-
-
-def _check_size(name: str, width: int, height: int) -> None:
-    if min(width, height) < MIN_SIDE_PX:
-        raise InputError(
-            f"{name}: {width}x{height} px is too small; both sides need {MIN_SIDE_PX} px or more"
-        )
-    if width * height > MAX_PIXELS:
-        raise InputError(
-            f"{name}: {width}x{height} px is over 100 megapixels; crop or shrink it first"
-        )
-
-
-def _decode(
-    file: Path, data: bytes, header: ImageHeader
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """(h, w) or (h, w, 3) values of a file, and where they are valid as far as the file says.
-
-    Raises:
-        NotSupportedError: Whole, but nothing here reads it.
-        ValueError: Damaged.
-    """
-    if header.kind == "PGM":
-        return _pgm_values(data, header), None
-    decoder = OpenCvDecoder()
-    valid = None
-    if header.tiff is not None:
-        values, valid = read_tiff(header.tiff, decoder)
-    else:
-        values = decoder(data)
-        if values is not None and not decoder.complaint:
-            values, valid = _as_said(values, header)
-    if values is None or decoder.complaint:
-        if header.kind == "JPEG" and values is None and header.coding not in _USUAL_JPEG:
-            raise NotSupportedError(
-                f"not supported: a JPEG of coding {header.coding:#x}; convert it to PNG"
-            )
-        reason = f" ({decoder.complaint})" if decoder.complaint else ""
-        raise ValueError(f"damaged {header.kind}{reason}")
-    return values, valid
-
-
-def _as_said(
-    values: NDArray[Any], header: ImageHeader
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Decoded values, if they are of the size and type that the header names, and alpha's mask."""
-    channels = 1 if values.ndim == 2 else values.shape[2]
-    dtype = "uint16" if header.bits == 16 else "uint8"
-    # A palette may be grey or hold alpha, and a tRNS chunk adds it to colours.
-    grey = header.photometric == "grey"
-    allowed = (1,) if grey and header.samples == 1 else (2, 4) if grey else (1, 3, 4)
-    size = (header.height, header.width)
-    if values.shape[:2] != size or values.dtype != dtype or channels not in allowed:
-        raise NotSupportedError(
-            f"not supported: it was decoded as {channels} channels of {values.dtype}, "
-            f"{values.shape[1]}x{values.shape[0]} px, but its header says {header.samples} of "
-            f"{header.bits} bits, {header.width}x{header.height} px; convert it to TIFF"
-        )
-    if channels in (2, 4):
-        opaque = values[..., -1] != 0
-        values = values[..., : channels - 1]
-        if grey:  # OpenCV makes three alike of it
-            values = values[..., 0]
-        return values, opaque
-    if header.nodata is not None:
-        return values, values != _transparent(header)
-    return values, None
-
-
-def _transparent(header: ImageHeader) -> int:
-    """A grey PNG's tRNS value, as OpenCV shows it: spread over 8 bits."""
-    assert header.nodata is not None
-    value = int(header.nodata)
-    return value * 255 // ((1 << header.bits) - 1) if header.bits < 8 else value
-
-
-def _pgm_values(data: bytes, header: ImageHeader) -> NDArray[Any]:
-    """Blue, green, red of a PPM, grey of a PGM; 16 bits are big-endian there."""
-    dtype = np.dtype(">u2" if header.bits == 16 else "u1")
-    count = header.width * header.height * header.samples
-    values: NDArray[Any] = np.frombuffer(data, dtype, count, header.pixels_at)
-    values = values.astype(dtype.newbyteorder("="))
-    if header.samples == 1:
-        return values.reshape(header.height, header.width)
-    colours: NDArray[Any] = values.reshape(header.height, header.width, 3)[..., ::-1]
-    return colours
 
 
 def _with_median(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:

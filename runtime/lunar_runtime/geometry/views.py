@@ -15,10 +15,6 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from lunar_runtime.geometry.fields import Field, half
 
-#: (H, W) bool of the left and of the right image, False where a pixel is no measurement of the
-#: ground; None = all are.
-ValidPair = tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]
-
 
 class CameraEstimate(NamedTuple):
     """Intrinsics, and where they came from.

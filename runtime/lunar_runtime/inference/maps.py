@@ -15,9 +15,10 @@ from lunar_runtime.geometry.focal import estimate_intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.pose import PoseEstimate, right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.geometry.views import CameraEstimate, ValidPair
+from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.masking.mask import ValidPair
 
 #: The source of a camera that nobody told and no image settled: the network's own.
 NOMINAL = "nominal"

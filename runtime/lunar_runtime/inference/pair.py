@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +11,19 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
+from lunar_runtime.files.mask_files import read_mask
 from lunar_runtime.geometry.grid_mapping import GridMapping, resample, resample_valid
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.masking.fixed import fixed_areas
+from lunar_runtime.masking.mask import ValidPair
 
 #: A path, or decoded values as `grey_from_array` takes them.
 Image = str | Path | NDArray[Any]
+
+#: Of the left and of the right image, as `read_mask` takes them; None = no mask.
+Masks = tuple[Image | None, Image | None]
+
+_MOST_INVALID = 0.5  # of a pixel of the network's grid; single dead pixels do not mislead it
 
 # Of the standard deviation, in grey levels. The rounding of an 8-bit ramp has 0.3, one hot pixel in
 # 512 × 512 black ones 0.5; the darkest StereoLunar frame has over 10.
@@ -41,20 +50,45 @@ class ImagePair(NamedTuple):
         """(H, W) grey levels of both on a grid."""
         return resample(self.left.pixels, grid), resample(self.right.pixels, grid)
 
+    def valid(self, grid: GridMapping) -> ValidPair:
+        """(H, W) bool of both on the network's grid: where at least half of a pixel is valid.
+
+        Raises:
+            InputError: Nothing is, in the part of an image that is used.
+        """
+        left, right = (
+            None if image.valid is None else resample_valid(image.valid, grid, _MOST_INVALID)
+            for image in self
+        )
+        for image, valid in zip(self, (left, right), strict=True):
+            if valid is not None and not valid.any():
+                raise InputError(
+                    f"{image.name}: no pixel of the part that is used is valid; crop the image to "
+                    "what it shows"
+                )
+        return left, right
+
     def views(self, grid: GridMapping, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
         """Both on a grid, with their cameras in pixels of it."""
         return Pair(_view(self.left, grid, cameras[0]), _view(self.right, grid, cameras[1]))
 
 
-def read_pair(left: Image, right: Image) -> ImagePair:
+def read_pair(left: Image, right: Image, masks: Masks = (None, None)) -> ImagePair:
     """Read two images and check that they can be a pair.
 
+    What shows no ground that could be measured becomes invalid: see `masking`.
+
+    Args:
+        left: The left image.
+        right: The right image.
+        masks: Beside them, of their own sizes: not 0 where the image may be used; None = no mask.
+
     Raises:
-        InputError: An image cannot be read, or see `check_pair`.
+        InputError: An image or a mask cannot be read, or see `check_pair`.
     """
-    pair = ImagePair(_read(left, "left array"), _read(right, "right array"))
+    pair = ImagePair(_read(left, masks[0], "left array"), _read(right, masks[1], "right array"))
     check_pair(*pair)
-    return pair
+    return _without_fixed(pair)
 
 
 def check_pair(left: GreyImage, right: GreyImage) -> None:
@@ -69,7 +103,8 @@ def check_pair(left: GreyImage, right: GreyImage) -> None:
             "pair need the same size"
         )
     for image in (left, right):
-        check_texture(image.pixels, image.name)
+        known = image.pixels if image.valid is None else image.pixels[image.valid]
+        check_texture(known, image.name)
     if np.array_equal(left.pixels, right.pixels):
         raise InputError(
             f"{right.name}: the same image as {left.name}, so there is no parallax; give the other "
@@ -81,7 +116,7 @@ def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
     """Refuse an image in which nothing can be matched.
 
     Args:
-        pixels: (h, w) uint8.
+        pixels: uint8, of any shape.
         name: Named in the error.
 
     Raises:
@@ -103,8 +138,25 @@ def _view(image: GreyImage, grid: GridMapping, camera: CameraEstimate) -> View:
     return View(resample(image.pixels, grid), camera, valid)
 
 
-def _read(image: Image, name: str) -> GreyImage:
-    return grey_from_array(image, name) if isinstance(image, np.ndarray) else read_image(image)
+def _read(image: Image, mask: Image | None, name: str) -> GreyImage:
+    given = None if mask is None else read_mask(mask)
+    usable = None if given is None else given.usable
+    if isinstance(image, np.ndarray):
+        grey = grey_from_array(image, name, usable=usable, detect=True)
+    else:
+        grey = read_image(image, usable=usable, detect=True)
+    return replace(grey, mask=None if given is None else given.source)
+
+
+def _without_fixed(pair: ImagePair) -> ImagePair:
+    """The pair less what is the same in both images although the ground moved."""
+    left, right = pair
+    if left.size != right.size:
+        return pair
+    fixed = fixed_areas((left.pixels, right.pixels), (left.valid, right.valid))
+    if fixed is None:
+        return pair
+    return ImagePair(left.without("fixed", fixed), right.without("fixed", fixed))
 
 
 def _deviation(pixels: NDArray[np.uint8]) -> float:

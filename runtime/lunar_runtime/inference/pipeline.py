@@ -33,9 +33,10 @@ from lunar_runtime.inference.fuse import Fused, fuse, result_grid
 from lunar_runtime.inference.maps import known_cameras, read_maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, ImagePair, read_pair
+from lunar_runtime.inference.pair import Image, ImagePair, Masks, read_pair
 from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
+from lunar_runtime.masking.mask import ValidPair
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ class StereoRuntime:
         smoothing_px: float = InferOptions.smoothing_px,
         min_confidence: float | None = None,
         refine: Refine = InferOptions.refine,
+        masks: Masks = (None, None),
     ) -> StereoResult:
         """Run one pair.
 
@@ -141,6 +143,9 @@ class StereoRuntime:
             min_confidence: Pixels below become NaN in everything but the confidence.
             refine: `auto` refines the pointmap with the images where they allow it, else keeps the
                 network's and says why; `on` makes that an error; `off` leaves it the network's.
+            masks: Of the left and the right image, paths or (h, w) arrays of their own sizes: not
+                0 where the image may be used; None = no mask. What is masked, or shows no ground
+                by itself, is NaN in everything.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -155,13 +160,13 @@ class StereoRuntime:
         rig = rig or Rig()
         clock = _Clock()
         with clock.stage("read"):
-            images = read_pair(left, right)
+            images = read_pair(left, right, masks)
         with clock.stage("prepare"):
             mapping = images.fit(graph.height, graph.width)
-            greys = images.greys(mapping)
+            greys, valid = images.greys(mapping), images.valid(mapping)
         with clock.stage("network"):
             outputs = self._run(*greys)
-        network, notes = read_maps(outputs, mapping, options, rig)
+        network, notes = read_maps(outputs, mapping, options, rig, valid)
         failed = gate_warning(self.bundle.manifest)
         notes = Notes.warn(f"bundle: {failed}" if failed else None) + notes
         fused = Fused(network, None)
@@ -171,9 +176,10 @@ class StereoRuntime:
                 pair = images.views(grid, network.cameras_on(grid))
                 fused, more = fuse(pair, grid, network, options, rig)
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
+                valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
             geometry = solve_geometry(fused, options, rig, network=network, notes=notes)
-        return _result(geometry, options, self.model, images, greys, clock)
+        return _result(geometry, options, self.model, images, (greys, valid), clock)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -227,6 +233,7 @@ def infer_geometry_only(
     slope: SlopeKind = InferOptions.slope,
     smoothing_px: float = InferOptions.smoothing_px,
     min_confidence: float | None = None,
+    masks: Masks = (None, None),
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
 
@@ -246,7 +253,7 @@ def infer_geometry_only(
     rig = rig or Rig()
     clock = _Clock()
     with clock.stage("read"):
-        images = read_pair(left, right)
+        images = read_pair(left, right, masks)
     width, height = images.left.size
     grid = result_grid(images.fit(height, width))
     cameras = known_cameras(options, rig, grid)
@@ -260,7 +267,9 @@ def infer_geometry_only(
         fused, notes = fuse(pair, grid, None, options, rig)
     with clock.stage("geometry"):
         geometry = solve_geometry(fused, options, rig, notes=notes)
-    return _result(geometry, options, None, images, (pair.left.grey, pair.right.grey), clock)
+    greys = pair.left.grey, pair.right.grey
+    seen = greys, (pair.left.valid, pair.right.valid)
+    return _result(geometry, options, None, images, seen, clock)
 
 
 def _result(
@@ -268,14 +277,15 @@ def _result(
     options: InferOptions,
     model: ModelInfo | None,
     images: ImagePair,
-    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    seen: tuple[tuple[NDArray[np.uint8], NDArray[np.uint8]], ValidPair],
     clock: _Clock,
 ) -> StereoResult:
+    greys, valid = seen
     return StereoResult(
         **vars(geometry),
         options=options,
         model=model,
-        left=PairImage(images.left, greys[0]),
-        right=PairImage(images.right, greys[1]),
+        left=PairImage(images.left, greys[0], valid[0]),
+        right=PairImage(images.right, greys[1], valid[1]),
         timings_ms=clock.timings_ms,
     )

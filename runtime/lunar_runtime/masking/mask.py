@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+#: (H, W) bool of the left and of the right image, False where a pixel is no measurement of the
+#: ground; None = all are.
+ValidPair = tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]
+
 #: Why a pixel is masked -> what that means.
 REASONS: Mapping[str, str] = {
     "file": "the file's own: alpha, nodata, NaN, special values, a masked array",

@@ -52,19 +52,19 @@ def sky_area(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[n
     height, width = values.shape
     shrink = min(1.0, _LONGEST_PX / max(height, width))
     small = values if values.dtype == np.uint8 else values.astype(np.float32)
-    lit_or_dark = None if valid is None else valid.astype(np.uint8)
+    usable = None if valid is None else valid.astype(np.uint8)
     if shrink < 1:
         size = max(1, round(width * shrink)), max(1, round(height * shrink))
         small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
-        if lit_or_dark is not None:
-            lit_or_dark = cv2.resize(lit_or_dark, size, interpolation=cv2.INTER_NEAREST)
-    dark = _dark(small, lit_or_dark)
+        if usable is not None:
+            usable = np.asarray(cv2.resize(usable, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    dark = _dark(small, usable)
     areas = list(border_areas(dark, _LEAST_SHARE * dark.size))
     if not areas:
         return None
     lit = (~dark).astype(np.uint8)
-    if lit_or_dark is not None:
-        lit &= lit_or_dark
+    if usable is not None:
+        lit &= usable
     sky = np.zeros(dark.shape, bool)
     beyond, edge, near = _hull(lit)
     for area in areas:

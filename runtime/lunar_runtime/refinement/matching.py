@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.views import ValidPair
+from lunar_runtime.masking.mask import ValidPair
 
 _FEATURES = 2500
 _CONTRAST = 0.015  # SIFT's default 0.04 leaves a few dozen features on smooth maria
@@ -124,7 +124,7 @@ def _detectable(valid: NDArray[np.bool_] | None, image: cv2.typing.MatLike) -> A
     invalid = (~valid).astype(np.uint8)
     single, edge = (np.ones((2 * px + 1, 2 * px + 1), np.uint8) for px in (_SINGLE_PX, _EDGE_PX))
     areas = cv2.morphologyEx(invalid, cv2.MORPH_OPEN, single)
-    near = cv2.dilate(areas, edge) | cv2.dilate(invalid, single)
+    near = np.maximum(cv2.dilate(areas, edge), cv2.dilate(invalid, single))
     size = image.shape[1], image.shape[0]
     return cv2.resize((1 - near) * np.uint8(255), size, interpolation=cv2.INTER_NEAREST)
 
