@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.masking.mask import ValidPair
+from lunar_runtime.masking.outlines import square
 
 _LONGEST_PX = 256
 _WINDOW_PX = 1.7  # sigma of patches and of their normalisation
@@ -66,15 +67,15 @@ def fixed_areas(
     for one in valid:
         if one is not None:  # both are filled with grey there, which is alike
             known = cv2.resize(one.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
-            structure &= cv2.erode(known, _square(_GAP_PX)) > 0
+            structure &= cv2.erode(known, square(_GAP_PX)) > 0
     sure = (like.correlation > _SURELY_ALIKE) & structure
     if np.count_nonzero(sure) < _LEAST_PX:
         return None
     found = _moved_past(left, right, like, structure, sure)
     if not found.any():
         return None
-    closed = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, _square(_CLOSED_PX))
-    grown = cv2.dilate(closed, _square(_GROWN_PX))
+    closed = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, square(_CLOSED_PX))
+    grown = cv2.dilate(closed, square(_GROWN_PX))
     return cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST) > 0
 
 
@@ -90,12 +91,12 @@ def _moved_past(
     count, labels = cv2.connectedComponents(alike.astype(np.uint8), connectivity=8)
     sizes = np.bincount(labels[sure], minlength=count)
     pieces = [label for label in range(1, count) if sizes[label] >= _LEAST_PX]
-    beside = cv2.dilate(np.isin(labels, pieces).astype(np.uint8), _square(_GAP_PX)) > 0
+    beside = cv2.dilate(np.isin(labels, pieces).astype(np.uint8), square(_GAP_PX)) > 0
     found = np.zeros(alike.shape, bool)
     flow: NDArray[np.float32] | None = None
     for label in pieces:
         piece = labels == label
-        ring = (cv2.dilate(piece.astype(np.uint8), _square(_RING_PX)) > 0) & ~beside
+        ring = (cv2.dilate(piece.astype(np.uint8), square(_RING_PX)) > 0) & ~beside
         around = like.correlation[ring & (like.contrast > _STRUCTURE_DN / 2)]
         if len(around) < _LEAST_RING or np.median(around) > _MOST_AROUND:
             continue
@@ -143,7 +144,3 @@ def _normalised(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArra
 
 def _blurred(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(values, (0, 0), _WINDOW_PX), np.float32)
-
-
-def _square(reach_px: int) -> NDArray[np.uint8]:
-    return np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)

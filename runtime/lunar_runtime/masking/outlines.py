@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 _OFF_PX = 1.5  # from a straight piece
 _PIECE_PX = 24.0
+_CONTACT_PX = 3
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,65 @@ def _straight(part: NDArray[np.bool_]) -> float:
         inner += float(lengths.sum())
         straight += float(lengths[lengths >= _PIECE_PX].sum())
     return straight / inner if inner else 1.0
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What an area has beyond the hull of the rest.
+
+    Attributes:
+        pixels: (h, w) bool, that part of it.
+        share: Of the image.
+        length_px: Of the hull's edge along it, through the image.
+        contact: Share of that edge that lies on the rest.
+    """
+
+    pixels: NDArray[np.bool_]
+    share: float
+    length_px: int
+    contact: float
+
+
+@dataclass(frozen=True)
+class Hull:
+    """The convex hull of some pixels.
+
+    Attributes:
+        beyond: (h, w) bool, what is outside.
+        edge: (h, w) bool, its outline, less what runs along the image's border.
+        near: (h, w) bool, what is near those pixels.
+    """
+
+    beyond: NDArray[np.bool_]
+    edge: NDArray[np.bool_]
+    near: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.bool_]) -> Hull:
+        """Of (h, w) bool pixels."""
+        beyond, edge = np.ones(pixels.shape, np.uint8), np.zeros(pixels.shape, np.uint8)
+        rows = np.flatnonzero(pixels.any(axis=1))
+        if rows.size:  # the ends of the rows have the hull of all
+            first = pixels[rows].argmax(axis=1)
+            last = pixels.shape[1] - 1 - pixels[rows, ::-1].argmax(axis=1)
+            ends = np.stack([np.r_[first, last], np.r_[rows, rows]], axis=-1)
+            hull = cv2.convexHull(ends.astype(np.int32))
+            cv2.fillConvexPoly(beyond, hull, 0)
+            cv2.polylines(edge, [hull], True, 1)
+        inner = np.zeros(pixels.shape, bool)
+        inner[_CONTACT_PX:-_CONTACT_PX, _CONTACT_PX:-_CONTACT_PX] = True
+        near = cv2.dilate(pixels.astype(np.uint8), square(_CONTACT_PX)) > 0
+        return cls(beyond > 0, (edge > 0) & inner, near)
+
+    def cut(self, area: NDArray[np.bool_]) -> Cut:
+        """The part of an area that is beyond the hull."""
+        part = area & self.beyond
+        rim = self.edge & (cv2.dilate(part.astype(np.uint8), square(2)) > 0)
+        length = int(np.count_nonzero(rim))
+        contact = int(np.count_nonzero(rim & self.near)) / max(length, 1)
+        return Cut(part, float(part.mean()), length, contact)
+
+
+def square(reach_px: int) -> NDArray[np.uint8]:
+    """A square that reaches so far from its middle, for dilation and erosion."""
+    return np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.masking.outlines import square
+
 _LEAST_PX = 5  # a square of this side: less is carried by the ground around it
 _TOP_8_BIT = 253  # of JPEG's 255
 _BLOOM_PX = 1
@@ -31,5 +33,4 @@ def saturated_areas(values: NDArray[Any], top: float) -> NDArray[np.bool_] | Non
     areas = cv2.morphologyEx(full, cv2.MORPH_OPEN, np.ones((_LEAST_PX, _LEAST_PX), np.uint8))
     if not areas.any():
         return None
-    side = 2 * _BLOOM_PX + 1
-    return cv2.dilate(areas, np.ones((side, side), np.uint8)) > 0
+    return cv2.dilate(areas, square(_BLOOM_PX)) > 0

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.masking.outlines import border_areas
+from lunar_runtime.masking.outlines import Hull, border_areas, square
 
 _LONGEST_PX = 512  # limbs are large
 
@@ -33,7 +33,6 @@ _LEAST_SHARE = 0.02
 # images touch .56 at most where the edge is that long (but for one, which fills a side).
 _LEAST_CONTACT = 0.55
 _LEAST_EDGE = 0.45
-_CONTACT_PX = 3
 # 0 of 76 clean images, and 8 of 912 deep shadows in their crops, are dark along a whole side.
 _WHOLE_SIDE = 0.95
 _LIMB_PX = 4
@@ -66,23 +65,18 @@ def sky_area(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[n
     if usable is not None:
         lit &= usable
     sky = np.zeros(dark.shape, bool)
-    beyond, edge, near = _hull(lit)
+    hull = Hull.of(lit > 0)
     for area in areas:
         if area.side_share >= _WHOLE_SIDE:
             sky |= area.pixels
             continue
-        part = area.pixels & beyond
-        rim = edge & (cv2.dilate(part.astype(np.uint8), _square(2)) > 0)
-        length = int(np.count_nonzero(rim))
-        if (
-            np.count_nonzero(part) >= _LEAST_SHARE * part.size
-            and length >= _LEAST_EDGE * min(part.shape)
-            and np.count_nonzero(rim & near) >= _LEAST_CONTACT * length
-        ):
-            sky |= part
+        cut = hull.cut(area.pixels)
+        long_enough = cut.length_px >= _LEAST_EDGE * min(dark.shape)
+        if cut.share >= _LEAST_SHARE and long_enough and cut.contact >= _LEAST_CONTACT:
+            sky |= cut.pixels
     if not sky.any():
         return None
-    grown = cv2.dilate(sky.astype(np.uint8), _square(_LIMB_PX))
+    grown = cv2.dilate(sky.astype(np.uint8), square(_LIMB_PX))
     if shrink < 1:
         grown = cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST)
     return grown > 0
@@ -101,25 +95,3 @@ def _dark(small: NDArray[Any], usable: NDArray[np.uint8] | None) -> NDArray[np.b
     if usable is not None:
         dark &= usable
     return cv2.morphologyEx(dark, cv2.MORPH_CLOSE, np.ones((_STARS_PX, _STARS_PX), np.uint8)) > 0
-
-
-def _hull(
-    lit: NDArray[np.uint8],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """What lies beyond the hull of lit pixels, its edge through the image, what is near lit."""
-    beyond, edge = np.ones(lit.shape, np.uint8), np.zeros(lit.shape, np.uint8)
-    rows = np.flatnonzero(lit.any(axis=1))
-    if rows.size:  # the ends of the rows have the hull of all
-        first = lit[rows].argmax(axis=1)
-        last = lit.shape[1] - 1 - lit[rows, ::-1].argmax(axis=1)
-        ends = np.stack([np.r_[first, last], np.r_[rows, rows]], axis=-1)
-        hull = cv2.convexHull(ends.astype(np.int32))
-        cv2.fillConvexPoly(beyond, hull, 0)
-        cv2.polylines(edge, [hull], True, 1)
-    inner = np.zeros(lit.shape, bool)
-    inner[_CONTACT_PX:-_CONTACT_PX, _CONTACT_PX:-_CONTACT_PX] = True
-    return beyond > 0, (edge > 0) & inner, cv2.dilate(lit, _square(_CONTACT_PX)) > 0
-
-
-def _square(reach_px: int) -> NDArray[np.uint8]:
-    return np.ones((2 * reach_px + 1, 2 * reach_px + 1), np.uint8)
