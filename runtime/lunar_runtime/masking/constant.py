@@ -23,18 +23,23 @@ _LEAST_CONTACT = 0.75
 _BLEND_PX = 2  # interpolation mixes the constant with the ground beside it
 
 
-def constant_areas(values: NDArray[Any]) -> NDArray[np.bool_] | None:
+def constant_areas(
+    values: NDArray[Any], valid: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_] | None:
     """Where an image is one value from its border on, with a straight inner edge.
 
     Args:
         values: (h, w), any type.
+        valid: (h, w) bool, what may be looked at; None = all.
 
     Returns:
         (h, w) bool, two pixels of the edge included; None where nothing is.
     """
     found = np.zeros(values.shape, bool)
-    for constant in _border_constants(values):
+    for constant in _border_constants(values, valid):
         equal = np.asarray(values == constant)
+        if valid is not None:
+            equal &= valid
         areas = list(border_areas(equal, _LEAST_SHARE * values.size))
         hull = Hull.of(~equal) if areas else None
         for area in areas:
@@ -50,10 +55,14 @@ def constant_areas(values: NDArray[Any]) -> NDArray[np.bool_] | None:
     return cv2.dilate(found.astype(np.uint8), square(_BLEND_PX)) > 0
 
 
-def _border_constants(values: NDArray[Any]) -> list[Any]:
+def _border_constants(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> list[Any]:
     """Values that repeat `_RUN_PX` times in a row along the border."""
     constants: set[Any] = set()
-    for edge in (values[0], values[-1], values[:, 0], values[:, -1]):
+    sides = (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])
+    for side in sides:
+        edge = values[side] if valid is None else values[side][valid[side]]
+        if not edge.size:
+            continue
         changes = np.flatnonzero(edge[1:] != edge[:-1])
         starts = np.r_[0, changes + 1]
         lengths = np.diff(np.r_[starts, len(edge)])

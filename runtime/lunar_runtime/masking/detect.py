@@ -26,7 +26,7 @@ def without_ground(values: NDArray[Any], mask: Mask) -> Mask:
     low, high = np.percentile(values[::_STEP, ::_STEP], _PERCENTILES)
     if not high > low:  # nothing but one value: no texture, and that is said elsewhere
         return mask
-    mask = mask.without("constant", constant_areas(values))
+    mask = mask.without("constant", constant_areas(values, mask.valid))
     known = mask.known(values)
     if not known.size:
         return mask

@@ -36,6 +36,11 @@ _CUTS = ((0.45, 0.55), (0.25, 0.85))
 # 0 of 76 clean images, and 8 of 912 deep shadows in their crops, are dark along a whole side.
 _WHOLE_SIDE = 0.95
 _LIMB_PX = 4
+# A sky's level, between the two percentiles, changes by less than its noise or a hundredth of the
+# image's contrast. The soft shadows of StereoLunar's craters change by 2 to 8 hundredths.
+_CORE_PX, _LEVEL_PX = 6, 9
+_MOST_OF_IT = (15.0, 60.0)  # the rest may be a shadow at the limb
+_EVEN_NOISES, _EVEN_CONTRAST = 0.6, 0.01
 
 
 def sky_area(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
@@ -68,13 +73,14 @@ def sky_area(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[n
     hull = Hull.of(lit > 0)
     for area in areas:
         if area.side_share >= _WHOLE_SIDE:
-            sky |= area.pixels
+            if _even(small, area.pixels):
+                sky |= area.pixels
             continue
         cut = hull.cut(area.pixels)
         length = cut.length_px / min(dark.shape)
         if cut.share >= _LEAST_SHARE and any(
             length >= least and cut.contact >= contact for least, contact in _CUTS
-        ):
+        ) and _even(small, cut.pixels):
             sky |= cut.pixels
     if not sky.any():
         return None
@@ -82,6 +88,19 @@ def sky_area(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[n
     if shrink < 1:
         grown = cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST)
     return grown > 0
+
+
+def _even(image: NDArray[Any], area: NDArray[np.bool_]) -> bool:
+    """Whether an area is one level and noise. A shadow's floor is lit by the slopes around it."""
+    core = cv2.erode(area.astype(np.uint8), square(_CORE_PX), borderValue=1) > 0
+    if not core.any():
+        return True
+    values = image.astype(np.float32)
+    level = cv2.blur(values, (_LEVEL_PX, _LEVEL_PX))[core]
+    noise = float(np.sqrt(np.mean((values - cv2.blur(values, (3, 3)))[core] ** 2)))
+    low, high = np.percentile(level, _MOST_OF_IT)
+    contrast = float(np.subtract(*np.percentile(image[::4, ::4], _PERCENTILES[::-1])))
+    return bool(high - low <= max(_EVEN_NOISES * noise, _EVEN_CONTRAST * contrast))
 
 
 def _dark(small: NDArray[Any], usable: NDArray[np.uint8] | None) -> NDArray[np.bool_]:
