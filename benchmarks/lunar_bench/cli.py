@@ -14,7 +14,9 @@ from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
+from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement.group import refinement
 from lunar_bench.commands.report import report
@@ -54,6 +56,8 @@ for subcommand in (
     accuracy,
     precision,
     refinement,
+    peers,
+    honesty,
     sliding,
     footprint,
     gpu_check,

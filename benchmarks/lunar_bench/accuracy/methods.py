@@ -19,7 +19,7 @@ from lunar_runtime.refinement.matching import Matches
 from numpy.typing import NDArray
 
 from lunar_bench.accuracy.descriptor_matching import reciprocal_matches
-from lunar_bench.accuracy.semi_global import semi_global_points
+from lunar_bench.accuracy.window_matching import semi_global_points
 
 #: `network`: a bundle alone. `fused`: refined by the images. `geometry`: the images alone. `sgbm`:
 #: classical stereo that is told the true pose. `plane`: the truth's best plane and nothing else.

@@ -54,6 +54,9 @@ _KINDS = {
     ),
     "sliding": _Kind("Sequences", "lunar-bench sliding", headlines.sliding),
     "accuracy": _Kind("Accuracy against the truth", "lunar-bench accuracy", headlines.accuracy),
+    "peers": _Kind(
+        "What a user would pick instead", "lunar-bench peers accuracy|growth", headlines.peers
+    ),
     "refinement": _Kind(
         "What the refinement adds",
         "lunar-bench refinement rendered|stereolunar",
@@ -67,6 +70,11 @@ _KINDS = {
     "apollo": _Kind("The refinement on film", "lunar-bench refinement apollo", headlines.apollo),
     "profile": _Kind(
         "Where the refinement's time goes", "lunar-bench refinement profile", headlines.profile
+    ),
+    "honesty": _Kind(
+        "Damaged situations: is a confident answer ever wrong",
+        "lunar-bench honesty",
+        headlines.honesty,
     ),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(

@@ -20,11 +20,12 @@ from lunar_runtime.commands.command_line import run_command
 
 from lunar_export.choices import ENGINE_CHOICES, METHOD_CHOICES, EngineChoice, MethodChoice
 from lunar_export.commands.job import Deployment, choose_source, run_job
-from lunar_export.commands.options import STUDENTS, rows_columns
+from lunar_export.commands.options import STUDENTS, WEIGHTS, rows_columns
 from lunar_export.commands.summary import gate_table, summary
 
 if TYPE_CHECKING:
     from lunar_runtime.bundles.manifest import GateRecord
+    from lunar_student.checkpoint_layouts import WeightsKind
 
     from lunar_export.bundling.options import ExportOptions
 
@@ -47,6 +48,12 @@ NAME = "lunar-export"
     "--student",
     type=click.Choice(STUDENTS),
     help="Refuse a checkpoint of another student.  [default: whichever it is]",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(WEIGHTS),
+    help="Of a checkpoint that holds both: the model's own weights, or their average over the "
+    "training (EMA).  [default: model]",
 )
 @click.option(
     "--precision",
@@ -132,6 +139,7 @@ def command(
     untrained: str | None,
     seed: int,
     student: str | None,
+    weights: WeightsKind | None,
     precision: Precision,
     target: Target,
     calib: Path | None,
@@ -165,7 +173,7 @@ def command(
         lower = PrecisionOptions(precision, target, calib, calib_method, force, plot)
         return ExportOptions(outputs, *size, lower, threads)
 
-    source = choose_source(ckpt, untrained, student, seed)
+    source = choose_source(ckpt, untrained, student, seed, weights)
     deployment = Deployment(engine, triton, triton_instances)
     gates: list[GateRecord] = []
     try:

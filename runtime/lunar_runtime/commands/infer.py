@@ -14,12 +14,15 @@ from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
+    from lunar_runtime.backends.protocol import Backend
+    from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
     from lunar_runtime.geometry.cameras import Intrinsics
 
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
 _MOST_SMOOTHING_PX = 512
+_MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
 
 
 def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
@@ -151,17 +154,23 @@ def command(
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
     4 backend or device missing.
     """
-    from lunar_runtime.backends.cores import check_threads
-    from lunar_runtime.bundles.manifest import gate_warning
-    from lunar_runtime.commands.pairs import Job, run_many, run_one
-    from lunar_runtime.geometry.rig import read_rig
-    from lunar_runtime.inference.pipeline import StereoRuntime
+    from lunar_runtime.backends.cores import check_threads, usable_cores
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
     check_threads(threads)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device)
+    # The network loads in the background, while Python imports and reads the rest.
+    network = None if geometry_only else _start_loading(bundle, backend, device, threads)
+
+    import cv2
+
+    from lunar_runtime.bundles.manifest import gate_warning
+    from lunar_runtime.commands.pairs import Job, run_many, run_one
+    from lunar_runtime.geometry.rig import read_rig
+    from lunar_runtime.inference.pipeline import StereoRuntime
+
     shared_rig = None if rig is None else read_rig(rig)
     pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
     if any(masks):
@@ -172,20 +181,16 @@ def command(
             )
         pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
-        import cv2
-
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    with (
-        nullcontext()
-        if geometry_only
-        else StereoRuntime.load(bundle, backend, device=device, threads=threads) as runtime
-    ):
+    with nullcontext() if network is None else StereoRuntime(*network) as runtime:
         if runtime is not None:
-            wanted.check(runtime.model.output_set)
-            failed = gate_warning(runtime.bundle.manifest)
+            manifest = runtime.bundle.manifest
+            wanted.check(manifest.graph.output_set)
+            failed = gate_warning(manifest)
             if failed:
                 fail(NAME, f"warning: {runtime.bundle.path}: {failed}")
-        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict)
+        at_once = min(_MOST_AT_ONCE, threads or usable_cores())
+        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once)
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
@@ -195,6 +200,16 @@ def command(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
     run_command(command, NAME, arguments)
+
+
+def _start_loading(
+    path: Path | None, backend: str, device: str, threads: int | None
+) -> tuple[Bundle, Backend]:
+    from lunar_runtime.backends.loading import LoadingBackend
+    from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+
+    bundle = Bundle.open(default_bundle_path() if path is None else path)
+    return bundle, LoadingBackend(bundle, backend, device, threads)
 
 
 def _check_geometry_only(

@@ -12,6 +12,7 @@ or with `refine="off"` the network's. `result.mapping` leads back to the image a
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,11 +55,15 @@ class _Clock:
 
 
 class StereoRuntime:
-    """A loaded bundle, ready to run pairs. Made by `load`; a context manager."""
+    """A loaded bundle, ready to run pairs. Made by `load`; a context manager.
+
+    Threads may share one: the network runs one pair at a time, everything else beside it.
+    """
 
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
         self.bundle = bundle
         self._backend = backend
+        self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
 
     @classmethod
     def load(
@@ -210,7 +215,8 @@ class StereoRuntime:
     def _run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
-        outputs = self._backend.run(left[None, None], right[None, None])
+        with self._one_at_a_time:
+            outputs = self._backend.run(left[None, None], right[None, None])
         for record in self.bundle.manifest.graph.outputs:
             found = outputs[record.name]
             if found.shape != record.shape or found.dtype != np.float32:
