@@ -51,11 +51,11 @@ def test_however_it_is_told_a_masked_pixel_is_nan_in_every_map(given: str) -> No
     if given == "mask":
         masks = (np.where(DEAD, 0, 3), None)  # type: ignore[assignment]
     elif given == "np.ma":
-        left = np.ma.masked_array(left, DEAD)  # type: ignore[no-untyped-call]
+        left = np.ma.masked_array(left, DEAD)
     elif given == "alpha":
         left = np.dstack([left, left, left, np.where(DEAD, 0, 255).astype(np.uint8)])
     elif given == "NaN":
-        left = np.where(DEAD, np.nan, left).astype(np.float32)  # type: ignore[assignment]
+        left = np.where(DEAD, np.nan, left).astype(np.float32)
     else:
         left[DEAD] = 0
     result = infer_geometry_only(
@@ -108,7 +108,7 @@ def test_what_the_network_says_of_masked_pixels_moves_nothing() -> None:
         maps, _ = read_maps(outputs, grid, options, Rig(left=SCENE.left), images.valid(grid))
         pair = images.views(grid, maps.cameras_on(grid))
         found.append(fuse(pair, grid, maps, options, Rig(left=SCENE.left))[0].maps.left.points)
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_features_and_descriptors_of_masked_pixels_do_not_match() -> None:

@@ -49,7 +49,7 @@ def shadow(seed: int) -> NDArray[np.bool_]:
 @pytest.mark.parametrize("value", [0, 255, 7])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_a_wedge_of_one_value_is_masked(value: int, dtype: type) -> None:
-    image = GROUND.astype(dtype)
+    image: NDArray[np.generic] = GROUND.astype(dtype)
     image[WEDGE] = value
     holds(constant_areas(image), WEDGE, 2)
 
@@ -124,7 +124,7 @@ def test_saturated_is_what_stays_at_the_top_for_five_pixels() -> None:
 def caption(image: NDArray[np.uint8], value: int) -> NDArray[np.uint8]:
     written = image.copy()
     cv2.putText(written, "CAMERA 2  12:07:31", (10, 236), 0, 0.7, value, 2, cv2.LINE_AA)
-    return written
+    return np.asarray(written, np.uint8)
 
 
 @pytest.mark.parametrize("value", [0, 255])

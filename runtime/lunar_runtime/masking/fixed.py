@@ -21,6 +21,7 @@ _LONGEST_PX = 256
 _WINDOW_PX = 1.7  # sigma of patches and of their normalisation
 _NOISE_DN = 2.0
 _STRUCTURE_DN = 8.0
+_TEXTURE_DN = 3.5  # below it is shadow, where nothing can be followed
 
 # Of 63 clean StereoLunar, rendered and Apollo pairs 48 have a ground that moves everywhere. Chance
 # makes no patch there correlate by .9; what does is real (Apollo's reseau marks), and small.
@@ -30,6 +31,8 @@ _LEAST_PX = 32
 # Median around a piece: .2 and less around what is fixed, .36 and more around ground at rest.
 _MOST_AROUND = 0.35
 _LEAST_MOVED_PX = 2.0
+# Correlation through the flow: it follows small motions, and loses large ones.
+_FOLLOWED, _MOST_AROUND_LOST = 0.5, 0.15
 _GAP_PX, _RING_PX = 4, 12
 _LEAST_RING = 25
 _FIT_ROUNDS = 8
@@ -94,18 +97,31 @@ def _moved_past(
     beside = cv2.dilate(np.isin(labels, pieces).astype(np.uint8), square(_GAP_PX)) > 0
     found = np.zeros(alike.shape, bool)
     flow: NDArray[np.float32] | None = None
+    through: NDArray[np.float32] | None = None
     for label in pieces:
         piece = labels == label
         ring = (cv2.dilate(piece.astype(np.uint8), square(_RING_PX)) > 0) & ~beside
-        around = like.correlation[ring & (like.contrast > _STRUCTURE_DN / 2)]
-        if len(around) < _LEAST_RING or np.median(around) > _MOST_AROUND:
+        around = like.correlation[ring]
+        alike_around = float(np.median(around)) if len(around) >= _LEAST_RING else 1.0
+        if alike_around > _MOST_AROUND:
             continue
-        if flow is None:
+        if flow is None or through is None:
             dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
             flow = np.asarray(dis.calc(left, right, None))  # type: ignore[call-overload]
-        if _carried_px(flow, ring, piece) > _LEAST_MOVED_PX:
+            through = _likeness(left, _followed(right, flow)).correlation
+        followed = np.median(through[ring]) > _FOLLOWED  # flow follows small motion, not large
+        textured = np.mean(like.contrast[ring] > _TEXTURE_DN) > 0.5
+        lost = not followed and textured and alike_around < _MOST_AROUND_LOST
+        if lost or _carried_px(flow, ring, piece) > _LEAST_MOVED_PX:
             found |= piece
     return found
+
+
+def _followed(image: NDArray[np.uint8], flow: NDArray[np.float32]) -> NDArray[np.uint8]:
+    height, width = image.shape
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR), np.uint8)
 
 
 def _carried_px(

@@ -78,9 +78,11 @@ def sky_area(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[n
             continue
         cut = hull.cut(area.pixels)
         length = cut.length_px / min(dark.shape)
-        if cut.share >= _LEAST_SHARE and any(
-            length >= least and cut.contact >= contact for least, contact in _CUTS
-        ) and _even(small, cut.pixels):
+        if (
+            cut.share >= _LEAST_SHARE
+            and any(length >= least and cut.contact >= contact for least, contact in _CUTS)
+            and _even(small, cut.pixels)
+        ):
             sky |= cut.pixels
     if not sky.any():
         return None
