@@ -16,6 +16,7 @@ from lunar_runtime.inference.options import ViewChoice
 from lunar_runtime.inference.result import PairImage, Side
 from numpy.typing import NDArray
 
+from .images import unsaturated
 from .network_alone import Grey, Images, NetworkAlone, load
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def runtime(bundles: dict[str, Path]) -> Iterator[NetworkAlone]:
 
 @pytest.fixture(scope="module")
 def images(make_texture: Callable[..., Grey]) -> Images:
-    return make_texture(1), make_texture(2)
+    return unsaturated(make_texture(1)), unsaturated(make_texture(2))
 
 
 def test_without_a_known_length_depth_is_the_networks_and_relative(
@@ -155,7 +156,7 @@ def test_intrinsics_are_in_pixels_of_the_images_as_given(
 def test_confidence_is_that_of_the_pixels_the_network_saw(
     runtime: NetworkAlone, make_texture: Callable[..., Grey]
 ) -> None:
-    images = make_texture(1, 100, 128), make_texture(2, 100, 128)
+    images = unsaturated(make_texture(1, 100, 128)), unsaturated(make_texture(2, 100, 128))
     result = runtime.infer(*images, view="both")
     sides: tuple[tuple[Side, PairImage], ...] = (("left", result.left), ("right", result.right))
     for side, pair_image in sides:
@@ -169,7 +170,7 @@ def test_paths_and_arrays_give_the_same(
     runtime: NetworkAlone, pair: tuple[Path, Path], make_texture: Callable[..., Grey]
 ) -> None:
     from_files = runtime.infer(str(pair[0]), pair[1])
-    from_arrays = runtime.infer(make_texture(0), make_texture(1))
+    from_arrays = runtime.infer(*(unsaturated(make_texture(seed)) for seed in (0, 1)))
     np.testing.assert_array_equal(from_files.depth, from_arrays.depth)
     np.testing.assert_array_equal(from_files.confidence, from_arrays.confidence)
     assert from_files.left.source.sha256

@@ -14,11 +14,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from lunar_runtime import StereoRuntime, infer_geometry_only
+from lunar_runtime import StereoRuntime, infer_geometry_only, write_result
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.files.pair_lists import read_pairs
-from lunar_runtime.geometry.rig import read_rig
+from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
+from lunar_runtime.geometry.plane import fit_plane
+from lunar_runtime.geometry.rig import Rig, read_rig
 from numpy.typing import NDArray
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -179,3 +181,78 @@ def test_c12_an_up_that_points_down_is_refused(frame: Frame) -> None:
     rig = read_rig(case("rig_up_down.json"))
     with pytest.raises(InputError, match=r"up_left is 17\d degrees from the normal of the ground"):
         infer_geometry_only(frame(OBLIQUE, 432), frame(OBLIQUE, 433), rig)
+
+
+def sky_over_ground(
+    frame: Frame, scene: str, number: int, noise_dn: float
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A frame whose upper 40 % are black, and where that is."""
+    image = frame(scene, number).copy()
+    sky = np.zeros(image.shape, bool)
+    sky[:205] = True
+    noise = np.random.default_rng(number).normal(3, noise_dn, image.shape)
+    image[sky] = np.clip(noise, 0, 255).astype(np.uint8)[sky] if noise_dn else 0
+    return image, sky
+
+
+@pytest.mark.parametrize("noise_dn", [0.0, 2.0])
+@pytest.mark.parametrize(
+    ("scene", "number"), [(OBLIQUE, 432), ("Nadir_baseline_sample/paire2", 576)]
+)
+def test_c16_black_sky_is_nan_and_the_scale_is_the_grounds(
+    scene: str, number: int, noise_dn: float, frame: Frame
+) -> None:
+    """1 %: the plane of the ground in view is .2 % off, with the sky in it up to 5.7 %."""
+    left, sky = sky_over_ground(frame, scene, number, noise_dn)
+    right, _ = sky_over_ground(frame, scene, number + 1, noise_dn)
+    family, name = scene.split("/")
+    truth = DATA / "stereolunar_depth" / f"{family.split('_')[0]}_{name}_L.npz"
+    depth = np.load(truth)["depth_m"]
+    camera = Intrinsics(618.04, 618.04, 256, 256)
+    ground = np.where(sky, np.nan, depth)[..., None] * pixel_rays(camera, 512, 512)
+    altitude_m = fit_plane(ground).camera_height
+    with StereoRuntime.load(threads=1) as runtime:
+        found = runtime.infer(left, right, Rig(left=camera), altitude_m=altitude_m)
+    assert found.verdict == "measured"
+    view = found.views["left"]
+    for values in (view.depth, view.slope, view.confidence, view.depth_sigma, view.slope_sigma):
+        assert values is not None
+        assert np.isnan(values[sky]).all()
+    known = np.isfinite(view.depth)
+    assert 0.55 < known.mean() < 0.6
+    assert np.median(view.depth[known] / depth[known]) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["wedge", "alpha", "NaN"])
+def test_c15_a_masked_wedge_is_nan_in_the_last_map(kind: str, frame: Frame) -> None:
+    wedge = np.add.outer(np.arange(512), np.arange(512)) < 250
+    images: list[NDArray[np.generic]] = []
+    for number in (432, 433):
+        image = frame(OBLIQUE, number)
+        grey = np.where(wedge, np.uint8(255 if number % 2 else 0), image)
+        images.append(
+            {
+                "wedge": grey,
+                "alpha": np.dstack([image, image, image, np.where(wedge, 0, 255).astype(np.uint8)]),
+                "NaN": np.where(wedge, np.nan, image).astype(np.float32),
+            }[kind]
+        )
+    rig = Rig(left=Intrinsics(618.04, 618.04, 256, 256))
+    found = infer_geometry_only(images[0], images[1], rig, view="both")
+    for view in found.views.values():
+        for values in (view.depth, view.slope, view.confidence):
+            assert np.isnan(values[wedge]).all()
+            assert np.isfinite(values[~wedge]).mean() > 0.98
+
+
+def test_c08_special_pixels_are_nan_in_the_last_map(tmp_path: Path) -> None:
+    paths = case("nodata16_L.tif"), case("nodata16_R.tif")
+    rig = Rig(left=Intrinsics(618.04, 618.04, 76, 76))
+    found = infer_geometry_only(*paths, rig, altitude_m=31000.0)
+    valid = read_image(paths[0]).valid
+    assert valid is not None
+    assert np.isnan(found.depth[~valid]).all()
+    assert np.isfinite(found.depth[valid]).mean() > 0.9  # a black crater floor ends at the border
+    report = write_result(found, tmp_path / "out")
+    assert report.left.masked["file"] == pytest.approx(70 / 160**2)
+    assert report.views[0].valid_fraction == pytest.approx(1 - sum(report.left.masked.values()))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError, UsageError
-from lunar_runtime.files import images
+from lunar_runtime.files import decode_file, grey_image
 from lunar_runtime.files.images import grey_from_array, read_image
 from lunar_runtime.files.tiff import samples
 from lunar_runtime.files.tiff.directory import Layout, with_directory
@@ -40,7 +40,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small files are read whole; large ones in slices, a strip or row of tiles at a time."""
     if request.param == "large":
-        monkeypatch.setattr(images, "_SMALL_BYTES", 0)
+        monkeypatch.setattr(decode_file, "_SMALL_BYTES", 0)
         monkeypatch.setattr(samples, "_PIXELS_AT_ONCE", 1)
         monkeypatch.setattr(samples, "_PIXELS_A_STRIP", 500)
 
@@ -137,7 +137,7 @@ def test_a_window_of_a_scan_does_not_read_the_scan(tmp_path: Path, strip: int | 
 def test_limits_on_the_size_are_the_windows_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "MAX_PIXELS", 2000)
+    monkeypatch.setattr(grey_image, "MAX_PIXELS", 2000)
     values = values_of("strips", "uint16")
     (tmp_path / "a.tif").write_bytes(make_tiff(values))
     with pytest.raises(InputError, match="70x45 px is over 100 megapixels; choose a part with `w"):

@@ -38,6 +38,17 @@ def _windows(_: click.Context, __: click.Parameter, value: str | None) -> Window
     return None if value is None else parse_windows(value)
 
 
+def _masks(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[Path | None, Path | None]:
+    if value is None:
+        return None, None
+    left, comma, right = value.partition(",")
+    if not comma or "," in right or not (left or right):
+        raise click.BadParameter(f"{value!r} is not LEFT,RIGHT; one of the two may be empty.")
+    return Path(left) if left else None, Path(right) if right else None
+
+
 @click.command(context_settings=options.CONTEXT)
 @click.argument("left", type=options.PATH)
 @click.argument("right", type=options.PATH, required=False)
@@ -75,6 +86,14 @@ def _windows(_: click.Context, __: click.Parameter, value: str | None) -> Window
     "numbers the first four are LEFT's, the others RIGHT's. Intrinsics and rig stay as they are.",
 )
 @click.option("--rig", type=options.PATH, help="What is known of the cameras (JSON).")
+@click.option(
+    "--mask",
+    "masks",
+    callback=_masks,
+    metavar="LEFT,RIGHT",
+    help="Images of the same sizes, not 0 where LEFT and RIGHT may be used; one may be empty, as "
+    "in `left.png,`. Of many pairs: the CSV file's columns left_mask and right_mask.",
+)
 @click.option("--baseline-m", type=float, help="True distance of the cameras; makes depth metres.")
 @click.option(
     "--altitude-m",
@@ -128,6 +147,7 @@ def command(
     out: Path | None,
     overwrite: bool,
     rig: Path | None,
+    masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
     backend: str,
@@ -142,7 +162,7 @@ def command(
     PDS3 and PDS4 images or their labels, FILE+3 for the third band). LEFT alone may
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
-    left,right[,rig][,out].
+    left,right[,rig][,left_mask][,right_mask][,out].
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
@@ -167,6 +187,13 @@ def command(
 
     shared_rig = None if rig is None else read_rig(rig)
     pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
+    if any(masks):
+        if many:
+            raise click.UsageError(
+                "--mask is of one pair; of many, name masks in a CSV file, in the columns "
+                "left_mask and right_mask."
+            )
+        pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
     with nullcontext() if network is None else StereoRuntime(*network) as runtime:

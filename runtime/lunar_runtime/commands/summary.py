@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lunar_runtime.report.records import Report
 
+_NEARLY_ALL = 0.995  # of a view: what is rounded to 100 %
+
 
 def summary(report: Report) -> list[str]:
     """What a pair gave: unit, depth, slope, cameras, expected errors, files and notes.
@@ -26,6 +28,7 @@ def summary(report: Report) -> list[str]:
         ("depth", _depth(report)),
         ("slope", _slope(report)),
         ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
+        *_masked(report),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
         *_refinement(report),
         ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
@@ -68,7 +71,16 @@ def _slope(report: Report) -> str:
         return "none"
     steep = view.steeper_than["15"]
     source = "the paper's" if report.options.slope == "paper" else f"up: {report.up.source}"
-    return f"median {view.slope_deg['p50']:.1f} deg, {steep:.0%} over 15 deg ({source})"
+    whole = "" if view.slope_fraction > _NEARLY_ALL else f" of the {view.slope_fraction:.0%} known"
+    return f"median {view.slope_deg['p50']:.1f} deg, {steep:.0%} over 15 deg{whole} ({source})"
+
+
+def _masked(report: Report) -> list[tuple[str, str]]:
+    return [
+        ("masked", f"{side}: {'; '.join(f'{share:.1%} {why}' for why, share in masked.items())}")
+        for side, masked in (("left", report.left.masked), ("right", report.right.masked))
+        if masked
+    ]
 
 
 def _refinement(report: Report) -> list[tuple[str, str]]:

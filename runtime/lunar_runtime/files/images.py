@@ -9,6 +9,8 @@ The rules, all recorded in the report:
 - Pixels are invalid where alpha is 0, where an array is masked, where the value is the file's own
   for none (GDAL_NODATA, GDAL's internal mask, a grey PNG's tRNS), and where the value can only mean
   none (NaN and others; see `validity`). An image of which less than 10 % is valid is refused.
+- Pixels are invalid where a mask that is given beside the image is 0, and, if wanted, where the
+  image shows no ground that could be measured; see `masking`.
 - 8-bit values are kept. 16-bit and floating-point values are stretched linearly so that the 0.1 and
   99.9 percentiles become 0 and 255: min-max, as the StereoLunar frames were made, but one hot
   pixel does not decide. Invalid pixels are left out before. They become the median grey of the
@@ -21,8 +23,6 @@ The rules, all recorded in the report:
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,84 +31,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.decode import IN_PARTS, decode_image
-from lunar_runtime.files.image_header import read_header
-from lunar_runtime.files.image_readers import ImageSource, digest, open_source
-from lunar_runtime.files.regular_file import FileSlices, check_bytes, open_regular
-from lunar_runtime.files.tiff.directory import Content
-from lunar_runtime.files.tiff.image import NotSupportedError
+from lunar_runtime.files.decode_file import decode_file
+from lunar_runtime.files.grey_image import GreyImage as GreyImage
+from lunar_runtime.files.grey_image import check_size, check_valid
 from lunar_runtime.files.validity import valid_values
 from lunar_runtime.files.window import Window
-
-MIN_SIDE_PX = 32
-MAX_PIXELS = 100_000_000
-MAX_BYTES = 1 << 30
-MIN_VALID_FRACTION = 0.1
+from lunar_runtime.masking.detect import without_ground
+from lunar_runtime.masking.mask import Mask
 
 _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
-# A file up to this is read whole, also for a window: once through costs less than many places.
-_SMALL_BYTES = 1 << 26
 
 
-@dataclass(frozen=True)
-class GreyImage:
-    """An image, ready for the network's preprocessing.
-
-    Attributes:
-        pixels: (h, w) uint8.
-        name: Path it was read from, or `array`.
-        dtype: Of the values as given.
-        channels: As given, alpha included.
-        stretch: (low, high) values that became 0 and 255; None for 8-bit images.
-        sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
-            array, and where only parts of the file were read.
-        valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
-            have the median grey of the valid ones.
-        window: Where the pixels lie in the image as given; None = they are all of it.
-        whole: Width and height of the image as given; None = as `size`.
-        notes: What its file says that a user should know; each begins with a verb.
-    """
-
-    pixels: NDArray[np.uint8]
-    name: str
-    dtype: str
-    channels: int
-    stretch: tuple[float, float] | None
-    sha256: str | None = None
-    valid: NDArray[np.bool_] | None = None
-    window: Window | None = None
-    whole: tuple[int, int] | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-    @property
-    def source_size(self) -> tuple[int, int]:
-        """Width and height of the image as given."""
-        return self.size if self.whole is None else self.whole
-
-    @property
-    def shown(self) -> Window:
-        """Where the pixels lie in the image as given."""
-        return Window(0, 0, *self.size) if self.window is None else self.window
-
-    @property
-    def valid_fraction(self) -> float:
-        """Share of the pixels that are measurements."""
-        return 1.0 if self.valid is None else float(self.valid.mean())
-
-
-def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
+def read_image(
+    path: Path | str,
+    window: Window | None = None,
+    *,
+    usable: NDArray[np.bool_] | None = None,
+    detect: bool = False,
+) -> GreyImage:
     """Read an image file, or a part of it, as 8-bit grey.
 
     Args:
         path: The file.
         window: The part that is wanted; stretch and validity are of that part alone. None = all.
+        usable: (h, w) bool of the whole image, False where a mask beside it says so; None = no
+            mask.
+        detect: Leave out what shows no ground that could be measured, too.
 
     The limits on the size are those of the window in a TIFF or PGM, else of the whole image. Of a
     TIFF or PGM over 64 MiB only what the window needs is read.
@@ -118,62 +68,20 @@ def read_image(path: Path | str, window: Window | None = None) -> GreyImage:
             side, larger than 100 megapixels, or less than 10 % of it is valid; or the window leaves
             it.
     """
-    file = Path(path)
-    source = open_source(file)
-    if source is not None:
-        return _read_source(source, str(file), window)
-    with open_regular(file, "an image file") as content:
-        return _read(file, content, window)
-
-
-def _read_source(source: ImageSource, name: str, window: Window | None) -> GreyImage:
-    part = window or Window(0, 0, *source.size)
-    part.check_inside(name, *source.size)
-    _check_size(name, part.width, part.height, "choose a part with `window`")
-    values, valid = source.read(part)
-    image = _placed(_grey(values, valid, name, 1), window, source.size)
-    sha256 = None if window else digest(source, MAX_BYTES)
-    return dataclasses.replace(image, sha256=sha256, notes=source.notes)
-
-
-def _read(file: Path, content: FileSlices, window: Window | None) -> GreyImage:
-    data, digest = _data(file, content, window)
-    try:
-        header = read_header(data)
-        whole = (header.width, header.height)
-        if window is not None:
-            window.check_inside(str(file), *whole)
-        in_parts = header.kind in IN_PARTS
-        if window is None or not in_parts:
-            instead = "choose a part with `window`" if in_parts else "crop or shrink it first"
-            _check_size(str(file), *whole, instead)
-        if window is not None:
-            _check_size(f"{file}: window {window}", window.width, window.height)
-        values, valid = decode_image(data, header, window)
-    except NotSupportedError as error:
-        raise InputError(f"{file}: {error}") from error
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"{file}: {error}; copy or convert it again") from error
-    image = _placed(_grey(values, valid, str(file), header.samples), window, whole)
-    return dataclasses.replace(image, sha256=digest)
-
-
-def _data(file: Path, content: FileSlices, window: Window | None) -> tuple[Content, str | None]:
-    """A file's bytes, all in memory where they must or may be, and then their SHA-256."""
-    starts = (b"II", b"MM", b"P5", b"P6")
-    if window is not None and len(content) > _SMALL_BYTES and content[:2] in starts:
-        return content, None
-    check_bytes(file, content, MAX_BYTES, "crop or convert it first")
-    data = content.whole(MAX_BYTES)
-    if not data:
-        raise InputError(f"{file}: is empty; copy it again")
-    return data, hashlib.sha256(data).hexdigest()
+    decoded = decode_file(Path(path), window)
+    usable = _windowed(str(path), usable, decoded.whole, window)
+    image = _grey(decoded.values, decoded.valid, str(path), decoded.samples, usable, detect=detect)
+    image = _placed(image, window, decoded.whole)
+    return dataclasses.replace(image, sha256=decoded.sha256, notes=decoded.notes)
 
 
 def grey_from_array(
-    values: NDArray[np.generic], name: str = "array", window: Window | None = None
+    values: NDArray[np.generic],
+    name: str = "array",
+    window: Window | None = None,
+    *,
+    usable: NDArray[np.bool_] | None = None,
+    detect: bool = False,
 ) -> GreyImage:
     """Make 8-bit grey of decoded values.
 
@@ -183,15 +91,20 @@ def grey_from_array(
             order. Pixels with a masked channel (`np.ma`) or with alpha 0 are invalid.
         name: Named in errors.
         window: The part that is wanted, as in `read_image`.
+        usable: As in `read_image`.
+        detect: As in `read_image`.
 
     Raises:
         InputError: Another shape or type, too small, too large, or less than 10 % of it is valid;
             or the window leaves it.
     """
-    if window is not None and values.ndim > 1:
+    if values.ndim > 1:
         whole = (values.shape[1], values.shape[0])
-        window.check_inside(name, *whole)
-        return _placed(grey_from_array(window.of(values), name), window, whole)
+        usable = _windowed(name, usable, whole, window)
+        if window is not None:
+            window.check_inside(name, *whole)
+            part = grey_from_array(window.of(values), name, usable=usable, detect=detect)
+            return _placed(part, window, whole)
     native = np.asarray(np.ma.getdata(values)).astype(values.dtype.newbyteorder("="), copy=False)
     if native.ndim not in (2, 3) or (native.ndim == 3 and native.shape[2] not in (1, 3, 4)):
         raise InputError(f"{name}: shape {native.shape}; need a grey, colour or colour+alpha image")
@@ -204,60 +117,73 @@ def grey_from_array(
         opaque = np.asarray(native[..., 3] != 0)
         valid = opaque if valid is None else valid & opaque
     colours = native.reshape(native.shape[:2]) if channels == 1 else native[..., :3]
-    return _grey(colours, valid, name, channels)
+    return _grey(colours, valid, name, channels, usable, detect=detect)
 
 
 def _grey(
-    values: NDArray[Any], valid: NDArray[np.bool_] | None, name: str, channels: int
+    values: NDArray[Any],
+    valid: NDArray[np.bool_] | None,
+    name: str,
+    channels: int,
+    usable: NDArray[np.bool_] | None,
+    *,
+    detect: bool,
 ) -> GreyImage:
     """Grey of (h, w) or (h, w, 3) values; `valid` is what is known of them so far."""
     dtype = values.dtype.name
     if dtype not in _READABLE:
         raise InputError(f"{name}: {dtype} pixels; convert it to 8 or 16 bits or float32")
-    _check_size(name, values.shape[1], values.shape[0])
+    check_size(name, values.shape[1], values.shape[0])
     possible = valid_values(values if valid is None else _with_median(values, valid))
     if possible is not None:
         valid = possible if valid is None else valid & possible
-    valid = None if valid is None or valid.all() else valid
-    if valid is not None:
-        _check_valid(name, valid)
-        values = _with_median(values, valid)
+    mask = Mask().without("file", None if valid is None else ~valid)
+    mask = mask.without("mask file", None if usable is None else ~usable)
+    if mask.valid is not None:
+        check_valid(name, mask)
+        values = _with_median(values, mask.valid)
     if dtype in ("int16", "float64"):
         values = values.astype(np.float32)
     if values.ndim == 3:
         values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_BGR2GRAY)
+    if detect:
+        mask = without_ground(values, mask)
+        if mask.valid is not None:
+            check_valid(name, mask)
+    valid = mask.valid
     if dtype == "uint8":
         pixels, stretch = np.array(values, np.uint8, order="C"), None
     else:
         pixels, stretch = _stretched(values, valid)
     if valid is not None:
         pixels[~valid] = round(float(np.median(pixels[valid])))
-    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid)
+    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid, masked=mask.shares)
 
 
 def _placed(image: GreyImage, window: Window | None, whole: tuple[int, int]) -> GreyImage:
     return dataclasses.replace(image, window=window, whole=whole) if window else image
 
 
-def _check_size(
-    name: str, width: int, height: int, instead: str = "crop or shrink it first"
-) -> None:
-    if min(width, height) < MIN_SIDE_PX:
-        raise InputError(
-            f"{name}: {width}x{height} px is too small; both sides need {MIN_SIDE_PX} px or more"
-        )
-    if width * height > MAX_PIXELS:
-        raise InputError(f"{name}: {width}x{height} px is over 100 megapixels; {instead}")
+def _windowed(
+    name: str,
+    usable: NDArray[np.bool_] | None,
+    whole: tuple[int, int],
+    window: Window | None,
+) -> NDArray[np.bool_] | None:
+    """The part of a whole image's mask that belongs to its window.
 
-
-def _check_valid(name: str, valid: NDArray[np.bool_]) -> None:
-    fraction = float(valid.mean())
-    if fraction < MIN_VALID_FRACTION:
+    Raises:
+        InputError: It is not of the image's size.
+    """
+    if usable is None:
+        return None
+    if usable.shape[::-1] != whole:
+        rows, columns = usable.shape
         raise InputError(
-            f"{name}: only {fraction:.1%} of the pixels are valid (the others are NaN, nodata, "
-            f"masked or transparent), and {MIN_VALID_FRACTION:.0%} are needed; crop the image to "
-            "what it shows"
+            f"{name}: {whole[0]}x{whole[1]} px, but its mask has {columns}x{rows}; give a mask of "
+            "the image's own size, not 0 where the image may be used"
         )
+    return usable if window is None else np.asarray(window.of(usable), np.bool_)
 
 
 def _with_median(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:

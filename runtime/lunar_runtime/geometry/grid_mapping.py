@@ -219,13 +219,17 @@ def resample(
 
 
 def resample_valid(
-    valid: NDArray[np.bool_], mapping: GridMapping, shown: Window | None = None
+    valid: NDArray[np.bool_],
+    mapping: GridMapping,
+    shown: Window | None = None,
+    most_invalid: float = 0.0,
 ) -> NDArray[np.bool_]:
     """Crop and resize a validity mask as a mapping says.
 
-    A grid pixel is valid where all image pixels that `resample` makes it of are.
+    A grid pixel is valid where all image pixels that `resample` makes it of are, or where at most
+    a share `most_invalid` of it is not.
     """
-    return np.asarray(_resampled((~valid).astype(np.float32), mapping, shown) == 0)
+    return np.asarray(_resampled((~valid).astype(np.float32), mapping, shown) <= most_invalid)
 
 
 def _resampled(image: NDArray[Any], mapping: GridMapping, shown: Window | None) -> NDArray[Any]:

@@ -155,6 +155,9 @@ def slope_sigma_deg(
     square *= np.float32(np.degrees(1) ** 2)
     square /= len(draws)
     variance = blurred(square, 4.0)
+    known = np.isfinite(flat)
+    if not known.all():  # else errors would shrink beside what is invalid
+        variance /= np.maximum(blurred(known.astype(np.float32), 4.0), np.float32(1e-3))
     twice = resized(variance, (2 * variance.shape[0], 2 * variance.shape[1]))
     return np.asarray(np.sqrt(twice[:height, :width]), np.float32)
 

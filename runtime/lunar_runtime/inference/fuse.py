@@ -15,13 +15,14 @@ from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.geometry.views import Pair, View
 from lunar_runtime.inference.maps import (
     NOMINAL,
     ExpectedError,
     Maps,
     PointMap,
     mask_by_confidence,
+    mask_invalid,
 )
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
@@ -73,7 +74,7 @@ def fuse(
     except NotRefinedError as error:
         if network is None or options.refine == "on":
             raise
-        kept = _enlarged_maps(network, grids, (pair.left.camera, pair.right.camera), options)
+        kept = _enlarged_maps(network, grids, pair, options)
         notes = Notes.warn(f"not refined, the network's result is kept: {error}")
         return Fused(kept, Refinement(reason=str(error))), notes
 
@@ -89,6 +90,7 @@ def _refined(
     right_from_left = found.pose.matrix(baseline)
     surfaces: dict[Side, Surface] = {"left": surface}
     left = _point_map(surface, _points(surface, pair.left, baseline), focal_sigma)
+    left = mask_invalid(left, pair.left.valid)
     right: PointMap | None = None
     if options.view != "left":
         other = surfaces["right"] = refine_surface(
@@ -101,6 +103,7 @@ def _refined(
         seen = _points(other, pair.right, baseline)
         points = transform_points(np.linalg.inv(right_from_left), seen)
         right = _point_map(other, np.asarray(points, np.float32), focal_sigma)
+        right = mask_invalid(right, pair.right.valid)
         right = mask_by_confidence("right", right, options.min_confidence)
     maps = Maps(
         grids=grids,
@@ -199,16 +202,13 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
     )
 
 
-def _enlarged_maps(
-    network: Maps,
-    grids: PairGrids,
-    cameras: tuple[CameraEstimate, CameraEstimate],
-    options: InferOptions,
-) -> Maps:
+def _enlarged_maps(network: Maps, grids: PairGrids, pair: Pair, options: InferOptions) -> Maps:
     def enlarged(side: Side, one: PointMap) -> PointMap:
         grid = getattr(grids, side)
         shape = grid.grid_height, grid.grid_width
         large = PointMap(_enlarged(one.points, shape), _enlarged(one.confidence, shape))
+        view = pair.left if side == "left" else pair.right
+        large = mask_invalid(large, view.valid)
         return mask_by_confidence(side, large, options.min_confidence)
 
     return replace(
@@ -216,8 +216,8 @@ def _enlarged_maps(
         grids=grids,
         left=enlarged("left", network.left),
         right=None if network.right is None else enlarged("right", network.right),
-        camera_left=cameras[0],
-        camera_right=cameras[1],
+        camera_left=pair.left.camera,
+        camera_right=pair.right.camera,
     )
 
 

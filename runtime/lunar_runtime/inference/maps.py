@@ -19,6 +19,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.masking.mask import ValidPair
 
 #: The source of a camera that nobody told and no image settled: the network's own.
 NOMINAL = "nominal"
@@ -95,7 +96,11 @@ class Maps:
 
 
 def read_maps(
-    outputs: NetworkOutputs, grids: PairGrids, options: InferOptions, rig: Rig
+    outputs: NetworkOutputs,
+    grids: PairGrids,
+    options: InferOptions,
+    rig: Rig,
+    valid: ValidPair = (None, None),
 ) -> tuple[Maps, Notes]:
     """Check a network's outputs, and find the cameras and the pose.
 
@@ -106,6 +111,7 @@ def read_maps(
         options: What was asked for. Unless the pair is refined, a pose that is needed and cannot be
             had is an error, and `min_confidence` is applied.
         rig: What is known of the cameras, in pixels of the images as given.
+        valid: (H, W) bool of both images on the network's grid: elsewhere its word is not taken.
 
     Raises:
         InputError: Nothing usable is in the outputs, or the pose that is needed is not.
@@ -113,13 +119,13 @@ def read_maps(
     notes = _not_finite(outputs)
     alone = options.refine == "off"
     lowest = options.min_confidence if alone else None
-    left = _read_map("left", outputs, lowest)
+    left = _read_map("left", outputs, lowest, valid[0])
     camera_left, camera_right = _cameras(left, options, rig, grids)
     notes += _doubt_camera(camera_left, grids.left)
     right: PointMap | None = None
     pose: PoseEstimate | None = None
     if "pointmap_right" in outputs:
-        right = _read_map("right", outputs, lowest)
+        right = _read_map("right", outputs, lowest, valid[1])
         try:
             pose = right_from_left_pose(right.points, camera_right.intrinsics, right.confidence)
         except InputError as error:
@@ -144,6 +150,19 @@ def known_cameras(
     if rig.right is not None:
         return left, CameraEstimate(grids.right.to_grid(rig.right), "rig")
     return left, CameraEstimate(grids.right.to_grid(rig.left), "rig (left)")
+
+
+def mask_invalid(found: PointMap, valid: NDArray[np.bool_] | None) -> PointMap:
+    """The same with NaN, the confidence too, where the image shows nothing; None = everywhere."""
+    if valid is None:
+        return found
+    nothing = np.float32(np.nan)
+    points = np.where(valid[..., None], found.points, nothing)
+    confidence = np.where(valid, found.confidence, nothing)
+    expected = found.expected
+    if expected is not None:
+        expected = expected._replace(refined=expected.refined & valid)
+    return PointMap(points, confidence, expected)
 
 
 def mask_by_confidence(side: str, found: PointMap, lowest: float | None) -> PointMap:
@@ -188,9 +207,11 @@ def _not_finite(outputs: NetworkOutputs) -> Notes:
     return notes
 
 
-def _read_map(side: str, outputs: NetworkOutputs, lowest: float | None) -> PointMap:
+def _read_map(
+    side: str, outputs: NetworkOutputs, lowest: float | None, valid: NDArray[np.bool_] | None
+) -> PointMap:
     found = PointMap(outputs[f"pointmap_{side}"][0], outputs[f"confidence_{side}"][0])
-    return mask_by_confidence(side, found, lowest)
+    return mask_by_confidence(side, mask_invalid(found, valid), lowest)
 
 
 def _descriptors(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
+from lunar_runtime.files.mask_files import read_mask
 from lunar_runtime.files.window import Window, Windows
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids, resample, resample_valid
 from lunar_runtime.geometry.network_frame import NetworkFrame
@@ -18,9 +20,16 @@ from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result_grids import result_grids
+from lunar_runtime.masking.fixed import fixed_areas
+from lunar_runtime.masking.mask import ValidPair
 
 #: A path, or decoded values as `grey_from_array` takes them.
 Image = str | Path | NDArray[Any]
+
+#: Of the left and of the right image, as `read_mask` takes them; None = no mask.
+Masks = tuple[Image | None, Image | None]
+
+_MOST_INVALID = 0.5  # of a pixel of the network's grid; single dead pixels do not mislead it
 
 # Of the standard deviation, in grey levels. The rounding of an 8-bit ramp has 0.3, one hot pixel in
 # 512 × 512 black ones 0.5; the darkest StereoLunar frame has over 10.
@@ -82,6 +91,26 @@ class ImagePair(NamedTuple):
         )
         return left, right
 
+    def valid(self, grids: PairGrids) -> ValidPair:
+        """(H, W) bool of each on the network's grid: where at least half of a pixel is valid.
+
+        Raises:
+            InputError: Nothing is, in the part of an image that is used.
+        """
+        left, right = (
+            None
+            if image.valid is None
+            else resample_valid(image.valid, grid, image.shown, _MOST_INVALID)
+            for image, grid in zip(self, grids, strict=True)
+        )
+        for image, valid in zip(self, (left, right), strict=True):
+            if valid is not None and not valid.any():
+                raise InputError(
+                    f"{image.name}: no pixel of the part that is used is valid; crop the image to "
+                    "what it shows"
+                )
+        return left, right
+
     def views(self, grids: PairGrids, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
         """Each on its grid, with its camera in pixels of it."""
         return Pair(
@@ -94,16 +123,32 @@ class ImagePair(NamedTuple):
         return Notes.warn(*(f"the {side} image {n}" for side, image in sides for n in image.notes))
 
 
-def read_pair(left: Image, right: Image, windows: Windows | None = None) -> ImagePair:
+def read_pair(
+    left: Image,
+    right: Image,
+    windows: Windows | None = None,
+    masks: Masks = (None, None),
+) -> ImagePair:
     """Read two images, or a window of each, and check that they can be a pair.
 
+    What shows no ground that could be measured becomes invalid: see `masking`.
+
+    Args:
+        left: The left image.
+        right: The right image.
+        windows: The part of each that is wanted; None = all.
+        masks: Beside them, of their own sizes: not 0 where the image may be used; None = no mask.
+
     Raises:
-        InputError: An image cannot be read, or see `check_pair`.
+        InputError: An image or a mask cannot be read, or see `check_pair`.
     """
-    in_left, in_right = windows or (None, None)
-    pair = ImagePair(_read(left, "left array", in_left), _read(right, "right array", in_right))
+    (in_left, in_right), (over_left, over_right) = windows or (None, None), masks
+    pair = ImagePair(
+        _read(left, "left array", in_left, over_left),
+        _read(right, "right array", in_right, over_right),
+    )
     check_pair(*pair, same_size=False)
-    return pair
+    return _without_fixed(pair)
 
 
 def check_pair(left: GreyImage, right: GreyImage, *, same_size: bool = True) -> None:
@@ -123,7 +168,8 @@ def check_pair(left: GreyImage, right: GreyImage, *, same_size: bool = True) -> 
             "images of a pair need the same size"
         )
     for image in (left, right):
-        check_texture(image.pixels, image.name)
+        known = image.pixels if image.valid is None else image.pixels[image.valid]
+        check_texture(known, image.name)
     if np.array_equal(left.pixels, right.pixels):
         raise InputError(
             f"{right.name}: the same image as {left.name}, so there is no parallax; give the other "
@@ -135,7 +181,7 @@ def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
     """Refuse an image in which nothing can be matched.
 
     Args:
-        pixels: (h, w) uint8.
+        pixels: uint8, of any shape.
         name: Named in the error.
 
     Raises:
@@ -163,14 +209,29 @@ def _whole(image: GreyImage) -> GridMapping:
     return GridMapping.whole(height, width, image.window)
 
 
-def _read(image: Image, name: str, window: Window | None) -> GreyImage:
-    if isinstance(image, np.ndarray):
-        return grey_from_array(image, name, window)
-    return read_image(image, window)
-
-
 def _size(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
+
+
+def _read(image: Image, name: str, window: Window | None, mask: Image | None) -> GreyImage:
+    given = None if mask is None else read_mask(mask)
+    usable = None if given is None else given.usable
+    if isinstance(image, np.ndarray):
+        grey = grey_from_array(image, name, window, usable=usable, detect=True)
+    else:
+        grey = read_image(image, window, usable=usable, detect=True)
+    return replace(grey, mask=None if given is None else given.source)
+
+
+def _without_fixed(pair: ImagePair) -> ImagePair:
+    """The pair less what is the same in both images although the ground moved."""
+    left, right = pair
+    if left.size != right.size:
+        return pair
+    fixed = fixed_areas((left.pixels, right.pixels), (left.valid, right.valid))
+    if fixed is None:
+        return pair
+    return ImagePair(left.without("fixed", fixed), right.without("fixed", fixed))
 
 
 def _deviation(pixels: NDArray[np.uint8]) -> float:

@@ -11,12 +11,7 @@ of frame a into frame b. A view's arrays have its image's own pixels, up to 1024
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,27 +28,15 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import known_cameras, read_maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, ImagePair, read_pair
+from lunar_runtime.inference.pair import Image, ImagePair, Masks, read_pair
 from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Clock:
-    timings_ms: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.timings_ms[name] = (time.perf_counter() - start) * 1e3
-        _log.info("%s: %.1f ms", name, self.timings_ms[name])
+from lunar_runtime.masking.mask import ValidPair
 
 
 class StereoRuntime:
@@ -133,6 +116,7 @@ class StereoRuntime:
         min_confidence: float | None = None,
         refine: Refine = InferOptions.refine,
         window: WindowsGiven = None,
+        masks: Masks = (None, None),
     ) -> StereoResult:
         """Run one pair.
 
@@ -151,6 +135,9 @@ class StereoRuntime:
             refine: `auto` refines the pointmap with the images where they allow it, else keeps the
                 network's and says why; `on` makes that an error; `off` leaves it the network's.
             window: Part of both images to take for the whole, X, Y, W, H; or of each, left first.
+            masks: Of the left and the right image, paths or (h, w) arrays of their own sizes: not
+                0 where the image may be used; None = no mask. What is masked, or shows no ground
+                by itself, is NaN in everything.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -164,18 +151,18 @@ class StereoRuntime:
         graph = self.bundle.manifest.graph
         options.check(graph.output_set)
         rig = rig or Rig()
-        clock = _Clock()
+        clock = Clock()
         with clock.stage("read"):
-            images = read_pair(left, right, options.window)
+            images = read_pair(left, right, options.window, masks)
             images.check_cameras(options, rig)
         with clock.stage("prepare"):
             frames = images.frames(graph.height, graph.width)
             grids = PairGrids(frames[0].mapping, frames[1].mapping)
-            greys = images.greys(grids)
+            greys, valid = images.greys(grids), images.valid(grids)
         with clock.stage("network"):
             outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
         outputs = image_parts(frames, outputs)
-        network, notes = read_maps(outputs, grids, options, rig)
+        network, notes = read_maps(outputs, grids, options, rig, valid)
         failed = gate_warning(self.bundle.manifest)
         notes = Notes.warn(f"bundle: {failed}" if failed else None) + images.notes() + notes
         fused = Fused(network, None)
@@ -185,9 +172,10 @@ class StereoRuntime:
                 pair = images.views(grids, network.cameras_on(grids))
                 fused, more = fuse(pair, grids, network, options, rig)
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
+                valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
             geometry = solve_geometry(fused, options, rig, network=network, notes=notes)
-        return _result(geometry, options, self.model, images, greys, clock)
+        return _result(geometry, options, self.model, images, (greys, valid), clock)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -243,6 +231,7 @@ def infer_geometry_only(
     smoothing_px: float = InferOptions.smoothing_px,
     min_confidence: float | None = None,
     window: WindowsGiven = None,
+    masks: Masks = (None, None),
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
 
@@ -261,9 +250,9 @@ def infer_geometry_only(
     )  # fmt: skip
     options.check("all")
     rig = rig or Rig()
-    clock = _Clock()
+    clock = Clock()
     with clock.stage("read"):
-        images = read_pair(left, right, options.window)
+        images = read_pair(left, right, options.window, masks)
         images.check_cameras(options, rig)
     cameras = known_cameras(options, rig, images.wholes)
     if cameras is None:
@@ -280,7 +269,9 @@ def infer_geometry_only(
         notes = images.notes() + more
     with clock.stage("geometry"):
         geometry = solve_geometry(fused, options, rig, notes=notes)
-    return _result(geometry, options, None, images, (pair.left.grey, pair.right.grey), clock)
+    greys = pair.left.grey, pair.right.grey
+    seen = greys, (pair.left.valid, pair.right.valid)
+    return _result(geometry, options, None, images, seen, clock)
 
 
 def _result(
@@ -288,14 +279,15 @@ def _result(
     options: InferOptions,
     model: ModelInfo | None,
     images: ImagePair,
-    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    clock: _Clock,
+    seen: tuple[tuple[NDArray[np.uint8], NDArray[np.uint8]], ValidPair],
+    clock: Clock,
 ) -> StereoResult:
+    greys, valid = seen
     return StereoResult(
         **vars(geometry),
         options=options,
         model=model,
-        left=PairImage(images.left, greys[0]),
-        right=PairImage(images.right, greys[1]),
+        left=PairImage(images.left, greys[0], valid[0]),
+        right=PairImage(images.right, greys[1], valid[1]),
         timings_ms=clock.timings_ms,
     )

@@ -42,8 +42,8 @@ class ViewResult:
     Attributes:
         depth: (H, W) float32, Z in this camera's frame, in the result's unit; NaN = invalid.
         slope: (H, W) float32 degrees; NaN = invalid.
-        confidence: (H, W) float32, 1 and more, unmasked: what the network gave, or, refined,
-            1 + 0.01 / (expected relative error of Z).
+        confidence: (H, W) float32, 1 and more: what the network gave, or, refined,
+            1 + 0.01 / (expected relative error of Z); NaN where the image is masked.
         depth_sigma: (H, W) float32 expected standard deviation of the depth, in the result's unit;
             None where the pair was not refined, as below.
         slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.
@@ -210,10 +210,17 @@ class ModelInfo(NamedTuple):
 
 
 class PairImage(NamedTuple):
-    """One of the two images: as given, and on the grid of the result, (H, W) uint8."""
+    """One of the two images: as given, and on the grid of the result.
+
+    Attributes:
+        source: As given.
+        grey: (H, W) uint8.
+        valid: (H, W) bool, False where it is masked; None = nowhere.
+    """
 
     source: GreyImage
     grey: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +245,11 @@ class StereoResult(Geometry):
     def primary(self) -> Side:
         """The view of `depth`, `slope` and `confidence`: `right` only if that alone was asked."""
         return "right" if self.options.view == "right" else "left"
+
+    @property
+    def valid(self) -> dict[Side, NDArray[np.bool_] | None]:
+        """(H, W) bool of both images: where they show what can be measured; None = everywhere."""
+        return {"left": self.left.valid, "right": self.right.valid}
 
     @property
     def depth(self) -> NDArray[np.float32]:

@@ -203,6 +203,7 @@ def _write_preview(result: StereoResult, stream: BinaryIO) -> None:
         unit=result.unit,
         relief=relief,
         caption=f"{result.primary.capitalize()} image",
+        valid=result.valid[result.primary],
         title=(
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
             f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",

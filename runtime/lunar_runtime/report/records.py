@@ -19,6 +19,18 @@ class _Record(msgspec.Struct, frozen=True):
     pass
 
 
+class MaskReport(_Record, frozen=True, kw_only=True):
+    """A mask that was given beside an image.
+
+    Attributes:
+        path: Or `array`.
+        sha256: Of the file; None for an array.
+    """
+
+    path: str
+    sha256: str | None
+
+
 class ImageReport(_Record, frozen=True, kw_only=True):
     """An image as given, and how it became 8-bit grey.
 
@@ -32,6 +44,11 @@ class ImageReport(_Record, frozen=True, kw_only=True):
         dtype: Of the values as given.
         channels: As given.
         stretch: Values that became 0 and 255; None where 8-bit values were kept.
+        mask: What was given beside the image; None = nothing.
+        masked_fraction: Of the image's pixels, those that are left out of everything.
+        masked: Why -> share of the image: `file` (nodata, alpha, NaN, special values), `mask file`,
+            `constant` (wedges, frames), `saturated`, `sky`, `fixed` (the same in both images
+            although the ground moved).
     """
 
     path: str
@@ -42,6 +59,9 @@ class ImageReport(_Record, frozen=True, kw_only=True):
     dtype: str
     channels: int
     stretch: tuple[float, float] | None
+    mask: MaskReport | None
+    masked_fraction: float
+    masked: dict[str, float]
 
 
 class CameraReport(_Record, frozen=True, kw_only=True):
@@ -157,7 +177,8 @@ class ViewReport(_Record, frozen=True, kw_only=True):
 
     Attributes:
         view: `left` or `right`.
-        valid_fraction: Pixels with a depth.
+        valid_fraction: Of all pixels of the view, those with a depth.
+        slope_fraction: Of all pixels of the view, those with a slope.
         depth: Percentiles (`p5` …), in the result's unit.
         slope_deg: Percentiles.
         steeper_than: Threshold in degrees -> share of the pixels with a slope that are steeper;
@@ -169,6 +190,7 @@ class ViewReport(_Record, frozen=True, kw_only=True):
 
     view: Side
     valid_fraction: float
+    slope_fraction: float
     depth: dict[str, float]
     slope_deg: dict[str, float]
     steeper_than: dict[str, float]

@@ -20,6 +20,7 @@ from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoRe
 from lunar_runtime.report.records import (
     CameraReport,
     ImageReport,
+    MaskReport,
     ModelReport,
     OptionsReport,
     PlaneReport,
@@ -129,6 +130,11 @@ def _image(image: GreyImage) -> ImageReport:
         dtype=image.dtype,
         channels=image.channels,
         stretch=image.stretch,
+        mask=None
+        if image.mask is None
+        else MaskReport(path=printable(image.mask.name), sha256=image.mask.sha256),
+        masked_fraction=1 - image.valid_fraction,
+        masked=dict(image.masked),
     )
 
 
@@ -147,6 +153,7 @@ def _view(result: StereoResult, side: Side) -> ViewReport:
     return ViewReport(
         view=side,
         valid_fraction=float(np.isfinite(view.depth).mean()),
+        slope_fraction=slope.size / view.slope.size,
         depth=_percentiles(view.depth),
         slope_deg=_percentiles(view.slope),
         steeper_than={
