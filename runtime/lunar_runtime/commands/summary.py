@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lunar_runtime.report.records import Report
+from lunar_runtime.report.records import Report, ViewReport
+
+_MATTERS = 0.05  # of the pixels: a share that is surer stands alone
 
 
 def summary(report: Report) -> list[str]:
@@ -65,9 +67,16 @@ def _slope(report: Report) -> str:
     view = report.views[0]
     if not view.slope_deg:
         return "none"
-    steep = view.steeper_than["15"]
+    steep = _share(view)
     source = "the paper's" if report.options.slope == "paper" else f"up: {report.up.source}"
-    return f"median {view.slope_deg['p50']:.1f} deg, {steep:.0%} over 15 deg ({source})"
+    return f"median {view.slope_deg['p50']:.1f} deg, {steep} over 15 deg ({source})"
+
+
+def _share(view: ViewReport) -> str:
+    """Of the steep pixels; between what and what, where the errors of the slopes matter."""
+    share = view.steeper_than["15"]
+    low, high = view.steeper_than_range.get("15", (share, share))
+    return f"{share:.0%}" if high - low < _MATTERS else f"{low:.0%} to {high:.0%}"
 
 
 def _refinement(report: Report) -> list[tuple[str, str]]:

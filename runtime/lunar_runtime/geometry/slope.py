@@ -44,13 +44,30 @@ def slope_deg(
     Raises:
         InputError: `pointmap` is not (H, W, 3), `up` no direction, or `smoothing_px` negative.
     """
+    direction = _direction(up)
+    return slope_of_normals(surface_normals(pointmap, smoothing_px), direction)
+
+
+def slope_of_normals(normals: NDArray[np.float64], up: ArrayLike) -> NDArray[np.float32]:
+    """`slope_deg` of a surface whose normals are known.
+
+    Args:
+        normals: (H, W, 3) unit vectors; NaN = none.
+        up: As in `slope_deg`.
+
+    Raises:
+        InputError: `up` is no direction.
+    """
+    cosine = np.clip(normals @ _direction(up), -1.0, 1.0)
+    return np.degrees(np.arccos(cosine)).astype(np.float32)
+
+
+def _direction(up: ArrayLike) -> NDArray[np.float64]:
     direction = np.asarray(up, dtype=np.float64)
     length = float(np.linalg.norm(direction)) if direction.shape == (3,) else math.nan
     if not (math.isfinite(length) and length > 0):
         raise InputError(f"up must be three finite numbers, not all zero: {direction.tolist()}")
-    normal = surface_normals(pointmap, smoothing_px)
-    cosine = np.clip(normal @ (direction / length), -1.0, 1.0)
-    return np.degrees(np.arccos(cosine)).astype(np.float32)
+    return direction / length
 
 
 def surface_normals(pointmap: NDArray[Any], smoothing_px: float = 2.0) -> NDArray[np.float64]:

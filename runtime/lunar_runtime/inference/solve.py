@@ -15,13 +15,20 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import (
     Scale,
     ScaleSource,
+    altitude_errors,
     relative_scale,
     scale_from_altitude,
     scale_from_baseline,
     scale_from_rig,
 )
-from lunar_runtime.geometry.slope import slope_deg, slope_paper_deg, slope_sigma_deg
+from lunar_runtime.geometry.slope import (
+    slope_of_normals,
+    slope_paper_deg,
+    slope_sigma_deg,
+    surface_normals,
+)
 from lunar_runtime.inference.fuse import Fused
+from lunar_runtime.inference.hazard import steep_ranges
 from lunar_runtime.inference.lengths import doubt_lengths
 from lunar_runtime.inference.maps import NOMINAL, Maps, PointMap
 from lunar_runtime.inference.notes import Notes
@@ -38,6 +45,7 @@ from lunar_runtime.inference.up import doubt_up, plane_and_up
 from lunar_runtime.inference.verdict import judge
 
 _SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
+_THIN = 4  # every fourth of the draws' pixels tells what they share
 _MISPLACED_DEG = 30.0  # where half of the recovered baseline is error: sin 30° = 0.5
 
 
@@ -79,8 +87,9 @@ def solve_geometry(
         doubts += doubt_lengths(maps, plane, options, rig)
     judgement = judge(maps, refinement, doubts)
 
-    left = _scaled(maps.left, scale)
-    right = None if maps.right is None else _scaled(maps.right, scale)
+    scale, errors = _scale_errors(maps.left, plane, scale)
+    left = _scaled(maps.left, scale, errors)
+    right = None if maps.right is None else _scaled(maps.right, scale, errors)
     pose = None if maps.pose is None else _scaled_pose(maps.pose, scale)
     views: dict[Side, ViewResult] = {}
     if options.view in ("left", "both"):
@@ -252,25 +261,29 @@ def _view(
     depth, notes = _in_front(side, z)
     expected = found.expected
     depth_sigma = refined = slope_sigma = None
+    steep: dict[int, tuple[float, float]] = {}
     if expected is not None:
         depth_sigma = np.asarray(depth * expected.sigma, np.float32)
         refined = expected.refined
     if options.slope == "paper":
         slope = slope_paper_deg(depth)
     else:
-        slope = slope_deg(found.points, up.vector, options.smoothing_px)
-        slope[~np.isfinite(depth)] = np.nan
+        normals = surface_normals(found.points, options.smoothing_px)
+        normals[~np.isfinite(depth)] = np.nan
+        slope = slope_of_normals(normals, up.vector)
         if expected is not None:
             slope_sigma = slope_sigma_deg(
                 found.points, expected.draws, up.vector, options.smoothing_px
             )
-            # A tilt of up changes a slope by its part along the dip: half of its square.
-            slope_sigma = np.hypot(slope_sigma, np.float32(up.sigma_deg / math.sqrt(2)))
             # Depth, and with it the tangent of every slope, goes with the focal length.
             by_focal = np.sin(2 * np.radians(slope)) / 2 * expected.focal_sigma
             slope_sigma = np.hypot(slope_sigma, np.degrees(by_focal).astype(np.float32))
             slope_sigma[~np.isfinite(slope)] = np.nan
-    view = ViewResult(depth, slope, found.confidence, depth_sigma, slope_sigma, refined)
+        steep = steep_ranges(normals, up, slope_sigma)
+        if slope_sigma is not None:
+            # A tilt of up changes a slope by its part along the dip: half of its square.
+            slope_sigma = np.hypot(slope_sigma, np.float32(up.sigma_deg / math.sqrt(2)))
+    view = ViewResult(depth, slope, found.confidence, depth_sigma, slope_sigma, refined, steep)
     return view, notes
 
 
@@ -289,9 +302,33 @@ def _in_front(side: Side, z: NDArray[np.float32]) -> tuple[NDArray[np.float32], 
     return depth, notes
 
 
-def _scaled(found: PointMap, scale: Scale) -> PointMap:
+def _scale_errors(
+    found: PointMap, plane: Plane | None, scale: Scale
+) -> tuple[Scale, NDArray[np.float64] | None]:
+    """The scale with its sigma, and what it errs by in every draw beside the baseline.
+
+    A baseline is the unit of the draws, whose shared errors are the pose's. An altitude stands over
+    a plane that moves with them.
+    """
+    if found.expected is None or scale.source is ScaleSource.RELATIVE:
+        return scale, None
+    expected, errors = found.expected, None
+    if scale.source is ScaleSource.ALTITUDE and plane is not None:
+        draws = expected.draws[:, ::_THIN, ::_THIN]
+        points = found.points[:: 2 * _THIN, :: 2 * _THIN]
+        errors = altitude_errors(points, draws, plane)
+        expected = expected.rescaled(errors)
+    return replace(scale, sigma=expected.shared()), errors
+
+
+def _scaled(
+    found: PointMap, scale: Scale, errors: NDArray[np.float64] | None = None
+) -> PointMap:
     points = np.asarray(found.points * np.float32(scale.factor), np.float32)
-    return replace(found, points=points)
+    expected = found.expected
+    if errors is not None and expected is not None:
+        expected = expected.rescaled(errors)
+    return replace(found, points=points, expected=expected)
 
 
 def _scaled_pose(pose: PoseEstimate, scale: Scale) -> PoseEstimate:
