@@ -144,12 +144,12 @@ def _measure(runtime: StereoRuntime, pair: KnownPair, told: str) -> PairCoverage
         return PairCoverage(pair.name, told, "relative", {})
     maps = {}
     slope = slope_deg(truth, plane.normal, found.options.smoothing_px)
-    for name, error, sigma in (
+    for name, wrong, sigma in (
         ("depth", view.depth - pair.depth, view.depth_sigma),
         ("slope", view.slope - slope, view.slope_sigma),
     ):
         for region, chosen in (("inside", view.refined), ("outside", ~view.refined)):
-            one = covered(error[chosen], sigma[chosen])
+            one = covered(wrong[chosen], sigma[chosen])
             if one is not None:
                 maps[f"{name} {region}"] = one
     return PairCoverage(pair.name, told, None, maps)

@@ -142,9 +142,7 @@ def scale_from_altitude(plane: Plane, altitude_m: float) -> Scale:
     return Scale(scale, ScaleSource.ALTITUDE)
 
 
-def altitude_errors(
-    points: NDArray[Any], draws: NDArray[Any], plane: Plane
-) -> NDArray[np.float64]:
+def altitude_errors(points: NDArray[Any], draws: NDArray[Any], plane: Plane) -> NDArray[np.float64]:
     """What errors of the depth make of the camera's height over the plane through the points.
 
     Every draw moves the points along their rays, and the plane of least squares with them; to first

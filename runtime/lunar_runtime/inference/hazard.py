@@ -16,6 +16,7 @@ HAZARD_DEG = (5, 10, 15, 20)
 
 _STEP = 4  # every fourth pixel along both sides: shares to a percent
 _DIRECTIONS = 8  # of the tilt
+_SIGMAS = 2.0  # of up
 
 
 def steep_ranges(
@@ -23,7 +24,8 @@ def steep_ranges(
 ) -> dict[int, tuple[float, float]]:
     """Least and largest share of a view that is steeper, within the errors of its slopes.
 
-    Up is tilted by its standard deviation in every direction. Errors of each pixel are even, but
+    Up is tilted by two of its standard deviations in every direction: a crater wall that fills the
+    view is that far from level. Errors of each pixel are even, but
     turn more of the flat ground into steep than the other way; as the shares with and without them
     are both possible, both count.
 
@@ -60,7 +62,7 @@ def _tilted(up: UpEstimate) -> NDArray[np.float64]:
     across = np.linalg.svd(up.vector[None])[2][1:]
     turns = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     aside = np.stack([np.cos(turns), np.sin(turns)], axis=-1) @ across
-    angle = np.radians(up.sigma_deg)
+    angle = np.radians(_SIGMAS * up.sigma_deg)
     return np.concatenate([up.vector[None], np.cos(angle) * up.vector + np.sin(angle) * aside])
 
 
