@@ -25,11 +25,11 @@ def known(name: str) -> KnownPair:
 
 
 def test_c05_without_intrinsics_the_depth_is_relative_or_its_error_covers_the_truth() -> None:
-    frames = [DATA / "apollo15" / f"AS15-M-{number}_SML.png" for number in ("0297", "0298")]
-    if not frames[0].exists():
-        pytest.skip(f"no frame {frames[0]} (LUNAR_DATA)")
+    left, right = (DATA / "apollo15" / f"AS15-M-{n}_SML.png" for n in ("0297", "0298"))
+    if not left.exists():
+        pytest.skip(f"no frame {left} (LUNAR_DATA)")
     with StereoRuntime.load(threads=1) as runtime:
-        found = runtime.infer(*frames, baseline_m=40971)
+        found = runtime.infer(left, right, baseline_m=40971)
     sigma, depth = found.views["left"].depth_sigma, found.views["left"].depth
     assert sigma is not None
     if found.unit == "m":
