@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,8 +54,7 @@ def test_a_translation_over_a_plane_tells_no_focal_length() -> None:
     assert camera_evidence(rays, fitted(rays, moved)).focal_sigma > 1
 
 
-def test_pose_errors_are_what_independent_matches_leave_times_seven() -> None:
-    """Neighbours err alike in images; these matches do not, so their poses scatter by a seventh."""
+def test_pose_errors_of_independent_matches_are_their_scatter() -> None:
     found, turns, asides = evidence(), [], []
     for seed in range(20):
         pose = fitted(TURNING.rays(2000, seed, NOISE_PX)).pose
@@ -62,7 +62,16 @@ def test_pose_errors_are_what_independent_matches_leave_times_seven() -> None:
         asides.append(math.degrees(math.acos(min(1.0, float(pose.t @ TURNING.pose.t)))))
     scatter = [float(np.sqrt(np.mean(np.square(found)))) for found in (turns, asides)]
     # Of 20 draws of few numbers each: a third either way.
-    np.testing.assert_allclose(np.array(found.sigma_deg) / 7, scatter, rtol=0.35)
+    np.testing.assert_allclose(np.array(found.sigma_deg), scatter, rtol=0.35)
+
+
+@pytest.mark.parametrize(("spacing_px", "times"), [(4.0, 8.0), (8.0, 4.0), (64.0, 1.0)])
+def test_matches_within_32_px_count_as_one(spacing_px: float, times: float) -> None:
+    rays = TURNING.rays(2000, noise_px=NOISE_PX)
+    near = camera_evidence(replace(rays, spacing_px=spacing_px), fitted(rays))
+    alone = camera_evidence(rays, fitted(rays))
+    np.testing.assert_allclose(np.array(near.sigma_deg), times * np.array(alone.sigma_deg))
+    assert near.focal_sigma == pytest.approx(times * alone.focal_sigma)
 
 
 def test_a_pose_that_was_told_has_the_errors_that_were_told() -> None:
@@ -74,14 +83,14 @@ def test_a_pose_that_was_told_has_the_errors_that_were_told() -> None:
 
 def test_draws_of_poses_have_the_covariance() -> None:
     found = evidence()
-    poses = draw_poses(TURNING.pose, found, 4000)
+    poses = draw_poses(TURNING.pose, found, 8)
     turns = [pose.turned_deg(TURNING.pose) for pose in poses]
     cosines = [float(np.clip(pose.t @ TURNING.pose.t, -1, 1)) for pose in poses]
     drawn = [
         math.sqrt(np.mean(np.square(values))) for values in (turns, np.degrees(np.arccos(cosines)))
     ]
-    # 4000 draws tell a standard deviation to a percent or two.
-    np.testing.assert_allclose(drawn, found.sigma_deg, rtol=0.05)
+    # Eight draws have it exactly; a turn's angle is the length of its small angles to first order.
+    np.testing.assert_allclose(drawn, found.sigma_deg, rtol=1e-3)
 
 
 def test_draws_of_poses_are_poses_and_the_same_every_time() -> None:

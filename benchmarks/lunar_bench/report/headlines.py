@@ -56,6 +56,17 @@ def refinement(result: Json) -> str:
     )
 
 
+def coverage(result: Json) -> str:
+    """Shares of real errors within one and two expected ones, with the rig told."""
+    means = result["means"]["rig"]
+    shares = ", ".join(
+        f"{name} {100 * one['one_sigma']:.0f} / {100 * one['two_sigma']:.0f} %"
+        for name, one in means.items()
+    )
+    pairs = {pair["pair"] for pair in result["pairs"] if pair["reason"] is None}
+    return f"{len(pairs)} pairs, within one / two sigmas: {shares}"
+
+
 def sweep(result: Json) -> str:
     """What is varied, and over how many values."""
     curves = ", ".join(f"{name} ({len(points)})" for name, points in result["curves"].items())

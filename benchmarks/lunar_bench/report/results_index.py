@@ -62,6 +62,11 @@ _KINDS = {
         "lunar-bench refinement rendered|stereolunar",
         headlines.refinement,
     ),
+    "coverage": _Kind(
+        "Expected errors against real ones",
+        "lunar-bench coverage rendered|stereolunar",
+        headlines.coverage,
+    ),
     "sweep": _Kind(
         "The refinement against what makes a pair hard",
         "lunar-bench refinement sweep",

@@ -31,6 +31,7 @@ from lunar_runtime.refinement.acceptance import NotRefinedError
 from lunar_runtime.refinement.camera_evidence import draw_poses
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
 from lunar_runtime.refinement.self_calibration import SURE, estimate_focal
+from lunar_runtime.refinement.shared_errors import FOCAL, shared_errors
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
 _NOMINAL_SIGMA = 0.5  # of a focal length that is anyone's guess: fields of 20 to 90 degrees
@@ -230,8 +231,10 @@ def _points(surface: Surface, view: View, baseline: float) -> NDArray[np.float32
 def _point_map(surface: Surface, points: NDArray[np.float32], focal_sigma: float) -> PointMap:
     """Depth goes with the focal length, whose error is therefore one more of the depth."""
     sigma = np.hypot(surface.sigma, np.float32(focal_sigma))
-    signs = np.where(np.arange(len(surface.draws)) % 2, 1, -1).astype(np.float32)
-    draws = surface.draws + np.float32(focal_sigma) * signs[:, None, None]
+    draws = surface.draws
+    if focal_sigma > 0:
+        signs = shared_errors(len(draws))[:, FOCAL].astype(np.float32)
+        draws = draws + np.float32(focal_sigma) * signs[:, None, None]
     confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / sigma, np.float32)
     return PointMap(points, confidence, ExpectedError(sigma, draws, surface.refined, focal_sigma))
 

@@ -48,6 +48,8 @@ class ViewResult:
             None where the pair was not refined, as below.
         slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.
         refined: (H, W) bool, where the images decide; elsewhere the network does, or the plane.
+        steep_ranges: Degrees -> least and largest share of the pixels that is steeper, within the
+            errors of the slopes and of up; empty where there is none.
     """
 
     depth: NDArray[np.float32]
@@ -56,6 +58,7 @@ class ViewResult:
     depth_sigma: NDArray[np.float32] | None = None
     slope_sigma: NDArray[np.float32] | None = None
     refined: NDArray[np.bool_] | None = None
+    steep_ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 class RefinedView(NamedTuple):

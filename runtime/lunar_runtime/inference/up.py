@@ -19,8 +19,11 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.result import UpEstimate
 
 # Of 8 StereoLunar views of 45 degrees the plane is 1.9 degrees from gravity in the mean, 3.1 at
-# most.
-_LEVEL_DEG, _LEVEL_FIELD_DEG = 2.2, 45.0
+# most. Of 1508 windows in the true depths of StereoLunar and 54 rendered pairs it is 3.1, 6.4, 8.0
+# and 9.4 degrees (RMS) from the whole view's at 35, 23, 15 and 9 degrees, crater walls up to 31.
+# With half of what quarters differ, 69-85 % of them lie within one such sigma, 95 % within two.
+_FIELDS_DEG = (9.0, 15.0, 23.0, 35.0, 45.0)
+_LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
 _SIGMAS = 4.0
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 _TILTED_DEG = 12.0  # of a whole view, from level: the most of those 8 views is 3
@@ -60,7 +63,7 @@ def plane_sigma_deg(maps: Maps) -> float:
     """
     width = maps.grids.left.grid_width
     field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
-    level = _LEVEL_DEG * math.sqrt(_LEVEL_FIELD_DEG / field_deg)
+    level = float(np.interp(field_deg, _FIELDS_DEG, _LEVELS_DEG))
     step = max(1, width // _QUARTER_SAMPLES)
     normals = []
     for rows in np.array_split(maps.left.points[::step, ::step], 2, axis=0):

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 
 _SAMPLES = 10_000
-_BEYOND = 12.0
+_BEYOND = 10.0
 _ITERATIONS = 20
 _SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
 _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
@@ -111,8 +112,7 @@ def beyond_errors(prior: Prior, decided: NDArray[np.bool_], count: int) -> Field
         far = np.full(decided.shape, decided.shape[1], np.float32)
         typical = np.median(incidence)
     growth = _BEYOND * prior.sigma / far.shape[1] * far * (typical / incidence) ** 2
-    signs = np.random.default_rng(1).standard_normal(count)
-    signs /= np.sqrt(np.mean(signs**2))
+    signs = shared_errors(count)[:, BEYOND]
     return np.asarray(signs[:, None, None] * growth, np.float32)
 
 

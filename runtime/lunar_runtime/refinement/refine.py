@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import SIGMA_PER_MAD, robust_sigma
@@ -218,7 +220,8 @@ def _refine(
         fit, rays = solver.fit_pose([fit.pose], flow)
         last = solver.through_flow(fit.pose, flow, last.slack)
     require_agreement(flow)
-    epipolar_px = fit.sigma_px / SIGMA_PER_MAD
+    # The fit's own sigma ends at what interpolation leaves; the report's residual does not.
+    epipolar_px = float(np.median(rays.distance_px(fit.pose)))
     require_epipolar_fit(epipolar_px)
     evidence = camera_evidence(rays, fit)
     refined = RefinedPose(

@@ -86,11 +86,14 @@ class ScaleReport(_Record, frozen=True, kw_only=True):
         unit: Of every length in the result: `m` or `relative`.
         source: `baseline`, `rig`, `altitude` or `relative`.
         metres_per_unit: Factor that was applied to the relative result; None = none.
+        sigma: Relative standard deviation of what all lengths err by together; it is in
+            `depth_sigma` too. None = not known.
     """
 
     unit: str
     source: str
     metres_per_unit: float | None
+    sigma: float | None
 
 
 class PoseReport(_Record, frozen=True, kw_only=True):
@@ -183,6 +186,8 @@ class ViewReport(_Record, frozen=True, kw_only=True):
         slope_deg: Percentiles.
         steeper_than: Threshold in degrees -> share of the pixels with a slope that are steeper;
             empty where there is none.
+        steeper_than_range: The same, least and largest share within the errors of the slopes and
+            of up.
         confidence: Percentiles.
         depth_sigma: Percentiles of the expected error of a refined depth, in the result's unit.
         slope_sigma_deg: The same of the slope.
@@ -194,6 +199,7 @@ class ViewReport(_Record, frozen=True, kw_only=True):
     depth: dict[str, float]
     slope_deg: dict[str, float]
     steeper_than: dict[str, float]
+    steeper_than_range: dict[str, tuple[float, float]]
     confidence: dict[str, float]
     depth_sigma: dict[str, float]
     slope_sigma_deg: dict[str, float]

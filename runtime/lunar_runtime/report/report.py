@@ -16,6 +16,7 @@ from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
 from lunar_runtime.report.records import (
     CameraReport,
@@ -34,7 +35,6 @@ from lunar_runtime.report.records import (
 from lunar_runtime.version import __version__
 
 _PERCENTILES = (5, 25, 50, 75, 95)
-_HAZARD_DEG = (5, 10, 15, 20)
 
 
 def make_report(
@@ -71,6 +71,7 @@ def make_report(
             unit=result.unit,
             source=result.scale.source.value,
             metres_per_unit=result.scale.metres_per_unit,
+            sigma=result.scale.sigma,
         ),
         camera_left=_camera(result.camera_left, result.mapping),
         camera_right=_camera(result.camera_right, result.mapping_right),
@@ -157,8 +158,9 @@ def _view(result: StereoResult, side: Side) -> ViewReport:
         depth=_percentiles(view.depth),
         slope_deg=_percentiles(view.slope),
         steeper_than={
-            str(limit): float(np.mean(slope > limit)) for limit in _HAZARD_DEG if slope.size
+            str(limit): float(np.mean(slope > limit)) for limit in HAZARD_DEG if slope.size
         },
+        steeper_than_range={str(limit): both for limit, both in view.steep_ranges.items()},
         confidence=_percentiles(view.confidence),
         depth_sigma={} if view.depth_sigma is None else _percentiles(view.depth_sigma),
         slope_sigma_deg={} if view.slope_sigma is None else _percentiles(view.slope_sigma),
