@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.geometry.grid_mapping import GridMapping, resample, resample_valid
+from lunar_runtime.geometry.lens import Lens
+from lunar_runtime.geometry.undistort import undistort
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 
 #: A path, or decoded values as `grey_from_array` takes them.
 Image = str | Path | NDArray[Any]
+
+#: Of the left and of the right camera; None = a pinhole's.
+Lenses = tuple[Lens | None, Lens | None]
+NO_LENSES: Lenses = (None, None)
 
 # Of the standard deviation, in grey levels. The rounding of an 8-bit ramp has 0.3, one hot pixel in
 # 512 × 512 black ones 0.5; the darkest StereoLunar frame has over 10.
@@ -37,13 +43,29 @@ class ImagePair(NamedTuple):
         columns, rows = self.left.size
         return GridMapping.fit(rows, columns, height, width)
 
-    def greys(self, grid: GridMapping) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """(H, W) grey levels of both on a grid."""
-        return resample(self.left.pixels, grid), resample(self.right.pixels, grid)
+    def greys(
+        self, grid: GridMapping, lenses: Lenses = NO_LENSES
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(H, W) grey levels of both on a grid, undistorted."""
+        left, right = (_on_grid(*each, grid)[0] for each in zip(self, lenses, strict=True))
+        return left, right
 
-    def views(self, grid: GridMapping, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
-        """Both on a grid, with their cameras in pixels of it."""
-        return Pair(_view(self.left, grid, cameras[0]), _view(self.right, grid, cameras[1]))
+    def views(
+        self,
+        grid: GridMapping,
+        cameras: tuple[CameraEstimate, CameraEstimate],
+        lenses: Lenses = NO_LENSES,
+    ) -> Pair:
+        """Both on a grid, undistorted, with their cameras in pixels of it."""
+        left, right = (
+            View(grey, camera, valid)
+            for camera, (grey, valid) in zip(
+                cameras,
+                (_on_grid(*each, grid) for each in zip(self, lenses, strict=True)),
+                strict=True,
+            )
+        )
+        return Pair(left, right)
 
 
 def read_pair(left: Image, right: Image) -> ImagePair:
@@ -98,9 +120,15 @@ def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
     )
 
 
-def _view(image: GreyImage, grid: GridMapping, camera: CameraEstimate) -> View:
-    valid = None if image.valid is None else resample_valid(image.valid, grid)
-    return View(resample(image.pixels, grid), camera, valid)
+def _on_grid(
+    image: GreyImage, lens: Lens | None, grid: GridMapping
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """Grey levels and validity; None = all are valid."""
+    if lens is not None:
+        grey, valid = undistort(image.pixels, image.valid, lens, grid)
+        return grey, None if valid.all() else valid
+    valid_here = None if image.valid is None else resample_valid(image.valid, grid)
+    return resample(image.pixels, grid), valid_here
 
 
 def _read(image: Image, name: str) -> GreyImage:

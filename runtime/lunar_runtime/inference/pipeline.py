@@ -33,9 +33,10 @@ from lunar_runtime.inference.fuse import Fused, fuse, result_grid
 from lunar_runtime.inference.maps import known_cameras, read_maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, ImagePair, read_pair
+from lunar_runtime.inference.pair import Image, ImagePair, Lenses, read_pair
 from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
+from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
 
 _log = logging.getLogger(__name__)
 
@@ -157,8 +158,9 @@ class StereoRuntime:
         with clock.stage("read"):
             images = read_pair(left, right)
         with clock.stage("prepare"):
+            lenses = check_told_cameras(images, options, rig)
             mapping = images.fit(graph.height, graph.width)
-            greys = images.greys(mapping)
+            greys = images.greys(mapping, lenses)
         with clock.stage("network"):
             outputs = self._run(*greys)
         network, notes = read_maps(outputs, mapping, options, rig)
@@ -168,12 +170,15 @@ class StereoRuntime:
         if options.refine != "off":
             with clock.stage("refine"):
                 grid = result_grid(mapping)
-                pair = images.views(grid, network.cameras_on(grid))
+                pair = images.views(grid, network.cameras_on(grid), lenses)
                 fused, more = fuse(pair, grid, network, options, rig)
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
         with clock.stage("geometry"):
-            geometry = solve_geometry(fused, options, rig, network=network, notes=notes)
-        return _result(geometry, options, self.model, images, greys, clock)
+            doubts = doubt_size(images, options, rig)
+            geometry = solve_geometry(
+                fused, options, rig, network=network, notes=notes, doubts=doubts
+            )
+        return _result(geometry, options, self.model, images, greys, lenses, clock)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -247,6 +252,7 @@ def infer_geometry_only(
     clock = _Clock()
     with clock.stage("read"):
         images = read_pair(left, right)
+    lenses = check_told_cameras(images, options, rig)
     width, height = images.left.size
     grid = result_grid(images.fit(height, width))
     cameras = known_cameras(options, rig, grid)
@@ -256,11 +262,13 @@ def infer_geometry_only(
             "`rig` with them"
         )
     with clock.stage("refine"):
-        pair = images.views(grid, cameras)
+        pair = images.views(grid, cameras, lenses)
         fused, notes = fuse(pair, grid, None, options, rig)
     with clock.stage("geometry"):
-        geometry = solve_geometry(fused, options, rig, notes=notes)
-    return _result(geometry, options, None, images, (pair.left.grey, pair.right.grey), clock)
+        doubts = doubt_size(images, options, rig)
+        geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
+    greys = pair.left.grey, pair.right.grey
+    return _result(geometry, options, None, images, greys, lenses, clock)
 
 
 def _result(
@@ -269,6 +277,7 @@ def _result(
     model: ModelInfo | None,
     images: ImagePair,
     greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    lenses: Lenses,
     clock: _Clock,
 ) -> StereoResult:
     return StereoResult(
@@ -277,5 +286,6 @@ def _result(
         model=model,
         left=PairImage(images.left, greys[0]),
         right=PairImage(images.right, greys[1]),
+        lenses=lenses,
         timings_ms=clock.timings_ms,
     )
