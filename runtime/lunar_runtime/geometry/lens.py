@@ -126,9 +126,8 @@ class Lens:
         # Small radii matter most: a narrow field ends at a tenth.
         radius = radius * radius / _WIDEST
         grows = np.ones(radius.size - 1, bool)
-        for angle in (
-            np.linspace(0, 2 * np.pi, _AROUND, endpoint=False) if self._tangential else [0]
-        ):
+        tangential = self.distortion.p1 or self.distortion.p2
+        for angle in _directions() if tangential else (0.0,):
             cosine, sine = math.cos(angle), math.sin(angle)
             x, y = self.distortion.bend(radius * cosine, radius * sine)
             with np.errstate(invalid="ignore"):

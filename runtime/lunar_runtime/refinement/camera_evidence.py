@@ -151,10 +151,11 @@ def camera_evidence(
     """
     jacobian, weight, residual = pose_information(rays, fit)
     variance = shared * fit.sigma_px**2
-    information = jacobian.T @ (jacobian * weight[:, None]) / variance
-    prior, towards = np.zeros((5, 5)), np.zeros(5)
+    information: Floats = jacobian.T @ (jacobian * weight[:, None]) / variance
+    prior: Floats = np.zeros((5, 5))
+    towards: Floats = np.zeros(5)
     if given is not None:
-        prior = np.linalg.inv(given.covariance)
+        prior = np.asarray(np.linalg.inv(given.covariance), np.float64)
         towards = prior @ step_between(fit.pose, given.pose)
     held = given is not None and given.held
     covariance = given.covariance if given is not None and held else np.linalg.pinv(information)
