@@ -8,14 +8,22 @@ import numpy as np
 import pytest
 from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.refinement.camera_evidence import (
+    SHARED,
     CameraEvidence,
+    CameraNumber,
+    Misfit,
     camera_evidence,
+    changed,
     draw_poses,
     rescaled,
+    shared_by,
 )
+from lunar_runtime.refinement.misfit_errors import with_misfit
+from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
+from lunar_runtime.refinement.surface import GivenPose, Surface
 
-from .scenes import Ground, Scene, flat_scene, rigid, two_cameras
+from .scenes import Ground, Scene, flat_scene, hilly_scene, rigid, two_cameras
 
 # The right camera came nearer and turned towards what both see: that tells the focal length.
 TURNING = two_cameras(Ground(relief_m=60.0), (300.0, 0.0, 300.0))
@@ -65,11 +73,57 @@ def test_pose_errors_are_what_independent_matches_leave_times_seven() -> None:
     np.testing.assert_allclose(np.array(found.sigma_deg) / 7, scatter, rtol=0.35)
 
 
-def test_a_pose_that_was_told_has_the_errors_that_were_told() -> None:
+def test_a_pose_that_is_held_has_the_errors_that_were_told_and_tells_more_of_the_cameras() -> None:
     rays = TURNING.rays(2000, noise_px=NOISE_PX)
-    told = camera_evidence(rays, fitted(rays), told_deg=(0.3, 2.0))
+    given = GivenPose(TURNING.pose, held=True, sigma_deg=(0.3, 2.0))
+    told = camera_evidence(rays, fitted(rays), given)
     assert told.sigma_deg == pytest.approx((0.3, 2.0))
-    assert told.focal_ratio == evidence().focal_ratio
+    sure = camera_evidence(rays, fitted(rays), given._replace(sigma_deg=(0.001, 0.001)))
+    assert sure.focal_sigma < 0.7 * evidence().focal_sigma
+
+
+CHANGES: list[tuple[CameraNumber, float]] = [
+    ("focal", 0.05),
+    ("zoom", 0.02),
+    ("centre_x", 0.1),
+    ("centre_y", -0.1),
+    ("lens", -0.1),
+]
+
+
+@pytest.mark.parametrize(("number", "change"), CHANGES)
+def test_a_wrong_number_of_the_cameras_is_a_misfit(number: CameraNumber, change: float) -> None:
+    rays = changed(TURNING.rays(6000, noise_px=NOISE_PX), number, change)
+    found = {one.number: one for one in camera_evidence(rays, fitted(rays)).misfits}
+    # One step, and far residuals count for less.
+    assert found[number].own_change() == pytest.approx(-change, rel=0.5)
+    assert found[number].depth_change > 0.002
+
+
+def test_right_cameras_have_no_misfit() -> None:
+    assert evidence(count=6000).misfits == ()
+
+
+def test_small_images_tell_less_by_as_many_matches() -> None:
+    """Their matches are denser, and neighbours err alike."""
+    assert shared_by(flat_scene(512).views()) == SHARED
+    assert shared_by(flat_scene(256).views()) == 4 * SHARED
+    assert shared_by(flat_scene(64).views()) == 9 * SHARED
+
+
+def test_a_misfit_widens_the_errors_of_the_surface() -> None:
+    scene = hilly_scene()
+    sigma = np.full((128, 128), 1e-3, np.float32)
+    prior = Prior(scene.inverse_depth, sigma, 0.01, None)
+    surface = Surface(
+        scene.inverse_depth, sigma, sigma > 0, np.zeros((8, 64, 64), np.float32), prior, 1.0, 1.0
+    )
+    lens = Misfit("lens", -0.2, 0.01, 0.01, scene.left.fx, (0.0,) * 5)
+    wider = with_misfit(scene.views(), scene.pose, surface, lens)
+    corner = np.s_[:8, :8]
+    assert np.median(wider.sigma[corner]) > 5 * np.median(surface.sigma)
+    assert np.abs(wider.draws).max() > 5e-3
+    np.testing.assert_array_equal(wider.draws[0], -wider.draws[1])
 
 
 def test_draws_of_poses_have_the_covariance() -> None:

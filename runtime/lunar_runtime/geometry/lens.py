@@ -156,7 +156,7 @@ class Lens:
         )
         angles = np.linspace(0, 2 * np.pi, _AROUND, endpoint=False)
         x, y = self.distortion.bend(turning * np.cos(angles), turning * np.sin(angles))
-        reach = float(np.nan_to_num(np.hypot(x, y), nan=0.0, posinf=0.0).min())
+        reach = float(np.nan_to_num(np.hypot(x, y), nan=0.0, posinf=np.inf).min())
         if reach < farthest:
             raise InputError(
                 f"the distortion turns back {reach * k.fx:.0f} px from the principal point, and "

@@ -112,16 +112,18 @@ def doubt_up(
             "direction against gravity in the left camera's frame, x right, y down, z forward"
             + _likely_cause(plane, up)
         )
-    sure = _SIGMAS * plane_sigma_deg(maps)
-    if maps.pose is not None and refined and apart > max(sure, _EXCHANGED_DEG):
-        from_right = maps.pose.right_from_left[:3, :3] @ plane.normal
-        other = _apart_deg(from_right, up.vector)
+    sigma = plane_sigma_deg(maps)
+    sure = _SIGMAS * sigma
+    if maps.pose is not None and refined and apart > max(2 * sigma, _EXCHANGED_DEG):
+        other = _apart_deg(maps.pose.right_from_left[:3, :3] @ plane.normal, up.vector)
+        text = (
+            f"the rig's up_left is {apart:.0f} degrees from the normal of the ground as the left "
+            f"camera sees it, and {other:.0f} as the right one does; are the images exchanged?"
+        )
         if other < apart / 2:
-            raise InputError(
-                f"the rig's up_left is {apart:.0f} degrees from the normal of the ground as the "
-                f"left camera sees it, and {other:.0f} as the right one does; are the images "
-                "exchanged?"
-            )
+            if apart > sure:
+                raise InputError(text)
+            return up._replace(sigma_deg=apart), (text,)
     if apart > _TILTED_DEG and apart > sure:
         doubted = up._replace(sigma_deg=apart)
         return doubted, (f"the ground is tilted by {apart:.0f} degrees against the rig's up",)
