@@ -114,7 +114,7 @@ def test_small_images_tell_less_by_as_many_matches() -> None:
 def test_a_misfit_widens_the_errors_of_the_surface() -> None:
     scene = hilly_scene()
     sigma = np.full((128, 128), 1e-3, np.float32)
-    prior = Prior(scene.inverse_depth, sigma, 0.01, None)
+    prior = Prior(scene.inverse_depth, 0.01, sigma, None)
     surface = Surface(
         scene.inverse_depth, sigma, sigma > 0, np.zeros((8, 64, 64), np.float32), prior, 1.0, 1.0
     )

@@ -270,17 +270,19 @@ def test_c14_a_lens_that_nobody_told_is_found_and_one_that_is_told_costs_nothing
 ) -> None:
     pair, margin, lens = known(NADIR, 576, "Nadir_paire2"), 36, Distortion(k1=k1)
     k, middle = inner(pair.camera, 512, margin)
-    bent = [taken_through(one, pair.camera, lens, margin) for one in (pair.left, pair.right)]
+    images = pair.left, pair.right
+    bent_left, bent_right = (taken_through(one, pair.camera, lens, margin) for one in images)
+    left, right = (one[middle, middle] for one in images)
     truth = pair.depth_m[middle, middle]
+    rig = pair.rig(left=k, right=k)
+    without = infer_geometry_only(left, right, rig)
     told = infer_geometry_only(
-        *bent, pair.rig(left=k, right=k, distortion_left=lens, distortion_right=lens)
+        bent_left, bent_right, replace(rig, distortion_left=lens, distortion_right=lens)
     )
     assert told.verdict == "measured"
-    straight = [one[middle, middle] for one in (pair.left, pair.right)]
-    without = infer_geometry_only(*straight, pair.rig(left=k, right=k))
     errors = [np.nanmedian(np.abs(one.depth / truth - 1)) for one in (told, without)]
     assert errors[0] < errors[1] + 2e-4
-    untold = infer_geometry_only(*bent, Rig(k, k), altitude_m=31800.0)
+    untold = infer_geometry_only(bent_left, bent_right, Rig(k, k), altitude_m=31800.0)
     assert untold.verdict == "guessed"
     assert any("a lens with k1 -" in reason for reason in untold.verdict_reasons)
 

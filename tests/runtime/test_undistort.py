@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lunar_runtime import infer_geometry_only
@@ -93,13 +95,14 @@ def test_c14_a_lens_in_the_rig_costs_no_accuracy(distortion: Distortion) -> None
     k, middle = inner(SCENE.left, 256, margin)
     depth = SCENE.depth_left[middle, middle]
     images = SCENE.grey_left, SCENE.grey_right
-    straight = [image[middle, middle] for image in images]
-    bent = [taken_through(image, SCENE.left, distortion, margin) for image in images]
-    pose = SCENE.right_from_left
-    without = infer_geometry_only(*straight, Rig(k, k, pose))
-    through = infer_geometry_only(
-        *bent, Rig(k, k, pose, distortion_left=distortion, distortion_right=distortion)
+    left, right = (image[middle, middle] for image in images)
+    bent_left, bent_right = (
+        taken_through(image, SCENE.left, distortion, margin) for image in images
     )
+    rig = Rig(k, k, SCENE.right_from_left)
+    without = infer_geometry_only(left, right, rig)
+    lenses = replace(rig, distortion_left=distortion, distortion_right=distortion)
+    through = infer_geometry_only(bent_left, bent_right, lenses)
     errors = [float(np.median(np.abs(r.depth / depth - 1))) for r in (without, through)]
     assert through.verdict == "measured"
     assert errors[1] < errors[0] + 2e-4

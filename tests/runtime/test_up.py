@@ -102,7 +102,8 @@ def test_the_focal_lengths_error_is_in_every_slope_by_its_steepness() -> None:
     np.testing.assert_allclose(np.sqrt(unsure**2 - sure**2), of_focal, rtol=0.01)
 
 
-X, Y, Z = PLANE.ground.normal
+X, Y, Z = (float(part) for part in PLANE.ground.normal)
+LEANING = tuple(np.asarray(leaning(70.0).up_left).tolist())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ X, Y, Z = PLANE.ground.normal
     [
         ((-X, -Y, -Z), "; it points down: change its sign"),
         ((X, -Y, -Z), r".*its axes are OpenGL's \(y up, z back\): change the signs of y and z"),
-        (tuple(leaning(70.0).up_left), "$"),
+        (LEANING, "$"),
     ],
 )
 def test_an_up_that_cannot_be_is_refused(up: tuple[float, float, float], cause: str) -> None:
