@@ -220,16 +220,16 @@ class StereoResult(Geometry):
         model: What ran; None = no network did.
         left: The left image.
         right: The right image.
-        lenses: That were taken out of the images, of the left and the right camera; None = none.
         timings_ms: Per stage.
+        lenses: That were taken out of the images, of the left and the right camera; None = none.
     """
 
     options: InferOptions
     model: ModelInfo | None
     left: PairImage
     right: PairImage
-    lenses: tuple[Lens | None, Lens | None]
     timings_ms: dict[str, float]
+    lenses: tuple[Lens | None, Lens | None] = (None, None)
 
     @property
     def primary(self) -> Side:
