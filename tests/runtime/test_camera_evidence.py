@@ -10,13 +10,20 @@ import pytest
 from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.refinement.camera_evidence import (
     CameraEvidence,
+    CameraNumber,
+    Misfit,
     camera_evidence,
+    changed,
     draw_poses,
     rescaled,
+    shared_by,
 )
+from lunar_runtime.refinement.misfit_errors import with_misfit
+from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
+from lunar_runtime.refinement.surface import GivenPose, Surface
 
-from .scenes import Ground, Scene, flat_scene, rigid, two_cameras
+from .scenes import Ground, Scene, flat_scene, hilly_scene, rigid, two_cameras
 
 # The right camera came nearer and turned towards what both see: that tells the focal length.
 TURNING = two_cameras(Ground(relief_m=60.0), (300.0, 0.0, 300.0))
@@ -74,11 +81,57 @@ def test_matches_within_32_px_count_as_one(spacing_px: float, times: float) -> N
     assert near.focal_sigma == pytest.approx(times * alone.focal_sigma)
 
 
-def test_a_pose_that_was_told_has_the_errors_that_were_told() -> None:
+def test_a_pose_that_is_held_has_the_errors_that_were_told_and_tells_more_of_the_cameras() -> None:
     rays = TURNING.rays(2000, noise_px=NOISE_PX)
-    told = camera_evidence(rays, fitted(rays), told_deg=(0.3, 2.0))
+    given = GivenPose(TURNING.pose, held=True, sigma_deg=(0.3, 2.0))
+    told = camera_evidence(rays, fitted(rays), given)
     assert told.sigma_deg == pytest.approx((0.3, 2.0))
-    assert told.focal_ratio == evidence().focal_ratio
+    sure = camera_evidence(rays, fitted(rays), given._replace(sigma_deg=(0.001, 0.001)))
+    assert sure.focal_sigma < 0.7 * evidence().focal_sigma
+
+
+CHANGES: list[tuple[CameraNumber, float]] = [
+    ("focal", 0.05),
+    ("zoom", 0.02),
+    ("centre_x", 0.1),
+    ("centre_y", -0.1),
+    ("lens", -0.1),
+]
+
+
+@pytest.mark.parametrize(("number", "change"), CHANGES)
+def test_a_wrong_number_of_the_cameras_is_a_misfit(number: CameraNumber, change: float) -> None:
+    rays = changed(TURNING.rays(6000, noise_px=NOISE_PX), number, change)
+    found = {one.number: one for one in camera_evidence(rays, fitted(rays)).misfits}
+    # One step, and far residuals count for less.
+    assert found[number].own_change() == pytest.approx(-change, rel=0.5)
+    assert found[number].depth_change > 0.002
+
+
+def test_right_cameras_have_no_misfit() -> None:
+    assert evidence(count=6000).misfits == ()
+
+
+@pytest.mark.parametrize(("spacing_px", "times"), [(6.0, 28.4), (3.0, 113.8), (64.0, 1.0)])
+def test_dense_matches_tell_less_by_as_many(spacing_px: float, times: float) -> None:
+    """Neighbours within 32 pixels err alike."""
+    rays = replace(TURNING.rays(10), spacing_px=spacing_px)
+    assert shared_by(rays) == pytest.approx(times, abs=0.1)
+
+
+def test_a_misfit_widens_the_errors_of_the_surface() -> None:
+    scene = hilly_scene()
+    sigma = np.full((128, 128), 1e-3, np.float32)
+    prior = Prior(scene.inverse_depth, 0.01, sigma, None)
+    surface = Surface(
+        scene.inverse_depth, sigma, sigma > 0, np.zeros((8, 64, 64), np.float32), prior, 1.0, 1.0
+    )
+    lens = Misfit("lens", -0.2, 0.01, 0.01, scene.left.fx, (0.0,) * 5)
+    wider = with_misfit(scene.views(), scene.pose, surface, lens)
+    corner = np.s_[:8, :8]
+    assert np.median(wider.sigma[corner]) > 5 * np.median(surface.sigma)
+    assert np.abs(wider.draws).max() > 5e-3
+    np.testing.assert_array_equal(wider.draws[0], -wider.draws[1])
 
 
 def test_draws_of_poses_have_the_covariance() -> None:

@@ -107,7 +107,9 @@ def test_a_rigs_pose_makes_depth_metres(
 def test_a_given_altitude_wins_over_the_rigs_baseline(
     runtime: NetworkAlone, images: Images, scene: PlaneScene
 ) -> None:
-    rig = Rig(left=scene.intrinsics, right_from_left=scene.right_from_left)
+    metric = scene.right_from_left.copy()
+    metric[:3, 3] *= scene.metres_per_unit
+    rig = Rig(left=scene.intrinsics, right_from_left=metric)
     result = runtime.infer(*images, rig, altitude_m=scene.altitude_m)
     assert result.scale.source is ScaleSource.ALTITUDE
 

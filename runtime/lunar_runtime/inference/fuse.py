@@ -182,6 +182,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
     return Refinement(
         reason=None,
         pose_source=found.source,
+        pose_held=found.held,
         matches=found.matches,
         inliers=found.inliers,
         epipolar_px=found.epipolar_px,
@@ -191,6 +192,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
         pose_sigma_deg=found.evidence.sigma_deg,
         focal_ratio=found.evidence.focal_ratio,
         focal_sigma=found.evidence.focal_sigma,
+        misfits=found.evidence.misfits,
         views={
             side: RefinedView(
                 fraction=float(np.mean(one.refined)),

@@ -14,8 +14,10 @@ from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.files.mask_files import read_mask
 from lunar_runtime.files.window import Window, Windows
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids, resample, resample_valid
+from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.network_frame import NetworkFrame
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.undistort import undistort
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
@@ -28,6 +30,10 @@ Image = str | Path | NDArray[Any]
 
 #: Of the left and of the right image, as `read_mask` takes them; None = no mask.
 Masks = tuple[Image | None, Image | None]
+
+#: Of the left and of the right camera; None = a pinhole's.
+Lenses = tuple[Lens | None, Lens | None]
+NO_LENSES: Lenses = (None, None)
 
 _MOST_INVALID = 0.5  # of a pixel of the network's grid; single dead pixels do not mislead it
 
@@ -83,11 +89,13 @@ class ImagePair(NamedTuple):
             + (", and no `intrinsics` of both" if options.intrinsics is not None else "")
         )
 
-    def greys(self, grids: PairGrids) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """(H, W) grey levels of each on its grid."""
+    def greys(
+        self, grids: PairGrids, lenses: Lenses = NO_LENSES
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """(H, W) grey levels of each on its grid, undistorted."""
         left, right = (
-            resample(image.pixels, grid, image.shown)
-            for image, grid in zip(self, grids, strict=True)
+            _on_grid(image, lens, grid)[0]
+            for image, lens, grid in zip(self, lenses, grids, strict=True)
         )
         return left, right
 
@@ -111,11 +119,22 @@ class ImagePair(NamedTuple):
                 )
         return left, right
 
-    def views(self, grids: PairGrids, cameras: tuple[CameraEstimate, CameraEstimate]) -> Pair:
-        """Each on its grid, with its camera in pixels of it."""
-        return Pair(
-            _view(self.left, grids.left, cameras[0]), _view(self.right, grids.right, cameras[1])
+    def views(
+        self,
+        grids: PairGrids,
+        cameras: tuple[CameraEstimate, CameraEstimate],
+        lenses: Lenses = NO_LENSES,
+    ) -> Pair:
+        """Each on its grid, undistorted, with its camera in pixels of it."""
+        left, right = (
+            View(grey, camera, valid)
+            for camera, (grey, valid) in zip(
+                cameras,
+                (_on_grid(*each) for each in zip(self, lenses, grids, strict=True)),
+                strict=True,
+            )
         )
+        return Pair(left, right)
 
     def notes(self) -> Notes:
         """What the files say of their images that a user should know."""
@@ -198,10 +217,17 @@ def check_texture(pixels: NDArray[np.uint8], name: str) -> None:
     )
 
 
-def _view(image: GreyImage, grid: GridMapping, camera: CameraEstimate) -> View:
+def _on_grid(
+    image: GreyImage, lens: Lens | None, grid: GridMapping
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """Grey levels and validity; None = all are valid."""
     shown = image.shown
-    valid = None if image.valid is None else resample_valid(image.valid, grid, shown)
-    return View(resample(image.pixels, grid, shown), camera, valid)
+    if lens is not None:
+        corner = shown.x, shown.y
+        grey, valid = undistort(image.pixels, image.valid, lens, grid, corner)
+        return grey, None if valid.all() else valid
+    valid_here = None if image.valid is None else resample_valid(image.valid, grid, shown)
+    return resample(image.pixels, grid, shown), valid_here
 
 
 def _whole(image: GreyImage) -> GridMapping:

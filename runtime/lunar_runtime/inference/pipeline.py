@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +34,10 @@ from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import known_cameras, read_maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, ImagePair, Masks, read_pair
+from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
 from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
+from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
 from lunar_runtime.masking.mask import ValidPair
 
 
@@ -156,9 +158,10 @@ class StereoRuntime:
             images = read_pair(left, right, options.window, masks)
             images.check_cameras(options, rig)
         with clock.stage("prepare"):
+            lenses = check_told_cameras(images, options, rig)
             frames = images.frames(graph.height, graph.width)
             grids = PairGrids(frames[0].mapping, frames[1].mapping)
-            greys, valid = images.greys(grids), images.valid(grids)
+            greys, valid = images.greys(grids, lenses), images.valid(grids)
         with clock.stage("network"):
             outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
         outputs = image_parts(frames, outputs)
@@ -169,13 +172,17 @@ class StereoRuntime:
         if options.refine != "off":
             with clock.stage("refine"):
                 grids = images.result_grids(network.cameras_on(images.wholes))
-                pair = images.views(grids, network.cameras_on(grids))
+                pair = images.views(grids, network.cameras_on(grids), lenses)
                 fused, more = fuse(pair, grids, network, options, rig)
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
                 valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
-            geometry = solve_geometry(fused, options, rig, network=network, notes=notes)
-        return _result(geometry, options, self.model, images, (greys, valid), clock)
+            doubts = doubt_size(images, options, rig)
+            geometry = solve_geometry(
+                fused, options, rig, network=network, notes=notes, doubts=doubts
+            )
+        seen = _Seen(images, greys, valid, lenses)
+        return _result(geometry, options, self.model, seen, clock)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -254,6 +261,7 @@ def infer_geometry_only(
     with clock.stage("read"):
         images = read_pair(left, right, options.window, masks)
         images.check_cameras(options, rig)
+    lenses = check_told_cameras(images, options, rig)
     cameras = known_cameras(options, rig, images.wholes)
     if cameras is None:
         raise UsageError(
@@ -264,30 +272,45 @@ def infer_geometry_only(
         grids = images.result_grids(cameras)
         known = known_cameras(options, rig, grids)
         assert known is not None
-        pair = images.views(grids, known)
+        pair = images.views(grids, known, lenses)
         fused, more = fuse(pair, grids, None, options, rig)
         notes = images.notes() + more
     with clock.stage("geometry"):
-        geometry = solve_geometry(fused, options, rig, notes=notes)
-    greys = pair.left.grey, pair.right.grey
-    seen = greys, (pair.left.valid, pair.right.valid)
-    return _result(geometry, options, None, images, seen, clock)
+        doubts = doubt_size(images, options, rig)
+        geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
+    greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
+    return _result(geometry, options, None, _Seen(images, greys, valid, lenses), clock)
+
+
+class _Seen(NamedTuple):
+    """Both images, as given and on the result's grids.
+
+    Attributes:
+        images: As given.
+        greys: (H, W) uint8 of each.
+        valid: (H, W) of each; None = all are.
+        lenses: That were taken out of them.
+    """
+
+    images: ImagePair
+    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    valid: ValidPair
+    lenses: Lenses
 
 
 def _result(
-    geometry: Geometry,
-    options: InferOptions,
-    model: ModelInfo | None,
-    images: ImagePair,
-    seen: tuple[tuple[NDArray[np.uint8], NDArray[np.uint8]], ValidPair],
-    clock: Clock,
+    geometry: Geometry, options: InferOptions, model: ModelInfo | None, seen: _Seen, clock: Clock
 ) -> StereoResult:
-    greys, valid = seen
+    left, right = (
+        PairImage(image, grey, valid)
+        for image, grey, valid in zip(seen.images, seen.greys, seen.valid, strict=True)
+    )
     return StereoResult(
         **vars(geometry),
         options=options,
         model=model,
-        left=PairImage(images.left, greys[0], valid[0]),
-        right=PairImage(images.right, greys[1], valid[1]),
+        left=left,
+        right=right,
+        lenses=seen.lenses,
         timings_ms=clock.timings_ms,
     )

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
+from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate
 from lunar_runtime.geometry.scale import Scale
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.refinement.camera_evidence import Misfit
 
 Side = Literal["left", "right"]
 
@@ -85,6 +87,7 @@ class Refinement:
     Attributes:
         reason: Why not; None = refined, and only then is the rest there.
         pose_source: What the pose started from: `matches`, `network` or `rig`.
+        pose_held: Whether the pose is the rig's as it was told.
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
@@ -95,11 +98,13 @@ class Refinement:
         pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
+        misfits: What else the matches would have otherwise about the cameras.
         views: Per refined view.
     """
 
     reason: str | None
     pose_source: str = ""
+    pose_held: bool = False
     matches: int = 0
     inliers: int = 0
     epipolar_px: float = 0.0
@@ -109,6 +114,7 @@ class Refinement:
     pose_sigma_deg: tuple[float, float] = (0.0, 0.0)
     focal_ratio: float = 1.0
     focal_sigma: float = 0.0
+    misfits: tuple[Misfit, ...] = ()
     views: dict[Side, RefinedView] = field(default_factory=dict)
 
     @property
@@ -236,6 +242,7 @@ class StereoResult(Geometry):
         left: The left image.
         right: The right image.
         timings_ms: Per stage.
+        lenses: That were taken out of the images, of the left and the right camera; None = none.
     """
 
     options: InferOptions
@@ -243,6 +250,7 @@ class StereoResult(Geometry):
     left: PairImage
     right: PairImage
     timings_ms: dict[str, float]
+    lenses: tuple[Lens | None, Lens | None] = (None, None)
 
     @property
     def primary(self) -> Side:

@@ -53,6 +53,7 @@ def solve_geometry(
     *,
     network: Maps | None = None,
     notes: Notes | None = None,
+    doubts: tuple[str, ...] = (),
 ) -> Geometry:
     """Work out everything that was asked for.
 
@@ -65,6 +66,7 @@ def solve_geometry(
         rig: What is known of the cameras, in pixels of the images as given.
         network: What the network said, kept for comparison; None = it did not run.
         notes: Those so far.
+        doubts: Those so far.
 
     Raises:
         InputError: The scale or the view that was asked for cannot be had from the maps.
@@ -74,11 +76,14 @@ def solve_geometry(
     noted = notes or Notes()
     plane, up, more = plane_and_up(maps, rig, plane_needed=options.altitude_m is not None)
     noted += more
-    doubts = doubt_up(plane, up, maps)
+    refined = refinement is not None and refinement.done
+    up, more_doubts = doubt_up(plane, up, maps, refined=refined)
+    doubts += more_doubts
+    if refinement is not None and refinement.pose_held:
+        noted += Notes.warn("pose: the rig's is held; the images agree with it within its error")
     scale, more = _scale(maps, plane, options, rig, refinement)
     noted += more
     if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and maps.pose is not None:
-        refined = refinement is not None and refinement.done
         noted += _doubt_scale(maps.left.points, maps.pose, rig, refined=refined)
     if scale.source is not ScaleSource.RELATIVE and refinement is not None:
         doubts += doubt_lengths(maps, plane, options, rig)

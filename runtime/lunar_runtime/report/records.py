@@ -70,11 +70,14 @@ class CameraReport(_Record, frozen=True, kw_only=True):
     Attributes:
         source: `option`, `rig`, `estimated` (from the pair's matches) or `nominal` (the network's,
             which may be wrong by half); with ` (left)` where the left camera's was taken.
+        distortion: Of the lens that was taken out of the image, by OpenCV's names, with its
+            `model`; None = none was. Everything else here is of the undistorted camera.
         grid_px: On the grid of the outputs.
         image_px: In the images as given.
     """
 
     source: str
+    distortion: dict[str, str | float] | None
     grid_px: tuple[float, float, float, float]
     image_px: tuple[float, float, float, float]
 
@@ -113,6 +116,23 @@ class PoseReport(_Record, frozen=True, kw_only=True):
     reprojection_px: float
 
 
+class MisfitReport(_Record, frozen=True):
+    """A number of the cameras that the matches would have otherwise.
+
+    Attributes:
+        number: `focal` length of both cameras, `zoom` (of the right one alone), `centre_x`,
+            `centre_y` (principal point) or `lens`.
+        change: That they ask for: relative; of a centre, pixels of the grid; of the lens, its k1.
+        sigma: Its standard deviation.
+        depth_change: What it does to nine of ten depths at most, relative.
+    """
+
+    number: str
+    change: float
+    sigma: float
+    depth_change: float
+
+
 class RefinementReport(_Record, frozen=True, kw_only=True):
     """How the images refined the pair.
 
@@ -120,6 +140,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
         status: `refined`; `kept`: the network's result, for the reason given.
         reason: Why the pair was not refined.
         pose_source: What the pose started from: `matches`, `network` or `rig`.
+        pose_held: Whether the pose is the rig's as it was told.
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
@@ -129,6 +150,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
         pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
+        misfits: Numbers of the cameras that the matches would have otherwise, the surest first.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
             other image shows (`overlap`), their `correlation`, and the expected relative error of
             depth elsewhere (`prior_sigma`).
@@ -137,6 +159,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
     status: Literal["refined", "kept"]
     reason: str | None
     pose_source: str
+    pose_held: bool
     matches: int
     inliers: int
     epipolar_px: float
@@ -146,6 +169,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
     pose_sigma_deg: tuple[float, float]
     focal_ratio: float
     focal_sigma: float
+    misfits: list[MisfitReport]
     views: dict[str, dict[str, float]]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
@@ -22,6 +23,7 @@ from lunar_runtime.report.records import (
     CameraReport,
     ImageReport,
     MaskReport,
+    MisfitReport,
     ModelReport,
     OptionsReport,
     PlaneReport,
@@ -73,8 +75,8 @@ def make_report(
             metres_per_unit=result.scale.metres_per_unit,
             sigma=result.scale.sigma,
         ),
-        camera_left=_camera(result.camera_left, result.mapping),
-        camera_right=_camera(result.camera_right, result.mapping_right),
+        camera_left=_camera(result.camera_left, result.lenses[0], result.mapping),
+        camera_right=_camera(result.camera_right, result.lenses[1], result.mapping_right),
         pose=None
         if pose is None
         else PoseReport(
@@ -139,10 +141,11 @@ def _image(image: GreyImage) -> ImageReport:
     )
 
 
-def _camera(camera: CameraEstimate, mapping: GridMapping) -> CameraReport:
+def _camera(camera: CameraEstimate, lens: Lens | None, mapping: GridMapping) -> CameraReport:
     grid, image = camera.intrinsics, mapping.to_source(camera.intrinsics)
     return CameraReport(
         source=camera.source,
+        distortion=None if lens is None else lens.distortion.words(),
         grid_px=(grid.fx, grid.fy, grid.cx, grid.cy),
         image_px=(image.fx, image.fy, image.cx, image.cy),
     )
@@ -185,6 +188,7 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         status="refined" if refinement.done else "kept",
         reason=refinement.reason,
         pose_source=refinement.pose_source,
+        pose_held=refinement.pose_held,
         matches=refinement.matches,
         inliers=refinement.inliers,
         epipolar_px=refinement.epipolar_px,
@@ -194,6 +198,10 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         pose_sigma_deg=refinement.pose_sigma_deg,
         focal_ratio=refinement.focal_ratio,
         focal_sigma=refinement.focal_sigma,
+        misfits=[
+            MisfitReport(one.number, one.change, one.sigma, one.depth_change)
+            for one in refinement.misfits
+        ],
         views={side: view._asdict() for side, view in refinement.views.items()},
     )
 
