@@ -92,7 +92,7 @@ def test_a_pose_that_is_held_has_the_errors_that_were_told_and_tells_more_of_the
 
 CHANGES: list[tuple[CameraNumber, float]] = [
     ("focal", 0.05),
-    ("zoom", 0.02),
+    ("zoom", 0.05),
     ("centre_x", 0.1),
     ("centre_y", -0.1),
     ("lens", -0.1),

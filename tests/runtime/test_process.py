@@ -19,7 +19,7 @@ def test_verbose_logs_stages_to_stderr(
     options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "-v"]
     done = run_apart("main()", *pair, *options)
     assert done.returncode == 0
-    assert "lunar_runtime.inference.pipeline: network: " in done.stderr
+    assert "lunar_runtime.inference.clock: network: " in done.stderr
 
 
 def test_help_loads_nothing_but_click() -> None:

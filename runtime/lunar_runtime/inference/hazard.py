@@ -16,7 +16,7 @@ HAZARD_DEG = (5, 10, 15, 20)
 
 _STEP = 4  # every fourth pixel along both sides: shares to a percent
 _DIRECTIONS = 8  # of the tilt
-_SIGMAS = 2.0  # of up
+_SIGMAS = 2.5  # of up: one of the crater walls measured was 2.2 from level
 
 
 def steep_ranges(
@@ -24,10 +24,10 @@ def steep_ranges(
 ) -> dict[int, tuple[float, float]]:
     """Least and largest share of a view that is steeper, within the errors of its slopes.
 
-    Up is tilted by two of its standard deviations in every direction: a crater wall that fills the
-    view is that far from level. Errors of each pixel are even, but
-    turn more of the flat ground into steep than the other way; as the shares with and without them
-    are both possible, both count.
+    Up is tilted by two and a half of its standard deviations in every direction: a crater wall that
+    fills the view is that far from level. Errors of each pixel are even, but turn more of the flat
+    ground into steep than the other way; as the shares with and without them are both possible,
+    both count.
 
     Args:
         normals: (H, W, 3) of the surface; NaN = none.

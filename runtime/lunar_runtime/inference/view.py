@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,10 +57,20 @@ def solve_view(
             slope_sigma[~np.isfinite(slope)] = np.nan
         steep = steep_ranges(normals, up, slope_sigma)
         if slope_sigma is not None:
-            # A tilt of up changes a slope by its part along the dip: half of its square.
-            slope_sigma = np.hypot(slope_sigma, np.float32(up.sigma_deg / math.sqrt(2)))
+            slope_sigma = np.hypot(slope_sigma, _by_up(slope, up.sigma_deg))
     view = ViewResult(depth, slope, found.confidence, depth_sigma, slope_sigma, refined, steep)
     return view, notes
+
+
+def _by_up(slope: NDArray[np.float32], tilt_deg: float) -> NDArray[np.float32]:
+    """What a tilt of up in any direction does to slopes, root mean square, degrees.
+
+    It changes a steep slope by its part along the dip: half of its square. Level ground gets all of
+    it.
+    """
+    square, tilt = slope * slope, np.float32(tilt_deg**2)
+    share = (square / 2 + tilt) / (square + tilt + np.float32(1e-12))
+    return np.asarray(np.sqrt(tilt * share), np.float32)
 
 
 def _in_front(side: Side, z: NDArray[np.float32]) -> tuple[NDArray[np.float32], Notes]:
