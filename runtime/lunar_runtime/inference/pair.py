@@ -12,6 +12,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.geometry.grid_mapping import GridMapping, resample, resample_valid
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.inference.ground import require_ground
 
 #: A path, or decoded values as `grey_from_array` takes them.
 Image = str | Path | NDArray[Any]
@@ -50,10 +51,12 @@ def read_pair(left: Image, right: Image) -> ImagePair:
     """Read two images and check that they can be a pair.
 
     Raises:
-        InputError: An image cannot be read, or see `check_pair`.
+        InputError: An image cannot be read, or see `check_pair` and `require_ground`.
     """
     pair = ImagePair(_read(left, "left array"), _read(right, "right array"))
     check_pair(*pair)
+    for image in pair:
+        require_ground(image)
     return pair
 
 

@@ -31,6 +31,7 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.fuse import Fused, fuse, result_grid
 from lunar_runtime.inference.maps import known_cameras, read_maps
+from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, ImagePair, read_pair
@@ -58,6 +59,7 @@ class StereoRuntime:
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
         self.bundle = bundle
         self._backend = backend
+        self._depth_error = depth_error_of(bundle.manifest.student)
 
     @classmethod
     def load(
@@ -122,7 +124,7 @@ class StereoRuntime:
         altitude_m: float | None = None,
         slope: SlopeKind = InferOptions.slope,
         smoothing_px: float = InferOptions.smoothing_px,
-        min_confidence: float | None = None,
+        min_confidence: str | None = None,
         refine: Refine = InferOptions.refine,
     ) -> StereoResult:
         """Run one pair.
@@ -138,7 +140,8 @@ class StereoRuntime:
             altitude_m: True height of the left camera above the scene's plane, metres.
             slope: `physical`, or `paper`: the published evaluation's per-pixel definition.
             smoothing_px: Of the physical slope; see `slope_deg`.
-            min_confidence: Pixels below become NaN in everything but the confidence.
+            min_confidence: A percentage, as `25%`: so many of the pixels, those with the largest
+                expected error, become NaN in everything but the confidence.
             refine: `auto` refines the pointmap with the images where they allow it, else keeps the
                 network's and says why; `on` makes that an error; `off` leaves it the network's.
 
@@ -161,7 +164,7 @@ class StereoRuntime:
             greys = images.greys(mapping)
         with clock.stage("network"):
             outputs = self._run(*greys)
-        network, notes = read_maps(outputs, mapping, options, rig)
+        network, notes = read_maps(outputs, mapping, options, rig, self._depth_error)
         failed = gate_warning(self.bundle.manifest)
         notes = Notes.warn(f"bundle: {failed}" if failed else None) + notes
         fused = Fused(network, None)
@@ -226,7 +229,7 @@ def infer_geometry_only(
     altitude_m: float | None = None,
     slope: SlopeKind = InferOptions.slope,
     smoothing_px: float = InferOptions.smoothing_px,
-    min_confidence: float | None = None,
+    min_confidence: str | None = None,
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
 

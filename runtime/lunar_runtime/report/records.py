@@ -206,7 +206,8 @@ class OptionsReport(_Record, frozen=True, kw_only=True):
         view: The camera whose maps were wanted: `left`, `right` or `both`.
         slope: Its definition: `physical` or `paper`.
         smoothing_px: Standard deviation of the Gaussian before slopes, pixels of the grid.
-        min_confidence: Pixels below became invalid; None = none did.
+        min_confidence: Percentage of the pixels, those with the largest expected error, that became
+            invalid; None = none did.
         baseline_m: Distance of the cameras, metres, where given.
         altitude_m: Height of the left camera above the scene's plane, metres, where given.
         refine: `auto`, `on` or `off`.
@@ -215,7 +216,7 @@ class OptionsReport(_Record, frozen=True, kw_only=True):
     view: str
     slope: str
     smoothing_px: float
-    min_confidence: float | None
+    min_confidence: str | None
     baseline_m: float | None
     altitude_m: float | None
     refine: str
