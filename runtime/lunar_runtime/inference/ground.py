@@ -1,8 +1,8 @@
 """Is there ground in an image? What a network says of noise and patterns looks like ground.
 
 An image is refused for what it certainly is not: noise without any structure, a smooth gradient, a
-pattern that repeats itself, a mask or a drawing of two or three grey levels. All else may be ground;
-whether two images show the same is `refinement.same_ground`'s question.
+pattern that repeats itself, a mask or a drawing of two or three grey levels. All else may be
+ground; whether two images show the same is `refinement.same_ground`'s question.
 """
 
 from __future__ import annotations

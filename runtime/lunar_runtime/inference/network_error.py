@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import StudentRecord
 
-# The relative error of the depth that 68 % of the pixels stay below, the scale fitted by the median.
+# The relative error of the depth that 68 % of the pixels stay below, scale fitted by the median.
 # Of the packaged network: 4.4 % on StereoLunar, 2.7 % on rendered pairs, 4.6 % under two suns
 # (medians of 12, 24 and 24 pairs).
 _MEASURED = {"a9b4a9d41646cce5fde31dd963f7b07568aa978b6e72dc08d7cf299baf8fa645": 0.045}
@@ -20,8 +20,8 @@ _MEASURED = {"a9b4a9d41646cce5fde31dd963f7b07568aa978b6e72dc08d7cf299baf8fa645":
 #: Of a network that nobody measured: the worst of those 60 pairs has 11 %.
 UNKNOWN_DEPTH_ERROR = 0.11
 
-# A tenth of the pixels, the network's surest, err by half of what the median pixel does, and no less
-# than this: no word of a network is as sure as what images measured.
+# The surest tenth of a network's pixels errs half as much as all, and no less than this: no word of
+# a network is as sure as what images measured.
 _LEAST_SIGMA = 0.02
 
 # Confidence is 1 + this / sigma: 1 % of the depth gives 2, and 0.1 % gives 11.

@@ -88,8 +88,8 @@ def common_ground(pair: Pair) -> CommonGround:
     Args:
         pair: Grey levels of any size; cameras do not matter.
     """
-    small = [_contrast_map(view, _SEARCH_PX, _SEARCH_PX // 10) for view in (pair.left, pair.right)]
-    large = [_contrast_map(view, _FIT_PX, _FIT_PX // 21) for view in (pair.left, pair.right)]
+    small = _contrast_maps(pair, _SEARCH_PX, _SEARCH_PX // 10)
+    large = _contrast_maps(pair, _FIT_PX, _FIT_PX // 21)
     best = NOTHING_COMMON
     for start in _starts(*small):
         fitted = _fitted(*small, start.right_from_left, _SEARCH_ITERATIONS)
@@ -102,6 +102,11 @@ def common_ground(pair: Pair) -> CommonGround:
         if best.sigmas > _SURE_SIGMAS:
             break
     return best
+
+
+def _contrast_maps(pair: Pair, size_px: int, radius_px: int) -> tuple[_Map, _Map]:
+    left, right = (_contrast_map(view, size_px, radius_px) for view in (pair.left, pair.right))
+    return left, right
 
 
 def _contrast_map(view: View, size_px: int, radius_px: int) -> _Map:
@@ -147,7 +152,10 @@ def _starts(left: _Map, right: _Map) -> list[_Start]:
     for scale in _SCALES:
         for turn_deg in range(0, 360, _TURN_DEG):
             turned = cv2.getRotationMatrix2D((middle, middle), turn_deg, scale)
-            moved, mask = (cv2.warpAffine(values, turned, (size, size)) for values in left)
+            moved, mask = (
+                np.asarray(cv2.warpAffine(values, turned, (size, size)), np.float32)
+                for values in left
+            )
             products = _correlated(_spectrum(moved), spectrum)
             coarse = _correlated(_spectrum(_coarse(mask)), coarse_spectrum) * _COARSER**2
             overlap = cv2.resize(coarse, products.shape, interpolation=cv2.INTER_NEAREST)
@@ -216,7 +224,10 @@ def _enlarged(right_from_left: NDArray[np.float64]) -> NDArray[np.float64]:
 def _tested(left: _Map, right: _Map, right_from_left: NDArray[np.float64]) -> CommonGround:
     size = (_FIT_PX, _FIT_PX)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    values, mask = (cv2.warpPerspective(one, right_from_left, size, flags=flags) for one in right)
+    values, mask = (
+        np.asarray(cv2.warpPerspective(one, right_from_left, size, flags=flags), np.float32)
+        for one in right
+    )
     corners = _corners((mask > 0.99) & (left.mask > 0.99))
     count = len(corners)
     if count < _LEAST_BLOCKS:
