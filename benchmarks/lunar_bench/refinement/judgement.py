@@ -142,7 +142,7 @@ def measure_judgement(
         for what, levels in DAMAGES.items():
             damages[what] = {}
             for level in levels:
-                damages[what][level] = _outcomes(runtime, real[::3] + made[:4], what, level, seed)
+                damages[what][level] = _outcomes(runtime, real[::3] + made[:3], what, level, seed)
                 tell(level_line(what, level, damages[what][level]))
         digest = runtime.bundle.digest
     data = f"StereoLunar, {rendered} rendered pairs from seed {seed}, foreign images"
