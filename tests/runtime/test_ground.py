@@ -32,7 +32,7 @@ def noise(sigma: float) -> NDArray[np.float64]:
 
 def written() -> Grey:
     page = np.full((SIZE, SIZE), 20, np.uint8)
-    for row in range(18, SIZE, 22):
+    for row in range(16, SIZE, 16):
         cv2.putText(page, "the sea of rains", (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 230)
     return page
 
@@ -50,6 +50,7 @@ NOT_GROUND: dict[str, tuple[Grey, str]] = {
     "checker": (grey((X // 9 + Y // 9) % 2 * 200), "only 2 grey levels"),
     "mask": (grey((texture(1, SIZE, SIZE) > 128) * 255.0), "only 2 grey levels"),
     "salt": (grey((RNG.random((SIZE, SIZE)) < 0.03) * 255.0), "only 2 grey levels"),
+    "burnt out": (grey(texture(4, SIZE, SIZE) * 4.0), "8.% of it has one grey level, burnt out"),
     "text": (written(), "two tones without anything between them"),
 }
 

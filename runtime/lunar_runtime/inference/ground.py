@@ -23,8 +23,8 @@ _LEAST_STRUCTURE = 1.6  # ground 20-60, with noise of 128 DN 4-24; white noise 0
 _LEAST_DEPARTURE = 0.4  # grey levels, from a surface of second order: ground 5, gradients 0.3
 _LEAST_LEVELS = 4  # 2 bits: ground is matched there; masks, edge maps and checkers have 2
 _LEVEL_SHARE = 0.0005  # of the pixels, that a grey level needs to count
-# Burnt-out ground of 0.8 and more was refined with errors of 5-94 % and 2-8 sigma; clean images have
-# up to 0.2, windows of 96 px 0.6.
+# Burnt-out ground of 0.8 and more was refined with errors of 5-94 % and 2-8 sigma; clean images
+# have up to 0.2, windows of 96 px 0.6.
 _MOST_ONE_LEVEL = 0.75
 # Text and edge maps, also as JPEG: 5-14 and 0.86 or more. Ground of so little structure is full of
 # noise and has 0.5; saturated ground has up to 1, and a structure of 34 and more.

@@ -159,7 +159,7 @@ class ViewReport(_Record, frozen=True, kw_only=True):
         slope_deg: Percentiles.
         steeper_than: Threshold in degrees -> share of the pixels with a slope that are steeper;
             empty where there is none.
-        confidence: Percentiles.
+        confidence: Percentiles of 1 + 0.01 / (expected relative error of the depth).
         depth_sigma: Percentiles of the expected error of a refined depth, in the result's unit.
         slope_sigma_deg: The same of the slope.
     """
