@@ -32,8 +32,11 @@ def noise(sigma: float) -> NDArray[np.float64]:
 
 def written() -> Grey:
     page = np.full((SIZE, SIZE), 20, np.uint8)
-    for row in range(16, SIZE, 16):
-        cv2.putText(page, "the sea of rains", (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 230)
+    letters = np.random.default_rng(2).integers(65, 91, (SIZE // 22, SIZE // 12))
+    for row, line in enumerate(letters):
+        place = (4, 18 + 22 * row)
+        text = "".join(map(chr, line))
+        cv2.putText(page, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 230, 1, cv2.LINE_AA)
     return page
 
 

@@ -135,7 +135,7 @@ def measure_judgement(
             name = kind
             if kind in kinds:
                 name = f"{kind} ({2 + sum(k.startswith(kind + ' (') for k in kinds)})"
-            kinds[name] = _count(some, same)
+            kinds[name] = count_kind(some, same_ground=same)
             tell(kind_line(name, kinds[name]))
     damages: dict[str, dict[str, Outcomes]] = {}
     with StereoRuntime.load(bundle, threads=1) as runtime:
@@ -178,7 +178,8 @@ def _unrelated_scenes(real: list[KnownPair]) -> Iterable[ImagePair]:
                 yield ImagePair("unrelated scenes", a.left, b.right)
 
 
-def _count(pairs: list[ImagePair], same_ground: bool) -> KindCount:
+def count_kind(pairs: list[ImagePair], *, same_ground: bool) -> KindCount:
+    """Judge the images, and the pairs of those that are of ground."""
     sigmas, no_ground, other_ground = [], 0, 0
     for pair in pairs:
         try:

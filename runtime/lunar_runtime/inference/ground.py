@@ -43,8 +43,6 @@ def require_ground(image: GreyImage) -> None:
     levels = int(np.count_nonzero(shares > _LEVEL_SHARE))
     if levels < _LEAST_LEVELS:
         _refuse(image, f"only {levels} grey levels, as a mask, an edge map or a drawing has them")
-    if shares.max() > _MOST_ONE_LEVEL:
-        _refuse(image, f"{shares.max():.0%} of it has one grey level, burnt out or black")
     small, seen = _shrunk(image)
     departure = _departure(small, seen)
     if float(np.sqrt(np.square(departure).mean())) < _LEAST_DEPARTURE:
@@ -53,6 +51,8 @@ def require_ground(image: GreyImage) -> None:
         _refuse(image, "nothing but noise: it has no structure larger than a pixel")
     if _structure(departure) < _DRAWN_STRUCTURE and _two_tones(shares) > _MOST_TWO_TONES:
         _refuse(image, "two tones without anything between them, as a drawing or text has them")
+    if shares.max() > _MOST_ONE_LEVEL:
+        _refuse(image, f"{shares.max():.0%} of it has one grey level, burnt out or black")
     if _repeated(half(departure), half(seen)) > _MOST_REPEATED:
         _refuse(image, "a pattern that repeats itself, in which every place looks like others")
 
