@@ -12,6 +12,11 @@ from lunar_runtime.errors import BackendError, GateError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import ScaleSource
+from lunar_runtime.inference.network_error import (
+    UNKNOWN_DEPTH_ERROR,
+    confidence_of,
+    network_sigma,
+)
 from lunar_runtime.inference.options import ViewChoice
 from lunar_runtime.inference.result import PairImage, Side
 from numpy.typing import NDArray
@@ -162,7 +167,8 @@ def test_confidence_is_that_of_the_pixels_the_network_saw(
     result = runtime.infer(*images, view="both")
     sides: tuple[tuple[Side, PairImage], ...] = (("left", result.left), ("right", result.right))
     for side, pair_image in sides:
-        expected = 1 + pair_image.grey.astype(np.float32) / np.float32(255)
+        own = 1 + pair_image.grey.astype(np.float32) / np.float32(255)
+        expected = confidence_of(network_sigma(own, UNKNOWN_DEPTH_ERROR))
         np.testing.assert_allclose(result.views[side].confidence, expected, rtol=ROUNDING)
     assert (result.mapping.crop_x, result.mapping.crop_width) == (0, 128)
     assert result.depth.shape == (50, 64)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 from lunar_runtime import NotRefinedError
@@ -50,7 +51,7 @@ def images(make_texture: Callable[..., Grey]) -> Images:
 def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(
     runtime: NetworkAlone, images: Images
 ) -> None:
-    result = runtime.infer(*images, view="both", min_confidence=1.5)
+    result = runtime.infer(*images, view="both", min_confidence="30%")
     assert result.pointmap_right is not None
     sides: tuple[tuple[Side, NDArray[np.float32]], ...] = (
         ("left", result.pointmap_left),
@@ -58,32 +59,25 @@ def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(
     )
     for side, points in sides:
         view = result.views[side]
-        low = view.confidence < 1.5
-        assert 0 < low.sum() < low.size
+        low = view.confidence < np.quantile(view.confidence, 0.3, method="higher")
+        assert 0.25 < low.mean() <= 0.3  # grey levels repeat
         np.testing.assert_array_equal(np.isnan(view.depth), low)
         np.testing.assert_array_equal(np.isnan(points).any(axis=-1), low)
         assert np.isnan(view.slope[low]).all()
         assert np.isfinite(view.confidence).all()
 
 
-def test_an_unreachable_confidence_is_refused_with_the_highest_one(
-    runtime: NetworkAlone, images: Images
-) -> None:
-    with pytest.raises(
-        InputError, match=r"`min_confidence` 9 leaves nothing of the left image.*1\.\d+;"
-    ):
-        runtime.infer(*images, min_confidence=9)
-
-
 def test_not_finite_outputs_become_nan_and_are_counted(
-    tmp_path: Path, make_bundle: MakeBundle, make_outputs: MakeOutputs, scene: PlaneScene
+    tmp_path: Path,
+    make_bundle: MakeBundle,
+    make_outputs: MakeOutputs,
+    scene: PlaneScene,
+    images: Images,
 ) -> None:
     outputs = make_outputs(scene, "both")
     outputs["pointmap_left"][0, 10:12, 20] = [np.nan, np.inf, 1.0]
     outputs["confidence_left"][0, 40, 41] = np.inf
     folder = make_bundle(tmp_path / "b", "both", outputs)
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (2, 64, 64), np.uint8)
     with load(folder) as runtime:
         result = runtime.infer(*images)
     assert result.not_finite == {"pointmap_left": 2, "confidence_left": 1}
@@ -210,19 +204,21 @@ def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(
             runtime.infer(*images, view="right")
 
 
-GROUND = hilly_scene(64)
+GROUND = hilly_scene(128)
 
 
-def other_ground() -> Grey:
-    return np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+def other_sun() -> Grey:
+    """What was bright is dark."""
+    return np.asarray(255 - GROUND.grey_right, np.uint8)
 
 
 def test_the_network_is_what_remains_and_the_result_says_why(runtime: NetworkAlone) -> None:
-    """Of images that are not of one ground."""
-    images, camera = (GROUND.grey_left, other_ground()), GROUND.left
+    """Of images under two suns."""
+    images, camera = (GROUND.grey_left, other_sun()), GROUND.left
     alone = runtime.infer(*images, intrinsics=camera)
     fallen_back = runtime.refining.infer(*images, intrinsics=camera, refine="auto")
-    np.testing.assert_allclose(fallen_back.depth, alone.depth, rtol=1e-6)
+    large = cv2.resize(alone.depth, (128, 128))  # bilinear, to the grid of the images
+    np.testing.assert_allclose(fallen_back.depth, large, rtol=1e-6)
     assert any("not refined" in warning for warning in fallen_back.warnings)
     assert fallen_back.refinement is not None
     assert not fallen_back.refinement.done

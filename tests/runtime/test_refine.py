@@ -17,6 +17,7 @@ from lunar_runtime.refinement.refine import refine_pose_and_surface, refine_surf
 from lunar_runtime.refinement.surface import GivenPose
 from numpy.typing import NDArray
 
+from .images import texture
 from .scenes import Scene, flat_scene, hilly_scene, rigid
 
 SCENE = hilly_scene()
@@ -80,7 +81,7 @@ def turned_camera(scene: Scene) -> Grey:
 
 
 def other_ground(scene: Scene) -> Grey:
-    return np.random.default_rng(0).integers(0, 255, scene.grey_left.shape, np.uint8)
+    return texture(9, *scene.grey_left.shape)
 
 
 def mirrored(scene: Scene) -> Grey:

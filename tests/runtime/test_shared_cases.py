@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.rig import Rig, RigPose, read_rig
+from lunar_runtime.inference.options import Refine
+from lunar_runtime.refinement.acceptance import OtherGroundError
 from numpy.typing import NDArray
 
 from .lenses import inner, taken_through
@@ -132,6 +134,70 @@ def test_c15_what_is_marked_invalid_is_masked(kind: str, frame: Frame) -> None:
     image = grey_from_array(given)
     assert image.valid is not None
     np.testing.assert_array_equal(image.valid, ~wedge)
+
+
+def random_bytes(levels: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    left, right = np.random.default_rng(0).integers(0, levels, (2, 160, 160), dtype=np.uint8)
+    return left, right
+
+
+def sines() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    y, x = np.mgrid[:160, :160]
+    left, right = ((128 + 80 * np.sin(0.6 * (x + by) + 0.2 * y)).astype(np.uint8) for by in (0, 4))
+    return left, right
+
+
+@pytest.fixture(scope="module")
+def packaged() -> Iterator[StereoRuntime]:
+    with StereoRuntime.load(threads=1) as runtime:
+        yield runtime
+
+
+@pytest.mark.parametrize("kind", ["white noise", "dark noise", "sine", "shared noise"])
+@pytest.mark.parametrize("refine", ["auto", "off"])
+def test_c01_noise_and_patterns_are_no_ground(
+    kind: str, refine: Refine, packaged: StereoRuntime
+) -> None:
+    if kind == "shared noise":
+        left, right = (read_image(case(f"noise_{side}.png")).pixels for side in "LR")
+    else:
+        left, right = {"white noise": random_bytes(256), "dark noise": random_bytes(6)}.get(
+            kind, sines()
+        )
+    with pytest.raises(InputError, match=r"nothing but noise|a pattern that repeats itself"):
+        packaged.infer(left, right, altitude_m=1000.0, refine=refine)
+
+
+def test_c01_a_picture_and_its_mask_are_no_pair(frame: Frame, packaged: StereoRuntime) -> None:
+    image = frame("Nadir_baseline_sample/paire2", 576)
+    mask = np.where(image > np.median(image), np.uint8(255), np.uint8(0))
+    with pytest.raises(InputError, match="right array: only 2 grey levels"):
+        packaged.infer(image, mask, altitude_m=1000.0)
+
+
+UNRELATED = [
+    (("Nadir_baseline_sample/paire2", 576), ("Dynamic_baseline_sample/paire1", 1195)),
+    (("Dynamic_baseline_sample/paire1", 1194), ("Dynamic_baseline_sample/paire2", 1165)),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), UNRELATED)
+def test_c01_two_unrelated_scenes_are_no_pair(
+    one: tuple[str, int], other: tuple[str, int], frame: Frame, packaged: StereoRuntime
+) -> None:
+    """Of the second, features agree on a pose: 37 of 114, about 3 % of the view."""
+    with pytest.raises(OtherGroundError, match="nothing shows that the images are of the same"):
+        packaged.infer(frame(*one), frame(*other), intrinsics=Intrinsics(618.04, 618.04, 256, 256))
+
+
+def test_c01_one_ground_under_two_suns_is_still_guessed(
+    frame: Frame, packaged: StereoRuntime
+) -> None:
+    scene = "Dynamic_baseline_sample/paire1"
+    camera = Intrinsics(618.04, 618.04, 256, 256)
+    result = packaged.infer(frame(scene, 1194), frame(scene, 1197), intrinsics=camera)
+    assert result.verdict == "guessed"
+    assert result.confidence.max() <= 1.5  # below what images measure
 
 
 def test_c02_names_pair_left_with_right_or_fail(tmp_path: Path) -> None:

@@ -73,6 +73,18 @@ def sweep(result: Json) -> str:
     return f"{result['data']}; values of {curves}"
 
 
+def judgement(result: Json) -> str:
+    """Pairs of one ground that were refused, and others that were not."""
+    lost = let_through = right = wrong = 0
+    for kind in result["kinds"].values():
+        refused = kind["no_ground"] + kind["other_ground"]
+        if kind["same_ground"]:
+            right, lost = right + kind["pairs"], lost + refused
+        else:
+            wrong, let_through = wrong + kind["pairs"], let_through + kind["pairs"] - refused
+    return f"{lost} of {right} pairs of one ground refused, {let_through} of {wrong} others not"
+
+
 def apollo(result: Json) -> str:
     """Residual and error of depth of the refined frames."""
     fused = result["methods"]["fused"]

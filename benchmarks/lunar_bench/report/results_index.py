@@ -73,6 +73,11 @@ _KINDS = {
         headlines.sweep,
     ),
     "apollo": _Kind("The refinement on film", "lunar-bench refinement apollo", headlines.apollo),
+    "judgement": _Kind(
+        "Is there ground, and the same ground",
+        "lunar-bench refinement judgement",
+        headlines.judgement,
+    ),
     "profile": _Kind(
         "Where the refinement's time goes", "lunar-bench refinement profile", headlines.profile
     ),

@@ -114,7 +114,11 @@ def _masks(
     show_default=True,
     help="Gaussian over the pointmap before slopes are taken.",
 )
-@click.option("--min-confidence", type=float, help="Pixels below become invalid (NaN).")
+@click.option(
+    "--min-confidence",
+    metavar="PERCENT",
+    help="As 25%: so many of the pixels, those with the largest expected error, become NaN.",
+)
 @click.option(
     "--refine",
     type=click.Choice(REFINES),

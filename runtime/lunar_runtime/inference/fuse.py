@@ -24,21 +24,25 @@ from lunar_runtime.inference.maps import (
     mask_by_confidence,
     mask_invalid,
 )
+from lunar_runtime.inference.network_error import confidence_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import RefinedView, Refinement, Side
-from lunar_runtime.refinement.acceptance import NotRefinedError
+from lunar_runtime.refinement.acceptance import (
+    NoParallaxError,
+    NotRefinedError,
+    is_doubtful,
+    require_same_ground,
+)
 from lunar_runtime.refinement.camera_evidence import draw_poses
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
+from lunar_runtime.refinement.same_ground import common_ground
 from lunar_runtime.refinement.self_calibration import SURE, estimate_focal
 from lunar_runtime.refinement.shared_errors import FOCAL, shared_errors
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
 _NOMINAL_SIGMA = 0.5  # of a focal length that is anyone's guess: fields of 20 to 90 degrees
 
-# Fused confidence is 1 + this / sigma: 1 % of the depth gives 2, as the networks' 1 + exp(c) does
-# at c = 0, and 0.1 % gives 11.
-_CONFIDENCE_AT_SIGMA = 0.01
 _NEAREST = 1e-6
 
 
@@ -69,15 +73,22 @@ def fuse(
     Raises:
         NotRefinedError: The pair cannot be refined, and `refine` is `on` or there is no network.
         ContradictionError: The images show another pose than the rig's.
+        OtherGroundError: Nothing shows that both images are of the same ground.
     """
     try:
-        return _refined(pair, grids, network, options, rig), Notes()
+        fused = _refined(pair, grids, network, options, rig)
     except NotRefinedError as error:
         if network is None or options.refine == "on":
             raise
+        if not isinstance(error, NoParallaxError):  # which many matches showed
+            require_same_ground(common_ground(pair))
         kept = _enlarged_maps(network, grids, pair, options)
         notes = Notes.warn(f"not refined, the network's result is kept: {error}")
         return Fused(kept, Refinement(reason=str(error))), notes
+    done = fused.refinement
+    if done is not None and is_doubtful(done.inliers, done.matches, done.views["left"].fraction):
+        require_same_ground(common_ground(pair))
+    return fused, Notes()
 
 
 def _refined(
@@ -105,10 +116,10 @@ def _refined(
         points = transform_points(np.linalg.inv(right_from_left), seen)
         right = _point_map(other, np.asarray(points, np.float32), focal_sigma)
         right = mask_invalid(right, pair.right.valid)
-        right = mask_by_confidence("right", right, options.min_confidence)
+        right = mask_by_confidence("right", right, options.dropped_share)
     maps = Maps(
         grids=grids,
-        left=mask_by_confidence("left", left, options.min_confidence),
+        left=mask_by_confidence("left", left, options.dropped_share),
         right=right,
         camera_left=pair.left.camera,
         camera_right=pair.right.camera,
@@ -212,7 +223,7 @@ def _enlarged_maps(network: Maps, grids: PairGrids, pair: Pair, options: InferOp
         large = PointMap(_enlarged(one.points, shape), _enlarged(one.confidence, shape))
         view = pair.left if side == "left" else pair.right
         large = mask_invalid(large, view.valid)
-        return mask_by_confidence(side, large, options.min_confidence)
+        return mask_by_confidence(side, large, options.dropped_share)
 
     return replace(
         network,
@@ -237,8 +248,8 @@ def _point_map(surface: Surface, points: NDArray[np.float32], focal_sigma: float
     if focal_sigma > 0:
         signs = shared_errors(len(draws))[:, FOCAL].astype(np.float32)
         draws = draws + np.float32(focal_sigma) * signs[:, None, None]
-    confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / sigma, np.float32)
-    return PointMap(points, confidence, ExpectedError(sigma, draws, surface.refined, focal_sigma))
+    expected = ExpectedError(sigma, draws, surface.refined, focal_sigma)
+    return PointMap(points, confidence_of(sigma), expected)
 
 
 def _relative(right_from_left: NDArray[np.float64]) -> RelativePose | None:

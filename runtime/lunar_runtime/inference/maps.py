@@ -18,6 +18,11 @@ from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.geometry.pose import PoseEstimate, right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.network_error import (
+    UNKNOWN_DEPTH_ERROR,
+    confidence_of,
+    network_sigma,
+)
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.masking.mask import ValidPair
@@ -79,7 +84,7 @@ class PointMap:
 
     Attributes:
         points: (H, W, 3) float32, in the left camera's frame; NaN = invalid.
-        confidence: (H, W) float32.
+        confidence: (H, W) float32; see `network_error.confidence_of`.
         expected: How good refined points are expected to be; None unrefined.
     """
 
@@ -127,6 +132,7 @@ def read_maps(
     options: InferOptions,
     rig: Rig,
     valid: ValidPair = (None, None),
+    depth_error: float = UNKNOWN_DEPTH_ERROR,
 ) -> tuple[Maps, Notes]:
     """Check a network's outputs, and find the cameras and the pose.
 
@@ -138,20 +144,21 @@ def read_maps(
             had is an error, and `min_confidence` is applied.
         rig: What is known of the cameras, in pixels of the images as given.
         valid: (H, W) bool of both images on the network's grid: elsewhere its word is not taken.
+        depth_error: Of the network; see `network_error`.
 
     Raises:
         InputError: Nothing usable is in the outputs, or the pose that is needed is not.
     """
     notes = _not_finite(outputs)
     alone = options.refine == "off"
-    lowest = options.min_confidence if alone else None
-    left = _read_map("left", outputs, lowest, valid[0])
+    dropped = options.dropped_share if alone else 0.0
+    left = _read_map("left", outputs, dropped, valid[0])
     camera_left, camera_right = _cameras(left, options, rig, grids)
     notes += _doubt_camera(camera_left, grids.left)
     right: PointMap | None = None
     pose: PoseEstimate | None = None
     if "pointmap_right" in outputs:
-        right = _read_map("right", outputs, lowest, valid[1])
+        right = _read_map("right", outputs, dropped, valid[1])
         try:
             pose = right_from_left_pose(right.points, camera_right.intrinsics, right.confidence)
         except InputError as error:
@@ -159,6 +166,8 @@ def read_maps(
                 raise
             if alone:
                 notes += Notes.warn(f"pose: {error}")
+    left = _calibrated(left, depth_error)
+    right = None if right is None else _calibrated(right, depth_error)
     maps = Maps(grids, left, right, camera_left, camera_right, pose, _descriptors(outputs))
     return maps, notes
 
@@ -191,16 +200,17 @@ def mask_invalid(found: PointMap, valid: NDArray[np.bool_] | None) -> PointMap:
     return PointMap(points, confidence, expected)
 
 
-def mask_by_confidence(side: str, found: PointMap, lowest: float | None) -> PointMap:
-    """The same with NaN wherever a point or its confidence is not finite, or the latter too low.
+def mask_by_confidence(side: str, found: PointMap, dropped_share: float) -> PointMap:
+    """The same with NaN wherever a point or its confidence is not finite, or the latter is low.
 
     Args:
         side: `left` or `right`, for the error.
         found: Of that image.
-        lowest: Confidence below which points become NaN; None = keep all.
+        dropped_share: Of the finite points, those of the lowest confidence become NaN: as many or,
+            where points are equally confident, fewer; never all.
 
     Raises:
-        InputError: Nothing is left.
+        InputError: No point is finite.
     """
     usable = np.isfinite(found.points).all(axis=-1) & np.isfinite(found.confidence)
     if not usable.any():
@@ -208,14 +218,10 @@ def mask_by_confidence(side: str, found: PointMap, lowest: float | None) -> Poin
             f"the network gave no finite point for the {side} image; check this machine with "
             "StereoRuntime.check_golden, or the bundle with another pair"
         )
-    if lowest is not None:
-        highest = float(found.confidence[usable].max())
+    count = int(dropped_share * np.count_nonzero(usable))
+    if count:
+        lowest = np.partition(found.confidence[usable], count)[count]
         usable &= found.confidence >= lowest
-        if not usable.any():
-            raise InputError(
-                f"`min_confidence` {lowest:g} leaves nothing of the {side} image, whose "
-                f"highest confidence is {highest:.3g}; lower it"
-            )
     points = np.where(usable[..., None], found.points, np.float32(np.nan))
     return PointMap(points, found.confidence, found.expected)
 
@@ -234,10 +240,15 @@ def _not_finite(outputs: NetworkOutputs) -> Notes:
 
 
 def _read_map(
-    side: str, outputs: NetworkOutputs, lowest: float | None, valid: NDArray[np.bool_] | None
+    side: str, outputs: NetworkOutputs, dropped_share: float, valid: NDArray[np.bool_] | None
 ) -> PointMap:
     found = PointMap(outputs[f"pointmap_{side}"][0], outputs[f"confidence_{side}"][0])
-    return mask_by_confidence(side, mask_invalid(found, valid), lowest)
+    return mask_by_confidence(side, mask_invalid(found, valid), dropped_share)
+
+
+def _calibrated(found: PointMap, depth_error: float) -> PointMap:
+    sigma = network_sigma(found.confidence, depth_error)
+    return PointMap(found.points, confidence_of(sigma), found.expected)
 
 
 def _descriptors(

@@ -34,9 +34,30 @@ class InferOptions:
     altitude_m: float | None = None
     slope: SlopeKind = "physical"
     smoothing_px: float = 2.0
-    min_confidence: float | None = None
+    min_confidence: str | None = None
     refine: Refine = "auto"
     window: Windows | None = None
+
+    @property
+    def dropped_share(self) -> float:
+        """Of the pixels, those with the largest expected error, which become invalid.
+
+        Raises:
+            UsageError: `min_confidence` is not a percentage from 0% to below 100%.
+        """
+        if self.min_confidence is None:
+            return 0.0
+        percent = str(self.min_confidence).strip()
+        try:
+            share = float(percent.removesuffix("%")) / 100
+        except ValueError:
+            share = math.nan
+        if not (percent.endswith("%") and 0 <= share < 1):
+            raise UsageError(
+                f"`min_confidence` {percent}: needs to be a percentage below 100%, as 25% for "
+                "dropping the quarter of the pixels whose expected error is largest"
+            )
+        return share
 
     def check(self, output_set: OutputSet) -> None:
         """Refuse options that contradict each other, or that a bundle cannot serve.
@@ -62,8 +83,7 @@ class InferOptions:
                 )
         if not (math.isfinite(self.smoothing_px) and self.smoothing_px >= 0):
             raise UsageError(f"`smoothing_px` {self.smoothing_px:g}: needs to be 0 or more pixels")
-        if self.min_confidence is not None and not math.isfinite(self.min_confidence):
-            raise UsageError(f"`min_confidence` {self.min_confidence:g}: needs to be finite")
+        _ = self.dropped_share
         if output_set != "left" or self.refine != "off":
             return  # the refined pair has a pose and a right view of its own
         needs = None if self.view == "left" else f"`view` {self.view}"

@@ -19,6 +19,7 @@ from lunar_runtime.geometry.network_frame import NetworkFrame
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.undistort import undistort
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.inference.ground import require_ground
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result_grids import result_grids
@@ -159,7 +160,7 @@ def read_pair(
         masks: Beside them, of their own sizes: not 0 where the image may be used; None = no mask.
 
     Raises:
-        InputError: An image or a mask cannot be read, or see `check_pair`.
+        InputError: An image or a mask cannot be read, or see `check_pair` and `require_ground`.
     """
     (in_left, in_right), (over_left, over_right) = windows or (None, None), masks
     pair = ImagePair(
@@ -167,6 +168,8 @@ def read_pair(
         _read(right, "right array", in_right, over_right),
     )
     check_pair(*pair, same_size=False)
+    for image in pair:
+        require_ground(image)
     return _without_fixed(pair)
 
 

@@ -32,6 +32,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import known_cameras, read_maps
+from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
@@ -51,6 +52,7 @@ class StereoRuntime:
         self.bundle = bundle
         self._backend = backend
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
+        self._depth_error = depth_error_of(bundle.manifest.student)
 
     @classmethod
     def load(
@@ -115,7 +117,7 @@ class StereoRuntime:
         altitude_m: float | None = None,
         slope: SlopeKind = InferOptions.slope,
         smoothing_px: float = InferOptions.smoothing_px,
-        min_confidence: float | None = None,
+        min_confidence: str | None = None,
         refine: Refine = InferOptions.refine,
         window: WindowsGiven = None,
         masks: Masks = (None, None),
@@ -133,7 +135,8 @@ class StereoRuntime:
             altitude_m: True height of the left camera above the scene's plane, metres.
             slope: `physical`, or `paper`: the published evaluation's per-pixel definition.
             smoothing_px: Of the physical slope; see `slope_deg`.
-            min_confidence: Pixels below become NaN in everything but the confidence.
+            min_confidence: A percentage, as `25%`: so many of the pixels, those with the largest
+                expected error, become NaN in everything but the confidence.
             refine: `auto` refines the pointmap with the images where they allow it, else keeps the
                 network's and says why; `on` makes that an error; `off` leaves it the network's.
             window: Part of both images to take for the whole, X, Y, W, H; or of each, left first.
@@ -165,7 +168,7 @@ class StereoRuntime:
         with clock.stage("network"):
             outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
         outputs = image_parts(frames, outputs)
-        network, notes = read_maps(outputs, grids, options, rig, valid)
+        network, notes = read_maps(outputs, grids, options, rig, valid, self._depth_error)
         failed = gate_warning(self.bundle.manifest)
         notes = Notes.warn(f"bundle: {failed}" if failed else None) + images.notes() + notes
         fused = Fused(network, None)
@@ -236,7 +239,7 @@ def infer_geometry_only(
     altitude_m: float | None = None,
     slope: SlopeKind = InferOptions.slope,
     smoothing_px: float = InferOptions.smoothing_px,
-    min_confidence: float | None = None,
+    min_confidence: str | None = None,
     window: WindowsGiven = None,
     masks: Masks = (None, None),
 ) -> StereoResult:

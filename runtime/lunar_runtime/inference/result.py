@@ -44,8 +44,9 @@ class ViewResult:
     Attributes:
         depth: (H, W) float32, Z in this camera's frame, in the result's unit; NaN = invalid.
         slope: (H, W) float32 degrees; NaN = invalid.
-        confidence: (H, W) float32, 1 and more: what the network gave, or, refined,
-            1 + 0.01 / (expected relative error of Z); NaN where the image is masked.
+        confidence: (H, W) float32: 1 + 0.01 / (expected relative error of Z), which for unrefined
+            pixels is the network's (see `network_error`), and then below 1.5; NaN where the image
+            is masked.
         depth_sigma: (H, W) float32 expected standard deviation of the depth, in the result's unit;
             None where the pair was not refined, as below.
         slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.

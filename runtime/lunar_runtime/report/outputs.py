@@ -123,7 +123,7 @@ def _raster_writers(result: StereoResult) -> dict[str, Writer]:
         for name, values, unit, what in (
             ("depth", view.depth, result.unit, "depth: Z in the camera's frame"),
             ("slope", view.slope, "degrees", slope),
-            ("confidence", view.confidence, "1", "confidence, 1 and more"),
+            ("confidence", view.confidence, "1", "1 + 0.01 / expected relative error of depth"),
             ("depth_sigma", view.depth_sigma, result.unit, "expected standard deviation of depth"),
             ("slope_sigma", view.slope_sigma, "degrees", "expected standard deviation of slope"),
         ):

@@ -128,7 +128,7 @@ def _slope_panel(slope: NDArray[Any]) -> Panel:
 def _confidence_panel(confidence: NDArray[Any]) -> Panel:
     values = np.asarray(confidence, dtype=np.float64)
     low, high = _limits(values)
-    note = f"median {number_text(_median(values))}"
+    note = f"1 + .01 / error, median {number_text(_median(values))}"
     colours = _map(cv2.COLORMAP_CIVIDIS)
     return colour_panel("Confidence", note, values, colours, (low, high), round_ticks(low, high))
 

@@ -212,7 +212,7 @@ class ViewReport(_Record, frozen=True, kw_only=True):
             empty where there is none.
         steeper_than_range: The same, least and largest share within the errors of the slopes and
             of up.
-        confidence: Percentiles.
+        confidence: Percentiles of 1 + 0.01 / (expected relative error of the depth).
         depth_sigma: Percentiles of the expected error of a refined depth, in the result's unit.
         slope_sigma_deg: The same of the slope.
     """
@@ -261,7 +261,8 @@ class OptionsReport(_Record, frozen=True, kw_only=True):
         view: The camera whose maps were wanted: `left`, `right` or `both`.
         slope: Its definition: `physical` or `paper`.
         smoothing_px: Standard deviation of the Gaussian before slopes, pixels of the grid.
-        min_confidence: Pixels below became invalid; None = none did.
+        min_confidence: Percentage of the pixels, those with the largest expected error, that became
+            invalid; None = none did.
         baseline_m: Distance of the cameras, metres, where given.
         altitude_m: Height of the left camera above the scene's plane, metres, where given.
         refine: `auto`, `on` or `off`.
@@ -270,7 +271,7 @@ class OptionsReport(_Record, frozen=True, kw_only=True):
     view: str
     slope: str
     smoothing_px: float
-    min_confidence: float | None
+    min_confidence: str | None
     baseline_m: float | None
     altitude_m: float | None
     refine: str
