@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from lunar_bench.refinement.judgement import count_kind, kind_line
@@ -19,6 +20,7 @@ def test_noise_and_patterns_are_refused_image_by_image_or_as_a_pair() -> None:
     assert {pair.kind for pair in pairs} > NO_GROUND
     for pair in pairs:
         count = count_kind([pair], same_ground=False)
+        msgspec.json.encode(count)  # as it is saved
         assert (count.no_ground, count.other_ground) == (
             (1, 0) if pair.kind in NO_GROUND else (0, 1)
         )

@@ -250,7 +250,7 @@ def _tested(left: _Map, right: _Map, right_from_left: NDArray[np.float64]) -> Co
     of_likeness = (alike.mean() - chance.mean()) / error
     of_moving = (together - share * pairs) / np.sqrt(max(pairs, 1) * share * (1 - share))
     return CommonGround(
-        float(of_likeness + of_moving) / np.sqrt(2), float(alike.mean()), float(chance.mean())
+        float((of_likeness + of_moving) / np.sqrt(2)), float(alike.mean()), float(chance.mean())
     )
 
 
