@@ -71,10 +71,11 @@ def bundle(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A good pair of PNG files of the network's size."""
+    """A good pair of PNG files of the network's size: the same ground, from a camera that turned."""
+    left = unsaturated(texture(0))
     paths = tmp_path / "left.png", tmp_path / "right.png"
-    for seed, path in enumerate(paths):
-        path.write_bytes(encode(unsaturated(texture(seed)), ".png"))
+    for path, image in zip(paths, (left, np.roll(left, (2, 3), (0, 1))), strict=True):
+        path.write_bytes(encode(image, ".png"))
     return paths
 
 

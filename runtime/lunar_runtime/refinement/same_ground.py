@@ -35,6 +35,7 @@ _SEARCH_ITERATIONS, _FIT_ITERATIONS = 30, 15
 _BLOCK_PX, _STEP_PX = 24, 20
 _REACH_PX = 5  # parallax of relief about the plane
 _LEAST_BLOCKS = 8
+_USABLE = 0.9  # of a block and its surroundings: single dead pixels must not cost them
 _LEAST_TOGETHER = 0.1  # neighbours that move alike by chance: 3 * 3 of 11 * 11 places
 _SURE_SIGMAS = 12.0  # a first start this good is the right one
 _FLOOR = 0.05  # of the energy, grey levels squared: below it there is nothing but rounding
@@ -255,11 +256,11 @@ def _tested(left: _Map, right: _Map, right_from_left: NDArray[np.float64]) -> Co
 
 
 def _corners(usable: NDArray[np.bool_]) -> list[_Corner]:
-    """Of the blocks whose surroundings are usable, rows and columns."""
+    """Of the blocks whose surroundings are nearly all usable, rows and columns."""
     whole = _BLOCK_PX + 2 * _REACH_PX
     sums = cv2.integral(usable.astype(np.uint8))
     inner = sums[whole:, whole:] - sums[:-whole, whole:] - sums[whole:, :-whole]
-    full = (inner + sums[:-whole, :-whole])[::_STEP_PX, ::_STEP_PX] == whole**2
+    full = (inner + sums[:-whole, :-whole])[::_STEP_PX, ::_STEP_PX] > _USABLE * whole**2
     return [
         (int(row) * _STEP_PX + _REACH_PX, int(column) * _STEP_PX + _REACH_PX)
         for row, column in np.argwhere(full)
