@@ -12,9 +12,12 @@ from lunar_runtime.commands.options import CONTEXT, version
 from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
+from lunar_bench.commands.coverage import coverage
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
+from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement.group import refinement
 from lunar_bench.commands.report import report
@@ -54,6 +57,9 @@ for subcommand in (
     accuracy,
     precision,
     refinement,
+    peers,
+    honesty,
+    coverage,
     sliding,
     footprint,
     gpu_check,

@@ -11,7 +11,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from lunar_bench.accuracy.semi_global import semi_global_points
+from lunar_bench.accuracy.window_matching import semi_global_points
 from lunar_bench.refinement.apollo import measure_apollo
 from lunar_bench.refinement.figures import Figures, Truth
 from lunar_bench.refinement.measure import measure_refinement

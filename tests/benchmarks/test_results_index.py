@@ -13,6 +13,7 @@ from lunar_bench.accuracy.precisions import Precisions
 from lunar_bench.accuracy.report import AccuracyReport
 from lunar_bench.cost.sliding import SlidingResult
 from lunar_bench.gpu.report import GpuReport
+from lunar_bench.honesty.record import HonestyResult
 from lunar_bench.refinement.apollo import ApolloResult
 from lunar_bench.refinement.measure import RefinementAccuracy
 from lunar_bench.refinement.profile import RefinementProfile
@@ -28,6 +29,7 @@ TYPES = {
     "accuracy": AccuracyReport,
     "apollo": ApolloResult,
     "gpu": GpuReport,
+    "honesty": HonestyResult,
     "precision": Precisions,
     "profile": RefinementProfile,
     "refinement": RefinementAccuracy,

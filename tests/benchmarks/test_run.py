@@ -321,19 +321,22 @@ def test_a_failure_is_one_line_and_a_code(
     assert not any(tmp_path.iterdir())
 
 
-def test_openvino_is_asked_for_by_name_where_it_is_missing(
-    capsys: pytest.CaptureFixture[str],
+def test_openvino_is_a_backend_whose_precision_the_record_names(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    try:
-        import openvino  # noqa: F401
-    except ImportError:
-        code, _, err = run(
-            capsys, default_bundle_path(), "--network-only", "--baseline", "openvino"
-        )
-        assert code == 4
-        assert "pip install openvino" in err
-    else:
-        pytest.skip("OpenVINO is installed")
+    pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    options = ["--network-only", "--iterations", 2, "--warmup", 0, "--starts", 0, "--no-roofline"]
+    code, out, _ = run(
+        capsys, default_bundle_path(), "--backend", "openvino", *options, "--threads", 1, "--json"
+    )
+    assert code == 0
+    assert [c["backend"].split(", ")[1] for c in json.loads(out)["candidates"]] == ["f32"]
+
+
+def test_openvino_is_no_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, default_bundle_path(), "--baseline", "openvino")
+    assert code == 2
+    assert "'openvino' is not one of" in err
 
 
 def test_results_that_are_there_are_not_overwritten(

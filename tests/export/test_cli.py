@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+import torch
 from export.conftest import last_layer
 from lunar_export.commands.export import main
-from lunar_export.commands.options import STUDENTS
+from lunar_export.commands.options import STUDENTS, WEIGHTS
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.files.digests import sha256_of
 from lunar_student import FAMILY, build_student, save_checkpoint
+from lunar_student.checkpoint_layouts import WEIGHTS_KINDS
 
 #: Exit code, stdout, stderr of a command line.
 Call: TypeAlias = Callable[..., tuple[int, str, str]]
@@ -85,6 +87,33 @@ def test_a_checkpoint_becomes_a_bundle(call: Call, checkpoint: Path, tmp_path: P
 
 def test_the_students_to_choose_from_are_the_family() -> None:
     assert tuple(FAMILY) == STUDENTS
+    assert WEIGHTS == WEIGHTS_KINDS
+
+
+def test_averaged_weights_are_taken_if_asked_for(call: Call, tmp_path: Path) -> None:
+    averaged = build_student("S0").state_dict()
+    # The model's own have diverged: a bundle can only be the average's.
+    own = {
+        key: torch.full_like(value, torch.inf) if value.is_floating_point() else value
+        for key, value in averaged.items()
+    }
+    both, alone = tmp_path / "both.pt", tmp_path / "alone.pt"
+    torch.save({"model": own, "ema": averaged}, both)
+    torch.save(averaged, alone)
+    out = tmp_path / "bundle"
+    code, _, errors = call("--ckpt", both, "--size", "64", "--out", out)
+    assert code == 3
+    assert "hold NaN or infinity" in errors
+    assert call("--ckpt", alone, "--weights", "ema", "--out", out) == (
+        3,
+        "",
+        f"lunar-export: {alone}: holds no averaged (EMA) weights, only the model's own ones; "
+        "choose them with --weights model\n",
+    )
+    assert not out.exists()
+    code, printed, errors = call("--ckpt", both, "--weights", "ema", "--size", "64", "--out", out)
+    assert (code, errors) == (0, "")
+    assert "network  S0, " in printed
 
 
 @pytest.mark.parametrize(
@@ -95,6 +124,10 @@ def test_the_students_to_choose_from_are_the_family() -> None:
         (
             ["--untrained", "S0", "--student", "S0"],
             "--student checks a checkpoint; --untrained already names the student",
+        ),
+        (
+            ["--untrained", "S0", "--weights", "ema"],
+            "--weights chooses among a checkpoint's; --untrained has random ones",
         ),
         (
             ["--untrained", "S0", "--precision", "fp8"],

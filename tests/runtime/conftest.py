@@ -14,7 +14,7 @@ from lunar_runtime.bundles.manifest import GateRecord, Manifest
 from lunar_runtime.commands.infer import main
 from numpy.typing import NDArray
 
-from .images import encode, texture
+from .images import encode, texture, unsaturated
 from .outcomes import Outcome, run_main
 from .plane_bundle import gate_record, golden_bytes, plane_manifest, write_plane_bundle
 from .plane_scene import Outputs, PlaneScene, plane_outputs, plane_scene
@@ -74,7 +74,7 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     """A good pair of PNG files of the network's size."""
     paths = tmp_path / "left.png", tmp_path / "right.png"
     for seed, path in enumerate(paths):
-        path.write_bytes(encode(texture(seed), ".png"))
+        path.write_bytes(encode(unsaturated(texture(seed)), ".png"))
     return paths
 
 

@@ -39,7 +39,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def test_ours_are_entry_points_like_any_other() -> None:
-    assert installed_backends() == ("onnxruntime", "tensorrt", "tensorrt-rtx")
+    assert installed_backends() == ("onnxruntime", "openvino", "tensorrt", "tensorrt-rtx")
 
 
 def test_another_packages_backend_runs_and_is_named_in_the_report(
@@ -74,7 +74,8 @@ def test_an_unknown_name_is_answered_with_those_that_are_installed(
     with pytest.raises(UsageError) as caught:
         select_backend(left, "abakus")
     assert str(caught.value) == (
-        "no backend 'abakus'; choose one of auto, abacus, onnxruntime, tensorrt, tensorrt-rtx"
+        "no backend 'abakus'; choose one of auto, abacus, onnxruntime, openvino, tensorrt, "
+        "tensorrt-rtx"
     )
 
 
@@ -83,7 +84,7 @@ def test_an_unknown_name_is_answered_with_those_that_are_installed(
     [
         ({"backend": "plane", "device": "cpu"}, "device cpu: backend plane runs on abacus; choose"),
         ({"backend": "tensorrt", "device": "cpu"}, "backend tensorrt runs on cuda; choose that"),
-        ({"device": "tpu"}, "no device 'tpu'; choose one of auto, abacus, cpu, cuda"),
+        ({"device": "tpu"}, "no device 'tpu'; choose one of auto, abacus, cpu, cuda, gpu, npu"),
         ({"device": "abacus"}, "no backend that runs this bundle on device abacus"),
         ({"threads": 0}, "threads 0: needs to be 1 or more"),
     ],

@@ -39,7 +39,7 @@ def test_a_backend_gives_the_graphs_outputs(left: Bundle, scene: PlaneScene) -> 
 @pytest.mark.parametrize(
     "choice",
     [
-        {"backend": "openvino"},
+        {"backend": "tflite"},
         {"device": "tpu"},
         {"threads": 0},
         {"threads": -1},

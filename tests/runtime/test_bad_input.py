@@ -53,7 +53,7 @@ OPTIONS: list[Case] = [
         "unknown backend",
         lambda c: c.plus("--backend", "magic"),
         2,
-        "no backend 'magic'; choose one of auto, onnxruntime, tensorrt",
+        "no backend 'magic'; choose one of auto, onnxruntime, openvino, tensorrt",
     ),
     (
         "unknown device",

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from lunar_runtime.errors import BackendError
 from numpy.typing import NDArray
 
 from .outcomes import Outcome, names
@@ -98,6 +99,35 @@ def test_json_of_many_pairs_has_a_line_for_the_bad_one_too(
     assert [report["status"] for report in reports] == ["failed"] + ["done"] * 2
     assert "is empty" in reports[0]["error"]
     assert outcome.code == 3
+
+
+def test_two_pairs_at_once_give_the_bytes_of_one_by_one(
+    infer: Callable[..., Outcome], sequence: Path, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = [sequence, "--bundle", bundles["left"], "--out"]
+    together = infer(*call, tmp_path / "two", "--threads", 2)
+    alone = infer(*call, tmp_path / "one", "--threads", 1)
+    assert together.out.replace("/two", "/one") == alone.out
+    for folder in names(tmp_path / "one"):
+        for name in names(tmp_path / "one" / folder) - {"report.json"}:  # holds times
+            one, two = ((tmp_path / side / folder / name).read_bytes() for side in ("one", "two"))
+            assert one == two, (folder, name)
+
+
+def test_a_fault_of_the_machine_ends_a_batch(
+    infer: Callable[..., Outcome],
+    sequence: Path,
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object) -> None:
+        raise BackendError("the device is gone")
+
+    monkeypatch.setattr("lunar_runtime.backends.onnxruntime.OnnxRuntimeBackend.run", fails)
+    outcome = infer(sequence, "--bundle", bundles["left"], "--out", tmp_path / "out")
+    assert (outcome.code, outcome.out) == (4, "")
+    assert outcome.err == "lunar-infer: the device is gone\n"
 
 
 def test_results_that_are_there_fail_their_pair_alone(

@@ -190,16 +190,16 @@ def test_a_known_right_camera_stands_beside_a_nominal_left_one() -> None:
 
 def test_known_cameras_are_in_pixels_of_the_grid() -> None:
     """Images of 128 px, a grid of 64: half the focal length."""
-    mapping = hilly_scene(128).grid().with_grid(64, 64)
+    mapping = hilly_scene(128).grid(64)
     maps, _ = read_maps(outputs(), mapping, ALONE, Rig(left=hilly_scene(128).left))
     assert maps.camera_left.intrinsics == SCENE.left
     assert maps.camera_right.source == "rig (left)"
 
 
 def test_cameras_on_another_grid_see_the_same() -> None:
-    mapping = hilly_scene(128).grid().with_grid(64, 64)
+    mapping = hilly_scene(128).grid(64)
     maps, _ = read_maps(outputs(), mapping, ALONE, Rig(left=hilly_scene(128).left))
-    left, right = maps.cameras_on(mapping.with_grid(128, 128))
+    left, right = maps.cameras_on(hilly_scene(128).grid())
     assert left.intrinsics == hilly_scene(128).left
     assert (left.source, right.source) == ("rig", "rig (left)")
 

@@ -21,6 +21,7 @@ from lunar_runtime.inference.pipeline import infer_geometry_only
 from lunar_runtime.inference.result import Side
 from numpy.typing import NDArray
 
+from .images import unsaturated
 from .network_alone import Grey, Images, NetworkAlone, load
 from .scenes import hilly_scene
 
@@ -44,7 +45,7 @@ def runtime(bundles: dict[str, Path]) -> Iterator[NetworkAlone]:
 
 @pytest.fixture(scope="module")
 def images(make_texture: Callable[..., Grey]) -> Images:
-    return make_texture(1), make_texture(2)
+    return unsaturated(make_texture(1)), unsaturated(make_texture(2))
 
 
 def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(
@@ -238,7 +239,10 @@ def test_half_of_the_right_image_black_leaves_no_hole(runtime: NetworkAlone) -> 
 def test_convention_the_mapping_leads_back_to_the_images_pixels() -> None:
     """Every pixel's point projects, with the image's own camera, to where the mapping leads."""
     scene = hilly_scene(128)
-    left, right = (np.pad(grey, ((0, 0), (8, 8))) for grey in (scene.grey_left, scene.grey_right))
+    left, right = (
+        np.pad(grey, ((0, 0), (8, 8)), mode="reflect")
+        for grey in (scene.grey_left, scene.grey_right)
+    )
     camera = Intrinsics(scene.left.fx, scene.left.fy, scene.left.cx + 8, scene.left.cy)
     result = infer_geometry_only(left, right, intrinsics=camera, baseline_m=scene.baseline_m)
     assert result.depth.shape == (128, 144)

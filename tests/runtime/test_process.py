@@ -19,7 +19,7 @@ def test_verbose_logs_stages_to_stderr(
     options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "-v"]
     done = run_apart("main()", *pair, *options)
     assert done.returncode == 0
-    assert "lunar_runtime.inference.pipeline: network: " in done.stderr
+    assert "lunar_runtime.inference.clock: network: " in done.stderr
 
 
 def test_help_loads_nothing_but_click() -> None:
@@ -207,6 +207,6 @@ def test_threads_are_counted_by_the_cores_that_the_process_may_use(
 ) -> None:
     call = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); main()"
     options = ["--bundle", bundles["left"], "--out", tmp_path / "o"]
-    done = run_apart(call, *pair, *options, "--threads", "5")
-    assert "may use 1 of the machine's cores; give 4 or fewer" in done.stderr
-    assert run_apart(call, *pair, *options, "--threads", "4", "--refine", "off").returncode == 0
+    done = run_apart(call, *pair, *options, "--threads", "2")
+    assert "may use 1 of the machine's cores; give 1 or fewer" in done.stderr
+    assert run_apart(call, *pair, *options, "--threads", "1", "--refine", "off").returncode == 0

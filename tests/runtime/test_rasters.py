@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import struct
 import warnings
 from pathlib import Path
@@ -10,8 +9,8 @@ from xml.sax.saxutils import unescape
 import cv2
 import numpy as np
 import pytest
-from lunar_runtime.errors import InputError, OutputError
-from lunar_runtime.files.rasters import RasterTags, read_raster, write_raster
+from lunar_runtime.errors import InputError
+from lunar_runtime.files.rasters import RasterTags, encode_raster, read_raster
 from lunar_runtime.files.tiff.directory import Directory, Tag, read_directories
 from lunar_runtime.version import __version__
 
@@ -26,7 +25,7 @@ def _extreme_values() -> np.ndarray:
 
 def test_a_round_trip_is_exact_to_the_bit(tmp_path: Path) -> None:
     values = _extreme_values()
-    write_raster(tmp_path / "a.tif", values)
+    (tmp_path / "a.tif").write_bytes(encode_raster(values))
     back = read_raster(tmp_path / "a.tif")
     assert back.dtype == np.float32
     np.testing.assert_array_equal(back.view(np.uint32), values.view(np.uint32))
@@ -34,7 +33,7 @@ def test_a_round_trip_is_exact_to_the_bit(tmp_path: Path) -> None:
 
 def test_opencv_reads_the_same_bits(tmp_path: Path) -> None:
     values = _extreme_values()
-    write_raster(tmp_path / "a.tif", values)
+    (tmp_path / "a.tif").write_bytes(encode_raster(values))
     image = cv2.imread(str(tmp_path / "a.tif"), cv2.IMREAD_UNCHANGED)
     assert image is not None
     np.testing.assert_array_equal(image.view(np.uint32), values.view(np.uint32))
@@ -42,65 +41,46 @@ def test_opencv_reads_the_same_bits(tmp_path: Path) -> None:
 
 def test_it_is_compressed(tmp_path: Path) -> None:
     row, column = np.mgrid[:256, :256]
-    write_raster(tmp_path / "a.tif", 30_000 + 3.1 * row + 500 * np.sin(column / 40))
+    (tmp_path / "a.tif").write_bytes(encode_raster(30_000 + 3.1 * row + 500 * np.sin(column / 40)))
     assert (tmp_path / "a.tif").stat().st_size < 0.6 * 256 * 256 * 4  # 50 % measured
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 999), (999, 1), (3, 70_000), (300, 300), (512, 512)])
 def test_any_size_in_one_strip_or_many(tmp_path: Path, shape: tuple[int, int]) -> None:
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    write_raster(tmp_path / "a.tif", values)
+    (tmp_path / "a.tif").write_bytes(encode_raster(values))
     np.testing.assert_array_equal(read_raster(tmp_path / "a.tif"), values)
 
 
 def test_the_same_values_give_the_same_file(tmp_path: Path) -> None:
     for name in ("a.tif", "b.tif"):
-        write_raster(tmp_path / name, _extreme_values())
+        (tmp_path / name).write_bytes(encode_raster(_extreme_values()))
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
 
 
 def test_a_view_with_strides_is_written_as_seen(tmp_path: Path) -> None:
     values = np.arange(24, dtype=np.float32).reshape(4, 6)[::-1, ::2].T
-    write_raster(tmp_path / "a.tif", values)
+    (tmp_path / "a.tif").write_bytes(encode_raster(values))
     np.testing.assert_array_equal(read_raster(tmp_path / "a.tif"), values)
 
 
 def test_float64_is_stored_as_float32(tmp_path: Path) -> None:
     values = np.array([[1 / 3, np.nan]])
-    write_raster(tmp_path / "a.tif", values)
+    (tmp_path / "a.tif").write_bytes(encode_raster(values))
     np.testing.assert_array_equal(read_raster(tmp_path / "a.tif"), values.astype(np.float32))
 
 
 def test_any_file_name_is_a_tiff(tmp_path: Path) -> None:
-    write_raster(tmp_path / "depth", np.ones((2, 3), np.float32))
+    (tmp_path / "depth").write_bytes(encode_raster(np.ones((2, 3), np.float32)))
     assert read_raster(tmp_path / "depth").shape == (2, 3)
 
 
 @pytest.mark.parametrize(
     "values", [np.zeros((2, 3), np.int32), np.zeros((2, 3, 1)), np.zeros((0, 3)), np.zeros(4)]
 )
-def test_other_arrays_are_refused(tmp_path: Path, values: np.ndarray) -> None:
+def test_other_arrays_are_refused(values: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"\(H, W\) floating-point"):
-        write_raster(tmp_path / "a.tif", values)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_folder_is_an_output_error_of_one_line(tmp_path: Path) -> None:
-    with pytest.raises(OutputError) as caught:
-        write_raster(tmp_path / "no" / "a.tif", np.zeros((2, 2)))
-    assert "\n" not in str(caught.value)
-    assert str(tmp_path / "no" / "a.tif") in str(caught.value)
-
-
-def test_a_read_only_folder_is_an_output_error(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    if os.access(tmp_path, os.W_OK):
-        pytest.skip("this user (root?) writes to read-only folders")
-    try:
-        with pytest.raises(OutputError, match="permission denied"):
-            write_raster(tmp_path / "a.tif", np.zeros((2, 2)))
-    finally:
-        tmp_path.chmod(0o700)
+        encode_raster(values)
 
 
 def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
@@ -130,7 +110,7 @@ TAGS = RasterTags(
 def test_tags_change_no_pixel(tmp_path: Path) -> None:
     values = _extreme_values()
     for name, tags in (("a.tif", TAGS), ("b.tif", TAGS), ("plain.tif", None)):
-        write_raster(tmp_path / name, values, tags)
+        (tmp_path / name).write_bytes(encode_raster(values, tags))
         image = cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED)
         assert image is not None
         np.testing.assert_array_equal(image.view(np.uint32), values.view(np.uint32))
@@ -138,7 +118,7 @@ def test_tags_change_no_pixel(tmp_path: Path) -> None:
 
 
 def test_the_tags_stand_in_the_file(tmp_path: Path) -> None:
-    write_raster(tmp_path / "a.tif", np.zeros((40, 50), np.float32), TAGS)
+    (tmp_path / "a.tif").write_bytes(encode_raster(np.zeros((40, 50), np.float32), TAGS))
     content = (tmp_path / "a.tif").read_bytes()
     (directory,) = read_directories(content)
     assert list(directory.entries) == sorted(directory.entries)  # TIFF wants them so
@@ -163,7 +143,7 @@ def test_the_tags_stand_in_the_file(tmp_path: Path) -> None:
 
 
 def test_without_tags_nan_still_is_nodata(tmp_path: Path) -> None:
-    write_raster(tmp_path / "a.tif", np.zeros((4, 5), np.float32))
+    (tmp_path / "a.tif").write_bytes(encode_raster(np.zeros((4, 5), np.float32)))
     (directory,) = read_directories((tmp_path / "a.tif").read_bytes())
     assert directory.text(Tag.GDAL_NODATA) == "nan"
     assert 42112 not in directory.entries
@@ -173,7 +153,7 @@ def test_rasterio_sees_nodata_unit_description_and_metadata(tmp_path: Path) -> N
     rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed")
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
     values[1, 2] = np.nan
-    write_raster(tmp_path / "a.tif", values, TAGS)
+    (tmp_path / "a.tif").write_bytes(encode_raster(values, TAGS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the georeference that is not there
         opened = rasterio.open(tmp_path / "a.tif")

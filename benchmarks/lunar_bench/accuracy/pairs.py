@@ -91,7 +91,16 @@ def fit_pair(pair: LabelledPair, aspect: tuple[int, int], size: int | None) -> L
         aspect: Height and width of the network's images.
         size: The longer side of the result, pixels; None = not resized.
     """
-    known = pair.known
+    known, mapping = fit_known(pair.known, aspect, size)
+    if known is pair.known:
+        return pair
+    return replace(pair, known=known, depth_right=_resample_depth(pair.depth_right, mapping))
+
+
+def fit_known(
+    known: KnownPair, aspect: tuple[int, int], size: int | None
+) -> tuple[KnownPair, GridMapping]:
+    """Images, left depth and cameras as in `fit_pair`, and how pixels were mapped."""
     height, width = known.left.shape
     mapping = GridMapping.fit(height, width, *aspect)
     grid = mapping.crop_height, mapping.crop_width
@@ -100,9 +109,9 @@ def fit_pair(pair: LabelledPair, aspect: tuple[int, int], size: int | None) -> L
             round(size * aspect[0] / max(aspect)),
             round(size * aspect[1] / max(aspect)),
         )
-    if grid == (height, width):
-        return pair
     mapping = mapping.with_grid(*grid)
+    if grid == (height, width):
+        return known, mapping
     fitted = replace(
         known,
         left=resample(known.left, mapping),
@@ -111,7 +120,7 @@ def fit_pair(pair: LabelledPair, aspect: tuple[int, int], size: int | None) -> L
         camera_left=mapping.to_grid(known.camera_left),
         camera_right=mapping.to_grid(known.camera_right),
     )
-    return replace(pair, known=fitted, depth_right=_resample_depth(pair.depth_right, mapping))
+    return fitted, mapping
 
 
 def _resample_depth(depth: NDArray[np.float32], mapping: GridMapping) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ from lunar_bench.cost.in_turn.options import MeasureOptions
 if TYPE_CHECKING:
     from lunar_runtime.inference.options import Refine
 
-_BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
+_BASELINES = ("eager", "eager-same", "teacher", "onnxruntime")
 
 
 @click.command()
@@ -57,8 +57,9 @@ _BASELINES = ("eager", "eager-same", "teacher", "onnxruntime", "openvino")
     type=click.Choice(_BASELINES),
     multiple=True,
     help="Also run, in turn with the bundles: the bundle's network in PyTorch with all its outputs "
-    "(eager) or the bundle's (eager-same), the teacher in PyTorch, the bundle's graph in ONNX "
-    "Runtime as it comes, or in OpenVINO. Several are allowed.",
+    "(eager) or the bundle's (eager-same), the teacher in PyTorch, or the bundle's graph in ONNX "
+    "Runtime as it comes. Several are allowed. OpenVINO is no baseline: `--backend openvino`, or a "
+    "bundle made for it beside another one.",
 )
 @click.option(
     "--ckpt",

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from lunar_runtime.bundles.choices import PRECISIONS, OutputSet, Precision
+from lunar_runtime.bundles.choices import OutputSet, Precision
 from lunar_runtime.errors import BackendError
 
 from lunar_bench.gpu.bundles import EXPORT_SECONDS, Loader, bundle_loaders, make_bundles
@@ -40,7 +40,7 @@ def check_gpu(
     minutes: float,
     cases: tuple[tuple[str, OutputSet], ...] = CASES,
     ways: tuple[str, ...] = WAYS,
-    precisions: tuple[Precision, ...] = PRECISIONS,
+    precisions: tuple[Precision, ...] = ("fp32", "fp16", "int8"),
     size: int = 512,
     device: str = "cuda",
     loaders: dict[str, Loader] | None = None,

@@ -21,7 +21,7 @@ from lunar_runtime.geometry.slope import surface_normals
 from lunar_runtime.refinement.dense_match import measure_flow
 from numpy.typing import NDArray
 
-from lunar_bench.accuracy.semi_global import semi_global_points
+from lunar_bench.accuracy.window_matching import semi_global_points
 from lunar_bench.record.machine import Machine
 from lunar_bench.refinement.figures import MIN_PIXELS, Figures, Truth
 from lunar_bench.sensors.machine import describe_machine

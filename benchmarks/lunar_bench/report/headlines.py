@@ -56,6 +56,17 @@ def refinement(result: Json) -> str:
     )
 
 
+def coverage(result: Json) -> str:
+    """Shares of real errors within one and two expected ones, with the rig told."""
+    means = result["means"]["rig"]
+    shares = ", ".join(
+        f"{name} {100 * one['one_sigma']:.0f} / {100 * one['two_sigma']:.0f} %"
+        for name, one in means.items()
+    )
+    pairs = {pair["pair"] for pair in result["pairs"] if pair["reason"] is None}
+    return f"{len(pairs)} pairs, within one / two sigmas: {shares}"
+
+
 def sweep(result: Json) -> str:
     """What is varied, and over how many values."""
     curves = ", ".join(f"{name} ({len(points)})" for name, points in result["curves"].items())
@@ -92,10 +103,38 @@ def profile(result: Json) -> str:
     )
 
 
+def honesty(result: Json) -> str:
+    """Outcomes of the damaged situations, and how many clean ones are lost."""
+    counts = result["counts"]["damaged"]
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    return (
+        f"{len(result['damaged'])} situations: {outcomes}; lost {_percent(result['lost_share'])} "
+        f"of {len(result['clean'])} clean ones"
+    )
+
+
 def variants(result: Json) -> str:
     """How many variants were measured on how many pairs."""
     rows = list(result["variants"].values())
     return f"{len(rows)} variants of the first steps on {len(rows[0])} pairs"
+
+
+def peers(result: Json) -> str:
+    """The best window matcher beside ours, or how ours grows."""
+    if "exponent" in result:
+        grown = ", ".join(f"{name} {value:.2f}" for name, value in result["exponent"].items())
+        return f"time by pixels, exponents: {grown}"
+    found = {peer["name"]: peer for peer in result["peers"]}
+    best = min(
+        (peer for peer in found.values() if peer["smoothing_px"]),
+        key=lambda peer: float(peer["slope_mae_deg"]),
+    )
+    return (
+        f"{best['name']}, told pose and plane, covers {best['coverage']:.0%}: AbsRel "
+        f"{_percent(best['absrel'])} (ours there {_percent(best['ours_absrel'])}), slope "
+        f"{best['slope_mae_deg']:.2f}° ({best['ours_slope_mae_deg']:.2f}°), "
+        f"{best['time_ratio']:.2f} of our time"
+    )
 
 
 def footprint(result: Json) -> str:

@@ -54,10 +54,18 @@ _KINDS = {
     ),
     "sliding": _Kind("Sequences", "lunar-bench sliding", headlines.sliding),
     "accuracy": _Kind("Accuracy against the truth", "lunar-bench accuracy", headlines.accuracy),
+    "peers": _Kind(
+        "What a user would pick instead", "lunar-bench peers accuracy|growth", headlines.peers
+    ),
     "refinement": _Kind(
         "What the refinement adds",
         "lunar-bench refinement rendered|stereolunar",
         headlines.refinement,
+    ),
+    "coverage": _Kind(
+        "Expected errors against real ones",
+        "lunar-bench coverage rendered|stereolunar",
+        headlines.coverage,
     ),
     "sweep": _Kind(
         "The refinement against what makes a pair hard",
@@ -72,6 +80,11 @@ _KINDS = {
     ),
     "profile": _Kind(
         "Where the refinement's time goes", "lunar-bench refinement profile", headlines.profile
+    ),
+    "honesty": _Kind(
+        "Damaged situations: is a confident answer ever wrong",
+        "lunar-bench honesty",
+        headlines.honesty,
     ),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(

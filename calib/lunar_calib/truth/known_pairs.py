@@ -15,6 +15,7 @@ from lunar_calib.datasets.stereolunar_frames import read_pair
 from lunar_calib.datasets.stereolunar_scenes import find_scenes
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.specs.pair_sampling import sample_spec
+from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class KnownPair:
         camera_left: Pixels.
         camera_right: Pixels.
         right_from_left: (4, 4) metres.
+        up_left: (3,) unit vector against gravity where the left camera looks, in its frame; None =
+            not known.
+        depth_right: (H, W) true Z of the right view, in its own frame; None = not known.
     """
 
     name: str
@@ -38,6 +42,8 @@ class KnownPair:
     camera_left: Intrinsics
     camera_right: Intrinsics
     right_from_left: NDArray[np.float64]
+    up_left: NDArray[np.float64] | None = None
+    depth_right: NDArray[np.float32] | None = None
 
     def views(self) -> Pair:
         """Images and true cameras, as the refinement takes them."""
@@ -54,12 +60,16 @@ def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownP
         cross_sun: Instead, left under one sun and right under each of the others.
     """
     for scene in find_scenes(root):
-        smooth = scene.smooth_depth_file()
-        pairs = [read_pair(*stems, depth=not smooth.exists()) for stems in scene.pairs]
+        smooth = [scene.smooth_depth_file(side) for side in "LR"]
+        exact = not all(file.exists() for file in smooth)
+        pairs = [read_pair(*stems, depth=exact) for stems in scene.pairs]
         suns = range(len(pairs))
         for i, j in ((i, j) for i in suns for j in suns if (i != j) == cross_sun):
             left, right = pairs[i].left, pairs[j].right
-            depth = np.load(smooth)["depth_m"] if smooth.exists() else left.depth_m
+            depth, depth_right = (
+                np.load(file)["depth_m"] if file.exists() else view.depth_m
+                for file, view in zip(smooth, (left, right), strict=True)
+            )
             yield KnownPair(
                 f"{scene.label} sun {i}" + (f" x {j}" if cross_sun else ""),
                 left.image,
@@ -68,6 +78,8 @@ def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownP
                 Intrinsics.from_matrix(left.intrinsics),
                 Intrinsics.from_matrix(right.intrinsics),
                 pairs[i].right_from_left,
+                _up(left.cam2world, depth),
+                np.asarray(depth_right, np.float32),
             )
 
 
@@ -85,4 +97,18 @@ def rendered_pairs(count: int, size_px: int, seed: int) -> Iterator[KnownPair]:
             Intrinsics.from_matrix(pair.left.intrinsics),
             Intrinsics.from_matrix(pair.right.intrinsics),
             pair.right_from_left,
+            _up(pair.left.cam2world, pair.left.depth_m),
+            pair.right.depth_m,
         )
+
+
+def _up(cam2world: NDArray[np.float64], depth: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(3,) against gravity where the optical axis meets the ground, in the camera's frame.
+
+    World frames are centred on the Moon, as the published frames', or on the ground with z up.
+    """
+    up = np.array([0.0, 0.0, 1.0])
+    if np.linalg.norm(cam2world[:3, 3]) > MOON_RADIUS_M / 2:
+        up = cam2world[:3, 3] + cam2world[:3, 2] * float(np.nanmedian(depth))
+    up = cam2world[:3, :3].T @ up
+    return np.asarray(up / np.linalg.norm(up))

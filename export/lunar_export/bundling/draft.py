@@ -9,13 +9,14 @@ from pathlib import Path
 
 import onnx
 from lunar_runtime.bundles.bundle import Bundle, write_bundle
-from lunar_runtime.bundles.choices import OUTPUT_NAMES, Precision, Target
+from lunar_runtime.bundles.choices import OUTPUT_NAMES, Arithmetic, Precision, Target
 from lunar_runtime.bundles.manifest import (
     CalibrationRecord,
     GoldenRecord,
     Manifest,
     ParityRecord,
     StudentRecord,
+    format_version_of,
 )
 
 from lunar_export.bundling.records import (
@@ -28,12 +29,13 @@ from lunar_export.bundling.records import (
 from lunar_export.graph.model_file import SizeLimits, write_model
 from lunar_export.graph.opset import default_opset
 from lunar_export.graph.traced import Traced
-from lunar_export.judging.judged import GOLDEN_TOLERANCE, Judged
+from lunar_export.judging.judged import Judged
 from lunar_export.judging.parity import FP32_TOLERANCE
 from lunar_export.judging.search import Found
 from lunar_export.pairs.calibration import Calibration
 
 GOLDEN_NAME = "golden.npz"
+_ANY_ERROR = 1e9  # a draft's own pair is what is to be judged
 # Of a draft, whose manifest nobody reads but the backend that loads its graph.
 _NOT_COMPARED = ParityRecord(
     reference="none yet", pairs=1, pairs_source="none", tolerance=FP32_TOLERANCE, outputs={}
@@ -65,6 +67,7 @@ class Draft:
         origin: Where it comes from.
         precision: Of the graph.
         opset: Of the graph.
+        arithmetic: What OpenVINO computes in wherever the graph says float32.
         calibration: What ranges were measured on; None for FP32.
         files: Content of the bundle, by name.
     """
@@ -72,6 +75,7 @@ class Draft:
     origin: Origin
     precision: Precision
     opset: int
+    arithmetic: Arithmetic
     calibration: CalibrationRecord | None
     files: Mapping[str, Path | bytes]
 
@@ -95,7 +99,7 @@ class Draft:
         names = OUTPUT_NAMES[traced.outputs]
         return Manifest(
             student=self.origin.student,
-            graph=graph_record(traced, self.opset),
+            graph=graph_record(traced, self.opset, self.arithmetic),
             precision=self.precision,
             target=self.origin.target,
             parity=judged.parity if judged else _NOT_COMPARED,
@@ -103,14 +107,13 @@ class Draft:
             golden=GoldenRecord(
                 file=GOLDEN_NAME,
                 step=GOLDEN_STEP,
-                tolerances=dict(
-                    judged.tolerances if judged else dict.fromkeys(names, GOLDEN_TOLERANCE)
-                ),
+                tolerances=dict(judged.tolerances if judged else dict.fromkeys(names, _ANY_ERROR)),
             ),
-            versions=versions(traced.simplifier),
+            versions=versions(traced.simplifier, self.origin.target),
             created=datetime.now(timezone.utc).replace(microsecond=0),
             calibration=self.calibration,
             reduction=reduction_record(traced, judged) if judged else None,
+            format_version=format_version_of(self.origin.target),
         )
 
 
@@ -123,20 +126,19 @@ def draft_fp32(origin: Origin, work: Path, sizes: SizeLimits) -> Draft:
         sizes: How large one file may be.
     """
     model = origin.traced.model
-    return Draft(
-        origin, "fp32", default_opset(model), None, _files(origin, model, work / "fp32", sizes)
-    )
+    files = _files(origin, model, work / "fp32", sizes)
+    return Draft(origin, "fp32", default_opset(model), "f32", None, files)
 
 
 def draft_lowered(
-    origin: Origin, found: Found, calibration: Calibration, work: Path, sizes: SizeLimits
+    origin: Origin, found: Found, calibration: Calibration | None, work: Path, sizes: SizeLimits
 ) -> Draft:
     """A lowered graph as a bundle.
 
     Args:
         origin: Of the FP32 graph.
         found: With the lowered graph.
-        calibration: What ranges were measured on.
+        calibration: What ranges were measured on; None where none were.
         work: A folder for its files.
         sizes: How large one file may be.
     """
@@ -145,7 +147,8 @@ def draft_lowered(
         origin,
         found.recipe.precision,
         default_opset(model),
-        calibration_record(calibration, found),
+        found.recipe.arithmetic,
+        calibration_record(calibration, found) if calibration else None,
         _files(origin, model, work / "lowered", sizes),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from lunar_export.graph.suitability import check_graph
 from lunar_export.graph.traced import Traced, trace_student
 from lunar_export.judging.gate import require_gate
 from lunar_export.judging.judged import Judged, Lowering, judge_fp32, judge_lowered
+from lunar_export.judging.processor import has_bfloat16, require_openvino
 from lunar_export.judging.reference import Reference, run_network
 from lunar_export.judging.search import Found, search_precision
 from lunar_export.judging.slope_error import SlopeReference
@@ -29,6 +31,7 @@ from lunar_export.pairs.calibration import Calibration
 from lunar_export.pairs.choose import (
     ExportPairs,
     LoweringPairs,
+    gate_pairs,
     lowering_pairs,
     parity_pairs,
     unjudged_pairs,
@@ -72,12 +75,15 @@ def export_bundle(
         InputError: The calibration set cannot be used.
         OutputError: `out` exists or cannot be written, or the temporary folder is full.
         BundleError: The graph holds what TensorRT could not read.
+        BackendError: For OpenVINO, which is not there or does not compute in the precision here.
         GateError: The graph does not compute what the network computes, or in the lower precision
             not well or fast enough. Nothing was written.
     """
     options = options or ExportOptions()
     options.check(student.config)
     _check_traced(traced, options)
+    if options.precision.target == "openvino":
+        require_openvino(options.precision.precision)
     check_bundle_folder(out, overwrite=overwrite)  # before minutes of work, not after
     record = student_record(student, checkpoint)
     trained = checkpoint is not None or not options.precision.force
@@ -90,11 +96,12 @@ def export_bundle(
         draft = draft_fp32(origin, work, options.sizes)
         fp32 = draft.write(work / "fp32 draft")
         judged = judge_fp32(fp32, expected, progress, options.threads)
-        if pairs.lowering is not None:
+        if options.precision.precision != "fp32":
             slopes = SlopeReference.of(expected)
-            measured = stages.measure(traced, pairs.lowering.calibration)
+            calibration = pairs.lowering.calibration if pairs.lowering else None
+            measured = stages.measure(traced, calibration)
             found = stages.lower(measured, pairs.lowering, slopes)
-            draft = draft_lowered(origin, found, pairs.lowering.calibration, work, options.sizes)
+            draft = draft_lowered(origin, found, calibration, work, options.sizes)
             lowered = draft.write(work / "lowered draft")
             judged = stages.judge(judged, fp32, lowered, found, slopes)
             _require(judged.lowering, options.precision, on_gate)
@@ -122,11 +129,14 @@ class _Stages:
 
     def choose_pairs(self) -> ExportPairs:
         size, calib = (self.options.height, self.options.width), self.options.precision.calib
+        counts = self.options.counts
         if self.options.precision.precision == "fp32":
-            return parity_pairs(*size, self.options.counts, self.progress)
+            return parity_pairs(*size, counts, self.progress)
+        if self.options.precision.recipe.whole:
+            return gate_pairs(*size, counts, self.progress, trained=self.trained)
         if not self.trained:
             return unjudged_pairs(*size, calib, self.progress)
-        return lowering_pairs(*size, self.options.counts, calib, self.progress)
+        return lowering_pairs(*size, counts, calib, self.progress)
 
     def run_network(self, pairs: Sequence[EvaluationPair]) -> Reference:
         options = self.options
@@ -137,7 +147,9 @@ class _Stages:
         outputs, sizes = self.options.outputs, self.options.sizes
         return trace_student(self.student, outputs, *size, self.work, sizes, self.progress)
 
-    def measure(self, traced: Traced, calibration: Calibration) -> Measured:
+    def measure(self, traced: Traced, calibration: Calibration | None) -> Measured:
+        if calibration is None:
+            return Measured(traced.model, {}, 0)
         self.progress.begin("measuring ranges", len(calibration.pairs))
         int8 = self.options.precision.precision == "int8"
         return measure_ranges(
@@ -151,12 +163,14 @@ class _Stages:
             threads=self.options.threads,
         )
 
-    def lower(self, measured: Measured, pairs: LoweringPairs, gate: SlopeReference) -> Found:
+    def lower(self, measured: Measured, pairs: LoweringPairs | None, gate: SlopeReference) -> Found:
         recipe = self.options.precision.recipe
         tuning = gate
-        if pairs.tuning is not None:
+        if pairs is not None and pairs.tuning is not None:
             tuning = SlopeReference.of(self.run_network(pairs.tuning))
         plan = self.options.precision.plan(self.options.threads)
+        if recipe.target == "openvino" and recipe.precision == "int8" and has_bfloat16():
+            plan = dataclasses.replace(plan, rests=("bf16",))
         found = search_precision(measured, recipe, tuning, gate, plan, self.progress)
         check_graph(found.trial.lowered.model, recipe.precision, recipe.target)
         return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lunar_runtime.bundles.choices import OutputSet, Precision, Target
+from lunar_runtime.backends.cores import check_threads
+from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Target
 from lunar_runtime.errors import UsageError
 from lunar_student import StudentConfig
 
@@ -22,6 +23,7 @@ SMALLEST_PX, LARGEST_PX = 32, 4096
 _METHODS: dict[MethodChoice, Method] = {
     "minmax": "minmax", "percentile": "percentile 99.99", "entropy": "entropy", "mse": "mse",
 }  # fmt: skip
+_ARITHMETIC: dict[Precision, Arithmetic] = {"bf16": "bf16", "fp16": "f16"}
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,35 @@ class PrecisionOptions:
             for option, given in lower:
                 if given is not None:
                     raise UsageError(f"`{option}` is for precision fp16 or int8; leave it out")
+        if self.precision == "bf16" and self.target != "openvino":
+            raise UsageError(
+                f"`precision` bf16 is for target openvino, not {self.target}; use fp16 or int8"
+            )
+        if self.recipe.whole:
+            for option, given in (("calib", self.calib), ("plot", self.plot)):
+                if given is not None:
+                    raise UsageError(
+                        f"`{option}` is for layers of several precisions; OpenVINO computes the "
+                        f"whole graph in {self.precision}: leave it out"
+                    )
         if self.precision != "int8" and self.calib_method != "auto":
             raise UsageError("`calib_method` is for precision int8; leave it out")
 
     @property
     def recipe(self) -> Recipe:
         """What the search begins with."""
-        return Recipe(self.precision, self.target, _METHODS.get(self.calib_method, "minmax"))
+        method = _METHODS.get(self.calib_method, "minmax")
+        arithmetic: Arithmetic = "f32"
+        if self.target == "openvino":
+            arithmetic = _ARITHMETIC.get(self.precision, "f32")
+        return Recipe(self.precision, self.target, method, arithmetic=arithmetic)
 
     def plan(self, threads: int | None) -> SearchPlan:
         """What the search may do."""
         return SearchPlan(
             choose_method=self.precision == "int8" and self.calib_method == "auto",
             rank_always=self.plot is not None,
-            give_back=not self.force,
+            give_back=not self.force and not self.recipe.whole,
             limits=self.limits,
             threads=threads,
         )
@@ -117,6 +134,5 @@ class ExportOptions:
                 )
         if config and self.outputs == "all" and not config.descriptor_dim:
             raise UsageError(f"`outputs` all: {config.id} has no descriptors; use both")
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(f"`threads` {self.threads}: needs to be 1 or more")
+        check_threads(self.threads)
         self.precision.check()

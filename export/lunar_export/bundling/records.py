@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from lunar_runtime.bundles.choices import OUTPUT_NAMES
+from lunar_runtime.bundles.choices import OUTPUT_NAMES, Arithmetic, Target
 from lunar_runtime.bundles.manifest import (
     CalibrationRecord,
     GraphRecord,
@@ -55,7 +55,7 @@ def student_record(student: Student, checkpoint: Path | str | None) -> StudentRe
     )
 
 
-def graph_record(traced: Traced, opset: int) -> GraphRecord:
+def graph_record(traced: Traced, opset: int, arithmetic: Arithmetic) -> GraphRecord:
     """Describe a graph: traced, and perhaps lowered to another opset since."""
     shapes = {
         value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
@@ -78,6 +78,7 @@ def graph_record(traced: Traced, opset: int) -> GraphRecord:
             for view in ("left", "right")
         ),
         outputs=tuple(_output_record(name, shapes[name]) for name in OUTPUT_NAMES[traced.outputs]),
+        arithmetic=arithmetic,
     )
 
 
@@ -115,9 +116,11 @@ def golden_file(reference: Reference) -> bytes:
     return content.getvalue()
 
 
-def versions(simplifier: str) -> dict[str, str]:
+def versions(simplifier: str, target: Target) -> dict[str, str]:
     """Of everything that had a hand in a bundle."""
-    packages = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "numpy")
+    packages = ["torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "numpy"]
+    if target == "openvino":
+        packages.append("openvino")
     return {
         "lunar-edge": __version__,
         "python": platform.python_version(),

@@ -20,11 +20,12 @@ from lunar_runtime.commands.command_line import run_command
 
 from lunar_export.choices import ENGINE_CHOICES, METHOD_CHOICES, EngineChoice, MethodChoice
 from lunar_export.commands.job import Deployment, choose_source, run_job
-from lunar_export.commands.options import STUDENTS, rows_columns
+from lunar_export.commands.options import STUDENTS, WEIGHTS, rows_columns
 from lunar_export.commands.summary import gate_table, summary
 
 if TYPE_CHECKING:
     from lunar_runtime.bundles.manifest import GateRecord
+    from lunar_student.checkpoint_layouts import WeightsKind
 
     from lunar_export.bundling.options import ExportOptions
 
@@ -49,6 +50,12 @@ NAME = "lunar-export"
     help="Refuse a checkpoint of another student.  [default: whichever it is]",
 )
 @click.option(
+    "--weights",
+    type=click.Choice(WEIGHTS),
+    help="Of a checkpoint that holds both: the model's own weights, or their average over the "
+    "training (EMA).  [default: model]",
+)
+@click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="fp32",
@@ -61,7 +68,9 @@ NAME = "lunar-export"
     type=click.Choice(TARGETS),
     default="cpu",
     show_default=True,
-    help="What a lower precision is made for: ONNX Runtime on a CPU, or TensorRT.",
+    help="What the graph is made for and judged in: ONNX Runtime on a CPU, OpenVINO, or TensorRT. "
+    "OpenVINO runs it on this processor, which must compute in the precision (bf16 is for it "
+    "alone).",
 )
 @click.option(
     "--calib",
@@ -132,6 +141,7 @@ def command(
     untrained: str | None,
     seed: int,
     student: str | None,
+    weights: WeightsKind | None,
     precision: Precision,
     target: Target,
     calib: Path | None,
@@ -155,8 +165,8 @@ def command(
     hazards or is slower.
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable checkpoint, calibration set or output folder, 4
-    no engine can be built although one is required, 5 the graph differs from the network, or fails
-    the gate of its precision.
+    no engine can be built although one is required, or OpenVINO or what it should compute in is not
+    here, 5 the graph differs from the network, or fails the gate of its precision.
     """
 
     def asked() -> ExportOptions:
@@ -165,7 +175,11 @@ def command(
         lower = PrecisionOptions(precision, target, calib, calib_method, force, plot)
         return ExportOptions(outputs, *size, lower, threads)
 
-    source = choose_source(ckpt, untrained, student, seed)
+    source = choose_source(ckpt, untrained, student, seed, weights)
+    if target == "openvino":
+        if engine == "require":
+            raise click.UsageError("--engine is TensorRT's; leave it out with --target openvino.")
+        engine = "never"
     deployment = Deployment(engine, triton, triton_instances)
     gates: list[GateRecord] = []
     try:

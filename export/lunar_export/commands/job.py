@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.bundles.manifest import GateRecord
     from lunar_student import Student
+    from lunar_student.checkpoint_layouts import WeightsKind
 
     from lunar_export.bundling.options import ExportOptions
 
@@ -31,17 +32,19 @@ class NetworkSource:
         checkpoint: A file; None where the weights are random.
         student: Who it must be in that file, or who has the random weights.
         seed: Of the random weights.
+        weights: Which of the file's: the model's own, or their average (EMA).
     """
 
     checkpoint: Path | None
     student: str | None
     seed: int = 0
+    weights: WeightsKind = "model"
 
     def load(self) -> Student:
         """The network, in evaluation mode.
 
         Raises:
-            CheckpointError: The file cannot be used, or holds another student.
+            CheckpointError: The file cannot be used, or holds another student, or no such weights.
         """
         from lunar_student import build_student, load_checkpoint
 
@@ -51,7 +54,7 @@ class NetworkSource:
             assert self.student is not None  # `choose_source` saw to it
             torch.manual_seed(self.seed)
             return build_student(self.student).eval()
-        network = load_checkpoint(self.checkpoint)
+        network = load_checkpoint(self.checkpoint, weights=self.weights)
         if self.student and network.config.id != self.student:
             raise CheckpointError(
                 f"{self.checkpoint}: holds {network.config.id}, not {self.student}; leave "
@@ -61,7 +64,11 @@ class NetworkSource:
 
 
 def choose_source(
-    ckpt: Path | None, untrained: str | None, student: str | None, seed: int
+    ckpt: Path | None,
+    untrained: str | None,
+    student: str | None,
+    seed: int,
+    weights: WeightsKind | None = None,
 ) -> NetworkSource:
     """One source of weights out of what the command line names.
 
@@ -72,7 +79,9 @@ def choose_source(
         raise UsageError("give either --ckpt FILE or --untrained STUDENT")
     if untrained and student:
         raise UsageError("--student checks a checkpoint; --untrained already names the student")
-    return NetworkSource(ckpt, untrained or student, seed)
+    if untrained and weights:
+        raise UsageError("--weights chooses among a checkpoint's; --untrained has random ones")
+    return NetworkSource(ckpt, untrained or student, seed, weights or "model")
 
 
 @dataclass(frozen=True)
@@ -137,9 +146,12 @@ def run_job(
     from lunar_export.bundling.export import export_bundle
     from lunar_export.commands.bars import bars_wanted, progress_bars
     from lunar_export.deploy.triton import add_to_repository
+    from lunar_export.judging.processor import require_openvino
 
     options = ask()
     options.check()
+    if options.precision.target == "openvino":
+        require_openvino(options.precision.precision)
     with progress_bars() as progress:
         progress.begin("loading the weights")
         bundle = export_bundle(

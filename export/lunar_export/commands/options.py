@@ -7,6 +7,9 @@ import click
 #: Members of the family; spelled here because lunar_student imports torch.
 STUDENTS = ("S0", "S1", "S2", "S3", "S4", "teacher")
 
+#: Which weights of a checkpoint; likewise.
+WEIGHTS = ("model", "ema")
+
 
 def rows_columns(_: click.Context, __: click.Parameter, value: str) -> tuple[int, int]:
     """`512` or `480x640` as (rows, columns)."""

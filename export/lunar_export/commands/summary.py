@@ -74,7 +74,7 @@ def summary(done: Done) -> list[str]:
 
 
 def _made_for(manifest: Manifest) -> str:
-    if manifest.precision == "fp32":
+    if manifest.precision == "fp32" and manifest.target != "openvino":
         return "fp32"
     return f"{manifest.precision} for {manifest.target}"
 

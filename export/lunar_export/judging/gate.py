@@ -21,7 +21,7 @@ class GateLimits:
     """What a lower precision may lose, and how much of it may be given back to pass.
 
     Attributes:
-        fp16_shift_deg: Mean change of a pixel's slope, in FP16.
+        fp16_shift_deg: Mean change of a pixel's slope, in FP16 or bfloat16.
         int8_shift_deg: The same in INT8.
         miss_increase: Increase of the share of steep ground that is called safe.
         share_kept: Of the modules that may keep a higher precision. Beyond, most of the graph is
@@ -47,7 +47,7 @@ class GateSubject:
     """What is judged.
 
     Attributes:
-        precision: `fp16` or `int8`.
+        precision: `bf16`, `fp16` or `int8`.
         pairs: How many pairs it was measured on.
         pairs_source: Which, in words.
         fp32_bytes: Size of the FP32 graph.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle
 
+from lunar_export.judging.run_graph import BACKENDS
 from lunar_export.pairs.evaluation import EvaluationPair
 
 FEWEST_ROUNDS, MOST_ROUNDS = 9, 41
@@ -43,7 +44,10 @@ def compare_latency(
     Returns:
         The median of the ratios of neighbouring runs, after one run each to warm up.
     """
-    backends = [select_backend(bundle, "onnxruntime", "cpu", threads) for bundle in (fp32, other)]
+    backends = [
+        select_backend(bundle, BACKENDS[bundle.manifest.target], "cpu", threads)
+        for bundle in (fp32, other)
+    ]
     ratios: list[float] = []
     try:
         begin = time.perf_counter()
@@ -56,7 +60,7 @@ def compare_latency(
                 backend.run(pair.left[None, None], pair.right[None, None])
                 times.append(time.perf_counter() - start)
             ratios.append(times[1] / times[0])
-        name = backends[0].name
+        name = backends[1].name
     finally:
         for backend in backends:
             backend.close()

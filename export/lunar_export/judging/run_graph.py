@@ -9,11 +9,20 @@ from pathlib import Path
 import onnxruntime
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.choices import Target
 
 from lunar_export.graph.model_file import write_model
+from lunar_export.judging.processor import run_in_openvino
 from lunar_export.judging.reference import Arrays
 from lunar_export.lowering.lower import Lowered
 from lunar_export.pairs.evaluation import EvaluationPair
+
+#: Target -> the backend that a graph made for it is judged in. Made for TensorRT, it is emulated.
+BACKENDS: dict[Target, str] = {
+    "cpu": "onnxruntime",
+    "openvino": "openvino",
+    "tensorrt": "onnxruntime",
+}
 
 
 def run_graph(
@@ -21,8 +30,9 @@ def run_graph(
 ) -> list[Arrays]:
     """A lowered graph's outputs on pairs.
 
-    Made for a CPU, the graph runs as lunar-infer runs it. Made for TensorRT, its emulation runs,
-    Q/DQ as they are written: ONNX Runtime's integer kernels round and saturate in their own way.
+    Made for a CPU or OpenVINO, the graph runs as lunar-infer runs it. Made for TensorRT, its
+    emulation runs, Q/DQ as they are written: ONNX Runtime's integer kernels round and saturate in
+    their own way.
 
     Args:
         lowered: The graph.
@@ -30,6 +40,9 @@ def run_graph(
         threads: Of the processor; None is one per core.
     """
     model = lowered.emulated
+    if lowered.recipe.target == "openvino":
+        arithmetic = lowered.recipe.arithmetic
+        return run_in_openvino(model.SerializeToString(), arithmetic, pairs, threads)
     names = [output.name for output in model.graph.output]
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -62,7 +75,7 @@ def run_bundle(
         each: Called after every pair.
         threads: Of the processor; None is one per core.
     """
-    backend = select_backend(bundle, "onnxruntime", "cpu", threads)
+    backend = select_backend(bundle, BACKENDS[bundle.manifest.target], "cpu", threads)
     try:
         for pair in pairs:
             yield backend.run(pair.left[None, None], pair.right[None, None])

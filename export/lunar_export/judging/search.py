@@ -7,6 +7,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lunar_runtime.bundles.choices import Arithmetic
+
 from lunar_export.choices import METHODS, Method
 from lunar_export.judging.gate import LIMITS, GateLimits, accuracy_failures
 from lunar_export.judging.sensitivity import Sensitivity, rank_modules, weight_modules
@@ -29,6 +31,7 @@ class SearchPlan:
         choose_method: Measure every calibration method and take the best.
         rank_always: Measure every module even if none has to be given back.
         give_back: Give layers their precision back; random weights have no slopes to keep.
+        rests: What else the layers that are not INT8 may be computed in, tried once the gate holds.
         limits: Until these hold.
         threads: Of the processor; None is one per core.
     """
@@ -36,6 +39,7 @@ class SearchPlan:
     choose_method: bool = False
     rank_always: bool = False
     give_back: bool = True
+    rests: tuple[Arithmetic, ...] = ()
     limits: GateLimits = LIMITS
     threads: int | None = None
 
@@ -107,6 +111,16 @@ def search_precision(
         steps.append(trial.error.shift_deg)
         names = ", ".join(entry.name for entry in worst)
         _log.info("%s given back: slopes shift by %.3f deg", names, trial.error.shift_deg)
+    for arithmetic in plan.rests:
+        if _fails(trial, gate, plan):
+            break
+        progress.begin(f"trying the rest in {arithmetic}")
+        other = dataclasses.replace(recipe, arithmetic=arithmetic)
+        candidate = try_recipe(measured, other, gate, plan.threads)
+        _log.info("the rest in %s: slopes shift by %.3f deg", arithmetic, candidate.error.shift_deg)
+        if not _fails(candidate, gate, plan):
+            trial = candidate
+            steps.append(trial.error.shift_deg)
     return Found(trial, tuple(steps), tuple(ranking), tried)
 
 

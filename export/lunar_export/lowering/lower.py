@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import onnx
-from lunar_runtime.bundles.choices import Precision, Target
+from lunar_runtime.bundles.choices import Arithmetic, Precision, Target
 
 from lunar_export.choices import Method
 from lunar_export.lowering.emulate import emulate_half
@@ -30,12 +30,23 @@ class Recipe:
         target: For what.
         method: How INT8 clips activations.
         kept: Modules that keep the higher precision: FP16 beside INT8 for TensorRT, else FP32.
+        arithmetic: What OpenVINO computes in wherever the graph says float32.
     """
 
     precision: Precision
     target: Target
     method: Method = "minmax"
     kept: frozenset[str] = frozenset()
+    arithmetic: Arithmetic = "f32"
+
+    @property
+    def whole(self) -> bool:
+        """Whether the graph stays as it is, and OpenVINO computes all of it in one precision.
+
+        OpenVINO 2026.4.1 has no islands to offer: its mark for nodes that keep their precision is
+        lost where a product with weights is compiled, and fails to compile on convolutions alone.
+        """
+        return self.target == "openvino" and self.precision in ("bf16", "fp16")
 
     def keeping(self, modules: Collection[str]) -> Recipe:
         """The same with more modules kept."""
@@ -50,7 +61,7 @@ class Lowered:
         recipe: How it was made.
         model: The graph.
         emulated: A graph that computes on this machine's CPU what `model` does on its target, where
-            ONNX Runtime would compute something else; else `model` itself.
+            that is not here; else `model` itself.
         kept: Layers that are of higher precision -> why.
     """
 
@@ -75,6 +86,8 @@ def lower(measured: Measured, recipe: Recipe) -> Lowered:
         placement = place(made, recipe.target, recipe.kept)
         made = emulated = _quantised(made, placement, measured, recipe)
         kept |= placement.kept
+    if recipe.whole:
+        return Lowered(recipe, made, emulated, kept)
     if recipe.precision == "fp16" or (recipe.precision == "int8" and recipe.target == "tensorrt"):
         peaks = {name: seen.peak for name, seen in measured.ranges.items()}
         whole = islands(measured.model, peaks)

@@ -1,9 +1,10 @@
 """Where a target wants its Q/DQ: the one place for each target's rules.
 
 TensorRT quantises a layer whose inputs are all dequantised, and keeps INT8 between layers by
-itself. ONNX Runtime's CPU kernels differ from operator to operator: an integer convolution
-(QLinearConv) needs its output and its bias quantised too, an integer matrix product with
-floating-point output (MatMulIntegerToFloat) only its inputs.
+itself; OpenVINO takes the same graph, and computes whole integer operators wrongly. ONNX Runtime's
+CPU kernels differ from operator to operator: an integer convolution (QLinearConv) needs its output
+and its bias quantised too, an integer matrix product with floating-point output
+(MatMulIntegerToFloat) only its inputs.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Placement:
         layers: Whose activation and weights are.
         outputs: Tensors that are quantised where they are made, for all who read them.
         integer_bias: Store a layer's own bias as int32 in the scale of its products.
-        unsigned: Store activations as uint8: with zero-point 128, or 0 and twice the levels where a
-            Relu made them.
+        unsigned: Store activations as uint8 with zero-point 128, not as int8.
+        positive: Store what a Relu made as uint8 with zero-point 0, and so with twice the levels.
+        pairs: Keep the sums of two neighbouring products within int16; see `qdq.neighbour_sums`.
         kept: Layers that stay as they are -> why, in words.
         scale_of: Tensor -> the tensor whose scale and zero-point it shares.
         lifted: Layers whose bias is half an output step more, because what follows rounds down.
@@ -43,6 +45,8 @@ class Placement:
     kept: dict[str, str]
     scale_of: Mapping[str, str] = field(default_factory=dict)
     lifted: frozenset[str] = frozenset()
+    positive: bool = False
+    pairs: bool = False
 
     def tensors(self) -> list[str]:
         """Activations that need a scale."""
@@ -70,8 +74,19 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
         if layer.module in kept:
             reasons.setdefault(layer.node, "sensitivity")
     chosen = tuple(layer for layer in layers if layer.node not in reasons)
-    if target == "tensorrt":
-        return Placement(chosen, frozenset(), integer_bias=False, unsigned=False, kept=reasons)
+    if target != "cpu":
+        # Zero-points would keep OpenVINO from multiplying in 8 bits; an x86 processor without VNNI
+        # saturates there as in ONNX Runtime, and in silence.
+        x86 = target == "openvino"
+        return Placement(
+            chosen,
+            frozenset(),
+            integer_bias=False,
+            unsigned=False,
+            kept=reasons,
+            positive=x86,
+            pairs=x86,
+        )
     maps = integer_maps(model, chosen)
     return Placement(
         chosen,
@@ -81,6 +96,8 @@ def place(model: onnx.ModelProto, target: Target, kept: Collection[str] = ()) ->
         kept=reasons,
         scale_of=maps.scale_of,
         lifted=maps.lifted,
+        positive=True,
+        pairs=True,
     )
 
 

@@ -106,7 +106,8 @@ class _Quantiser:
         self.unsigned = placement.unsigned
         self.scale_of = placement.scale_of
         self.lifted = placement.lifted
-        self.positive = positive_tensors(model) if placement.unsigned else set()
+        self.pairs = placement.pairs
+        self.positive = positive_tensors(model) if placement.positive else set()
         self.before: list[onnx.NodeProto] = []  # weights' DQ: they read nothing but constants
         self.weights: dict[tuple[str, int], tuple[str, NDArray[np.float32]]] = {}
         self.rounded: dict[str, NDArray[np.float64]] = {}  # weights as they are stored
@@ -185,9 +186,7 @@ class _Quantiser:
         if key not in self.weights:
             values = self.values[layer.weight].astype(np.float64)
             others = tuple(i for i in range(values.ndim) if i != layer.axis)
-            peaks = (
-                neighbour_sums(values, layer.axis) if self.unsigned else np.abs(values).max(others)
-            )
+            peaks = neighbour_sums(values, layer.axis) if self.pairs else np.abs(values).max(others)
             # A channel of zeros takes the largest scale there is, not 0/0.
             peaks = np.where(peaks > 0, peaks, peaks.max(initial=0.0) or 1.0)
             scales = self._representable(peaks / LEVELS)
@@ -205,10 +204,9 @@ class _Quantiser:
         return self._representable(np.array(self.thresholds[name] / levels))
 
     def _zero_point(self, name: str) -> NDArray[np.integer]:
-        if not self.unsigned:
-            return np.array(0, np.int8)
-        positive = self.scale_of.get(name, name) in self.positive
-        return np.array(0 if positive else 128, np.uint8)
+        if self.scale_of.get(name, name) in self.positive:
+            return np.array(0, np.uint8)
+        return np.array(128, np.uint8) if self.unsigned else np.array(0, np.int8)
 
     def _representable(self, scale: NDArray[np.float64]) -> NDArray[np.float32]:
         if self.half:

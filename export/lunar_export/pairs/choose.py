@@ -59,7 +59,7 @@ class ExportPairs:
 
     Attributes:
         held_out: What the graph is judged on; nothing is chosen or measured on them.
-        lowering: None where the graph stays FP32.
+        lowering: None where the graph stays as it was traced.
     """
 
     held_out: tuple[EvaluationPair, ...]
@@ -72,6 +72,16 @@ def parity_pairs(
     """Pairs for an FP32 graph."""
     progress.begin("evaluation pairs")
     return ExportPairs(tuple(evaluation_pairs(height, width, counts.parity)))
+
+
+def gate_pairs(
+    height: int, width: int, counts: PairCounts, progress: Progress = LOG, *, trained: bool = True
+) -> ExportPairs:
+    """Pairs for a graph that is judged in a lower precision, and lowered by nothing measured."""
+    progress.begin("evaluation pairs")
+    if not trained:
+        return ExportPairs(tuple(rendered_pairs(height, width, 1)))
+    return ExportPairs(tuple(evaluation_pairs(height, width, counts.gate)))
 
 
 def lowering_pairs(

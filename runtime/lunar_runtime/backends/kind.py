@@ -3,7 +3,7 @@
 A backend is one module with a `BackendKind`, and one line in its package's pyproject.toml:
 
     [project.entry-points."lunar_edge.backends"]
-    openvino = "lunar_openvino:OPENVINO"
+    mylib = "lunar_mylib:MYLIB"
 
 The entry point's name is the backend's name. `auto` imports the modules of all installed backends,
 so a module imports its inference library in `load` and not before.
@@ -28,7 +28,8 @@ class AutoRule:
     """When `auto` takes a backend.
 
     Attributes:
-        rank: Lower ranks are tried first: TensorRT has 10, TensorRT-RTX 20, ONNX Runtime 100.
+        rank: Lower ranks are tried first: TensorRT has 10, TensorRT-RTX 20, OpenVINO 50,
+            ONNX Runtime 100.
         suits: Whether the bundle holds what the backend needs; costs no import of the library.
         because: Why it suits, in words, for the log.
     """

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 
 class Backend(Protocol):
-    """A loaded network.
+    """A loaded network."""
 
-    Attributes:
-        name: Of the inference library, with its version.
-        device: What it runs on, as in `cpu`.
-    """
+    @property
+    def name(self) -> str:
+        """Of the inference library, with its version."""
+        ...
 
-    name: str
-    device: str
+    @property
+    def device(self) -> str:
+        """What it runs on, as in `cpu`."""
+        ...
 
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]

@@ -29,13 +29,14 @@ def select_backend(
     Args:
         bundle: A verified bundle.
         backend: Name of an installed backend, or `auto`: of those whose rule takes the bundle, the
-            first that loads. That is TensorRT where the bundle has an engine for this machine, else
-            ONNX Runtime. A backend that should have run and cannot is warned of.
+            first that loads. That is TensorRT where the bundle has an engine for this machine,
+            OpenVINO where the bundle was made for it, else ONNX Runtime. A backend that should have
+            run and cannot is warned of.
         device: What to run on, or `auto`, which leaves the choice to the library.
         threads: CPU threads; None lets the library choose.
 
     Raises:
-        UsageError: No such backend or device, or `threads` is not positive, or far more than the
+        UsageError: No such backend or device, or `threads` is not positive, or more than the
             cores that can be used; see `cores`.
         BackendError: The library or the device is not there, or the backend's package is broken.
         BundleError: The library cannot load the graph.

@@ -4,7 +4,7 @@
       manifest.json   what it is, and the SHA-256 and size of every other file
       model.onnx      the graph (and model.onnx.data, for weights over 2 GB)
       golden.npz      a pair and the outputs it must give
-      engines/        TensorRT engines, made on the target; each carries its own key
+      engines/        what TensorRT and OpenVINO compiled on the target; each carries its own key
 
 Opening one verifies every byte before an inference library sees any of them.
 """
@@ -99,6 +99,11 @@ def default_bundle_path() -> Path:
             "(lunar-export makes it)"
         )
     return path
+
+
+def is_default_bundle(bundle: Bundle) -> bool:
+    """Whether it is the one in the package, into which nothing is written."""
+    return bundle.path.resolve() == (Path(__file__).parents[1] / "default_bundle").resolve()
 
 
 def write_bundle(

@@ -70,8 +70,16 @@ def _of_graph(graph: GraphRecord) -> str | None:
 
 
 def _of_precision(manifest: Manifest) -> str | None:
-    if manifest.precision == "int8" and manifest.calibration is None:
+    precision, arithmetic = manifest.precision, manifest.graph.arithmetic
+    if precision == "int8" and manifest.calibration is None:
         return "precision int8 without calibration"
+    if manifest.target != "openvino":
+        if precision == "bf16" or arithmetic != "f32":
+            return f"{precision} computed in {arithmetic} is for the target openvino alone"
+        return None
+    allowed = {"fp32": ("f32",), "bf16": ("bf16",), "fp16": ("f16",), "int8": ("f32", "bf16")}
+    if arithmetic not in allowed[precision]:
+        return f"precision {precision} computed in {arithmetic}"
     return None
 
 

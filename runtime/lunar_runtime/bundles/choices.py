@@ -9,12 +9,15 @@ OutputSet = Literal["left", "both", "all"]
 OUTPUT_SETS: tuple[OutputSet, ...] = get_args(OutputSet)
 
 #: Of the weights and of the arithmetic, where a layer was not kept higher.
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 #: What the graph's Q/DQ and casts were placed for.
-Target = Literal["cpu", "tensorrt"]
+Target = Literal["cpu", "openvino", "tensorrt"]
 TARGETS: tuple[Target, ...] = get_args(Target)
+
+#: What OpenVINO computes in wherever a graph says float32.
+Arithmetic = Literal["f32", "bf16", "f16"]
 
 _LEFT = ("pointmap_left", "confidence_left")
 _RIGHT = ("pointmap_right", "confidence_right")

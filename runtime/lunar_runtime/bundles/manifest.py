@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from lunar_runtime.bundles.choices import OutputSet, Precision, Target
+from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Target
 
-#: Of this schema. Version 1 lacked `reduction` and reads the same.
-FORMAT_VERSION = 2
+#: Of this schema. Version 1 lacked `reduction` and reads the same. Version 3 brought the target
+#: `openvino`, the precision `bf16` and `arithmetic`; see `format_version_of`.
+FORMAT_VERSION = 3
 OLDEST_FORMAT_VERSION = 1
+_WITHOUT_OPENVINO = 2
 MANIFEST_NAME = "manifest.json"
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -62,7 +64,7 @@ class TensorRecord(_Record, frozen=True, kw_only=True):
     frame: str
 
 
-class GraphRecord(_Record, frozen=True, kw_only=True):
+class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """The ONNX file.
 
     Attributes:
@@ -73,6 +75,8 @@ class GraphRecord(_Record, frozen=True, kw_only=True):
         width: Columns of the input, in pixels.
         inputs: `left` and `right`.
         outputs: In the order of `OUTPUT_NAMES[output_set]`.
+        arithmetic: What OpenVINO computes in wherever the graph says float32; left out where that
+            is float32.
     """
 
     file: str
@@ -82,6 +86,7 @@ class GraphRecord(_Record, frozen=True, kw_only=True):
     width: Positive
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
+    arithmetic: Arithmetic = "f32"
 
 
 class CalibrationRecord(_Record, frozen=True, kw_only=True):
@@ -251,6 +256,15 @@ class Manifest(_Record, frozen=True, kw_only=True):
     calibration: CalibrationRecord | None = None
     reduction: ReductionRecord | None = None
     format_version: int = FORMAT_VERSION
+
+
+def format_version_of(target: Target) -> int:
+    """The oldest version of the schema that can say it, so that older runtimes read what they can.
+
+    Args:
+        target: Of the bundle.
+    """
+    return FORMAT_VERSION if target == "openvino" else _WITHOUT_OPENVINO
 
 
 def gate_warning(manifest: Manifest) -> str | None:

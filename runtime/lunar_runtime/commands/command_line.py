@@ -141,7 +141,8 @@ def _ended_by_signals() -> Iterator[None]:
             os.kill(os.getpid(), number)
             return
         for each in _ENDING:  # a second one must not stop the cleaning up
-            signal.signal(each, signal.SIG_IGN)
+            # Not SIG_IGN: Python complains of a signal that came just before it was ignored.
+            signal.signal(each, _pass_over)
         raise _EndedError(number)
 
     before = {number: signal.getsignal(number) for number in _ENDING}
@@ -153,6 +154,10 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _pass_over(_: int, __: FrameType | None) -> None:
+    """A signal that changes nothing."""
 
 
 @contextmanager

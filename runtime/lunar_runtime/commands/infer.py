@@ -14,18 +14,39 @@ from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
+    from lunar_runtime.backends.protocol import Backend
+    from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
+    from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
 
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
 _MOST_SMOOTHING_PX = 512
+_MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
 
 
 def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
     from lunar_runtime.geometry.cameras import Intrinsics
 
     return None if value is None else Intrinsics.parse(value)
+
+
+def _windows(_: click.Context, __: click.Parameter, value: str | None) -> Windows | None:
+    from lunar_runtime.files.window import parse_windows
+
+    return None if value is None else parse_windows(value)
+
+
+def _masks(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[Path | None, Path | None]:
+    if value is None:
+        return None, None
+    left, comma, right = value.partition(",")
+    if not comma or "," in right or not (left or right):
+        raise click.BadParameter(f"{value!r} is not LEFT,RIGHT; one of the two may be empty.")
+    return Path(left) if left else None, Path(right) if right else None
 
 
 @click.command(context_settings=options.CONTEXT)
@@ -57,7 +78,22 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     help="Of both cameras, in pixels of the files as given; the top-left pixel's centre is "
     "(0.5, 0.5).  [default: the rig's, else found from the pair or nominal]",
 )
+@click.option(
+    "--window",
+    callback=_windows,
+    metavar="X,Y,W,H[,X,Y,W,H]",
+    help="Part of both images to take for the whole, in pixels of the files as given; of eight "
+    "numbers the first four are LEFT's, the others RIGHT's. Intrinsics and rig stay as they are.",
+)
 @click.option("--rig", type=options.PATH, help="What is known of the cameras (JSON).")
+@click.option(
+    "--mask",
+    "masks",
+    callback=_masks,
+    metavar="LEFT,RIGHT",
+    help="Images of the same sizes, not 0 where LEFT and RIGHT may be used; one may be empty, as "
+    "in `left.png,`. Of many pairs: the CSV file's columns left_mask and right_mask.",
+)
 @click.option("--baseline-m", type=float, help="True distance of the cameras; makes depth metres.")
 @click.option(
     "--altitude-m",
@@ -115,6 +151,7 @@ def command(
     out: Path | None,
     overwrite: bool,
     rig: Path | None,
+    masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
     backend: str,
@@ -125,44 +162,53 @@ def command(
 ) -> int:
     """Depth and slope from a stereo pair of the Moon.
 
-    LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour). LEFT alone may
+    LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour; ISIS cubes,
+    PDS3 and PDS4 images or their labels, FILE+3 for the third band). LEFT alone may
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
-    left,right[,rig][,out].
+    left,right[,rig][,left_mask][,right_mask][,out].
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
     4 backend or device missing.
     """
-    from lunar_runtime.backends.cores import check_threads
+    from lunar_runtime.backends.cores import usable_cores
+
+    wanted = InferOptions(**asked)
+    wanted.check("all")  # wrong usage is told before anything is read
+    if geometry_only:
+        _check_geometry_only(wanted, bundle, backend, device)
+    # The network loads in the background, while Python imports and reads the rest.
+    network = None if geometry_only else _start_loading(bundle, backend, device, threads)
+
+    import cv2
+
     from lunar_runtime.bundles.manifest import gate_warning
     from lunar_runtime.commands.pairs import Job, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime
 
-    wanted = InferOptions(**asked)
-    wanted.check("all")  # wrong usage is told before anything is read
-    check_threads(threads)
-    if geometry_only:
-        _check_geometry_only(wanted, bundle, backend, device)
     shared_rig = None if rig is None else read_rig(rig)
     pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
+    if any(masks):
+        if many:
+            raise click.UsageError(
+                "--mask is of one pair; of many, name masks in a CSV file, in the columns "
+                "left_mask and right_mask."
+            )
+        pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
-        import cv2
-
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    with (
-        nullcontext()
-        if geometry_only
-        else StereoRuntime.load(bundle, backend, device=device, threads=threads) as runtime
-    ):
+    with nullcontext() if network is None else StereoRuntime(*network) as runtime:
         if runtime is not None:
-            wanted.check(runtime.model.output_set)
-            failed = gate_warning(runtime.bundle.manifest)
+            manifest = runtime.bundle.manifest
+            wanted.check(manifest.graph.output_set)
+            failed = gate_warning(manifest)
             if failed:
                 fail(NAME, f"warning: {runtime.bundle.path}: {failed}")
-        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict)
+        at_once = min(_MOST_AT_ONCE, threads or usable_cores())
+        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once)
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
@@ -172,6 +218,16 @@ def command(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
     run_command(command, NAME, arguments)
+
+
+def _start_loading(
+    path: Path | None, backend: str, device: str, threads: int | None
+) -> tuple[Bundle, Backend]:
+    from lunar_runtime.backends.loading import LoadingBackend
+    from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+
+    bundle = Bundle.open(default_bundle_path() if path is None else path)
+    return bundle, LoadingBackend(bundle, backend, device, threads)
 
 
 def _check_geometry_only(

@@ -56,9 +56,12 @@ def overwrite(what: str) -> _Option[Any]:
 
 
 def threads(command: _Function) -> _Function:
-    """`--threads`: of the processor; None leaves it to the libraries."""
+    """`--threads`: of the processor, at most its usable cores; None leaves it to the libraries."""
     return click.option(
-        "--threads", type=click.IntRange(1), help="CPU threads.  [default: one per core]"
+        "--threads",
+        type=click.IntRange(1),
+        callback=_checked_threads,
+        help="CPU threads, at most the cores that this process may use.  [default: one per core]",
     )(command)
 
 
@@ -69,9 +72,9 @@ def backend(command: _Function) -> _Function:
         metavar="NAME",
         default="auto",
         show_default=True,
-        help="Inference library: onnxruntime, tensorrt, tensorrt-rtx or one that is installed "
-        "beside them; `auto` is TensorRT where the bundle has an engine for this machine, else "
-        "ONNX Runtime.",
+        help="Inference library: onnxruntime, openvino, tensorrt, tensorrt-rtx or one that is "
+        "installed beside them; `auto` is TensorRT where the bundle has an engine for this "
+        "machine, OpenVINO where the bundle was made for it, else ONNX Runtime.",
     )(command)
 
 
@@ -82,9 +85,16 @@ def device(command: _Function) -> _Function:
         metavar="NAME",
         default="auto",
         show_default=True,
-        help="cpu, cuda or another that the inference library has; `auto` is CUDA if the library "
-        "was built for it, else the CPU.",
+        help="cpu, cuda, gpu or npu (OpenVINO's), or another that the inference library has; "
+        "`auto` is CUDA if the library was built for it, else the CPU.",
     )(command)
+
+
+def _checked_threads(_: click.Context, __: click.Parameter, threads: int | None) -> int | None:
+    from lunar_runtime.backends.cores import check_threads
+
+    check_threads(threads)
+    return threads
 
 
 def _log_to_stderr(_: click.Context, __: click.Parameter, count: int) -> None:

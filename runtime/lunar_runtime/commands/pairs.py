@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,7 @@ class Job:
         folder: Where the pairs' folders go.
         overwrite: Replace results that are there.
         strict: Refuse a result that is guessed.
+        at_once: Pairs of many that are under way together. One alone leaves cores idle.
     """
 
     runtime: StereoRuntime | None
@@ -42,6 +45,7 @@ class Job:
     folder: Path
     overwrite: bool
     strict: bool = False
+    at_once: int = 1
 
     def run(self, pair: PairFiles) -> Report:
         """Infer one pair and write its result.
@@ -56,9 +60,9 @@ class Job:
         options = dict(vars(self.options))
         if self.runtime is None:
             del options["refine"]
-            result = infer_geometry_only(pair.left, pair.right, rig, **options)
+            result = infer_geometry_only(pair.left, pair.right, rig, masks=pair.masks, **options)
         else:
-            result = self.runtime.infer(pair.left, pair.right, rig, **options)
+            result = self.runtime.infer(pair.left, pair.right, rig, masks=pair.masks, **options)
         if self.strict and result.verdict == "guessed":
             raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
         return write_result(result, folder, overwrite=self.overwrite)
@@ -89,25 +93,49 @@ def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) 
         The exit code: 0, or 3 where a pair failed.
     """
     failed = 0
-    with _shown(pairs) as shown:
-        for pair in shown:
-            try:
-                report = job.run(pair)
-            except (InputError, OutputError) as error:  # of this pair; the next may be good
-                failed += 1
-                message = with_flags(str(error), click.get_current_context().command)
-                fail(tool, f"{pair.left}: {message}")
-                if as_json:
-                    click.echo(_json_failure(pair, error))
-            else:
-                for line in [_json(report)] if as_json else summary_lines(report):
+    with _shown(pairs) as shown, closing(_outcomes(job, shown)) as outcomes:
+        for pair, outcome in outcomes:
+            if isinstance(outcome, Report):
+                for line in [_json(outcome)] if as_json else summary_lines(outcome):
                     click.echo(line)
+                continue
+            failed += 1
+            message = with_flags(str(outcome), click.get_current_context().command)
+            fail(tool, f"{pair.left}: {message}")
+            if as_json:
+                click.echo(_json_failure(pair, outcome))
     if not as_json:
         done = len(pairs) - failed
         click.echo(f"{done} of {len(pairs)} pairs done, in {printable(job.folder)}")
     if failed:
         fail(tool, f"{failed} of {len(pairs)} pairs failed")
     return InputError.exit_code if failed else 0
+
+
+def _outcomes(
+    job: Job, pairs: Iterator[PairFiles]
+) -> Generator[tuple[PairFiles, Report | InputError | OutputError], None, None]:
+    """Every pair with its report or error, in order; `job.at_once` are under way."""
+    under_way: deque[tuple[PairFiles, Future[Report]]] = deque()
+    with ThreadPoolExecutor(job.at_once, "pair") as workers:
+        try:
+            for pair in pairs:
+                under_way.append((pair, workers.submit(job.run, pair)))
+                if len(under_way) > job.at_once:
+                    yield _outcome(*under_way.popleft())
+            while under_way:
+                yield _outcome(*under_way.popleft())
+        finally:  # of what ends the batch: no further pair is begun
+            workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _outcome(
+    pair: PairFiles, future: Future[Report]
+) -> tuple[PairFiles, Report | InputError | OutputError]:
+    try:
+        return pair, future.result()
+    except (InputError, OutputError) as error:  # of this pair; the next may be good
+        return pair, error
 
 
 @contextmanager

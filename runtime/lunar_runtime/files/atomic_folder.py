@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -50,7 +50,6 @@ def atomic_folder(
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         temporary = _locked_folder(_NEW, final.parent, locks)
-        temporary.chmod(0o777 & ~_umask())  # mkdtemp's 0700 would outlive the rename
         yield temporary
         _flush(temporary)
         check_folder(final, overwrite=overwrite, owned=owned)
@@ -111,12 +110,6 @@ def _unwritable(path: Path | str, why: str) -> OutputError:
     return OutputError(f"{path}: cannot write ({why}); choose another place")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _missing_parents(path: Path) -> list[Path]:
     return [parent for parent in path.parents if not os.path.lexists(parent)]
 
@@ -152,7 +145,8 @@ def _swap(new: Path, final: Path, locks: ExitStack) -> None:
 def _locked_folder(prefix: str, parent: Path, locks: ExitStack) -> Path:
     """A new hidden folder, locked for as long as `locks` lives where the file system can."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        folder = parent / f"{prefix}{secrets.token_hex(8)}"
+        folder.mkdir()  # not mkdtemp: its 0700 would outlive the rename
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         with suppress(OSError):  # no locks here: then `_sweep` gets none either
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.atomic import atomic_path
 
 FRAME_COMMENT = "frame: left camera, x right, y down, z forward"
 
 
-def write_ply(
-    path: str | os.PathLike[str],
+def encode_ply(
     pointmap: NDArray[Any],
     grey: NDArray[np.uint8] | None = None,
     valid: NDArray[np.bool_] | None = None,
     comment: str = f"unit: relative\n{FRAME_COMMENT}",
-) -> None:
-    """Write the finite points of a pointmap, row by row, as a binary little-endian PLY.
+) -> bytes:
+    """The finite points of a pointmap, row by row, as a binary little-endian PLY.
 
     Args:
-        path: The file; replaced whole if it exists. Its folder must exist.
         pointmap: (H, W, 3) or (N, 3) points; stored as float32 `x`, `y`, `z`.
         grey: (H, W) or (N,) uint8 brightness, stored as equal `red`, `green`, `blue`.
         valid: (H, W) or (N,) bool; points where it is False are left out, as are points that are
@@ -33,7 +29,6 @@ def write_ply(
 
     Raises:
         InputError: The shapes do not match, `grey` is not uint8, or `comment` is not ASCII.
-        OutputError: The file cannot be written.
     """
     pointmap = np.asarray(pointmap)
     if pointmap.ndim not in (2, 3) or pointmap.shape[-1] != 3:
@@ -70,9 +65,7 @@ def write_ply(
         *properties,
         "end_header",
     ]
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(("\n".join(header) + "\n").encode("ascii"))
-        file.write(vertices.tobytes())
+    return ("\n".join(header) + "\n").encode("ascii") + vertices.tobytes()
 
 
 def _of_shape(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

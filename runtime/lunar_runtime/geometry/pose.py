@@ -13,11 +13,13 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights
 
-_MAX_POINTS = 4096
+# More points move the pose of a network by tenths of a degree, where its own error is degrees.
+_MAX_POINTS = 1024
 _MIN_POINTS = 16
 _MIN_INLIERS = 0.25
 _INLIER_SHARE = 0.02  # of the image's longer side: 10 px at 512
 _ITERATIONS = 50
+_SETTLED = 1e-8  # relative gain of the cost at which a fit ends
 _NEAREST = 1e-6  # depth of a point that still projects, at unit scene size
 # Where Tukey's weight ends: 4.685 sigma (95 % efficiency); the median length of a two-dimensional
 # Gaussian error is 1.177 sigma.
@@ -52,7 +54,7 @@ def right_from_left_pose(
 ) -> PoseEstimate:
     """Recover the right camera's pose from the right pointmap (perspective-n-point).
 
-    RANSAC on a grid of at most 4096 points, then Levenberg-Marquardt on the reprojection error
+    RANSAC on a grid of at most 1024 points, then Levenberg-Marquardt on the reprojection error
     under Tukey's biweight, from RANSAC's pose and from "the camera did not move"; the better of
     the two wins. The same input gives the same pose.
 
@@ -178,7 +180,7 @@ class _Seen(NamedTuple):
 def _usable_grid(
     pointmap: NDArray[Any], weight: _Floats
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of at most 4096 usable points, evenly spread."""
+    """Rows and columns of at most 1024 usable points, evenly spread."""
     height, width = weight.shape
     usable = np.isfinite(pointmap).all(axis=-1) & np.isfinite(weight) & (weight > 0)
     stride = 1

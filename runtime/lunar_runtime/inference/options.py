@@ -10,6 +10,7 @@ from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 
 if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
+    from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
 
 ViewChoice = Literal["left", "right", "both"]
@@ -18,6 +19,9 @@ Refine = Literal["auto", "on", "off"]
 VIEWS: tuple[ViewChoice, ...] = ("left", "right", "both")
 SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
 REFINES: tuple[Refine, ...] = ("auto", "on", "off")
+
+# A bench's camera, and a quarter of the way to the Earth.
+_SHORTEST_M, _LONGEST_M = 1e-3, 1e8
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class InferOptions:
     smoothing_px: float = 2.0
     min_confidence: str | None = None
     refine: Refine = "auto"
+    window: Windows | None = None
 
     @property
     def dropped_share(self) -> float:
@@ -71,6 +76,11 @@ class InferOptions:
         for name, length in (("baseline_m", self.baseline_m), ("altitude_m", self.altitude_m)):
             if length is not None and not (math.isfinite(length) and length > 0):
                 raise UsageError(f"`{name}` {length:g}: needs to be a positive number of metres")
+            if length is not None and not _SHORTEST_M <= length <= _LONGEST_M:
+                raise UsageError(
+                    f"`{name}` {length:g}: is no distance at the Moon; give metres, "
+                    f"{_SHORTEST_M:g} to {_LONGEST_M:g}"
+                )
         if not (math.isfinite(self.smoothing_px) and self.smoothing_px >= 0):
             raise UsageError(f"`smoothing_px` {self.smoothing_px:g}: needs to be 0 or more pixels")
         _ = self.dropped_share

@@ -4,7 +4,8 @@ depth.tif, slope.tif, confidence.tif   float32, NaN = invalid, of the view that 
                                        crop and camera in their tags, see `rasters`
 depth_sigma.tif, slope_sigma.tif       expected errors of a refined pair
 depth_right.tif, …                     of the right view too, with view `both`
-pointmap.npz                           left, right, confidence_left, confidence_right, unit, and of
+pointmap.npz                           left, right, confidence_left, confidence_right, unit,
+                                       verdict, where they lie in the images (crop_left, …), and of
                                        a refined pair network_left, …: the network's own, its grid
 pointcloud.ply                         the asked view's points, left camera's frame
 preview.png                            all of it at a glance
@@ -14,23 +15,33 @@ report.json                            how it came about
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
-from lunar_runtime.files.pointcloud import write_ply
-from lunar_runtime.files.rasters import RasterTags, write_raster
+from lunar_runtime.files.pointcloud import FRAME_COMMENT, encode_ply
+from lunar_runtime.files.rasters import RasterTags, encode_raster
+from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.result import Side, StereoResult
 from lunar_runtime.report.preview import render_preview
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report, make_report, printable
 
 REPORT_NAME = "report.json"
+
+#: What writes one file of a result.
+Writer = Callable[[BinaryIO], None]
 
 #: Every name that a result's folder may hold, and so may be overwritten with it.
 RESULT_NAMES = frozenset(
@@ -73,20 +84,39 @@ def write_result(result: StereoResult, path: Path | str, *, overwrite: bool = Fa
     """
     start = time.perf_counter()
     with atomic_folder(path, overwrite=overwrite, owned=RESULT_NAMES) as folder:
-        _write_rasters(result, folder)
-        _write_pointmaps(result, folder)
-        _write_preview(result, folder)
-        files = {
-            file.name: FileRecord(sha256=sha256_of(file), bytes=file.stat().st_size)
-            for file in sorted(folder.iterdir())
-        }
+        files = _write_all(_writers(result), folder)
         elapsed_ms = (time.perf_counter() - start) * 1e3
         report = make_report(result, printable(path), files, elapsed_ms)
         (folder / REPORT_NAME).write_bytes(encode_report(report, indent=2) + b"\n")
     return report
 
 
-def _write_rasters(result: StereoResult, folder: Path) -> None:
+def _write_all(writers: dict[str, Writer], folder: Path) -> dict[str, FileRecord]:
+    """Write every file, beside each other: compression keeps the interpreter free."""
+
+    def write(name: str) -> FileRecord:
+        file = folder / name
+        with file.open("wb") as stream:
+            writers[name](stream)
+        return FileRecord(sha256=sha256_of(file), bytes=file.stat().st_size)
+
+    with ThreadPoolExecutor(max(1, min(len(writers), cv2.getNumThreads()))) as pool:
+        records = dict(zip(writers, pool.map(write, writers), strict=True))
+    return {name: records[name] for name in sorted(records)}
+
+
+def _writers(result: StereoResult) -> dict[str, Writer]:
+    """What writes each file; the preview, the longest work, is among the first."""
+    return {
+        "pointcloud.ply": partial(_write_points, result),
+        "preview.png": partial(_write_preview, result),
+        **_raster_writers(result),
+        "pointmap.npz": partial(_write_pointmaps, result),
+    }
+
+
+def _raster_writers(result: StereoResult) -> dict[str, Writer]:
+    writers: dict[str, Writer] = {}
     for side, view in result.views.items():
         suffix = "" if side == result.primary else f"_{side}"
         slope = "slope: angle between the surface normal and up"
@@ -99,46 +129,65 @@ def _write_rasters(result: StereoResult, folder: Path) -> None:
         ):
             if values is not None:
                 tags = _raster_tags(result, side, unit, what)
-                write_raster(folder / f"{name}{suffix}.tif", values, tags)
+                writers[f"{name}{suffix}.tif"] = partial(_write_raster, values, tags)
+    return writers
+
+
+def _write_raster(values: NDArray[np.float32], tags: RasterTags, stream: BinaryIO) -> None:
+    stream.write(encode_raster(values, tags))
 
 
 def _raster_tags(result: StereoResult, side: Side, unit: str, what: str) -> RasterTags:
-    mapping = result.mapping
-    camera = result.camera_right if side == "right" else result.camera_left
+    mapping, camera = result.mapping, result.camera_left
+    if side == "right":
+        mapping, camera = result.mapping_right, result.camera_right
     K = camera.intrinsics
     return RasterTags(
         unit=unit,
         description=what,
         view=side,
         camera=(K.fx, K.fy, K.cx, K.cy),
-        crop=(mapping.crop_x, mapping.crop_y, mapping.crop_width, mapping.crop_height),
-        source_size=(mapping.source_width, mapping.source_height),
+        crop=mapping.crop,
+        source_size=mapping.source_size,
         verdict=result.verdict,
     )
 
 
-def _write_pointmaps(result: StereoResult, folder: Path) -> None:
-    arrays = {"left": result.pointmap_left, "confidence_left": result.confidence_left}
+def _write_pointmaps(result: StereoResult, stream: BinaryIO) -> None:
+    arrays = {
+        "left": result.pointmap_left,
+        "confidence_left": result.confidence_left,
+        **_place("left", result.mapping, result.camera_left),
+    }
     if result.pointmap_right is not None and result.confidence_right is not None:
         arrays["right"] = result.pointmap_right
         arrays["confidence_right"] = result.confidence_right
+        arrays |= _place("right", result.mapping_right, result.camera_right)
     if result.refinement is not None and result.network is not None:
         arrays["network_left"] = result.network.pointmap_left
         if result.network.pointmap_right is not None:
             arrays["network_right"] = result.network.pointmap_right
-    with (folder / "pointmap.npz").open("wb") as stream:
-        np.savez(stream, **arrays, unit=np.array(result.unit))  # type: ignore[arg-type]
+    words = {"unit": np.array(result.unit), "verdict": np.array(result.verdict)}
+    np.savez(stream, **arrays, **words)  # type: ignore[arg-type]
+
+
+def _place(side: Side, mapping: GridMapping, camera: CameraEstimate) -> dict[str, NDArray[Any]]:
+    """What puts a pointmap back into its image: as in a raster's tags."""
+    K = camera.intrinsics
+    return {
+        f"crop_{side}": np.array(mapping.crop),
+        f"source_size_{side}": np.array(mapping.source_size),
+        f"camera_{side}": np.array([K.fx, K.fy, K.cx, K.cy]),
+    }
+
+
+def _write_points(result: StereoResult, stream: BinaryIO) -> None:
     points, image = _primary(result)
-    write_ply(
-        folder / "pointcloud.ply",
-        points,
-        image,
-        np.isfinite(result.depth),
-        f"unit: {result.unit}\nframe: left camera, x right, y down, z forward",
-    )
+    comment = f"unit: {result.unit}\n{FRAME_COMMENT}"
+    stream.write(encode_ply(points, image, np.isfinite(result.depth), comment))
 
 
-def _write_preview(result: StereoResult, folder: Path) -> None:
+def _write_preview(result: StereoResult, stream: BinaryIO) -> None:
     points, image = _primary(result)
     relief = None
     if result.plane is not None:
@@ -154,6 +203,7 @@ def _write_preview(result: StereoResult, folder: Path) -> None:
         unit=result.unit,
         relief=relief,
         caption=f"{result.primary.capitalize()} image",
+        valid=result.valid[result.primary],
         title=(
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
             f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",
@@ -162,8 +212,8 @@ def _write_preview(result: StereoResult, folder: Path) -> None:
     )
     done, encoded = cv2.imencode(".png", picture)
     if not done:
-        raise OutputError(f"{folder}: OpenCV cannot encode a PNG; install a build with PNG")
-    (folder / "preview.png").write_bytes(encoded.tobytes())
+        raise OutputError("preview.png: OpenCV cannot encode it; install a build with PNG")
+    stream.write(encoded.tobytes())
 
 
 def _model(result: StereoResult) -> str:

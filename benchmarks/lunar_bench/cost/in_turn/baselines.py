@@ -1,4 +1,4 @@
-"""What a bundle is put beside: PyTorch, and inference libraries with their own settings.
+"""What a bundle is put beside: PyTorch, and ONNX Runtime with its own settings.
 
 All run the network alone, from images in memory to maps in memory.
 """
@@ -6,7 +6,7 @@ All run the network alone, from images in memory to maps in memory.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ BASELINES = {
     "eager-same": "PyTorch, only the bundle's outputs",
     "teacher": "PyTorch, the teacher (MASt3R's architecture) with all its outputs",
     "onnxruntime": "the bundle's graph in ONNX Runtime with default settings",
-    "openvino": "the bundle's graph in OpenVINO",
 }
 
 _TORCH = ("torch", "'lunar-edge[export]'")
@@ -38,7 +37,6 @@ _NEEDS = {
     "eager-same": _TORCH,
     "teacher": _TORCH,
     "onnxruntime": ("onnxruntime", "onnxruntime"),
-    "openvino": ("openvino", "openvino"),
 }
 
 
@@ -77,9 +75,7 @@ def load_baseline(
     require_libraries([name])
     if name in ("eager", "eager-same", "teacher"):
         return _eager(name, bundle, device, threads, checkpoint)
-    if name == "onnxruntime":
-        return _plain_onnxruntime(bundle, device, threads)
-    return _openvino(bundle, device, threads)
+    return _plain_onnxruntime(bundle, device, threads)
 
 
 def eager_student(record: StudentRecord) -> Student:
@@ -163,23 +159,3 @@ def _plain_onnxruntime(bundle: Bundle, device: str, threads: int | None) -> Netw
     return NetworkOnly(
         "onnxruntime", bundle, f"onnxruntime {onnxruntime.__version__}, defaults", device, run
     )
-
-
-def _openvino(bundle: Bundle, device: str, threads: int | None) -> NetworkOnly:
-    if device != "cpu":
-        raise UsageError("baseline openvino runs on the CPU; choose the device cpu")
-    import openvino
-
-    settings: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = openvino.Core().compile_model(str(bundle.model_path), "CPU", settings)
-    request: Callable[[dict[str, NDArray[np.uint8]]], object] = (
-        compiled.create_infer_request().infer
-    )
-
-    def run(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> object:
-        return request({"left": left, "right": right})
-
-    version = openvino.__version__.split("-")[0]
-    return NetworkOnly("openvino", bundle, f"openvino {version}", device, run)

@@ -6,8 +6,7 @@ from lunar_bench.cost.in_turn.entries import Entry
 from lunar_bench.record.run import Comparison
 from lunar_bench.timing.statistics import ratio
 
-# Baselines that run a bundle's own graph.
-_LIBRARIES = ("onnxruntime", "openvino")
+_ITS_OWN_GRAPH = "onnxruntime"  # the baseline that runs it
 
 
 def compare_entries(entries: list[Entry]) -> list[Comparison]:
@@ -28,7 +27,7 @@ def _is_for(baseline: Entry, bundle: Entry) -> bool:
     """The teacher is a yardstick for all; others for the network, or the graph, that they run."""
     if baseline.kind == "teacher":
         return True
-    if baseline.kind in _LIBRARIES:
+    if baseline.kind == _ITS_OWN_GRAPH:
         return baseline.bundle is bundle.bundle
     a, b = baseline.bundle.manifest, bundle.bundle.manifest
     return (a.student.config, a.graph.height, a.graph.width) == (

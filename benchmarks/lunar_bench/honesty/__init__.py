@@ -1,0 +1,1 @@
+"""Damaged situations whose truth is known: is a confident answer ever a wrong one?"""

@@ -1,0 +1,77 @@
+"""Every kind of situation: its damage, and what a user may tell beside it.
+
+A new kind is one function in `damages` and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lunar_bench.honesty.damages import cameras, covers, detector, files, partners, rigs, views
+from lunar_bench.honesty.situation import Draw, Situation
+
+Damage = Callable[[Situation, Draw], Situation]
+
+_WITH_CAMERAS = ("rig", "rig, altitude", "cameras, altitude", "cameras, baseline", "cameras")
+_ALL = (*_WITH_CAMERAS, "pose without up", "cameras, up, altitude")
+_WITH_UP = ("rig", "rig, altitude", "cameras, up, altitude")
+_WITH_POSE = ("rig", "rig, altitude", "pose without up")
+_TWO_LENGTHS = ("rig, altitude", "rig, baseline")
+_METRES = ("rig", "rig, altitude", "cameras, altitude", "cameras, baseline")
+
+
+class Kind(NamedTuple):
+    """A kind of situation.
+
+    Attributes:
+        damage: From a clean situation with everything told to this one.
+        givings: What may be told, names of `GIVINGS`; one is drawn, after the damage.
+        suns: Whether it needs a scene under several suns.
+    """
+
+    damage: Damage
+    givings: tuple[str, ...] = _ALL
+    suns: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "noise": Kind(detector.noise),
+    "blur": Kind(detector.blur),
+    "few bits": Kind(detector.few_bits),
+    "dark": Kind(detector.dark),
+    "saturation": Kind(detector.saturation),
+    "JPEG": Kind(detector.jpeg),
+    "rolling gain": Kind(detector.rolling_gain),
+    "hot pixels": Kind(detector.hot_pixels),
+    "fixed pattern": Kind(detector.fixed_pattern),
+    "sky": Kind(covers.sky),
+    "wedges": Kind(covers.wedges),
+    "fixed parts": Kind(covers.fixed_parts),
+    "transparent": Kind(covers.transparent),
+    "special pixels": Kind(covers.special_pixels),
+    "no ground": Kind(partners.no_ground),
+    "another scene": Kind(partners.another_scene),
+    "own mask": Kind(partners.own_mask),
+    "mirrored": Kind(partners.mirrored),
+    "exchanged": Kind(partners.exchanged, (*_WITH_POSE, "cameras, up, altitude")),
+    "stood still": Kind(partners.stood_still, _METRES),
+    "only turned": Kind(partners.only_turned, _METRES),
+    "focal": Kind(cameras.focal),
+    "principal point": Kind(cameras.principal_point),
+    "K of another size": Kind(cameras.another_size),
+    "distortion": Kind(cameras.distortion),
+    "zoomed eye": Kind(cameras.zoomed_eye),
+    "wrong up": Kind(rigs.wrong_up, _WITH_UP),
+    "turned pose": Kind(rigs.turned_pose, _WITH_POSE),
+    "wrong direction": Kind(rigs.wrong_direction, _WITH_POSE),
+    "thousandfold": Kind(rigs.thousandfold, _TWO_LENGTHS),
+    "wrong length": Kind(rigs.wrong_length, _TWO_LENGTHS),
+    "altitude elsewhere": Kind(rigs.altitude_elsewhere, ("rig, altitude",)),
+    "other sun": Kind(views.other_sun, suns=True),
+    "narrow field": Kind(views.narrow_field),
+    "no intrinsics": Kind(views.part_of_the_view, ("altitude", "baseline", "nothing")),
+    "not square": Kind(views.not_square),
+    "files": Kind(files.written),
+    "right of another size": Kind(views.right_of_another_size),
+}

@@ -1,0 +1,101 @@
+"""How every peer's time grows with the size of the images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+from lunar_calib.truth.known_pairs import KnownPair
+from lunar_runtime import StereoRuntime
+from lunar_runtime.errors import InputError
+
+from lunar_bench.accuracy.pairs import fit_known
+from lunar_bench.peers.methods import Name, peers
+from lunar_bench.record.machine import Machine
+from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.rounds import in_turn
+
+
+class GrowthReport(msgspec.Struct, frozen=True):
+    """Times by size.
+
+    Attributes:
+        pair: Which; it is enlarged or reduced.
+        sizes: Sides, pixels.
+        ms: Peer -> median time at each size; None = it gave nothing there.
+        exponent: Peer -> of its time in the number of pixels: 1 = a pixel always takes as long.
+        threads: Of every library.
+        rounds: How often each was run, in turn.
+        machine: Where.
+    """
+
+    pair: str
+    sizes: list[int]
+    ms: dict[Name, list[float | None]]
+    exponent: dict[Name, float]
+    threads: int
+    rounds: int
+    machine: Machine
+
+
+def measure_growth(
+    pair: KnownPair,
+    sizes: Sequence[int],
+    *,
+    bundle: Path | None = None,
+    threads: int = 1,
+    rounds: int = 3,
+    tell: Callable[[int], None] = lambda _: None,
+) -> GrowthReport:
+    """Time every peer at every size.
+
+    Results of ours have up to 1024 pixels a side, whatever the images have.
+
+    Args:
+        pair: Square.
+        sizes: Sides, at least two, pixels.
+        bundle: Of the network; None = the one in the package.
+        threads: Of OpenCV and of the network.
+        rounds: Each peer once a round.
+        tell: Told of every size.
+    """
+    cv2.setNumThreads(threads)
+    machine = describe_machine()
+    with StereoRuntime.load(bundle, threads=threads) as runtime:
+        ways = peers(runtime)
+        ms: dict[Name, list[float | None]] = {name: [] for name in ways}
+        for size in sizes:
+            tell(size)
+            fitted, _ = fit_known(pair, (1, 1), size)
+            times: dict[Name, list[float]] = {name: [] for name in ways}
+            for number in range(rounds):
+                for name in in_turn(list(ways), number):
+                    begin = time.perf_counter()
+                    try:
+                        ways[name].run(fitted)
+                    except InputError:
+                        continue
+                    times[name].append(1e3 * (time.perf_counter() - begin))
+            for name, values in times.items():
+                ms[name].append(float(f"{np.median(values):.4g}") if values else None)
+    return GrowthReport(
+        pair=pair.name,
+        sizes=list(sizes),
+        ms=ms,
+        exponent={name: _exponent(sizes, values) for name, values in ms.items()},
+        threads=threads,
+        rounds=rounds,
+        machine=machine,
+    )
+
+
+def _exponent(sizes: Sequence[int], ms: list[float | None]) -> float:
+    known = [(size, t) for size, t in zip(sizes, ms, strict=True) if t is not None]
+    if len(known) < 2:
+        return float("nan")
+    pixels, times = np.log(np.array(known, np.float64)).T
+    return float(f"{np.polyfit(2 * pixels, times, 1)[0]:.3g}")

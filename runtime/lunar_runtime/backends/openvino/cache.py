@@ -1,0 +1,176 @@
+"""Compiled networks in a bundle's `engines/openvino`: written once, verified at every reading.
+
+Compiling a network takes one to four seconds, taking up a compiled one half of that. What is
+compiled serves one model, one build of OpenVINO, one processor and one arithmetic: its key, which
+is in the name of its record. One for another processor is not looked at. One that was altered is
+refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from lunar_runtime.backends.openvino.library import Library
+from lunar_runtime.bundles.bundle import ENGINES_NAME, Bundle
+from lunar_runtime.bundles.choices import Arithmetic
+from lunar_runtime.bundles.manifest import Positive, Sha256
+from lunar_runtime.errors import BundleError, OutputError
+from lunar_runtime.files.atomic import atomic_path, make_folder
+
+FOLDER_NAME = "openvino"
+
+_AGAIN = "delete it, and it is compiled again"
+_LARGEST_RECORD = 1 << 16
+_PROCESSOR_INFO = Path("/proc/cpuinfo")
+# They make OpenVINO do without instructions that the processor has.
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+
+_log = logging.getLogger(__name__)
+
+
+class CacheKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a compiled network was made of and for.
+
+    Attributes:
+        build: Of OpenVINO, in full.
+        processor: Its name, as OpenVINO gives it.
+        instructions: SHA-256 of the processor's flags, and of what limits their use.
+        arithmetic: What is computed in.
+        model_sha256: Of the ONNX file.
+    """
+
+    build: str
+    processor: str
+    instructions: Sha256
+    arithmetic: Arithmetic
+    model_sha256: Sha256
+
+    def file_stem(self) -> str:
+        """`amd-epyc-3f2a91c0-2026.4.1-f32`."""
+        name = re.sub(r"[^a-z0-9]+", "-", self.processor.lower()).strip("-") or "cpu"
+        digest = hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:8]
+        return f"{name}-{digest}-{self.build.split('-')[0]}-{self.arithmetic}"
+
+
+class CacheRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The JSON file beside a compiled network.
+
+    Attributes:
+        key: What it was made for.
+        blob: Name of its file, in the same folder.
+        sha256: Of that file.
+        bytes: Its size.
+        format_version: Of this schema.
+    """
+
+    key: CacheKey
+    blob: str
+    sha256: Sha256
+    bytes: Positive
+    format_version: Literal[1] = 1
+
+
+def cache_key(bundle: Bundle, library: Library, arithmetic: Arithmetic) -> CacheKey:
+    """The key of a bundle's network on this processor."""
+    return CacheKey(
+        build=library.build,
+        processor=str(library.core.get_property("CPU", "FULL_DEVICE_NAME")),
+        instructions=_instructions(),
+        arithmetic=arithmetic,
+        model_sha256=bundle.manifest.files[bundle.manifest.graph.file].sha256,
+    )
+
+
+def cache_folder(bundle: Bundle) -> Path:
+    """Where a bundle's compiled networks are."""
+    return bundle.path / ENGINES_NAME / FOLDER_NAME
+
+
+def read_blob(bundle: Bundle, key: CacheKey) -> bytes | None:
+    """The compiled network of a key, verified; None where there is none.
+
+    Raises:
+        BundleError: It is damaged or altered, or its record is.
+    """
+    path = cache_folder(bundle) / f"{key.file_stem()}.json"
+    if not path.exists():
+        return None
+    record = _read_record(path)
+    if record.key != key:
+        _log.warning("%s: made for something else than its name says; compiling again", path)
+        return None
+    blob = path.parent / record.blob
+    if blob.is_symlink() or not blob.is_file():
+        raise BundleError(f"{blob}: missing or a link; of {path.name}: {_AGAIN}")
+    try:
+        content = blob.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{blob}: cannot be read ({error.strerror or error})") from error
+    if len(content) != record.bytes:
+        raise BundleError(
+            f"{blob}: {len(content)} bytes instead of {record.bytes}; with {path.name}: {_AGAIN}"
+        )
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise BundleError(f"{blob}: altered (its SHA-256 differs); with {path.name}: {_AGAIN}")
+    return content
+
+
+def write_blob(bundle: Bundle, key: CacheKey, content: bytes) -> None:
+    """Keep a compiled network, where the bundle can be written to.
+
+    The record is written last and names the blob by its content, so that two processes that do
+    this at once leave one good pair.
+    """
+    folder, stem = cache_folder(bundle), key.file_stem()
+    digest = hashlib.sha256(content).hexdigest()
+    record = CacheRecord(
+        key=key, blob=f"{stem}-{digest[:8]}.blob", sha256=digest, bytes=len(content)
+    )
+    try:
+        make_folder(folder)
+        with atomic_path(folder / record.blob) as temporary:
+            temporary.write_bytes(content)
+        with atomic_path(folder / f"{stem}.json") as temporary:
+            temporary.write_bytes(
+                msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+            )
+    except OutputError as error:
+        _log.info("the compiled network is not kept: %s", error)
+
+
+def _read_record(path: Path) -> CacheRecord:
+    try:
+        if path.is_symlink() or path.stat().st_size > _LARGEST_RECORD:
+            raise BundleError(f"{path}: a link, or too large for a record; {_AGAIN}")
+        record = msgspec.json.decode(path.read_bytes(), type=CacheRecord)
+    except OSError as error:
+        raise BundleError(
+            f"{path}: cannot be read ({error.strerror or error}); {_AGAIN}"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path}: not a compiled network's record ({error}); {_AGAIN}") from error
+    if record.blob != f"{path.stem}-{record.sha256[:8]}.blob":
+        raise BundleError(f"{path}: describes {record.blob!r}, not its neighbour; {_AGAIN}")
+    return record
+
+
+def _instructions() -> str:
+    flags: list[str] = []
+    try:
+        for line in _PROCESSOR_INFO.read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("flags", "Features"):  # x86, aarch64; of the first core
+                flags = sorted(value.split())
+                break
+    except OSError:
+        flags = [platform.machine()]
+    limits = [f"{name}={os.environ.get(name, '')}" for name in _LIMITS]
+    return hashlib.sha256(" ".join([*flags, *limits]).encode()).hexdigest()
