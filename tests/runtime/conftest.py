@@ -71,7 +71,7 @@ def bundle(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A good pair of PNG files of the network's size: the same ground, from a camera that turned."""
+    """A good pair of PNG files of the network's size: one ground, from a camera that turned."""
     left = unsaturated(texture(0))
     paths = tmp_path / "left.png", tmp_path / "right.png"
     for path, image in zip(paths, (left, np.roll(left, (2, 3), (0, 1))), strict=True):
