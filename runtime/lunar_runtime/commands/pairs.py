@@ -18,8 +18,9 @@ from lunar_runtime.commands.summary import summary, summary_lines
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
+from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.report.outputs import check_out, write_result
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report, printable

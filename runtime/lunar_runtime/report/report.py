@@ -19,13 +19,15 @@ from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
-from lunar_runtime.report.records import (
-    CameraReport,
+from lunar_runtime.report.input_records import (
     ImageReport,
     MaskReport,
-    MisfitReport,
     ModelReport,
     OptionsReport,
+)
+from lunar_runtime.report.records import (
+    CameraReport,
+    MisfitReport,
     PlaneReport,
     PoseReport,
     RefinementReport,
