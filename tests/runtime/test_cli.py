@@ -317,7 +317,7 @@ def test_strict_refuses_a_guess_and_takes_what_was_measured(
     assert infer(*images, *options).code == 0
 
 
-def test_a_smoothing_that_leaves_no_slope_is_wrong_usage(
+def test_c28_a_smoothing_that_leaves_no_slope_is_wrong_usage(
     infer: Callable[..., Outcome], bundles: dict[str, Path], pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     options = "--bundle", bundles["both"], "--smoothing-px", "60", "--out", tmp_path / "a"

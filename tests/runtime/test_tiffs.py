@@ -83,7 +83,7 @@ def test_the_orientation_is_ignored(read: Read, orientation: int, dtype: str) ->
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_white_is_zero_is_inverted_at_every_depth(read: Read, dtype: str) -> None:
+def test_c11_white_is_zero_is_inverted_at_every_depth(read: Read, dtype: str) -> None:
     values = relief(dtype)
     image = read(make_tiff(values, {PHOTOMETRIC: [0]}))
     straight = grey_from_array(values).pixels.astype(int)
@@ -284,7 +284,7 @@ NOT_SUPPORTED = {
 
 
 @pytest.mark.parametrize(("tags", "said"), NOT_SUPPORTED.values(), ids=NOT_SUPPORTED)
-def test_what_nothing_here_reads_is_not_supported_and_never_damaged(
+def test_c21_what_nothing_here_reads_is_not_supported_and_never_damaged(
     read: Read, tags: Tags, said: str
 ) -> None:
     with pytest.raises(InputError) as caught:

@@ -10,6 +10,7 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import read_pair
+from lunar_runtime.inference.result import Refinement
 from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
 
 from .scenes import Scene, hilly_scene
@@ -50,6 +51,14 @@ def test_c06_intrinsics_of_an_image_of_another_size_are_doubted(times: float) ->
 def test_a_principal_point_near_the_middle_or_anywhere_is_no_other_size() -> None:
     for cx, cy in ((64, 64), (70, 58), (40, 110), (200, 20)):
         assert doubt_size(IMAGES, InferOptions(), Rig(camera(cx=cx, cy=cy))) == ()
+
+
+def test_c06_a_rig_that_the_images_bear_out_is_never_of_another_size() -> None:
+    rig = Rig(SCENE.left.scaled(2, 2), right_from_left=POSE)
+    assert doubt_size(IMAGES, InferOptions(), rig, Refinement(reason=None)) == ()
+    assert len(doubt_size(IMAGES, InferOptions(), rig)) == 1  # nobody asked the images
+    with pytest.raises(InputError, match="the images bear out neither them nor the rig's pose"):
+        doubt_size(IMAGES, InferOptions(), rig, Refinement(reason="too few matches"))
 
 
 @pytest.mark.parametrize("factor", [1e3, 1e-3])

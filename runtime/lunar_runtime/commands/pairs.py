@@ -93,10 +93,11 @@ def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) 
     Returns:
         The exit code: 0, or 3 where a pair failed.
     """
-    failed = 0
+    failed = guessed = 0
     with _shown(pairs) as shown, closing(_outcomes(job, shown)) as outcomes:
         for pair, outcome in outcomes:
             if isinstance(outcome, Report):
+                guessed += outcome.verdict == "guessed"
                 for line in [_json(outcome)] if as_json else summary_lines(outcome):
                     click.echo(line)
                 continue
@@ -107,7 +108,8 @@ def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) 
                 click.echo(_json_failure(pair, outcome))
     if not as_json:
         done = len(pairs) - failed
-        click.echo(f"{done} of {len(pairs)} pairs done, in {printable(job.folder)}")
+        how = f" ({done - guessed} measured, {guessed} guessed)" if done else ""
+        click.echo(f"{done} of {len(pairs)} pairs done{how}, in {printable(job.folder)}")
     if failed:
         fail(tool, f"{failed} of {len(pairs)} pairs failed")
     return InputError.exit_code if failed else 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lunar_runtime.report.records import Report, ViewReport
 
+_SCALE = "scale: "  # how the notes of a scale begin
 _MATTERS = 0.05  # of the pixels: a share that is surer stands alone
 _NEARLY_ALL = 0.995  # of a view: what is rounded to 100 %
 
@@ -40,10 +41,12 @@ def summary(report: Report) -> list[str]:
 
 
 def summary_lines(report: Report) -> list[str]:
-    """Of one pair of many: its images, depth and slope in a line, then every note in its own."""
+    """Of one pair of many: its verdict, depth and slope in a line, then every reason and note."""
     left, right = (Path(image.path).name for image in (report.left, report.right))
     return [
-        f"{report.out} ({left}, {right}): depth {_depth(report)}; slope {_slope(report)}",
+        f"{report.out} ({left}, {right}): {report.verdict}; depth {_depth(report)}; "
+        f"slope {_slope(report)}",
+        *(f"  guessed: {reason}" for reason in report.verdict_reasons),
         *(f"  note {warning}" for warning in report.warnings),
     ]
 
@@ -57,6 +60,9 @@ def _verdict(report: Report) -> str:
 def _unit(report: Report) -> str:
     if report.scale.unit == "m":
         return f"m (scale from the {report.scale.source})"
+    scale = next((w for w in report.warnings if w.startswith(_SCALE)), None)
+    if scale is not None:  # a length was given: why it makes no metres
+        return f"relative ({scale.removeprefix(_SCALE).split(';')[0]})"
     return "relative (for metres, give --baseline-m, --altitude-m or a --rig with the pose)"
 
 

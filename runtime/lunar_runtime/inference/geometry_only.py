@@ -68,7 +68,7 @@ def infer_geometry_only(
         fused, more = fuse(pair, grids, None, options, rig)
         notes = images.notes() + more
     with clock.stage("geometry"):
-        doubts = doubt_size(images, options, rig)
+        doubts = doubt_size(images, options, rig, fused.refinement)
         geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
     greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
     return assemble(geometry, options, None, Seen(images, greys, valid, lenses), clock)

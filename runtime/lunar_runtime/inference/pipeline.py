@@ -179,7 +179,7 @@ class StereoRuntime:
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
                 valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
-            doubts = doubt_size(images, options, rig)
+            doubts = doubt_size(images, options, rig, fused.refinement)
             geometry = solve_geometry(
                 fused, options, rig, network=network, notes=notes, doubts=doubts
             )
