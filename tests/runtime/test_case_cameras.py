@@ -49,8 +49,11 @@ def window(pair: Known, at: tuple[int, int], size: int) -> tuple[Known, Intrinsi
     )
 
 
+SCENES = [(NADIR, 576, "Nadir_paire2"), (OBLIQUE, 432, "Oblique_paire1")]
+
+
 @pytest.mark.parametrize("change", [{"f": 1.05}, {"f": 0.95}, {"cx": 30.0}])
-@pytest.mark.parametrize("scene", [(NADIR, 576, "Nadir_paire2"), (OBLIQUE, 432, "Oblique_paire1")])
+@pytest.mark.parametrize("scene", SCENES)
 def test_c07_intrinsics_that_are_wrong_do_not_fit_the_rig(
     scene: tuple[str, int, str],
     change: dict[str, float],
@@ -81,9 +84,7 @@ def apollo() -> tuple[Path, Path, Rig]:
     )
 
 
-@pytest.mark.parametrize(
-    "scene", [(NADIR, 576, "Nadir_paire2"), (OBLIQUE, 432, "Oblique_paire1"), None]
-)
+@pytest.mark.parametrize("scene", [*SCENES, None])
 def test_c06_a_full_rig_with_intrinsics_of_twice_the_size_is_refused(
     scene: tuple[str, int, str] | None, packaged: StereoRuntime
 ) -> None:

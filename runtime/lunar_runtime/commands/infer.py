@@ -245,11 +245,14 @@ def _find_pairs(
     left: Path, right: Path | None, out: Path | None, *, overwrite: bool
 ) -> tuple[list[PairFiles], Path, bool]:
     """The pairs, the folder of their results, and whether LEFT named many."""
+    from lunar_runtime.errors import InputError
     from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
     from lunar_runtime.report.outputs import check_out
 
     if right is None and is_batch(left):
         return read_pairs(left), out or Path(f"{left.resolve().stem}_depth"), True
+    if right is None and not left.exists():
+        raise InputError(f"{left}: no such file or folder; check the path")
     if right is None:
         raise click.UsageError(
             "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."
