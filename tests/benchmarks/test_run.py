@@ -175,9 +175,9 @@ def test_accuracy_results_make_a_plot_of_accuracy_against_time(
         (["run", "x", "--ckpt", "y"], 2, "--ckpt is for --baseline eager"),
         (["run", "x", "--backend", "tensorrt", "--device", "cpu"], 2, "runs on the GPU"),
         (["run", "x", "--baseline", "magic"], 2, "'magic' is not one of"),
-        (["compare", "a.json", "b.json"], 3, "a.json: cannot be read (No such file"),
+        (["compare", "a.json", "b.json"], 3, "a.json: no such file; check the path"),
         (["compare", "a.json"], 2, "Missing argument 'B.json'"),
-        (["report", "a.json", "--out", "o"], 3, "a.json: cannot be read"),
+        (["report", "a.json", "--out", "o"], 3, "a.json: no such file"),
     ],
 )
 def test_a_failure_is_one_line_and_a_code(
