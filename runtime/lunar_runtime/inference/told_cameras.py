@@ -52,7 +52,7 @@ def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Le
             _check_field(side, told, image, UsageError if by_option else InputError)
         if lens is not None:
             try:
-                lens.check(*image.size)
+                lens.check(*image.source_size)
             except InputError as error:
                 raise InputError(f"rig, {side} camera: {error}") from error
     _check_lengths(options, rig)
@@ -80,7 +80,7 @@ def doubt_size(
     posed = rig.right_from_left is not None
     if told is None or (posed and refinement is not None and refinement.done):
         return ()
-    width, height = images.left.size
+    width, height = images.left.source_size  # also of a window: intrinsics are the whole image's
     across, down = 2 * told.cx / width, 2 * told.cy / height
     alike = abs(across - down) <= _ALIKE * max(across, down)
     if not alike or 1 / _LEAST_OTHER_SIZE < across < _LEAST_OTHER_SIZE:
