@@ -27,6 +27,9 @@ _FIELDS_DEG = (9.0, 15.0, 23.0, 35.0, 45.0)
 _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
 _SIGMAS = 4.0
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
+# Whole clean views of 45 degrees have up to 6.6; strips and windows that missed 22 and 30 points
+# more of the hazards, 7.5 and 9.
+_LEAST_LEVEL_DEG = 7.0
 # Of the view. With a sixth masked and more, six of nine damaged pairs missed 10 to 69 points more
 # of the hazards; with up to a tenth, none of six.
 _MOST_MASKED = 0.1
@@ -69,8 +72,9 @@ def plane_sigma_deg(maps: Maps) -> float:
 
     Less ground in view is less level, and so is ground whose quarters differ.
     """
-    width = maps.grids.left.grid_width
-    field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
+    width, height = maps.grids.left.grid_width, maps.grids.left.grid_height
+    shorter = min(width, height)  # a strip is as level as its narrow side
+    field_deg = 2 * math.degrees(math.atan2(shorter / 2, maps.camera_left.intrinsics.fx))
     level = float(np.interp(field_deg, _FIELDS_DEG, _LEVELS_DEG))
     step = max(1, width // _QUARTER_SAMPLES)
     normals = []
@@ -104,7 +108,7 @@ def doubt_up(
         InputError: The rig's up cannot be.
     """
     if up.source == "plane":
-        return up, _doubt_part(maps)
+        return up, (*_doubt_part(maps), *_doubt_level(up))
     if plane is None:
         return up, ()
     apart = _apart_deg(plane.normal, up.vector)
@@ -163,6 +167,15 @@ def _doubt_part(maps: Maps) -> tuple[str, ...]:
     return (
         f"up is that of a plane through the {1 - masked:.0%} of the view that show ground; give "
         "up_left in the rig",
+    )
+
+
+def _doubt_level(up: UpEstimate) -> tuple[str, ...]:
+    if up.sigma_deg <= _LEAST_LEVEL_DEG:
+        return ()
+    return (
+        f"level is known to {up.sigma_deg:.0f} degrees only, from the plane of a narrow or uneven "
+        "view; give up_left in the rig",
     )
 
 
