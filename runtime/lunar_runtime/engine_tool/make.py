@@ -105,7 +105,10 @@ def make_engine(
     )
     cache = request.timing_cache or path.with_name(f"{file_stem(key, 'timing')}.cache")
     with session.current() if session else nullcontext():
-        built = build_engine(library, bundle.model_path, options, _read_cache(cache), progress)
+        content = bundle.model().content
+        built = build_engine(
+            library, bundle.model_path, options, _read_cache(cache), progress, content=content
+        )
     if built.timing_cache:
         make_folder(cache.parent)
         with atomic_path(cache) as temporary:
