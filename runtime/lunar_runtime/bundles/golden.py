@@ -88,4 +88,5 @@ def _array(
         if fortran or (found, kind) != (shape, dtype):
             raise ValueError(f"{name} is {kind} {found} instead of {dtype} {shape}")
         values = stream.read(int(np.prod(shape)) * dtype.itemsize)
-    return np.frombuffer(values, dtype).reshape(shape).copy()
+    array: NDArray[Any] = np.frombuffer(values, dtype).reshape(shape).copy()
+    return array
