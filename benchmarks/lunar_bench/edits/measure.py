@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
-from lunar_runtime.bundles.bundle import ENGINES_NAME, Bundle, default_bundle_path
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+from lunar_runtime.bundles.manifest import ENGINES_NAME
 from lunar_runtime.commands.infer import main
 from lunar_runtime.errors import BundleError
 

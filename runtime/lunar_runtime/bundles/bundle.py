@@ -265,7 +265,7 @@ def _owned(path: Path, files: Mapping[str, Path | bytes]) -> set[str]:
     names |= {SIGNATURES_NAME, ENGINES_NAME}
     names.update(name.split("/")[0] for name in files)
     try:
-        old = decode_manifest((path / MANIFEST_NAME).read_bytes())
+        old = decode_manifest(read_manifest(path))
     except (OSError, BundleError):
         return names
     return names | {name.split("/")[0] for name in old.files}

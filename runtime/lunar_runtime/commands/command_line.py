@@ -124,7 +124,7 @@ def _options(command: click.Command) -> Iterator[click.Option]:
         yield from _options(inner)
 
 
-def echo(line: str, *, err: bool = False) -> None:
+def echo(line: object, *, err: bool = False) -> None:
     """Print one line, in which texts of others may stand: no terminal obeys them."""
     click.echo(printable(line), err=err)
 
