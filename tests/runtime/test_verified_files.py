@@ -144,7 +144,7 @@ def test_a_bad_engine_record_stops_nobody_who_runs_on_the_processor(
     assert "no engine is used" in outcome.err or not outcome.err
 
 
-def test_a_bundle_of_many_sizes_is_held_once(tmp_path: Path) -> None:
+def test_the_graphs_bytes_are_held_by_nobody_after_loading() -> None:
     """After loading, nobody holds the graph's bytes: not the bundle, not the library's session."""
     bundle = Bundle.open(default_bundle_path(), keep_model=True)
     runtime = StereoRuntime.load(bundle, "onnxruntime", device="cpu", threads=1)
@@ -152,3 +152,23 @@ def test_a_bundle_of_many_sizes_is_held_once(tmp_path: Path) -> None:
         assert not bundle._kept
         session = runtime._backend._session  # type: ignore[attr-defined]
         assert getattr(session, "_model_bytes", None) is None
+
+
+def test_a_real_students_weights_can_be_in_a_file_of_their_own(tmp_path: Path) -> None:
+    """Given as values instead of read by the library, they give the same bits."""
+    path = default_bundle_path()
+    packaged = Bundle.open(path)
+    model = onnx.load(path / "model.onnx")
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="model.onnx.data")
+    files: dict[str, Path | bytes] = {
+        "model.onnx": tmp_path / "m.onnx",
+        "model.onnx.data": tmp_path / "model.onnx.data",
+        "golden.npz": path / "golden.npz",
+    }
+    apart = write_bundle(tmp_path / "b", packaged.manifest, files)
+    assert len(apart.model().weights) > 100
+    images = packaged.golden().left[None, None], packaged.golden().right[None, None]
+    expected = select_backend(packaged, "onnxruntime", "cpu", 1).run(*images)
+    found = select_backend(apart, "onnxruntime", "cpu", 1).run(*images)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
