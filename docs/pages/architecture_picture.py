@@ -39,6 +39,7 @@ HOUSE = (
     (
         Package("lunar_student", "the networks, in PyTorch", "#7a6ba0"),
         Package("lunar_calib", "rendered Moon, truth, calibration sets", "#4f8a72"),
+        Package("lunar_ground", "planetary formats", "#4f8a72"),
     ),
     (Package("lunar_runtime", "what flies: two images to depth and slope", "#c2673f"),),
 )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from lunar_runtime.files.images import GreyImage, read_image
     from lunar_runtime.geometry.cameras import Intrinsics
+    from lunar_runtime.geometry.lens import Distortion
     from lunar_runtime.geometry.rig import Rig, read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
     from lunar_runtime.inference.result import StereoResult
@@ -53,6 +54,7 @@ _HOME = {
     "default_bundle_path": "bundles.bundle",
     "write_bundle": "bundles.bundle",
     "Intrinsics": "geometry.cameras",
+    "Distortion": "geometry.lens",
     "Rig": "geometry.rig",
     "read_rig": "geometry.rig",
     "BackendError": "errors",
@@ -82,6 +84,7 @@ __all__ = [
     "Bundle",
     "BundleError",
     "CheckpointError",
+    "Distortion",
     "GateError",
     "GreyImage",
     "InputError",

@@ -22,7 +22,7 @@ from lunar_calib.sets.make_set import make_default_set
 from lunar_calib.sets.verify_set import verify_set
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.errors import InputError
-from lunar_runtime.geometry.grid_mapping import prepare
+from lunar_runtime.geometry.network_frame import prepare
 
 from .conftest import pixels_of
 

@@ -14,7 +14,7 @@ from lunar_runtime.bundles.manifest import GateRecord, Manifest
 from lunar_runtime.commands.infer import main
 from numpy.typing import NDArray
 
-from .images import encode, texture
+from .images import encode, texture, unsaturated
 from .outcomes import Outcome, run_main
 from .plane_bundle import gate_record, golden_bytes, plane_manifest, write_plane_bundle
 from .plane_scene import Outputs, PlaneScene, plane_outputs, plane_scene
@@ -71,10 +71,11 @@ def bundle(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A good pair of PNG files of the network's size."""
+    """A good pair of PNG files of the network's size: one ground, from a camera that turned."""
+    left = unsaturated(texture(0))
     paths = tmp_path / "left.png", tmp_path / "right.png"
-    for seed, path in enumerate(paths):
-        path.write_bytes(encode(texture(seed), ".png"))
+    for path, image in zip(paths, (left, np.roll(left, (2, 3), (0, 1))), strict=True):
+        path.write_bytes(encode(image, ".png"))
     return paths
 
 

@@ -21,6 +21,11 @@ def texture(seed: int, height: int = SIZE, width: int = SIZE) -> NDArray[np.uint
     return np.clip(128 + 40 * image, 0, 255).astype(np.uint8)
 
 
+def unsaturated(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same with half the contrast: nothing in it is at the end of the range."""
+    return np.asarray(image // 2 + 64, np.uint8)
+
+
 def encode(values: NDArray[Any], suffix: str, *parameters: int) -> bytes:
     done, data = cv2.imencode(suffix, values, parameters)
     assert done

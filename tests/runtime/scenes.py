@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
-from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from numpy.typing import NDArray
 
@@ -219,9 +219,11 @@ class Scene:
             "confidence_right": confidence.copy(),
         }
 
-    def grid(self) -> GridMapping:
-        """Of the images onto themselves."""
-        return GridMapping.fit(self.height, self.width, self.height, self.width)
+    def grid(self, side: int | None = None) -> PairGrids:
+        """Of both images onto themselves, or onto squares of another side."""
+        whole = GridMapping.whole(self.height, self.width)
+        whole = whole if side is None else whole.with_grid(side, side)
+        return PairGrids(whole, whole)
 
     def rays(self, count: int = 300, seed: int = 0, noise_px: float = 0.0) -> MatchedRays:
         """Matches of random ground points that both images show, with Gaussian noise."""

@@ -20,9 +20,12 @@ from lunar_runtime.refinement.acceptance import (
     require_matches,
     require_parallax,
 )
+from lunar_runtime.refinement.camera_evidence import CameraEvidence, Misfit
 from lunar_runtime.refinement.dense_match import Flow, measure_flow
 
 from .scenes import Ground, Scene, hilly_scene, two_cameras
+
+SAYS_NOTHING = CameraEvidence(np.eye(5), 1.0, 1.0)
 
 
 def flow(
@@ -152,13 +155,23 @@ def test_what_matches_must_look_alike() -> None:
 
 
 def test_dense_matches_must_follow_their_epipolar_lines() -> None:
-    require_epipolar_fit(0.10)
+    require_epipolar_fit(0.10, SAYS_NOTHING)
     with pytest.raises(
         NotRefinedError,
         match=r"no camera pose explains the dense matches: they miss their epipolar lines by "
         r"0\.11 px, 0\.1 px is allowed; are the intrinsics right",
     ):
-        require_epipolar_fit(0.11)
+        require_epipolar_fit(0.11, SAYS_NOTHING)
+
+
+def test_a_lens_that_the_matches_show_is_named_where_they_follow_no_pose() -> None:
+    lens = Misfit("lens", -0.1, 0.01, 0.02, 140.0, (0.0,) * 5)
+    with pytest.raises(
+        NotRefinedError,
+        match=r"0\.11 px, 0\.1 px is allowed; the images ask for a lens with k1 -0\.1 \(± 0\.01\); "
+        "give `distortion` in the rig",
+    ):
+        require_epipolar_fit(0.11, SAYS_NOTHING._replace(misfits=(lens,)))
 
 
 def test_a_pair_of_one_ground_agrees_and_its_negative_does_not() -> None:

@@ -89,7 +89,7 @@ CASES = by_name(
             "NaN",
             lambda c: c.left_shows(with_few(c, np.nan), ".tif"),
             3,
-            "only 8.2% of the pixels are valid (the others are NaN",
+            "only 8.2% of the pixels are valid (masked: 91.8% the file's own",
         ),
         ("infinity", lambda c: c.left_shows(with_few(c, np.inf), ".tif"), 3, "10% are needed"),
         ("int32", lambda c: c.left_shows(level(7, np.int32), ".tif"), 3, "int32 pixels"),
@@ -114,7 +114,8 @@ CASES = by_name(
             "sizes differ",
             lambda c: c.left_shows(c.texture(1, 64, 65)),
             3,
-            "64x64 … 65x64 … same size",
+            "64x64 … 65x64 … images of two sizes need a --rig with the intrinsics of left and of "
+            "right",
         ),
         (
             "same file",

@@ -46,7 +46,7 @@ OPTIONS: list[Case] = [
     ("smoothing all away", lambda c: c.plus("--smoothing-px", "1e9"), 2, "--smoothing-px … x<=512"),
     ("negative smoothing", lambda c: c.plus("--smoothing-px=-1"), 2, "--smoothing-px -1"),
     ("NaN confidence", lambda c: c.plus("--min-confidence", "nan"), 2, "--min-confidence nan"),
-    ("high confidence", lambda c: c.plus("--min-confidence", 99), 3, "confidence 99 … lower it"),
+    ("bare confidence", lambda c: c.plus("--min-confidence", 2), 2, "--min-confidence 2 … as 25%"),
     ("unknown view", lambda c: c.plus("--view", "top"), 2, "--view … 'top'"),
     ("unknown slope", lambda c: c.plus("--slope", "steep"), 2, "--slope … 'steep'"),
     (

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.refinement.camera_evidence import (
     CameraEvidence,
+    CameraNumber,
+    Misfit,
     camera_evidence,
+    changed,
     draw_poses,
     rescaled,
+    shared_by,
 )
+from lunar_runtime.refinement.misfit_errors import with_misfit
+from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
+from lunar_runtime.refinement.surface import GivenPose, Surface
 
-from .scenes import Ground, Scene, flat_scene, rigid, two_cameras
+from .scenes import Ground, Scene, flat_scene, hilly_scene, rigid, two_cameras
 
 # The right camera came nearer and turned towards what both see: that tells the focal length.
 TURNING = two_cameras(Ground(relief_m=60.0), (300.0, 0.0, 300.0))
@@ -53,8 +61,7 @@ def test_a_translation_over_a_plane_tells_no_focal_length() -> None:
     assert camera_evidence(rays, fitted(rays, moved)).focal_sigma > 1
 
 
-def test_pose_errors_are_what_independent_matches_leave_times_seven() -> None:
-    """Neighbours err alike in images; these matches do not, so their poses scatter by a seventh."""
+def test_pose_errors_of_independent_matches_are_their_scatter() -> None:
     found, turns, asides = evidence(), [], []
     for seed in range(20):
         pose = fitted(TURNING.rays(2000, seed, NOISE_PX)).pose
@@ -62,26 +69,81 @@ def test_pose_errors_are_what_independent_matches_leave_times_seven() -> None:
         asides.append(math.degrees(math.acos(min(1.0, float(pose.t @ TURNING.pose.t)))))
     scatter = [float(np.sqrt(np.mean(np.square(found)))) for found in (turns, asides)]
     # Of 20 draws of few numbers each: a third either way.
-    np.testing.assert_allclose(np.array(found.sigma_deg) / 7, scatter, rtol=0.35)
+    np.testing.assert_allclose(np.array(found.sigma_deg), scatter, rtol=0.35)
 
 
-def test_a_pose_that_was_told_has_the_errors_that_were_told() -> None:
+@pytest.mark.parametrize(("spacing_px", "times"), [(4.0, 8.0), (8.0, 4.0), (64.0, 1.0)])
+def test_matches_within_32_px_count_as_one(spacing_px: float, times: float) -> None:
     rays = TURNING.rays(2000, noise_px=NOISE_PX)
-    told = camera_evidence(rays, fitted(rays), told_deg=(0.3, 2.0))
+    near = camera_evidence(replace(rays, spacing_px=spacing_px), fitted(rays))
+    alone = camera_evidence(rays, fitted(rays))
+    np.testing.assert_allclose(np.array(near.sigma_deg), times * np.array(alone.sigma_deg))
+    assert near.focal_sigma == pytest.approx(times * alone.focal_sigma)
+
+
+def test_a_pose_that_is_held_has_the_errors_that_were_told_and_tells_more_of_the_cameras() -> None:
+    rays = TURNING.rays(2000, noise_px=NOISE_PX)
+    given = GivenPose(TURNING.pose, held=True, sigma_deg=(0.3, 2.0))
+    told = camera_evidence(rays, fitted(rays), given)
     assert told.sigma_deg == pytest.approx((0.3, 2.0))
-    assert told.focal_ratio == evidence().focal_ratio
+    sure = camera_evidence(rays, fitted(rays), given._replace(sigma_deg=(0.001, 0.001)))
+    assert sure.focal_sigma < 0.7 * evidence().focal_sigma
+
+
+CHANGES: list[tuple[CameraNumber, float]] = [
+    ("focal", 0.05),
+    ("zoom", 0.05),
+    ("centre_x", 0.1),
+    ("centre_y", -0.1),
+    ("lens", -0.1),
+]
+
+
+@pytest.mark.parametrize(("number", "change"), CHANGES)
+def test_a_wrong_number_of_the_cameras_is_a_misfit(number: CameraNumber, change: float) -> None:
+    rays = changed(TURNING.rays(6000, noise_px=NOISE_PX), number, change)
+    found = {one.number: one for one in camera_evidence(rays, fitted(rays)).misfits}
+    # One step, and far residuals count for less.
+    assert found[number].own_change() == pytest.approx(-change, rel=0.5)
+    assert found[number].depth_change > 0.002
+
+
+def test_right_cameras_have_no_misfit() -> None:
+    assert evidence(count=6000).misfits == ()
+
+
+@pytest.mark.parametrize(("spacing_px", "times"), [(6.0, 28.4), (3.0, 113.8), (64.0, 1.0)])
+def test_dense_matches_tell_less_by_as_many(spacing_px: float, times: float) -> None:
+    """Neighbours within 32 pixels err alike."""
+    rays = replace(TURNING.rays(10), spacing_px=spacing_px)
+    assert shared_by(rays) == pytest.approx(times, abs=0.1)
+
+
+def test_a_misfit_widens_the_errors_of_the_surface() -> None:
+    scene = hilly_scene()
+    sigma = np.full((128, 128), 1e-3, np.float32)
+    prior = Prior(scene.inverse_depth, 0.01, sigma, None)
+    surface = Surface(
+        scene.inverse_depth, sigma, sigma > 0, np.zeros((8, 64, 64), np.float32), prior, 1.0, 1.0
+    )
+    lens = Misfit("lens", -0.2, 0.01, 0.01, scene.left.fx, (0.0,) * 5)
+    wider = with_misfit(scene.views(), scene.pose, surface, lens)
+    corner = np.s_[:8, :8]
+    assert np.median(wider.sigma[corner]) > 5 * np.median(surface.sigma)
+    assert np.abs(wider.draws).max() > 5e-3
+    np.testing.assert_array_equal(wider.draws[0], -wider.draws[1])
 
 
 def test_draws_of_poses_have_the_covariance() -> None:
     found = evidence()
-    poses = draw_poses(TURNING.pose, found, 4000)
+    poses = draw_poses(TURNING.pose, found, 8)
     turns = [pose.turned_deg(TURNING.pose) for pose in poses]
     cosines = [float(np.clip(pose.t @ TURNING.pose.t, -1, 1)) for pose in poses]
     drawn = [
         math.sqrt(np.mean(np.square(values))) for values in (turns, np.degrees(np.arccos(cosines)))
     ]
-    # 4000 draws tell a standard deviation to a percent or two.
-    np.testing.assert_allclose(drawn, found.sigma_deg, rtol=0.05)
+    # Eight draws have it exactly; a turn's angle is the length of its small angles to first order.
+    np.testing.assert_allclose(drawn, found.sigma_deg, rtol=1e-3)
 
 
 def test_draws_of_poses_are_poses_and_the_same_every_time() -> None:

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
-from lunar_runtime.geometry.grid_mapping import GridMapping, prepare, resample_valid
+from lunar_runtime.geometry.grid_mapping import GridMapping, cropped, resample, resample_valid
 from numpy.typing import NDArray
 
 SIZES = [(512, 512), (1012, 1012), (480, 640), (640, 480), (100, 3000), (33, 1000), (64, 64)]
@@ -72,7 +73,7 @@ def test_convention_a_blob_lands_where_the_mapping_says(size: tuple[int, int]) -
     columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     sigma = max(size) / 40
     blob = np.exp(-((columns - truth[0]) ** 2 + (rows - truth[1]) ** 2) / (2 * sigma**2))
-    small, mapping = prepare(np.rint(255 * blob).astype(np.uint8), 256, 256)
+    small, mapping = cropped(np.rint(255 * blob).astype(np.uint8), 256, 256)
     weight = small.astype(np.float64) / small.sum()
     columns, rows = np.meshgrid(np.arange(256) + 0.5, np.arange(256) + 0.5)
     centroid = np.array([(weight * columns).sum(), (weight * rows).sum()])
@@ -84,30 +85,30 @@ def test_an_image_of_the_networks_size_is_left_alone(
     make_texture: Callable[..., NDArray[np.uint8]],
 ) -> None:
     image = make_texture(0)
-    prepared, mapping = prepare(image, 64, 64)
-    np.testing.assert_array_equal(prepared, image)
+    on_grid, mapping = cropped(image, 64, 64)
+    np.testing.assert_array_equal(on_grid, image)
     assert mapping == GridMapping.fit(64, 64, 64, 64)
 
 
 def test_shrinking_averages() -> None:
     """A checkerboard of single pixels becomes grey, not a coarser checkerboard."""
     board = (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    prepared, _ = prepare(board, 64, 64)
-    assert set(np.unique(prepared)) <= {127, 128}
+    on_grid, _ = cropped(board, 64, 64)
+    assert set(np.unique(on_grid)) <= {127, 128}
 
 
 def test_a_strided_view_is_fine(make_texture: Callable[..., NDArray[np.uint8]]) -> None:
     image = make_texture(0, 128, 128)
     np.testing.assert_array_equal(
-        prepare(image[:, ::-1], 64, 64)[0], prepare(image[:, ::-1].copy(), 64, 64)[0]
+        cropped(image[:, ::-1], 64, 64)[0], cropped(image[:, ::-1].copy(), 64, 64)[0]
     )
-    assert prepare(image[::-1], 128, 128)[0].flags.c_contiguous
+    assert cropped(image[::-1], 128, 128)[0].flags.c_contiguous
 
 
 def test_growing_is_linear() -> None:
     image = np.tile(np.arange(32, dtype=np.uint8) * 8, (32, 1))
     expected = cv2.resize(image, (64, 64), interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_array_equal(prepare(image, 64, 64)[0], expected)
+    np.testing.assert_array_equal(cropped(image, 64, 64)[0], expected)
 
 
 def test_a_mapping_survives_the_report() -> None:
@@ -116,9 +117,31 @@ def test_a_mapping_survives_the_report() -> None:
 
 
 @pytest.mark.parametrize("image", [np.zeros((8, 8)), np.zeros((8, 8, 3), np.uint8)])
-def test_only_grey_bytes_are_prepared(image: NDArray[np.uint8]) -> None:
+def test_only_grey_bytes_are_resampled(image: NDArray[np.uint8]) -> None:
     with pytest.raises(InputError, match=r"need a \(h, w\) uint8 grey image"):
-        prepare(image, 8, 8)
+        cropped(image, 8, 8)
+
+
+def test_a_window_is_where_it_was_in_the_image(
+    make_texture: Callable[..., NDArray[np.uint8]],
+) -> None:
+    """Its pixels are resampled alone; intrinsics and points stay in the image as given."""
+    image, window = make_texture(0, 90, 120), Window(30, 20, 64, 48)
+    mapping = GridMapping.whole(90, 120, window)
+    assert (mapping.crop, mapping.source_size) == (tuple(window), (120, 90))
+    part = window.of(image)
+    np.testing.assert_array_equal(resample(part, mapping, window), part)
+    half = mapping.scaled(0.5)
+    assert (half.grid_width, half.grid_height) == (32, 24)
+    np.testing.assert_array_equal(
+        resample(part, half, window), cv2.resize(part, (32, 24), interpolation=cv2.INTER_AREA)
+    )
+    np.testing.assert_array_equal(half.points_to_grid(np.array([30.0, 20.0])), [0, 0])
+    camera = half.to_grid(Intrinsics(100.0, 100.0, 60.0, 45.0))
+    assert (camera.fx, camera.cx, camera.cy) == (50.0, 15.0, 12.5)
+    valid = np.ones((48, 64), bool)
+    valid[8, 6] = False
+    assert np.argwhere(~resample_valid(valid, half, window)).tolist() == [[4, 3]]
 
 
 def test_no_size_is_not_a_size() -> None:

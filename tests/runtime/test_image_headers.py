@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
-from lunar_runtime.files import images
+from lunar_runtime.files import decode
 from lunar_runtime.files.image_header import read_header
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.tiff.image import NotSupportedError
@@ -125,7 +125,7 @@ def test_what_is_decoded_otherwise_than_the_header_says_is_refused(
 ) -> None:
     header = read_header(encode(texture(1).astype(np.uint16), ".png"))
     with pytest.raises(NotSupportedError) as caught:
-        images._as_said(decoded, header)
+        decode._as_said(decoded, header)
     assert str(caught.value) == (
         f"not supported: it was decoded as {found}, but its header says 1 of 16 bits, 64x64 px; "
         "convert it to TIFF"

@@ -54,7 +54,7 @@ def test_the_same_images_match_the_same_way() -> None:
 def test_descriptors_match_in_the_pixels_of_the_images() -> None:
     descriptors = np.random.default_rng(0).standard_normal((32, 48, 16)).astype(np.float32)
     descriptors /= np.linalg.norm(descriptors, axis=-1, keepdims=True)
-    found = match_descriptors(descriptors, descriptors, (64, 96))
+    found = match_descriptors(descriptors, descriptors, ((64, 96), (64, 96)))
     # Every eighth network pixel, whose centres lie at 4.5, 12.5, ... of 48: doubled, 9, 25, ...
     np.testing.assert_array_equal(found.left, found.right)
     assert found.left[:2].tolist() == [[9, 9], [25, 9]]
@@ -66,7 +66,7 @@ def test_descriptors_that_are_not_finite_match_nothing_else() -> None:
     left /= np.linalg.norm(left, axis=-1, keepdims=True)
     right = left.copy()
     right[4, 4] = np.nan  # the first that is compared
-    found = match_descriptors(left, right, (32, 32))
+    found = match_descriptors(left, right, ((32, 32), (32, 32)))
     assert [4.5, 4.5] not in found.right.tolist()
     np.testing.assert_array_equal(found.left, found.right)
 

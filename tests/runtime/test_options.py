@@ -34,7 +34,12 @@ def test_every_choice_is_accepted() -> None:
         ({"altitude_m": math.inf}, "`altitude_m` inf: needs to be a positive number of metres"),
         ({"smoothing_px": -0.5}, "`smoothing_px` -0.5: needs to be 0 or more pixels"),
         ({"smoothing_px": math.nan}, "`smoothing_px` nan: needs to be 0 or more pixels"),
-        ({"min_confidence": math.nan}, "`min_confidence` nan: needs to be finite"),
+        ({"min_confidence": "nan%"}, "`min_confidence` nan%: needs to be a percentage below 100%"),
+        ({"min_confidence": "100%"}, "`min_confidence` 100%: needs to be a percentage below 100%"),
+        ({"min_confidence": "-1%"}, "`min_confidence` -1%: needs to be a percentage below 100%"),
+        ({"min_confidence": "much"}, "`min_confidence` much: needs to be a percentage below"),
+        # As it was meant before percentages.
+        ({"min_confidence": 1.5}, "`min_confidence` 1.5: needs to be a percentage below 100%, as"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_its_name(changes: dict[str, Any], text: str) -> None:

@@ -12,6 +12,8 @@ import pytest
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.rasters import read_raster
+from lunar_runtime.files.window import Window
+from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import Refinement
 from lunar_runtime.report.outputs import REPORT_NAME, RESULT_NAMES, check_out, write_result
@@ -71,12 +73,42 @@ def test_invalid_pixels_are_nan_in_every_raster(tmp_path: Path) -> None:
     assert np.isnan(read_raster(tmp_path / "out/depth.tif")).sum() == 5 * 64
 
 
+PLACES = ("crop", "source_size", "camera")
+ARRAYS_LEFT = {"left", "confidence_left", "unit", "verdict", *(f"{one}_left" for one in PLACES)}
+ARRAYS_RIGHT = {"right", "confidence_right", *(f"{one}_right" for one in PLACES)}
+
+
+def test_each_view_says_where_it_lies_in_its_image(tmp_path: Path) -> None:
+    """Of windows, and of images of two sizes: in the rasters' tags and in the pointmaps' file."""
+    result = refined_result()
+    left, right = Window(30, 20, 64, 64), Window(0, 7, 128, 128)
+    grids = PairGrids(
+        GridMapping.whole(300, 400, left),
+        GridMapping.whole(135, 128, right).with_grid(64, 64),
+    )
+    write_result(replace(result, grids=grids), tmp_path / "out")
+    for name, window, size in (
+        ("depth", left, "400 300"),
+        ("depth_right", right, "128 135"),
+    ):
+        content = (tmp_path / f"out/{name}.tif").read_bytes()
+        crop = " ".join(map(str, window))
+        assert f'"LUNAR_CROP">{crop}</Item>'.encode() in content
+        assert f'"LUNAR_SOURCE_SIZE">{size}</Item>'.encode() in content
+    with np.load(tmp_path / "out/pointmap.npz") as stored:
+        assert stored["crop_left"].tolist() == list(left)
+        assert stored["crop_right"].tolist() == list(right)
+        assert stored["source_size_left"].tolist() == [400, 300]
+        K = result.camera_right.intrinsics
+        assert stored["camera_right"].tolist() == [K.fx, K.fy, K.cx, K.cy]
+
+
 def test_the_pointmaps_are_all_there(tmp_path: Path) -> None:
     result = refined_result()
     write_result(result, tmp_path / "out")
     with np.load(tmp_path / "out/pointmap.npz") as stored:
-        assert set(stored) == {"left", "right", "confidence_left", "confidence_right", "unit"}
-        assert stored["unit"] == "m"
+        assert set(stored) == {*ARRAYS_LEFT, *ARRAYS_RIGHT}
+        assert (stored["unit"], stored["verdict"]) == ("m", "measured")
         np.testing.assert_array_equal(stored["left"], result.pointmap_left)
         assert result.pointmap_right is not None
         np.testing.assert_array_equal(stored["right"], result.pointmap_right)
@@ -95,7 +127,7 @@ def test_without_a_right_pointmap_there_is_none_in_the_file(tmp_path: Path) -> N
     result = replace(network_result(), pointmap_right=None, confidence_right=None)
     write_result(result, tmp_path / "out")
     with np.load(tmp_path / "out/pointmap.npz") as stored:
-        assert set(stored) == {"left", "confidence_left", "unit"}
+        assert set(stored) == ARRAYS_LEFT
 
 
 def test_convention_the_point_cloud_is_in_the_left_cameras_frame(tmp_path: Path) -> None:

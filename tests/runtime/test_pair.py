@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import grey_from_array
+from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import resample
+from lunar_runtime.geometry.grid_mapping import PairGrids, resample
+from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate
-from lunar_runtime.inference.pair import ImagePair, check_pair, check_texture, read_pair
+from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.pair import check_pair, check_texture, read_pair
 
 from .scenes import hilly_scene
 
@@ -30,13 +33,16 @@ def test_arrays_and_files_are_read_alike(tmp_path: Path) -> None:
     assert (of_arrays.left.name, of_arrays.right.name) == ("left array", "right array")
 
 
-def test_images_of_two_sizes_are_no_pair() -> None:
+def test_images_of_two_sizes_are_no_pair_where_their_cameras_are_not_known() -> None:
     with pytest.raises(
         InputError,
         match=r"right array: 120x128 px, but left array has 128x128; both images of a pair need "
         "the same size",
     ):
-        read_pair(SCENE.grey_left, SCENE.grey_right[:, :120])
+        check_pair(
+            grey_from_array(SCENE.grey_left, "left array"),
+            grey_from_array(SCENE.grey_right[:, :120], "right array"),
+        )
 
 
 def test_the_same_image_twice_is_no_pair() -> None:
@@ -89,20 +95,54 @@ def test_either_image_is_checked_and_named() -> None:
         read_pair(np.zeros((128, 128), np.uint8), SCENE.grey_left)
 
 
-def test_both_images_come_onto_one_grid_with_their_cameras() -> None:
-    images = read_pair(SCENE.grey_left[:100], SCENE.grey_right[:100])
-    grid = images.fit(48, 64)
-    assert (grid.source_width, grid.source_height) == (128, 100)
-    assert (grid.crop_width, grid.crop_height) == (128, 96)
+def test_each_image_comes_onto_its_grid_with_its_camera() -> None:
+    images = read_pair(SCENE.grey_left[:100], SCENE.grey_right)
+    grids = PairGrids(images.wholes.left.with_grid(50, 64), images.wholes.right)
     cameras = tuple(CameraEstimate(Intrinsics(f, f, 32, 24), "rig") for f in (80.0, 90.0))
-    pair = images.views(grid, (cameras[0], cameras[1]))
+    pair = images.views(grids, (cameras[0], cameras[1]))
     assert (pair.left.camera, pair.right.camera) == cameras
-    np.testing.assert_array_equal(pair.left.grey, resample(images.left.pixels, grid))
-    left, right = images.greys(grid)
+    assert (pair.left.shape, pair.right.shape) == ((50, 64), (128, 128))
+    np.testing.assert_array_equal(pair.left.grey, resample(images.left.pixels, grids.left))
+    np.testing.assert_array_equal(pair.right.grey, SCENE.grey_right)
+    left, right = images.greys(grids)
     np.testing.assert_array_equal(pair.left.grey, left)
     np.testing.assert_array_equal(pair.right.grey, right)
 
 
-def test_a_grid_of_the_images_own_size_keeps_every_pixel() -> None:
-    images = ImagePair(grey_from_array(SCENE.grey_left), grey_from_array(SCENE.grey_right))
-    np.testing.assert_array_equal(images.greys(images.fit(128, 128))[1], SCENE.grey_right)
+def test_windows_are_what_the_grids_show() -> None:
+    windows = Window(10, 20, 64, 100), Window(0, 5, 128, 90)
+    images = read_pair(SCENE.grey_left, SCENE.grey_right, windows)
+    assert [grid.crop for grid in images.wholes] == [tuple(window) for window in windows]
+    left, right = images.greys(images.wholes)
+    np.testing.assert_array_equal(left, SCENE.grey_left[20:120, 10:74])
+    np.testing.assert_array_equal(right, SCENE.grey_right[5:95])
+
+
+LEFT, RIGHT = Intrinsics(80.0, 80.0, 64.0, 64.0), Intrinsics(60.0, 60.0, 48.0, 48.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "rig"),
+    [
+        (InferOptions(), Rig()),
+        (InferOptions(), Rig(left=LEFT)),
+        (InferOptions(), Rig(right=RIGHT)),
+        (InferOptions(intrinsics=LEFT), Rig()),
+        (InferOptions(intrinsics=LEFT), Rig(left=LEFT, right=RIGHT)),
+    ],
+)
+def test_images_of_two_sizes_need_both_cameras(options: InferOptions, rig: Rig) -> None:
+    images = read_pair(SCENE.grey_left, SCENE.grey_right[:96, :96])
+    with pytest.raises(
+        InputError,
+        match=r"right array: 96x96 px, but left array has 128x128; images of two sizes need a "
+        "`rig` with the intrinsics of left and of right, each in pixels of its own image",
+    ):
+        images.check_cameras(options, rig)
+    images.check_cameras(InferOptions(), Rig(left=LEFT, right=RIGHT))
+
+
+def test_windows_of_two_sizes_in_images_of_one_need_no_more_than_one_camera() -> None:
+    windows = Window(10, 20, 64, 100), Window(0, 5, 128, 90)
+    images = read_pair(SCENE.grey_left, SCENE.grey_right, windows)
+    images.check_cameras(InferOptions(), Rig())

@@ -12,10 +12,16 @@ from lunar_runtime.errors import BackendError, GateError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import ScaleSource
+from lunar_runtime.inference.network_error import (
+    UNKNOWN_DEPTH_ERROR,
+    confidence_of,
+    network_sigma,
+)
 from lunar_runtime.inference.options import ViewChoice
 from lunar_runtime.inference.result import PairImage, Side
 from numpy.typing import NDArray
 
+from .images import unsaturated
 from .network_alone import Grey, Images, NetworkAlone, load
 
 if TYPE_CHECKING:
@@ -44,7 +50,7 @@ def runtime(bundles: dict[str, Path]) -> Iterator[NetworkAlone]:
 
 @pytest.fixture(scope="module")
 def images(make_texture: Callable[..., Grey]) -> Images:
-    return make_texture(1), make_texture(2)
+    return unsaturated(make_texture(1)), unsaturated(make_texture(2))
 
 
 def test_without_a_known_length_depth_is_the_networks_and_relative(
@@ -106,7 +112,9 @@ def test_a_rigs_pose_makes_depth_metres(
 def test_a_given_altitude_wins_over_the_rigs_baseline(
     runtime: NetworkAlone, images: Images, scene: PlaneScene
 ) -> None:
-    rig = Rig(left=scene.intrinsics, right_from_left=scene.right_from_left)
+    metric = scene.right_from_left.copy()
+    metric[:3, 3] *= scene.metres_per_unit
+    rig = Rig(left=scene.intrinsics, right_from_left=metric)
     result = runtime.infer(*images, rig, altitude_m=scene.altitude_m)
     assert result.scale.source is ScaleSource.ALTITUDE
 
@@ -155,20 +163,22 @@ def test_intrinsics_are_in_pixels_of_the_images_as_given(
 def test_confidence_is_that_of_the_pixels_the_network_saw(
     runtime: NetworkAlone, make_texture: Callable[..., Grey]
 ) -> None:
-    images = make_texture(1, 100, 128), make_texture(2, 100, 128)
+    images = unsaturated(make_texture(1, 100, 128)), unsaturated(make_texture(2, 100, 128))
     result = runtime.infer(*images, view="both")
     sides: tuple[tuple[Side, PairImage], ...] = (("left", result.left), ("right", result.right))
     for side, pair_image in sides:
-        expected = 1 + pair_image.grey.astype(np.float32) / np.float32(255)
+        own = 1 + pair_image.grey.astype(np.float32) / np.float32(255)
+        expected = confidence_of(network_sigma(own, UNKNOWN_DEPTH_ERROR))
         np.testing.assert_allclose(result.views[side].confidence, expected, rtol=ROUNDING)
-    assert (result.mapping.crop_x, result.mapping.crop_width) == (14, 100)
+    assert (result.mapping.crop_x, result.mapping.crop_width) == (0, 128)
+    assert result.depth.shape == (50, 64)
 
 
 def test_paths_and_arrays_give_the_same(
     runtime: NetworkAlone, pair: tuple[Path, Path], make_texture: Callable[..., Grey]
 ) -> None:
     from_files = runtime.infer(str(pair[0]), pair[1])
-    from_arrays = runtime.infer(make_texture(0), make_texture(1))
+    from_arrays = runtime.infer(*(unsaturated(make_texture(seed)) for seed in (0, 1)))
     np.testing.assert_array_equal(from_files.depth, from_arrays.depth)
     np.testing.assert_array_equal(from_files.confidence, from_arrays.confidence)
     assert from_files.left.source.sha256

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 from lunar_runtime import NotRefinedError
@@ -20,6 +21,7 @@ from lunar_runtime.inference.pipeline import infer_geometry_only
 from lunar_runtime.inference.result import Side
 from numpy.typing import NDArray
 
+from .images import unsaturated
 from .network_alone import Grey, Images, NetworkAlone, load
 from .scenes import hilly_scene
 
@@ -43,13 +45,13 @@ def runtime(bundles: dict[str, Path]) -> Iterator[NetworkAlone]:
 
 @pytest.fixture(scope="module")
 def images(make_texture: Callable[..., Grey]) -> Images:
-    return make_texture(1), make_texture(2)
+    return unsaturated(make_texture(1)), unsaturated(make_texture(2))
 
 
 def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(
     runtime: NetworkAlone, images: Images
 ) -> None:
-    result = runtime.infer(*images, view="both", min_confidence=1.5)
+    result = runtime.infer(*images, view="both", min_confidence="30%")
     assert result.pointmap_right is not None
     sides: tuple[tuple[Side, NDArray[np.float32]], ...] = (
         ("left", result.pointmap_left),
@@ -57,32 +59,25 @@ def test_low_confidence_becomes_nan_in_depth_slope_and_pointmaps(
     )
     for side, points in sides:
         view = result.views[side]
-        low = view.confidence < 1.5
-        assert 0 < low.sum() < low.size
+        low = view.confidence < np.quantile(view.confidence, 0.3, method="higher")
+        assert 0.25 < low.mean() <= 0.3  # grey levels repeat
         np.testing.assert_array_equal(np.isnan(view.depth), low)
         np.testing.assert_array_equal(np.isnan(points).any(axis=-1), low)
         assert np.isnan(view.slope[low]).all()
         assert np.isfinite(view.confidence).all()
 
 
-def test_an_unreachable_confidence_is_refused_with_the_highest_one(
-    runtime: NetworkAlone, images: Images
-) -> None:
-    with pytest.raises(
-        InputError, match=r"`min_confidence` 9 leaves nothing of the left image.*2;"
-    ):
-        runtime.infer(*images, min_confidence=9)
-
-
 def test_not_finite_outputs_become_nan_and_are_counted(
-    tmp_path: Path, make_bundle: MakeBundle, make_outputs: MakeOutputs, scene: PlaneScene
+    tmp_path: Path,
+    make_bundle: MakeBundle,
+    make_outputs: MakeOutputs,
+    scene: PlaneScene,
+    images: Images,
 ) -> None:
     outputs = make_outputs(scene, "both")
     outputs["pointmap_left"][0, 10:12, 20] = [np.nan, np.inf, 1.0]
     outputs["confidence_left"][0, 40, 41] = np.inf
     folder = make_bundle(tmp_path / "b", "both", outputs)
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (2, 64, 64), np.uint8)
     with load(folder) as runtime:
         result = runtime.infer(*images)
     assert result.not_finite == {"pointmap_left": 2, "confidence_left": 1}
@@ -209,19 +204,21 @@ def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(
             runtime.infer(*images, view="right")
 
 
-GROUND = hilly_scene(64)
+GROUND = hilly_scene(128)
 
 
-def other_ground() -> Grey:
-    return np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+def other_sun() -> Grey:
+    """What was bright is dark."""
+    return np.asarray(255 - GROUND.grey_right, np.uint8)
 
 
 def test_the_network_is_what_remains_and_the_result_says_why(runtime: NetworkAlone) -> None:
-    """Of images that are not of one ground."""
-    images, camera = (GROUND.grey_left, other_ground()), GROUND.left
+    """Of images under two suns."""
+    images, camera = (GROUND.grey_left, other_sun()), GROUND.left
     alone = runtime.infer(*images, intrinsics=camera)
     fallen_back = runtime.refining.infer(*images, intrinsics=camera, refine="auto")
-    np.testing.assert_allclose(fallen_back.depth, alone.depth, rtol=1e-6)
+    large = cv2.resize(alone.depth, (128, 128))  # bilinear, to the grid of the images
+    np.testing.assert_allclose(fallen_back.depth, large, rtol=1e-6)
     assert any("not refined" in warning for warning in fallen_back.warnings)
     assert fallen_back.refinement is not None
     assert not fallen_back.refinement.done
@@ -242,7 +239,10 @@ def test_half_of_the_right_image_black_leaves_no_hole(runtime: NetworkAlone) -> 
 def test_convention_the_mapping_leads_back_to_the_images_pixels() -> None:
     """Every pixel's point projects, with the image's own camera, to where the mapping leads."""
     scene = hilly_scene(128)
-    left, right = (np.pad(grey, ((0, 0), (8, 8))) for grey in (scene.grey_left, scene.grey_right))
+    left, right = (
+        np.pad(grey, ((0, 0), (8, 8)), mode="reflect")
+        for grey in (scene.grey_left, scene.grey_right)
+    )
     camera = Intrinsics(scene.left.fx, scene.left.fy, scene.left.cx + 8, scene.left.cy)
     result = infer_geometry_only(left, right, intrinsics=camera, baseline_m=scene.baseline_m)
     assert result.depth.shape == (128, 144)

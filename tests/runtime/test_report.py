@@ -10,12 +10,15 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_runtime.bundles.manifest import FileRecord
+from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.files.printable import printable
+from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.result import Refinement, StereoResult
+from lunar_runtime.inference.result import PairImage, Refinement, StereoResult
 from lunar_runtime.report.records import REPORT_VERSION, Report
 from lunar_runtime.report.report import encode_report, make_report
 from lunar_runtime.version import __version__
@@ -94,14 +97,28 @@ def test_the_scale_is_what_was_applied() -> None:
 
 
 def test_convention_cameras_are_fx_fy_cx_cy_on_the_grid_and_in_the_image() -> None:
-    """An image of 200 × 128 px, cropped centrally to 128 and halved."""
-    grid = hilly_scene(128).grid()
-    mapping = type(grid).fit(128, 200, 64, 64)
+    """A window of 128 px in an image of 200 × 128, halved, and a right one as it is."""
+    window = Window(36, 0, 128, 128)
+    grids = PairGrids(
+        GridMapping.whole(128, 200, window).with_grid(64, 64), GridMapping.whole(90, 80)
+    )
     camera = CameraEstimate(Intrinsics(70.0, 71.0, 32.0, 31.0), "rig")
-    report = report_of(replace(network_result(), mapping=mapping, camera_left=camera))
+    result = replace(network_result(), grids=grids, camera_left=camera, camera_right=camera)
+    report = report_of(result)
     assert report.camera_left.source == "rig"
     assert report.camera_left.grid_px == (70.0, 71.0, 32.0, 31.0)
     assert report.camera_left.image_px == (140.0, 142.0, 64.0 + 36.0, 62.0)
+    assert report.camera_right.image_px == report.camera_right.grid_px == (70.0, 71.0, 32.0, 31.0)
+    assert (report.mapping, report.mapping_right) == grids
+
+
+def test_images_are_told_at_the_size_they_were_given_and_by_their_window() -> None:
+    result = network_result()
+    assert (report_of(result).left.width, report_of(result).left.window) == (64, None)
+    window = Window(3, 5, 100, 90)
+    source = grey_from_array(hilly_scene(128).grey_left, window=window)
+    part = report_of(replace(result, left=PairImage(source, source.pixels))).left
+    assert (part.width, part.height, part.window) == (128, 128, window)
 
 
 def test_the_pose_is_row_by_row_in_the_results_unit() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.pose import transform_points
 from lunar_runtime.geometry.rig import Rig, read_rig
 
@@ -133,3 +135,30 @@ def test_a_wrong_rig_is_refused_in_one_line(tmp_path: Path, content: Any, text: 
 def test_a_missing_rig_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"rig\.json: no such file; check the path"):
         read_rig(tmp_path / "rig.json")
+
+
+def test_a_lens_is_read_by_opencvs_names(tmp_path: Path) -> None:
+    camera = {"intrinsics": [9, 9, 1, 1]}
+    content = {
+        "left": {**camera, "distortion": {"k1": -0.1, "p2": 0.001, "k6": 2}},
+        "right": {**camera, "distortion": {"model": "fisheye", "k4": 0.01}},
+    }
+    rig = read_rig(_write(tmp_path / "rig.json", content))
+    assert rig.distortion_left == Distortion(k1=-0.1, p2=0.001, k6=2)
+    assert rig.distortion_right == Distortion(model="fisheye", k4=0.01)
+
+
+@pytest.mark.parametrize(
+    ("distortion", "text"),
+    [
+        ({"model": "division"}, "left.distortion.model 'division': write brown_conrady or fisheye"),
+        ({"k7": 0.1}, "left.distortion: brown_conrady has no k7; it has k1, k2, p1, p2, k3, k4"),
+        ({"model": "fisheye", "p1": 0.1}, "left.distortion: fisheye has no p1; it has k1, k2, k3"),
+        ({"k1": "-0.1"}, "left.distortion.k1 must be a number, not '-0.1'"),
+        ([-0.1, 0, 0, 0], "not a rig file"),
+    ],
+)
+def test_a_lens_of_other_names_is_refused(tmp_path: Path, distortion: object, text: str) -> None:
+    content = {"left": {"intrinsics": [9, 9, 1, 1], "distortion": distortion}}
+    with pytest.raises(InputError, match=re.escape(text)):
+        read_rig(_write(tmp_path / "rig.json", content))

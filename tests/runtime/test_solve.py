@@ -150,7 +150,7 @@ def test_ground_on_one_line_has_no_plane_and_the_rigs_up_will_do() -> None:
 
 
 def test_a_refined_view_has_expected_errors_in_its_unit() -> None:
-    options = replace(LEFT, altitude_m=PLANE.ground.height_of_camera_m)
+    options = replace(LEFT, baseline_m=1000.0)
     view = solve_geometry(refined(sigma=0.01), options, Rig()).views["left"]
     assert view.depth_sigma is not None
     np.testing.assert_allclose(view.depth_sigma, 0.01 * view.depth, rtol=1e-6)
@@ -159,6 +159,41 @@ def test_a_refined_view_has_expected_errors_in_its_unit() -> None:
     assert view.refined is not None
     assert view.refined[:32].all()
     assert not view.refined[32:].any()
+
+
+def test_an_altitude_takes_away_what_all_depths_err_by_together() -> None:
+    """It tells the very length that the draws have wrong."""
+    given = refined(sigma=0.01)
+    expected = given.maps.left.expected
+    assert expected is not None
+    signs = np.where(np.arange(8) % 2, 0.01, -0.01).astype(np.float32)
+    draws = np.broadcast_to(signs[:, None, None], expected.draws.shape)
+    left = replace(given.maps.left, expected=expected._replace(draws=draws))
+    fused = Fused(replace(given.maps, left=left), given.refinement)
+    height_m = PLANE.ground.height_of_camera_m
+    by_altitude = solve_geometry(fused, replace(LEFT, altitude_m=height_m), Rig())
+    by_baseline = solve_geometry(fused, replace(LEFT, baseline_m=1000.0), Rig())
+    assert by_baseline.scale.sigma == pytest.approx(0.01)
+    assert by_altitude.scale.sigma == pytest.approx(0, abs=1e-6)
+    sigma = by_altitude.views["left"].depth_sigma
+    assert sigma is not None
+    # A fifth of each pixel's own sigma is kept.
+    np.testing.assert_allclose(sigma, 0.002 * by_altitude.views["left"].depth, rtol=1e-4)
+
+
+def test_an_altitude_over_a_plane_that_tilts_makes_every_depth_less_sure() -> None:
+    """Half of the view goes up and down in the draws, and with it the plane and the scale."""
+    given = refined(sigma=0.001)
+    expected = given.maps.left.expected
+    assert expected is not None
+    draws = np.zeros_like(expected.draws)
+    draws[::2, 16:], draws[1::2, 16:] = 0.02, -0.02
+    left = replace(given.maps.left, expected=expected._replace(draws=draws))
+    fused = Fused(replace(given.maps, left=left), given.refinement)
+    options = replace(LEFT, altitude_m=PLANE.ground.height_of_camera_m)
+    view = solve_geometry(fused, options, Rig()).views["left"]
+    assert view.depth_sigma is not None
+    assert (view.depth_sigma[:28] / view.depth[:28]).min() > 0.005  # nothing was drawn there
 
 
 def test_twice_the_expected_error_of_depth_is_twice_that_of_slope() -> None:

@@ -16,6 +16,7 @@ from lunar_runtime.report.records import RefinementReport, Report
 from lunar_runtime.report.report import make_report
 from numpy.typing import NDArray
 
+from .images import unsaturated
 from .plane_scene import PlaneScene
 
 
@@ -27,9 +28,8 @@ def result(
 ) -> StereoResult:
     """The plane of the tests, in kilometres that became metres."""
     with StereoRuntime.load(bundles["both"], threads=1) as runtime:
-        return runtime.infer(
-            make_texture(1), make_texture(2), altitude_m=scene.altitude_m, refine="off"
-        )
+        images = unsaturated(make_texture(1)), unsaturated(make_texture(2))
+        return runtime.infer(*images, altitude_m=scene.altitude_m, refine="off")
 
 
 @pytest.fixture
@@ -95,6 +95,8 @@ REFINED = RefinementReport(
     status="refined",
     reason=None,
     pose_source="matches",
+    pose_held=False,
+    misfits=[],
     matches=900,
     inliers=800,
     epipolar_px=0.1234,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from lunar_runtime.inference.maps import Maps
-from lunar_runtime.inference.result import Refinement
+from lunar_runtime.inference.result import RefinedView, Refinement, Side
 from lunar_runtime.inference.verdict import judge
+from lunar_runtime.refinement.camera_evidence import Misfit
 
 from .known_maps import PLANE, maps_of
 
@@ -30,31 +32,53 @@ def test_the_networks_word_is_a_guess(refinement: Refinement | None) -> None:
     assert judged == ("guessed", ("the geometry is the network's alone",))
 
 
+FOCAL = Misfit("focal", 0.05, 0.01, 0.004, 600.0, (0.0,) * 5)
+LENS = Misfit("lens", -0.1, 0.02, 0.01, 600.0, (0.0,) * 5)
+
+
 def test_a_nominal_camera_makes_a_guess_of_any_geometry() -> None:
     """The focal length that the images ask for is no doubt of one that nobody gave."""
-    asked = replace(DONE, focal_ratio=1.4)
-    judged = judge(of_camera("nominal"), asked, ())
+    judged = judge(of_camera("nominal"), replace(DONE, misfits=(FOCAL,)), ())
     assert judged == ("guessed", ("the focal length is not known",))
+    judged = judge(of_camera("nominal"), replace(DONE, misfits=(FOCAL, LENS)), ())
+    assert judged.reasons == ("the focal length is not known", LENS.words())
 
 
 @pytest.mark.parametrize(
-    ("ratio", "sigma", "verdict"),
+    ("misfit", "text"),
     [
-        (1.05, 0.01, "guessed"),
-        (0.95, 0.01, "guessed"),
-        (1.05, 0.02, "measured"),  # within three of its errors
-        (1.015, 0.001, "measured"),  # below 2 %: a lens does as much
-        (1.4, 11.0, "measured"),  # a camera that did not turn says nothing
+        (FOCAL, r"a focal length 1\.050 times the one given \(± 0\.010\)"),
+        (FOCAL._replace(number="zoom"), r"of the right camera 1\.050 times the one given"),
+        (LENS, r"a lens with k1 -0\.1 \(± 0\.02\); give `distortion` in the rig"),
+        (
+            FOCAL._replace(number="centre_x", change=30.0),
+            r"a principal point 30 \(.*right",
+        ),
+        (
+            FOCAL._replace(number="centre_y", change=-9.0),
+            r"a principal point -9 \(.*down",
+        ),
     ],
 )
-def test_a_focal_length_is_doubted_beyond_its_error(
-    ratio: float, sigma: float, verdict: str
+def test_a_number_of_the_cameras_that_the_matches_contradict_is_doubted(
+    misfit: Misfit, text: str
 ) -> None:
-    judged = judge(MAPS, replace(DONE, focal_ratio=ratio, focal_sigma=sigma), ())
-    assert judged.verdict == verdict
-    if verdict == "guessed":
-        text = f"the images ask for a focal length {ratio:.3f} times the one given (± {sigma:.3f})"
-        assert judged.reasons == (text,)
+    """The surest alone: one wrong number makes others look wrong."""
+    other = FOCAL._replace(change=0.5)
+    judged = judge(MAPS, replace(DONE, misfits=(misfit, other)), ())
+    assert judged.verdict == "guessed"
+    (reason,) = judged.reasons
+    assert re.search(text, reason)
+
+
+def test_a_view_that_the_images_leave_undecided_is_a_guess() -> None:
+    """A pose may be found on a strip, and be too uncertain for a single pixel."""
+    views: dict[Side, RefinedView] = {
+        "left": RefinedView(0.3, 0.3, 0.9, 0.01),
+        "right": RefinedView(0.01, 0.3, 0.9, 0.01),
+    }
+    found = judge(of_camera("rig"), replace(DONE, views=views), ())
+    assert found == ("guessed", ("the images decide 1% of the right view",))
 
 
 def test_every_reason_is_given() -> None:

@@ -71,6 +71,7 @@ def make_tiff(
     order: str = "<",
     planar: bool = False,
     tile: int | None = None,
+    rows: int = 10,
     deflate: bool = True,
     predictor: int = 1,
     first: Sequence[tuple[NDArray[Any], Tags]] = (),
@@ -82,7 +83,8 @@ def make_tiff(
         tags: Beside the necessary ones, or instead of them; an empty value leaves a tag out.
         order: `<` or `>`.
         planar: Each band by itself.
-        tile: Side of square tiles; None = strips of 10 rows.
+        tile: Side of square tiles; None = strips.
+        rows: Of a strip.
         deflate: Compress.
         predictor: 1 none, 2 differences, 3 of floating point; deflated images only.
         first: Images and their tags that stand before it.
@@ -92,7 +94,7 @@ def make_tiff(
     for image, more in (*first, (values, tags or {})):
         bands = np.atleast_3d(image)
         planes = np.split(bands, bands.shape[2], axis=2) if planar else [bands]
-        chunks = [c for plane in planes for c in _chunks(plane, tile, predictor, order)]
+        chunks = [c for plane in planes for c in _chunks(plane, tile, rows, predictor, order)]
         packed = [zlib.compress(chunk) if deflate else chunk for chunk in chunks]
         offsets = []
         for chunk in packed:
@@ -100,7 +102,7 @@ def make_tiff(
             offsets.append(len(content))
             content += chunk
         content += b"\0" * (len(content) % 2)
-        directory = _directory(bands, planar, tile, deflate, predictor)
+        directory = _directory(bands, planar, tile, rows, deflate, predictor)
         directory |= {
             (273, 324)[bool(tile)]: offsets,
             (279, 325)[bool(tile)]: list(map(len, packed)),
@@ -112,11 +114,16 @@ def make_tiff(
 
 
 def _directory(
-    bands: NDArray[Any], planar: bool, tile: int | None, deflate: bool, predictor: int
+    bands: NDArray[Any],
+    planar: bool,
+    tile: int | None,
+    rows: int,
+    deflate: bool,
+    predictor: int,
 ) -> Tags:
     height, width, count = bands.shape
     kind = {"u": 1, "i": 2, "f": 3}[bands.dtype.kind]
-    size: Tags = {322: [tile], 323: [tile]} if tile else {278: [10]}
+    size: Tags = {322: [tile], 323: [tile]} if tile else {278: [rows]}
     return {
         256: [width], 257: [height], 258: [8 * bands.dtype.itemsize] * count,
         259: [8 if deflate else 1], PHOTOMETRIC: [2 if count in (3, 4) else 1], 277: [count],
@@ -124,9 +131,11 @@ def _directory(
     }  # fmt: skip
 
 
-def _chunks(bands: NDArray[Any], tile: int | None, predictor: int, order: str) -> Iterator[bytes]:
+def _chunks(
+    bands: NDArray[Any], tile: int | None, rows: int, predictor: int, order: str
+) -> Iterator[bytes]:
     height, width = bands.shape[:2]
-    rows, columns = (tile, tile) if tile else (10, width)
+    rows, columns = (tile, tile) if tile else (rows, width)
     for top in range(0, height, rows):
         for left in range(0, width, columns):
             part = bands[top : top + rows, left : left + columns]

@@ -12,7 +12,7 @@ from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.errors import InputError
-from lunar_runtime.geometry.grid_mapping import prepare
+from lunar_runtime.geometry.grid_mapping import cropped
 from lunar_runtime.geometry.pose import right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.refinement.matching import Matches
@@ -59,7 +59,7 @@ def run_network(backend: Backend, pair: KnownPair, size: tuple[int, int]) -> Met
         pair: Of the network's aspect.
         size: Height and width of the network's images.
     """
-    (left, mapping), (right, _) = (prepare(image, *size) for image in (pair.left, pair.right))
+    (left, mapping), (right, _) = (cropped(image, *size) for image in (pair.left, pair.right))
     outputs = {k: v[0] for k, v in backend.run(left[None, None], right[None, None]).items()}
     shape = pair.left.shape[0], pair.left.shape[1]
     result = MethodOutput(

@@ -56,10 +56,33 @@ def refinement(result: Json) -> str:
     )
 
 
+def coverage(result: Json) -> str:
+    """Shares of real errors within one and two expected ones, with the rig told."""
+    means = result["means"]["rig"]
+    shares = ", ".join(
+        f"{name} {100 * one['one_sigma']:.0f} / {100 * one['two_sigma']:.0f} %"
+        for name, one in means.items()
+    )
+    pairs = {pair["pair"] for pair in result["pairs"] if pair["reason"] is None}
+    return f"{len(pairs)} pairs, within one / two sigmas: {shares}"
+
+
 def sweep(result: Json) -> str:
     """What is varied, and over how many values."""
     curves = ", ".join(f"{name} ({len(points)})" for name, points in result["curves"].items())
     return f"{result['data']}; values of {curves}"
+
+
+def judgement(result: Json) -> str:
+    """Pairs of one ground that were refused, and others that were not."""
+    lost = let_through = right = wrong = 0
+    for kind in result["kinds"].values():
+        refused = kind["no_ground"] + kind["other_ground"]
+        if kind["same_ground"]:
+            right, lost = right + kind["pairs"], lost + refused
+        else:
+            wrong, let_through = wrong + kind["pairs"], let_through + kind["pairs"] - refused
+    return f"{lost} of {right} pairs of one ground refused, {let_through} of {wrong} others not"
 
 
 def apollo(result: Json) -> str:

@@ -62,12 +62,22 @@ _KINDS = {
         "lunar-bench refinement rendered|stereolunar",
         headlines.refinement,
     ),
+    "coverage": _Kind(
+        "Expected errors against real ones",
+        "lunar-bench coverage rendered|stereolunar",
+        headlines.coverage,
+    ),
     "sweep": _Kind(
         "The refinement against what makes a pair hard",
         "lunar-bench refinement sweep",
         headlines.sweep,
     ),
     "apollo": _Kind("The refinement on film", "lunar-bench refinement apollo", headlines.apollo),
+    "judgement": _Kind(
+        "Is there ground, and the same ground",
+        "lunar-bench refinement judgement",
+        headlines.judgement,
+    ),
     "profile": _Kind(
         "Where the refinement's time goes", "lunar-bench refinement profile", headlines.profile
     ),

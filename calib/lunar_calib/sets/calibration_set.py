@@ -12,7 +12,7 @@ import numpy as np
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.images import read_image
-from lunar_runtime.geometry.grid_mapping import prepare
+from lunar_runtime.geometry.network_frame import prepare
 from numpy.typing import NDArray
 
 from lunar_calib.sets.calibration_manifest import (

@@ -7,7 +7,7 @@ import hashlib
 import cv2
 import numpy as np
 from lunar_runtime.errors import InputError
-from lunar_runtime.geometry.grid_mapping import prepare
+from lunar_runtime.geometry.grid_mapping import cropped
 from lunar_runtime.inference.pair import check_texture
 from numpy.typing import NDArray
 
@@ -38,7 +38,7 @@ def measure_pair(left: Image, right: Image) -> ImageStatistics:
         right: (H, W) uint8.
     """
     side = MEASURED_SIDE_PX
-    of_each = [_measure(prepare(image, side, side)[0]) for image in (left, right)]
+    of_each = [_measure(cropped(image, side, side)[0]) for image in (left, right)]
     mean_grey, contrast, shadow, white, texture = np.mean(of_each, axis=0).tolist()
     return ImageStatistics(
         mean_grey=round(mean_grey, 2),

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from lunar_calib.datasets.stereolunar_frames import read_pair
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
+from lunar_runtime.geometry.grid_mapping import GridMapping, cropped
 from numpy.typing import NDArray
 
 from lunar_distill.data.batch import Batch, stack
@@ -41,7 +41,7 @@ class FramePairs:
         images: list[Image] = []
         depths: list[Image] = []
         for view in (pair.left, pair.right):
-            image, mapping = prepare(view.image, size, size)
+            image, mapping = cropped(view.image, size, size)
             images.append(image.astype(np.float32))
             depths.append(square_depth(view.depth_m, mapping))
         camera = mapping.to_grid(Intrinsics.from_matrix(pair.left.intrinsics))
@@ -49,7 +49,7 @@ class FramePairs:
 
 
 def square_depth(depth: Image, mapping: GridMapping) -> Image:
-    """What `prepare` did to the image, done to its depth."""
+    """What `cropped` did to the image, done to its depth."""
     m = mapping
     cut = depth[m.crop_y : m.crop_y + m.crop_height, m.crop_x : m.crop_x + m.crop_width]
     side = (m.grid_width, m.grid_height)

@@ -13,7 +13,7 @@ from lunar_calib.datasets.stereolunar_scenes import find_scenes
 from lunar_calib.truth.accuracy import Accuracy, measure_accuracy, plane_null
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import prepare
+from lunar_runtime.geometry.grid_mapping import cropped
 from lunar_student import Student
 
 from lunar_distill.data.frame_pairs import square_depth
@@ -78,8 +78,8 @@ def resized_stereolunar_pairs(root: Path, size_px: int) -> Iterator[KnownPair]:
         for stems in scene.pairs:
             pair = read_pair(*stems, depth=not smooth.exists())
             depth = np.load(smooth)["depth_m"] if smooth.exists() else pair.left.depth_m
-            left, mapping = prepare(pair.left.image, size_px, size_px)
-            right, right_mapping = prepare(pair.right.image, size_px, size_px)
+            left, mapping = cropped(pair.left.image, size_px, size_px)
+            right, right_mapping = cropped(pair.right.image, size_px, size_px)
             yield KnownPair(
                 f"{scene.label} {stems[0].name}/{stems[1].name}",
                 left,

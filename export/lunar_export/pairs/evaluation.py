@@ -12,7 +12,8 @@ from lunar_calib.render.renderer import render_pair
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
 from lunar_calib.specs.pair_sampling import sample_spec
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import GridMapping, prepare
+from lunar_runtime.geometry.grid_mapping import GridMapping, cropped
+from lunar_runtime.geometry.network_frame import prepare
 from numpy.typing import NDArray
 
 from lunar_export.pairs.real import real_images
@@ -64,8 +65,8 @@ def rendered_pairs(
     for number in range(count):
         kind = _KINDS[number % len(_KINDS)]
         rendered = render_pair(sample_spec(seed + number, max(height, width), kind=kind))
-        left, mapping = prepare(rendered.left.image, height, width)
-        right, _ = prepare(rendered.right.image, height, width)
+        left, mapping = cropped(rendered.left.image, height, width)
+        right, _ = cropped(rendered.right.image, height, width)
         camera = mapping.to_grid(Intrinsics.from_matrix(rendered.left.intrinsics))
         depth = _crop(rendered.left.depth_m, mapping)
         pairs.append(EvaluationPair(f"rendered {kind.value}", left, right, depth, camera))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
+    from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
 
 NAME = "lunar-infer"
@@ -29,6 +30,23 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     from lunar_runtime.geometry.cameras import Intrinsics
 
     return None if value is None else Intrinsics.parse(value)
+
+
+def _windows(_: click.Context, __: click.Parameter, value: str | None) -> Windows | None:
+    from lunar_runtime.files.window import parse_windows
+
+    return None if value is None else parse_windows(value)
+
+
+def _masks(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[Path | None, Path | None]:
+    if value is None:
+        return None, None
+    left, comma, right = value.partition(",")
+    if not comma or "," in right or not (left or right):
+        raise click.BadParameter(f"{value!r} is not LEFT,RIGHT; one of the two may be empty.")
+    return Path(left) if left else None, Path(right) if right else None
 
 
 @click.command(context_settings=options.CONTEXT)
@@ -60,7 +78,22 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     help="Of both cameras, in pixels of the files as given; the top-left pixel's centre is "
     "(0.5, 0.5).  [default: the rig's, else found from the pair or nominal]",
 )
+@click.option(
+    "--window",
+    callback=_windows,
+    metavar="X,Y,W,H[,X,Y,W,H]",
+    help="Part of both images to take for the whole, in pixels of the files as given; of eight "
+    "numbers the first four are LEFT's, the others RIGHT's. Intrinsics and rig stay as they are.",
+)
 @click.option("--rig", type=options.PATH, help="What is known of the cameras (JSON).")
+@click.option(
+    "--mask",
+    "masks",
+    callback=_masks,
+    metavar="LEFT,RIGHT",
+    help="Images of the same sizes, not 0 where LEFT and RIGHT may be used; one may be empty, as "
+    "in `left.png,`. Of many pairs: the CSV file's columns left_mask and right_mask.",
+)
 @click.option("--baseline-m", type=float, help="True distance of the cameras; makes depth metres.")
 @click.option(
     "--altitude-m",
@@ -81,7 +114,11 @@ def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Int
     show_default=True,
     help="Gaussian over the pointmap before slopes are taken.",
 )
-@click.option("--min-confidence", type=float, help="Pixels below become invalid (NaN).")
+@click.option(
+    "--min-confidence",
+    metavar="PERCENT",
+    help="As 25%: so many of the pixels, those with the largest expected error, become NaN.",
+)
 @click.option(
     "--refine",
     type=click.Choice(REFINES),
@@ -115,6 +152,7 @@ def command(
     out: Path | None,
     overwrite: bool,
     rig: Path | None,
+    masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
     trust: Path | None,
@@ -127,10 +165,11 @@ def command(
 ) -> int:
     """Depth and slope from a stereo pair of the Moon.
 
-    LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour). LEFT alone may
+    LEFT and RIGHT are images (PNG, JPEG, TIFF or PGM; 8 or 16 bits, grey or colour; ISIS cubes,
+    PDS3 and PDS4 images or their labels, FILE+3 for the third band). LEFT alone may
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
-    left,right[,rig][,out].
+    left,right[,rig][,left_mask][,right_mask][,out].
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
@@ -157,6 +196,13 @@ def command(
 
     shared_rig = None if rig is None else read_rig(rig)
     pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
+    if any(masks):
+        if many:
+            raise click.UsageError(
+                "--mask is of one pair; of many, name masks in a CSV file, in the columns "
+                "left_mask and right_mask."
+            )
+        pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
     with nullcontext() if network is None else StereoRuntime(*network) as runtime:

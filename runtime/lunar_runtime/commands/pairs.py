@@ -61,9 +61,9 @@ class Job:
         options = dict(vars(self.options))
         if self.runtime is None:
             del options["refine"]
-            result = infer_geometry_only(pair.left, pair.right, rig, **options)
+            result = infer_geometry_only(pair.left, pair.right, rig, masks=pair.masks, **options)
         else:
-            result = self.runtime.infer(pair.left, pair.right, rig, **options)
+            result = self.runtime.infer(pair.left, pair.right, rig, masks=pair.masks, **options)
         if self.strict and result.verdict == "guessed":
             raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
         return write_result(result, folder, overwrite=self.overwrite)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lunar_runtime.report.records import Report
+from lunar_runtime.report.records import Report, ViewReport
+
+_MATTERS = 0.05  # of the pixels: a share that is surer stands alone
+_NEARLY_ALL = 0.995  # of a view: what is rounded to 100 %
 
 
 def summary(report: Report) -> list[str]:
@@ -18,13 +21,15 @@ def summary(report: Report) -> list[str]:
     """
     view = report.views[0]
     camera = report.camera_right if view.view == "right" else report.camera_left
-    width, height = report.mapping.grid_width, report.mapping.grid_height
+    mapping = report.mapping_right if view.view == "right" else report.mapping
+    width, height = mapping.grid_width, mapping.grid_height
     rows = [
         ("result", _verdict(report)),
         ("unit", _unit(report)),
         ("depth", _depth(report)),
         ("slope", _slope(report)),
         ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
+        *_masked(report),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
         *_refinement(report),
         *_signed(report),
@@ -66,9 +71,25 @@ def _slope(report: Report) -> str:
     view = report.views[0]
     if not view.slope_deg:
         return "none"
-    steep = view.steeper_than["15"]
+    steep = _share(view)
     source = "the paper's" if report.options.slope == "paper" else f"up: {report.up.source}"
-    return f"median {view.slope_deg['p50']:.1f} deg, {steep:.0%} over 15 deg ({source})"
+    whole = "" if view.slope_fraction > _NEARLY_ALL else f" of the {view.slope_fraction:.0%} known"
+    return f"median {view.slope_deg['p50']:.1f} deg, {steep} over 15 deg{whole} ({source})"
+
+
+def _share(view: ViewReport) -> str:
+    """Of the steep pixels; between what and what, where the errors of the slopes matter."""
+    share = view.steeper_than["15"]
+    low, high = view.steeper_than_range.get("15", (share, share))
+    return f"{share:.0%}" if high - low < _MATTERS else f"{low:.0%} to {high:.0%}"
+
+
+def _masked(report: Report) -> list[tuple[str, str]]:
+    return [
+        ("masked", f"{side}: {'; '.join(f'{share:.1%} {why}' for why, share in masked.items())}")
+        for side, masked in (("left", report.left.masked), ("right", report.right.masked))
+        if masked
+    ]
 
 
 def _refinement(report: Report) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
+from lunar_runtime.files.tiff.directory import Content
 from lunar_runtime.files.tiff.image import NotSupportedError, TiffImage, find_tiff_image
 
 # A marker inside JPEG's entropy-coded data: 0xFF not followed by a stuffed zero, a restart marker
@@ -68,21 +69,25 @@ class ImageHeader(NamedTuple):
     tiff: TiffImage | None = None
 
 
-def read_header(data: bytes) -> ImageHeader:
+def read_header(data: Content) -> ImageHeader:
     """What an encoded image says of itself, if it is all there.
+
+    Args:
+        data: The file. Of a PNG or JPEG all is looked at, of the others what describes the image.
 
     Raises:
         NotSupportedError: Whole, but of a kind that nothing here reads; the text says how to
             convert it.
         ValueError: Not one of the four kinds, or truncated or damaged; the text says which.
     """
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png(data)
-    if data.startswith(b"\xff\xd8"):
-        return _jpeg(data)
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    start = data[:8]
+    if start == b"\x89PNG\r\n\x1a\n":
+        return _png(data[:])
+    if start.startswith(b"\xff\xd8"):
+        return _jpeg(data[:])
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _tiff(data)
-    if data[:2] in (b"P5", b"P6"):
+    if start[:2] in (b"P5", b"P6"):
         return _pgm(data)
     raise ValueError("not a PNG, JPEG, TIFF or PGM image")
 
@@ -148,7 +153,7 @@ def _jpeg(data: bytes) -> ImageHeader:
     return header
 
 
-def _tiff(data: bytes) -> ImageHeader:
+def _tiff(data: Content) -> ImageHeader:
     image = find_tiff_image(data)
     return ImageHeader(
         "TIFF",
@@ -165,28 +170,29 @@ def _tiff(data: bytes) -> ImageHeader:
     )
 
 
-def _pgm(data: bytes) -> ImageHeader:
+def _pgm(data: Content) -> ImageHeader:
     """Three numbers between white space and comments; one white space ends the last."""
     numbers: list[int] = []
-    at, end = 2, min(len(data), _PGM_HEADER_BYTES)
+    head = data[: _PGM_HEADER_BYTES + 1]
+    at, end = 2, min(len(head), _PGM_HEADER_BYTES)
     while at < end and len(numbers) < 3:
-        if data[at : at + 1] == b"#":  # to the end of its line
-            line_end = data.find(b"\n", at, end)
+        if head[at : at + 1] == b"#":  # to the end of its line
+            line_end = head.find(b"\n", at, end)
             at = end if line_end < 0 else line_end
-        elif data[at : at + 1].isspace():
+        elif head[at : at + 1].isspace():
             at += 1
         else:
             start = at
-            while at < end and data[at : at + 1].isdigit():
+            while at < end and head[at : at + 1].isdigit():
                 at += 1
             if not 0 < at - start <= 10:
                 break
-            numbers.append(int(data[start:at]))
-    apart = not data[2:3].isdigit() and data[at : at + 1].isspace()
+            numbers.append(int(head[start:at]))
+    apart = not head[2:3].isdigit() and head[at : at + 1].isspace()
     if len(numbers) < 3 or not apart or not 0 < numbers[2] < 65536:
         raise ValueError("damaged PGM header")
     width, height, largest = numbers
-    samples = 3 if data[:2] == b"P6" else 1
+    samples = 3 if head[:2] == b"P6" else 1
     bits = 16 if largest > 255 else 8
     if at + 1 + width * height * samples * bits // 8 > len(data):
         raise ValueError("truncated PGM")

@@ -1,14 +1,16 @@
 """Read any grey or colour image as 8-bit grey with a validity mask, or refuse it.
 
 The rules, all recorded in the report:
-- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point. What TIFFs are read, and what
-  their tags mean, `tiff` says. A file that is whole, but of a kind that is not read, is "not
-  supported"; "damaged" is only what is damaged. What comes out of a decoder is compared with what
-  the header says; a difference is refused.
+- PNG, JPEG, TIFF and binary PGM/PPM, 8 or 16 bits or floating point; and what other packages
+  read, see `image_readers`. What TIFFs are read, and what their tags mean, `tiff` says. A file that
+  is whole, but of a kind that is not read, is "not supported"; "damaged" is only what is damaged.
+  What comes out of a decoder is compared with what the header says; a difference is refused.
 - Colour becomes luma (three equal channels stay exactly what they are).
 - Pixels are invalid where alpha is 0, where an array is masked, where the value is the file's own
   for none (GDAL_NODATA, GDAL's internal mask, a grey PNG's tRNS), and where the value can only mean
   none (NaN and others; see `validity`). An image of which less than 10 % is valid is refused.
+- Pixels are invalid where a mask that is given beside the image is 0, and, if wanted, where the
+  image shows no ground that could be measured; see `masking`.
 - 8-bit values are kept. 16-bit and floating-point values are stretched linearly so that the 0.1 and
   99.9 percentiles become 0 and 255: min-max, as the StereoLunar frames were made, but one hot
   pixel does not decide. Invalid pixels are left out before. They become the median grey of the
@@ -21,8 +23,6 @@ The rules, all recorded in the report:
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,86 +31,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.image_header import ImageHeader, read_header
-from lunar_runtime.files.opencv_decoder import OpenCvDecoder
-from lunar_runtime.files.regular_file import read_regular
-from lunar_runtime.files.tiff.image import NotSupportedError
-from lunar_runtime.files.tiff.read import read_tiff
+from lunar_runtime.files.decode_file import decode_file
+from lunar_runtime.files.grey_image import GreyImage as GreyImage
+from lunar_runtime.files.grey_image import check_size, check_valid
 from lunar_runtime.files.validity import valid_values
-
-MIN_SIDE_PX = 32
-MAX_PIXELS = 100_000_000
-MAX_BYTES = 1 << 30
-MIN_VALID_FRACTION = 0.1
+from lunar_runtime.files.window import Window
+from lunar_runtime.masking.detect import without_ground
+from lunar_runtime.masking.mask import Mask
 
 _STRETCH_PERCENTILES = (0.1, 99.9)
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
 
-# libjpeg's start-of-frame markers of what every build decodes: baseline, extended, progressive.
-_USUAL_JPEG = (0xC0, 0xC1, 0xC2)
 
+def read_image(
+    path: Path | str,
+    window: Window | None = None,
+    *,
+    usable: NDArray[np.bool_] | None = None,
+    detect: bool = False,
+) -> GreyImage:
+    """Read an image file, or a part of it, as 8-bit grey.
 
-@dataclass(frozen=True)
-class GreyImage:
-    """An image, ready for the network's preprocessing.
+    Args:
+        path: The file.
+        window: The part that is wanted; stretch and validity are of that part alone. None = all.
+        usable: (h, w) bool of the whole image, False where a mask beside it says so; None = no
+            mask.
+        detect: Leave out what shows no ground that could be measured, too.
 
-    Attributes:
-        pixels: (h, w) uint8.
-        name: Path it was read from, or `array`.
-        dtype: Of the values as given.
-        channels: As given, alpha included.
-        stretch: (low, high) values that became 0 and 255; None for 8-bit images.
-        sha256: Of the file; None for an array.
-        valid: (h, w) bool, False where a pixel is no measurement; None = all are. Invalid pixels
-            have the median grey of the valid ones.
-    """
-
-    pixels: NDArray[np.uint8]
-    name: str
-    dtype: str
-    channels: int
-    stretch: tuple[float, float] | None
-    sha256: str | None = None
-    valid: NDArray[np.bool_] | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-    @property
-    def valid_fraction(self) -> float:
-        """Share of the pixels that are measurements."""
-        return 1.0 if self.valid is None else float(self.valid.mean())
-
-
-def read_image(path: Path | str) -> GreyImage:
-    """Read an image file as 8-bit grey.
+    The limits on the size are those of the window in a TIFF or PGM, else of the whole image. Of a
+    TIFF or PGM over 64 MiB only what the window needs is read.
 
     Raises:
         InputError: Missing, not an image, not supported, damaged, truncated, smaller than 32 px a
-            side, larger than 100 megapixels, or less than 10 % of it is valid.
+            side, larger than 100 megapixels, or less than 10 % of it is valid; or the window leaves
+            it.
     """
-    file = Path(path)
-    data = read_regular(file, MAX_BYTES, "an image file", "crop or convert it first")
-    if not data:
-        raise InputError(f"{file}: is empty; copy it again")
-    try:
-        header = read_header(data)
-        _check_size(str(file), header.width, header.height)
-        values, valid = _decode(file, data, header)
-    except NotSupportedError as error:
-        raise InputError(f"{file}: {error}") from error
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"{file}: {error}; copy or convert it again") from error
-    image = _grey(values, valid, str(file), header.samples)
-    return dataclasses.replace(image, sha256=hashlib.sha256(data).hexdigest())
+    decoded = decode_file(Path(path), window)
+    usable = _windowed(str(path), usable, decoded.whole, window)
+    image = _grey(decoded.values, decoded.valid, str(path), decoded.samples, usable, detect=detect)
+    image = _placed(image, window, decoded.whole)
+    return dataclasses.replace(image, sha256=decoded.sha256, notes=decoded.notes)
 
 
-def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyImage:
+def grey_from_array(
+    values: NDArray[np.generic],
+    name: str = "array",
+    window: Window | None = None,
+    *,
+    usable: NDArray[np.bool_] | None = None,
+    detect: bool = False,
+) -> GreyImage:
     """Make 8-bit grey of decoded values.
 
     Args:
@@ -118,10 +90,21 @@ def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyIma
             (blue, green, red, alpha); uint8, uint16, int16, float32 or float64, of either byte
             order. Pixels with a masked channel (`np.ma`) or with alpha 0 are invalid.
         name: Named in errors.
+        window: The part that is wanted, as in `read_image`.
+        usable: As in `read_image`.
+        detect: As in `read_image`.
 
     Raises:
-        InputError: Another shape or type, too small, too large, or less than 10 % of it is valid.
+        InputError: Another shape or type, too small, too large, or less than 10 % of it is valid;
+            or the window leaves it.
     """
+    if values.ndim > 1:
+        whole = (values.shape[1], values.shape[0])
+        usable = _windowed(name, usable, whole, window)
+        if window is not None:
+            window.check_inside(name, *whole)
+            part = grey_from_array(window.of(values), name, usable=usable, detect=detect)
+            return _placed(part, window, whole)
     native = np.asarray(np.ma.getdata(values)).astype(values.dtype.newbyteorder("="), copy=False)
     if native.ndim not in (2, 3) or (native.ndim == 3 and native.shape[2] not in (1, 3, 4)):
         raise InputError(f"{name}: shape {native.shape}; need a grey, colour or colour+alpha image")
@@ -134,131 +117,73 @@ def grey_from_array(values: NDArray[np.generic], name: str = "array") -> GreyIma
         opaque = np.asarray(native[..., 3] != 0)
         valid = opaque if valid is None else valid & opaque
     colours = native.reshape(native.shape[:2]) if channels == 1 else native[..., :3]
-    return _grey(colours, valid, name, channels)
+    return _grey(colours, valid, name, channels, usable, detect=detect)
 
 
 def _grey(
-    values: NDArray[Any], valid: NDArray[np.bool_] | None, name: str, channels: int
+    values: NDArray[Any],
+    valid: NDArray[np.bool_] | None,
+    name: str,
+    channels: int,
+    usable: NDArray[np.bool_] | None,
+    *,
+    detect: bool,
 ) -> GreyImage:
     """Grey of (h, w) or (h, w, 3) values; `valid` is what is known of them so far."""
     dtype = values.dtype.name
     if dtype not in _READABLE:
         raise InputError(f"{name}: {dtype} pixels; convert it to 8 or 16 bits or float32")
-    _check_size(name, values.shape[1], values.shape[0])
+    check_size(name, values.shape[1], values.shape[0])
     possible = valid_values(values if valid is None else _with_median(values, valid))
     if possible is not None:
         valid = possible if valid is None else valid & possible
-    valid = None if valid is None or valid.all() else valid
-    if valid is not None:
-        _check_valid(name, valid)
-        values = _with_median(values, valid)
+    mask = Mask().without("file", None if valid is None else ~valid)
+    mask = mask.without("mask file", None if usable is None else ~usable)
+    if mask.valid is not None:
+        check_valid(name, mask)
+        values = _with_median(values, mask.valid)
     if dtype in ("int16", "float64"):
         values = values.astype(np.float32)
     if values.ndim == 3:
         values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_BGR2GRAY)
+    if detect:
+        mask = without_ground(values, mask)
+        if mask.valid is not None:
+            check_valid(name, mask)
+    valid = mask.valid
     if dtype == "uint8":
         pixels, stretch = np.array(values, np.uint8, order="C"), None
     else:
         pixels, stretch = _stretched(values, valid)
     if valid is not None:
         pixels[~valid] = round(float(np.median(pixels[valid])))
-    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid)
+    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid, masked=mask.shares)
 
 
-def _check_size(name: str, width: int, height: int) -> None:
-    if min(width, height) < MIN_SIDE_PX:
-        raise InputError(
-            f"{name}: {width}x{height} px is too small; both sides need {MIN_SIDE_PX} px or more"
-        )
-    if width * height > MAX_PIXELS:
-        raise InputError(
-            f"{name}: {width}x{height} px is over 100 megapixels; crop or shrink it first"
-        )
+def _placed(image: GreyImage, window: Window | None, whole: tuple[int, int]) -> GreyImage:
+    return dataclasses.replace(image, window=window, whole=whole) if window else image
 
 
-def _check_valid(name: str, valid: NDArray[np.bool_]) -> None:
-    fraction = float(valid.mean())
-    if fraction < MIN_VALID_FRACTION:
-        raise InputError(
-            f"{name}: only {fraction:.1%} of the pixels are valid (the others are NaN, nodata, "
-            f"masked or transparent), and {MIN_VALID_FRACTION:.0%} are needed; crop the image to "
-            "what it shows"
-        )
-
-
-def _decode(
-    file: Path, data: bytes, header: ImageHeader
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """(h, w) or (h, w, 3) values of a file, and where they are valid as far as the file says.
+def _windowed(
+    name: str,
+    usable: NDArray[np.bool_] | None,
+    whole: tuple[int, int],
+    window: Window | None,
+) -> NDArray[np.bool_] | None:
+    """The part of a whole image's mask that belongs to its window.
 
     Raises:
-        NotSupportedError: Whole, but nothing here reads it.
-        ValueError: Damaged.
+        InputError: It is not of the image's size.
     """
-    if header.kind == "PGM":
-        return _pgm_values(data, header), None
-    decoder = OpenCvDecoder()
-    valid = None
-    if header.tiff is not None:
-        values, valid = read_tiff(header.tiff, decoder)
-    else:
-        values = decoder(data)
-        if values is not None and not decoder.complaint:
-            values, valid = _as_said(values, header)
-    if values is None or decoder.complaint:
-        if header.kind == "JPEG" and values is None and header.coding not in _USUAL_JPEG:
-            raise NotSupportedError(
-                f"not supported: a JPEG of coding {header.coding:#x}; convert it to PNG"
-            )
-        reason = f" ({decoder.complaint})" if decoder.complaint else ""
-        raise ValueError(f"damaged {header.kind}{reason}")
-    return values, valid
-
-
-def _as_said(
-    values: NDArray[Any], header: ImageHeader
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Decoded values, if they are of the size and type that the header names, and alpha's mask."""
-    channels = 1 if values.ndim == 2 else values.shape[2]
-    dtype = "uint16" if header.bits == 16 else "uint8"
-    # A palette may be grey or hold alpha, and a tRNS chunk adds it to colours.
-    grey = header.photometric == "grey"
-    allowed = (1,) if grey and header.samples == 1 else (2, 4) if grey else (1, 3, 4)
-    size = (header.height, header.width)
-    if values.shape[:2] != size or values.dtype != dtype or channels not in allowed:
-        raise NotSupportedError(
-            f"not supported: it was decoded as {channels} channels of {values.dtype}, "
-            f"{values.shape[1]}x{values.shape[0]} px, but its header says {header.samples} of "
-            f"{header.bits} bits, {header.width}x{header.height} px; convert it to TIFF"
+    if usable is None:
+        return None
+    if usable.shape[::-1] != whole:
+        rows, columns = usable.shape
+        raise InputError(
+            f"{name}: {whole[0]}x{whole[1]} px, but its mask has {columns}x{rows}; give a mask of "
+            "the image's own size, not 0 where the image may be used"
         )
-    if channels in (2, 4):
-        opaque = values[..., -1] != 0
-        values = values[..., : channels - 1]
-        if grey:  # OpenCV makes three alike of it
-            values = values[..., 0]
-        return values, opaque
-    if header.nodata is not None:
-        return values, values != _transparent(header)
-    return values, None
-
-
-def _transparent(header: ImageHeader) -> int:
-    """A grey PNG's tRNS value, as OpenCV shows it: spread over 8 bits."""
-    assert header.nodata is not None
-    value = int(header.nodata)
-    return value * 255 // ((1 << header.bits) - 1) if header.bits < 8 else value
-
-
-def _pgm_values(data: bytes, header: ImageHeader) -> NDArray[Any]:
-    """Blue, green, red of a PPM, grey of a PGM; 16 bits are big-endian there."""
-    dtype = np.dtype(">u2" if header.bits == 16 else "u1")
-    count = header.width * header.height * header.samples
-    values: NDArray[Any] = np.frombuffer(data, dtype, count, header.pixels_at)
-    values = values.astype(dtype.newbyteorder("="))
-    if header.samples == 1:
-        return values.reshape(header.height, header.width)
-    colours: NDArray[Any] = values.reshape(header.height, header.width, 3)[..., ::-1]
-    return colours
+    return usable if window is None else np.asarray(window.of(usable), np.bool_)
 
 
 def _with_median(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:

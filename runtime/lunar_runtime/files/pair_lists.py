@@ -5,8 +5,8 @@ them are pairs, their names must say: left_000 and right_000, or numbers that al
 left, … as StereoLunar's im_0, im_1, im_2, … do. `pair_names` has the rules. What they do not say is
 refused, never guessed.
 
-A CSV file has the columns left, right and, if wanted, rig and out; its paths are relative to the
-file's own folder. `out` names a folder inside that of all results.
+A CSV file has the columns left, right and, if wanted, rig, left_mask, right_mask and out; its paths
+are relative to the file's own folder. `out` names a folder inside that of all results.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.pair_names import pair_one_folder, pair_two_folders, sort_images
 from lunar_runtime.files.regular_file import read_regular, text_bytes
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pgm", ".ppm"})
-COLUMNS = ("left", "right", "rig", "out")
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pgm", ".ppm", ".cub", ".img"})
+COLUMNS = ("left", "right", "rig", "left_mask", "right_mask", "out")
 MAX_TABLE_BYTES = 16 << 20
 
 
 class PairFiles(NamedTuple):
-    """Two images, what is known of their cameras, and the name of the result's folder."""
+    """Two images, what is known of their cameras, the result's folder, and the images' masks."""
 
     left: Path
     right: Path
     rig: Path | None
     out: Path
+    masks: tuple[Path | None, Path | None] = (None, None)
 
 
 def read_pairs(path: Path | str) -> list[PairFiles]:
@@ -120,7 +121,7 @@ def _check_header(path: Path, header: list[str]) -> None:
     if not {"left", "right"} <= set(header):
         raise InputError(
             f"{path}: no columns `left` and `right`; its first line must name the columns: "
-            "left,right[,rig][,out]"
+            "left,right[,rig][,left_mask][,right_mask][,out]"
         )
     unknown = [name for name in header if name not in COLUMNS]
     if unknown or len(set(header)) < len(header):
@@ -136,8 +137,12 @@ def _row(path: Path, line: int, row: dict[str | None, str | list[str] | None]) -
     if not (cells.get("left") and cells.get("right")):
         raise InputError(f"{path}: line {line} lacks the left or the right image")
     left, right = path.parent / cells["left"], path.parent / cells["right"]
-    rig = path.parent / cells["rig"] if cells.get("rig") else None
-    return PairFiles(left, right, rig, _out(path, line, cells.get("out") or left.stem))
+    rig, *masks = (
+        path.parent / cells[name] if cells.get(name) else None
+        for name in ("rig", "left_mask", "right_mask")
+    )
+    out = _out(path, line, cells.get("out") or left.stem)
+    return PairFiles(left, right, rig, out, (masks[0], masks[1]))
 
 
 def _out(path: Path, line: int, name: str) -> Path:

@@ -1,15 +1,72 @@
-"""Files that others give: regular ones of a bounded size, and nothing that blocks or never ends."""
+"""Files that others give: regular ones, and nothing that blocks or never ends.
+
+They are read whole, up to a size, or in slices.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lunar_runtime.errors import InputError
 
+_MOST_AT_ONCE = 1 << 30  # Linux reads 2 GiB at most in one call
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class FileSlices:
+    """A file whose slices are bytes, read when they are asked for."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor, self._path = descriptor, path
+        self._size = os.fstat(descriptor).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, key: slice, /) -> bytes:
+        start, stop, _ = key.indices(self._size)
+        return self._read(start, stop)
+
+    def whole(self, most_bytes: int) -> bytes:
+        """All of it, up to a size; also where the system does not tell its length beforehand."""
+        return self._read(0, most_bytes + 1)
+
+    def _read(self, start: int, stop: int) -> bytes:
+        parts = []
+        while start < stop:
+            try:
+                part = os.pread(self._descriptor, min(stop - start, _MOST_AT_ONCE), start)
+            except OSError as error:
+                raise _unreadable(self._path, error) from error
+            if not part:
+                break
+            parts.append(part)
+            start += len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[FileSlices]:
+    """Open a file to read parts of it.
+
+    Args:
+        path: The file.
+        what: It should be, with its article, for the errors: `an image file`.
+
+    Raises:
+        InputError: It is missing, cannot be read, or is a folder, device or pipe.
+    """
+    file = Path(path)
+    descriptor = _open(file, what)
+    try:
+        yield FileSlices(descriptor, file)
+    finally:
+        os.close(descriptor)
 
 
 def read_regular(path: str | os.PathLike[str], most_bytes: int, what: str, too_large: str) -> bytes:
@@ -24,24 +81,43 @@ def read_regular(path: str | os.PathLike[str], most_bytes: int, what: str, too_l
     Raises:
         InputError: It is missing, too large, cannot be read, or is a folder, device or pipe.
     """
-    file = Path(path)
+    with open_regular(path, what) as content:
+        check_bytes(path, content, most_bytes, too_large)
+        return content.whole(most_bytes)
+
+
+def check_bytes(
+    path: str | os.PathLike[str], content: FileSlices, most_bytes: int, too_large: str
+) -> None:
+    """Refuse to read a file whole that is too large for it; see `read_regular`.
+
+    Raises:
+        InputError: It is.
+    """
+    if len(content) > most_bytes:
+        raise InputError(f"{path}: {len(content) >> 20} MiB; {too_large}")
+
+
+def _open(file: Path, what: str) -> int:
     try:
         # Not blocking: to open a pipe would wait for its writer, also if it became one just now.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            _check_kind(file, status.st_mode, what)
-            if status.st_size > most_bytes:
-                raise InputError(f"{file}: {status.st_size >> 20} MiB; {too_large}")
-            return stream.read(most_bytes + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{file}: no such file; check the path") from error
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         _check_special(file, what)  # a socket, a device without a driver: they do not even open
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{file}: cannot be read ({reason}); check the path") from error
+        raise _unreadable(file, error) from error
+    try:
+        _check_kind(file, os.fstat(descriptor).st_mode, what)
+    except InputError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or error
+    return InputError(f"{file}: cannot be read ({reason}); check the path")
 
 
 def text_bytes(content: bytes, name: object) -> bytes:

@@ -6,7 +6,8 @@ Convention: OpenCV axes; `right_from_left` = (R, t) with |t| = 1, so lengths are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,13 @@ class MatchedRays:
         left: (N, 3).
         right: (N, 3).
         focal_px: Turns distances at Z = 1 into pixels.
+        spacing_px: Of neighbours on an even grid, whose errors are alike; ∞ = each has its own.
     """
 
     left: Floats
     right: Floats
     focal_px: float
+    spacing_px: float = math.inf
 
     @classmethod
     def of(cls, pair: Pair, left: NDArray[Any], right: NDArray[Any]) -> MatchedRays:
@@ -77,7 +80,7 @@ class MatchedRays:
 
     def where(self, chosen: NDArray[np.bool_]) -> MatchedRays:
         """Those of an (N,) mask."""
-        return MatchedRays(self.left[chosen], self.right[chosen], self.focal_px)
+        return replace(self, left=self.left[chosen], right=self.right[chosen])
 
     def distance_px(self, pose: RelativePose) -> Floats:
         """(N,) unsigned `sampson_distance`, in pixels."""

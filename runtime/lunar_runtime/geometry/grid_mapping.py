@@ -6,13 +6,12 @@ Convention: image coordinates are (x, y) with the top-left *corner* of the top-l
 so that its centre is (0.5, 0.5). In these coordinates a crop is a subtraction and a resize is a
 multiplication, with nothing left over.
 
-The image is cropped centrally to the network's aspect, then resized. This is done here and nowhere
-else: calibration and export call it too, so that the network is calibrated on what it will see.
+How an image becomes the network's input, `network_frame` says.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import msgspec
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.cameras import Intrinsics
 
 
@@ -45,6 +45,23 @@ class GridMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     crop_height: int
     grid_width: int
     grid_height: int
+
+    @classmethod
+    def whole(
+        cls, source_height: int, source_width: int, window: Window | None = None
+    ) -> GridMapping:
+        """All of an image, or of a window of it, pixel by pixel."""
+        x, y, width, height = window or Window(0, 0, source_width, source_height)
+        return cls(
+            source_width=source_width,
+            source_height=source_height,
+            crop_x=x,
+            crop_y=y,
+            crop_width=width,
+            crop_height=height,
+            grid_width=width,
+            grid_height=height,
+        )
 
     @classmethod
     def fit(
@@ -79,6 +96,26 @@ class GridMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def with_grid(self, height: int, width: int) -> GridMapping:
         """The same crop, on a grid of another size."""
         return msgspec.structs.replace(self, grid_height=height, grid_width=width)
+
+    def within(self, height: int, width: int) -> GridMapping:
+        """The same crop with its aspect, on the largest grid that is no larger than this."""
+        zoom = min(width / self.crop_width, height / self.crop_height)
+        return self.scaled(zoom)
+
+    def scaled(self, zoom: float) -> GridMapping:
+        """The same crop, on a grid of so many pixels per source pixel, rounded to whole ones."""
+        rows, columns = round(self.crop_height * zoom), round(self.crop_width * zoom)
+        return self.with_grid(max(1, rows), max(1, columns))
+
+    @property
+    def crop(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height of the crop, pixels of the image as given."""
+        return self.crop_x, self.crop_y, self.crop_width, self.crop_height
+
+    @property
+    def source_size(self) -> tuple[int, int]:
+        """Width and height of the image as given."""
+        return self.source_width, self.source_height
 
     @property
     def scale_x(self) -> float:
@@ -125,17 +162,27 @@ class GridMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         )
 
 
-def prepare(
+class PairGrids(NamedTuple):
+    """Where each image of a pair maps to; images of one size and one camera map alike.
+
+    Attributes:
+        left: Of the left image.
+        right: Of the right image.
+    """
+
+    left: GridMapping
+    right: GridMapping
+
+
+def cropped(
     image: NDArray[np.uint8], height: int, width: int
 ) -> tuple[NDArray[np.uint8], GridMapping]:
-    """Crop and resize a grey image to the network's input.
-
-    Shrinking averages (INTER_AREA: a star field or a crater rim must not alias); growing is linear.
+    """The largest central part of a grey image that fills a grid, resized.
 
     Args:
         image: (h, w) uint8.
-        height: Rows of the network's input.
-        width: Columns of the network's input.
+        height: Rows of the grid.
+        width: Columns of the grid.
 
     Returns:
         (height, width) uint8, contiguous, and where its pixels lie in `image`.
@@ -143,28 +190,53 @@ def prepare(
     Raises:
         InputError: `image` is not a (h, w) uint8 array.
     """
-    if image.ndim != 2 or image.dtype != np.uint8:
-        raise InputError(f"need a (h, w) uint8 grey image, not {image.dtype} {image.shape}")
+    check_grey(image)
     mapping = GridMapping.fit(image.shape[0], image.shape[1], height, width)
     return resample(image, mapping), mapping
 
 
-def resample(image: NDArray[np.uint8], mapping: GridMapping) -> NDArray[np.uint8]:
-    """Crop and resize an image as a mapping says; see `prepare`."""
-    return np.asarray(_resampled(image, mapping), np.uint8)
+def check_grey(image: NDArray[Any]) -> None:
+    """Refuse what is no grey image.
+
+    Raises:
+        InputError: `image` is not a (h, w) uint8 array.
+    """
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise InputError(f"need a (h, w) uint8 grey image, not {image.dtype} {image.shape}")
 
 
-def resample_valid(valid: NDArray[np.bool_], mapping: GridMapping) -> NDArray[np.bool_]:
+def resample(
+    image: NDArray[np.uint8], mapping: GridMapping, shown: Window | None = None
+) -> NDArray[np.uint8]:
+    """Crop and resize an image as a mapping says; shrinking averages, growing is linear.
+
+    Args:
+        image: (h, w) uint8.
+        mapping: Its crop lies within `shown`.
+        shown: Where `image` lies in the source image; None = it is all of it.
+    """
+    return np.asarray(_resampled(image, mapping, shown), np.uint8)
+
+
+def resample_valid(
+    valid: NDArray[np.bool_],
+    mapping: GridMapping,
+    shown: Window | None = None,
+    most_invalid: float = 0.0,
+) -> NDArray[np.bool_]:
     """Crop and resize a validity mask as a mapping says.
 
-    A grid pixel is valid where all image pixels that `resample` makes it of are.
+    A grid pixel is valid where all image pixels that `resample` makes it of are, or where at most
+    a share `most_invalid` of it is not.
     """
-    return np.asarray(_resampled((~valid).astype(np.float32), mapping) == 0)
+    return np.asarray(_resampled((~valid).astype(np.float32), mapping, shown) <= most_invalid)
 
 
-def _resampled(image: NDArray[Any], mapping: GridMapping) -> NDArray[Any]:
+def _resampled(image: NDArray[Any], mapping: GridMapping, shown: Window | None) -> NDArray[Any]:
     height, width = mapping.grid_height, mapping.grid_width
     top, left = mapping.crop_y, mapping.crop_x
+    if shown is not None:
+        top, left = top - shown.y, left - shown.x
     crop = image[top : top + mapping.crop_height, left : left + mapping.crop_width]
     if crop.shape == (height, width):
         return np.ascontiguousarray(crop)

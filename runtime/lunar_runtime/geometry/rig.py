@@ -18,12 +18,19 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.regular_file import read_regular, text_bytes
 from lunar_runtime.files.strict_json import check_json
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.lens import Distortion, Lens
 
 _MAX_BYTES = 1 << 20
 
 # A rotation printed with six decimals, as rig files are, is orthonormal to about 1e-6 per entry.
 _ROTATION_TOLERANCE = 1e-4
 
+
+# OpenCV's names, in OpenCV's order.
+_COEFFICIENTS = {
+    "brown_conrady": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
+    "fisheye": ("k1", "k2", "k3", "k4"),
+}
 
 #: What becomes of a rig's pose; see `Rig`.
 RigPose = Literal["initial", "fixed"]
@@ -42,6 +49,8 @@ class Rig:
             with the rig's; `fixed`: the rig's is held, and the images must bear it out.
         pose_sigma_deg: Standard deviations of the rig's pose, degrees: of its rotation and of its
             baseline's direction.
+        distortion_left: Of the left camera's lens; None = a pinhole's.
+        distortion_right: Of the right camera's lens.
     """
 
     left: Intrinsics | None = None
@@ -50,10 +59,25 @@ class Rig:
     up_left: NDArray[np.float64] | None = None
     pose: RigPose = "initial"
     pose_sigma_deg: tuple[float, float] = (0.02, 0.1)
+    distortion_left: Distortion | None = None
+    distortion_right: Distortion | None = None
+
+    @property
+    def lenses(self) -> tuple[Lens | None, Lens | None]:
+        """Of both cameras; where the left camera is the right one's too, so is its lens."""
+        left = _lens(self.left, self.distortion_left)
+        if self.right is None:
+            return left, left
+        return left, _lens(self.right, self.distortion_right)
+
+
+def _lens(intrinsics: Intrinsics | None, distortion: Distortion | None) -> Lens | None:
+    return None if intrinsics is None or distortion is None else Lens(intrinsics, distortion)
 
 
 class _CameraFile(msgspec.Struct, forbid_unknown_fields=True):
     intrinsics: list[Any]
+    distortion: dict[str, str | float] | None = None
 
 
 class _RigFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,7 +94,8 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
 
     A JSON object with any of these, at least one::
 
-        {"left": {"intrinsics": [fx, fy, cx, cy]},            pixels; or a 3 × 3 matrix
+        {"left": {"intrinsics": [fx, fy, cx, cy],             pixels; or a 3 × 3 matrix
+                  "distortion": {"model": "brown_conrady", "k1": -0.1}},   or "fisheye"
          "right": {"intrinsics": [fx, fy, cx, cy]},
          "right_from_left": [[…4], [0, 0, 0, 1]],             4 × 4 rigid transform, metres
          "up_left": [x, y, z],                                against gravity, left camera's frame
@@ -100,6 +125,8 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
             right=_intrinsics("right", file.right),
             right_from_left=_rigid_transform("right_from_left", file.right_from_left),
             up_left=_unit_vector("up_left", file.up_left),
+            distortion_left=_distortion("left", file.left),
+            distortion_right=_distortion("right", file.right),
             **_pose_rules(file),
         )
     except InputError as error:
@@ -121,6 +148,25 @@ def _intrinsics(name: str, camera: _CameraFile | None) -> Intrinsics | None:
         raise InputError("write four numbers [fx, fy, cx, cy] or a 3 × 3 matrix")
     except (InputError, msgspec.ValidationError) as error:
         raise InputError(f"{name}.intrinsics: {error}") from error
+
+
+def _distortion(name: str, camera: _CameraFile | None) -> Distortion | None:
+    if camera is None or camera.distortion is None:
+        return None
+    given = dict(camera.distortion)
+    model = given.pop("model", "brown_conrady")
+    known = _COEFFICIENTS.get(str(model))
+    if known is None:
+        raise InputError(f"{name}.distortion.model {model!r}: write brown_conrady or fisheye")
+    for key, value in given.items():
+        if key not in known:
+            raise InputError(f"{name}.distortion: {model} has no {key}; it has {', '.join(known)}")
+        if isinstance(value, str):
+            raise InputError(f"{name}.distortion.{key} must be a number, not {value!r}")
+    try:
+        return Distortion(model=model, **given)  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError(f"{name}.distortion: {error}") from error
 
 
 def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.float64] | None:

@@ -34,10 +34,12 @@ class Scale:
     Attributes:
         metres_per_unit: None when nothing fixes it.
         source: What fixed it.
+        sigma: Relative error that all lengths share, standard deviation; None = not known.
     """
 
     metres_per_unit: float | None
     source: ScaleSource
+    sigma: float | None = None
 
     @property
     def unit(self) -> str:
@@ -138,6 +140,33 @@ def scale_from_altitude(plane: Plane, altitude_m: float) -> Scale:
         )
     scale = _positive("scale", altitude_m / height, unit="metres per unit")
     return Scale(scale, ScaleSource.ALTITUDE)
+
+
+def altitude_errors(points: NDArray[Any], draws: NDArray[Any], plane: Plane) -> NDArray[np.float64]:
+    """What errors of the depth make of the camera's height over the plane through the points.
+
+    Every draw moves the points along their rays, and the plane of least squares with them; to first
+    order in the draw.
+
+    Args:
+        points: (H, W, 3), the plane's unit and frame.
+        draws: (N, H, W) relative errors of the depth.
+        plane: Through the points.
+
+    Returns:
+        (N,) relative errors of the height: a scale from the altitude has their opposites.
+    """
+    point = np.asarray(points, np.float64).reshape(-1, 3)
+    drawn = np.asarray(draws, np.float64).reshape(len(draws), -1)
+    known = np.isfinite(point).all(axis=-1)
+    point, drawn = point[known], drawn[:, known]
+    across = np.linalg.svd(plane.normal[None])[2][1:]  # two axes in the plane
+    centre = point.mean(axis=0)
+    A = np.concatenate([(point - centre) @ across.T, np.ones((len(point), 1))], axis=-1)
+    moved = drawn * (point @ plane.normal)  # up is positive
+    affine = np.linalg.lstsq(A, moved.T, rcond=None)[0]
+    foot = np.append(-centre @ across.T, 1.0)  # of the camera
+    return np.asarray(-(foot @ affine) / plane.camera_height, np.float64)
 
 
 def _positive(name: str, value: float, *, unit: str = "metres") -> float:

@@ -48,19 +48,36 @@ def slope_deg(
     Raises:
         InputError: `pointmap` is not (H, W, 3), `up` no direction, or `smoothing_px` negative.
     """
+    direction = _direction(up)
+    return slope_of_normals(surface_normals(pointmap, smoothing_px), direction)
+
+
+def slope_of_normals(normals: NDArray[np.float32], up: ArrayLike) -> NDArray[np.float32]:
+    """`slope_deg` of a surface whose normals are known.
+
+    Args:
+        normals: (H, W, 3) unit vectors; NaN = none.
+        up: As in `slope_deg`.
+
+    Raises:
+        InputError: `up` is no direction.
+    """
+    x, y, z = (np.asarray(plane, np.float32) for plane in cv2.split(normals))
+    normal = x, y, z
+    along = [np.float32(value) for value in _direction(up)]
+    # The arccosine of nearly 1 has half its digits; the arctangent has all of them.
+    return np.degrees(np.arctan2(_length(_cross(normal, along)), _dot(normal, along)))
+
+
+def _direction(up: ArrayLike) -> NDArray[np.float64]:
     direction = np.asarray(up, dtype=np.float64)
     length = float(np.linalg.norm(direction)) if direction.shape == (3,) else math.nan
     if not (math.isfinite(length) and length > 0):
         raise InputError(f"up must be three finite numbers, not all zero: {direction.tolist()}")
-    normal = _normals(pointmap, smoothing_px)
-    # The arccosine of nearly 1 has half its digits; the arctangent has all of them.
-    along = [np.float32(value) for value in direction / length]
-    angle = np.arctan2(_length(_cross(normal, along)), _dot(normal, along))
-    with np.errstate(invalid="ignore"):
-        return np.degrees(np.where(_length(normal) > 0, angle, np.float32(np.nan)))
+    return direction / length
 
 
-def surface_normals(pointmap: NDArray[Any], smoothing_px: float = 2.0) -> NDArray[np.float64]:
+def surface_normals(pointmap: NDArray[Any], smoothing_px: float = 2.0) -> NDArray[np.float32]:
     """Unit normals of a pointmap, as `slope_deg` measures them.
 
     Args:
@@ -68,16 +85,16 @@ def surface_normals(pointmap: NDArray[Any], smoothing_px: float = 2.0) -> NDArra
         smoothing_px: Standard deviation of the Gaussian; 0 disables it.
 
     Returns:
-        (H, W, 3) float64, on the camera's side of the surface; NaN where there is none.
+        (H, W, 3) float32, on the camera's side of the surface; NaN where there is none.
 
     Raises:
         InputError: `pointmap` is not (H, W, 3), or `smoothing_px` negative.
     """
-    normal = np.stack(_normals(pointmap, smoothing_px), axis=-1).astype(np.float64)
+    normal = _normals(pointmap, smoothing_px)
     with np.errstate(invalid="ignore", divide="ignore"):
         # Points that coincide have no normal: 0 / 0 is the NaN that we want.
-        normal /= np.sqrt(np.einsum("...i,...i->...", normal, normal))[..., None]
-    return normal
+        scale = 1 / _length(normal)
+        return np.asarray(cv2.merge([plane * scale for plane in normal]), np.float32)
 
 
 def slope_paper_deg(depth: NDArray[Any]) -> NDArray[np.float32]:
@@ -155,6 +172,9 @@ def slope_sigma_deg(
     square *= np.float32(np.degrees(1) ** 2)
     square /= len(draws)
     variance = blurred(square, 4.0)
+    known = np.isfinite(flat)
+    if not known.all():  # else errors would shrink beside what is invalid
+        variance /= np.maximum(blurred(known.astype(np.float32), 4.0), np.float32(1e-3))
     twice = resized(variance, (2 * variance.shape[0], 2 * variance.shape[1]))
     return np.asarray(np.sqrt(twice[:height, :width]), np.float32)
 

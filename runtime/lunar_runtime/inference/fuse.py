@@ -1,8 +1,4 @@
-"""Network and images, together: the refined maps of a pair, or the network's where that fails.
-
-The grid of the results is that of the images, up to `LONGEST_PX` on the longer side, whether or not
-a pair could be refined: what a reader finds does not change its shape with the weather.
-"""
+"""Network and images, together: the refined maps of a pair, or the network's where that fails."""
 
 from __future__ import annotations
 
@@ -15,33 +11,38 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.geometry.views import Pair, View
 from lunar_runtime.inference.maps import (
     NOMINAL,
     ExpectedError,
     Maps,
     PointMap,
     mask_by_confidence,
+    mask_invalid,
 )
+from lunar_runtime.inference.network_error import confidence_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import RefinedView, Refinement, Side
-from lunar_runtime.refinement.acceptance import NotRefinedError
+from lunar_runtime.refinement.acceptance import (
+    NoParallaxError,
+    NotRefinedError,
+    is_doubtful,
+    require_same_ground,
+)
 from lunar_runtime.refinement.camera_evidence import draw_poses
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
+from lunar_runtime.refinement.same_ground import common_ground
 from lunar_runtime.refinement.self_calibration import SURE, estimate_focal
+from lunar_runtime.refinement.shared_errors import FOCAL, shared_errors
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
-LONGEST_PX = 1024
 _NOMINAL_SIGMA = 0.5  # of a focal length that is anyone's guess: fields of 20 to 90 degrees
 
-# Fused confidence is 1 + this / sigma: 1 % of the depth gives 2, as the networks' 1 + exp(c) does
-# at c = 0, and 0.1 % gives 11.
-_CONFIDENCE_AT_SIGMA = 0.01
 _NEAREST = 1e-6
 
 
@@ -57,21 +58,14 @@ class Fused(NamedTuple):
     refinement: Refinement | None
 
 
-def result_grid(mapping: GridMapping) -> GridMapping:
-    """The grid of the results for a crop of the images: its pixels, up to `LONGEST_PX` a side."""
-    height, width = mapping.crop_height, mapping.crop_width
-    shrink = min(1.0, LONGEST_PX / max(height, width))
-    return mapping.with_grid(max(1, round(height * shrink)), max(1, round(width * shrink)))
-
-
 def fuse(
-    pair: Pair, grid: GridMapping, network: Maps | None, options: InferOptions, rig: Rig
+    pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
 ) -> tuple[Fused, Notes]:
     """Refine a pair.
 
     Args:
-        pair: Both images on the result's grid, (H, W) uint8, with their cameras.
-        grid: From the images as given to that grid.
+        pair: Both images on the result's grids, (H, W) uint8, with their cameras.
+        grids: From the images as given to those grids.
         network: What the network says, on its own grid; None = geometry alone.
         options: `refine` and `view` matter: the right view is refined only if it is asked for.
         rig: Its pose is a start, or is held; see `refine_pose_and_surface`.
@@ -79,19 +73,26 @@ def fuse(
     Raises:
         NotRefinedError: The pair cannot be refined, and `refine` is `on` or there is no network.
         ContradictionError: The images show another pose than the rig's.
+        OtherGroundError: Nothing shows that both images are of the same ground.
     """
     try:
-        return _refined(pair, grid, network, options, rig), Notes()
+        fused = _refined(pair, grids, network, options, rig)
     except NotRefinedError as error:
         if network is None or options.refine == "on":
             raise
-        kept = _enlarged_maps(network, grid, (pair.left.camera, pair.right.camera), options)
+        if not isinstance(error, NoParallaxError):  # which many matches showed
+            require_same_ground(common_ground(pair))
+        kept = _enlarged_maps(network, grids, pair, options)
         notes = Notes.warn(f"not refined, the network's result is kept: {error}")
         return Fused(kept, Refinement(reason=str(error))), notes
+    done = fused.refinement
+    if done is not None and is_doubtful(done.inliers, done.matches, done.views["left"].fraction):
+        require_same_ground(common_ground(pair))
+    return fused, Notes()
 
 
 def _refined(
-    pair: Pair, grid: GridMapping, network: Maps | None, options: InferOptions, rig: Rig
+    pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
 ) -> Fused:
     guess = None if network is None else _left_guess(network, pair.left)
     pair, focal_sigma = _self_calibrated(pair, guess)
@@ -101,6 +102,7 @@ def _refined(
     right_from_left = found.pose.matrix(baseline)
     surfaces: dict[Side, Surface] = {"left": surface}
     left = _point_map(surface, _points(surface, pair.left, baseline), focal_sigma)
+    left = mask_invalid(left, pair.left.valid)
     right: PointMap | None = None
     if options.view != "left":
         other = surfaces["right"] = refine_surface(
@@ -113,10 +115,11 @@ def _refined(
         seen = _points(other, pair.right, baseline)
         points = transform_points(np.linalg.inv(right_from_left), seen)
         right = _point_map(other, np.asarray(points, np.float32), focal_sigma)
-        right = mask_by_confidence("right", right, options.min_confidence)
+        right = mask_invalid(right, pair.right.valid)
+        right = mask_by_confidence("right", right, options.dropped_share)
     maps = Maps(
-        mapping=grid,
-        left=mask_by_confidence("left", left, options.min_confidence),
+        grids=grids,
+        left=mask_by_confidence("left", left, options.dropped_share),
         right=right,
         camera_left=pair.left.camera,
         camera_right=pair.right.camera,
@@ -190,6 +193,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
     return Refinement(
         reason=None,
         pose_source=found.source,
+        pose_held=found.held,
         matches=found.matches,
         inliers=found.inliers,
         epipolar_px=found.epipolar_px,
@@ -199,6 +203,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
         pose_sigma_deg=found.evidence.sigma_deg,
         focal_ratio=found.evidence.focal_ratio,
         focal_sigma=found.evidence.focal_sigma,
+        misfits=found.evidence.misfits,
         views={
             side: RefinedView(
                 fraction=float(np.mean(one.refined)),
@@ -211,25 +216,22 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
     )
 
 
-def _enlarged_maps(
-    network: Maps,
-    grid: GridMapping,
-    cameras: tuple[CameraEstimate, CameraEstimate],
-    options: InferOptions,
-) -> Maps:
-    shape = grid.grid_height, grid.grid_width
-
+def _enlarged_maps(network: Maps, grids: PairGrids, pair: Pair, options: InferOptions) -> Maps:
     def enlarged(side: Side, one: PointMap) -> PointMap:
+        grid = getattr(grids, side)
+        shape = grid.grid_height, grid.grid_width
         large = PointMap(_enlarged(one.points, shape), _enlarged(one.confidence, shape))
-        return mask_by_confidence(side, large, options.min_confidence)
+        view = pair.left if side == "left" else pair.right
+        large = mask_invalid(large, view.valid)
+        return mask_by_confidence(side, large, options.dropped_share)
 
     return replace(
         network,
-        mapping=grid,
+        grids=grids,
         left=enlarged("left", network.left),
         right=None if network.right is None else enlarged("right", network.right),
-        camera_left=cameras[0],
-        camera_right=cameras[1],
+        camera_left=pair.left.camera,
+        camera_right=pair.right.camera,
     )
 
 
@@ -242,10 +244,12 @@ def _points(surface: Surface, view: View, baseline: float) -> NDArray[np.float32
 def _point_map(surface: Surface, points: NDArray[np.float32], focal_sigma: float) -> PointMap:
     """Depth goes with the focal length, whose error is therefore one more of the depth."""
     sigma = np.hypot(surface.sigma, np.float32(focal_sigma))
-    signs = np.where(np.arange(len(surface.draws)) % 2, 1, -1).astype(np.float32)
-    draws = surface.draws + np.float32(focal_sigma) * signs[:, None, None]
-    confidence = np.asarray(1 + np.float32(_CONFIDENCE_AT_SIGMA) / sigma, np.float32)
-    return PointMap(points, confidence, ExpectedError(sigma, draws, surface.refined, focal_sigma))
+    draws = surface.draws
+    if focal_sigma > 0:
+        signs = shared_errors(len(draws))[:, FOCAL].astype(np.float32)
+        draws = draws + np.float32(focal_sigma) * signs[:, None, None]
+    expected = ExpectedError(sigma, draws, surface.refined, focal_sigma)
+    return PointMap(points, confidence_of(sigma), expected)
 
 
 def _relative(right_from_left: NDArray[np.float64]) -> RelativePose | None:

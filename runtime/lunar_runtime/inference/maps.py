@@ -11,17 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.fields import resized
 from lunar_runtime.geometry.focal import estimate_intrinsics
-from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.geometry.pose import PoseEstimate, right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.network_error import (
+    UNKNOWN_DEPTH_ERROR,
+    confidence_of,
+    network_sigma,
+)
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.masking.mask import ValidPair
 
 #: The source of a camera that nobody told and no image settled: the network's own.
 NOMINAL = "nominal"
 
+_LEAST_LEFT = 0.04  # of a variance, where a shared error takes the rest
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
 
 #: Of a graph, by name, with the batch axis.
@@ -44,6 +53,30 @@ class ExpectedError(NamedTuple):
     refined: NDArray[np.bool_]
     focal_sigma: float = 0.0
 
+    def rescaled(self, errors: NDArray[np.floating]) -> ExpectedError:
+        """The same where the depths were divided by a length with errors of its own.
+
+        Args:
+            errors: (N,) relative, of that length in every draw.
+        """
+        by_draw = np.asarray(errors, np.float32)
+        draws = self.draws - by_draw[:, None, None]
+        together = np.tensordot(by_draw, self.draws, axes=1) / np.float32(len(by_draw))
+        change = resized(np.mean(by_draw**2) - 2 * together, _twice(self.draws.shape[1:]))
+        height, width = self.sigma.shape
+        square = self.sigma**2 + change[:height, :width]
+        # What each pixel errs by alone stays, and with it a sigma above zero.
+        sigma = np.sqrt(np.maximum(square, np.float32(_LEAST_LEFT) * self.sigma**2))
+        return self._replace(sigma=np.asarray(sigma, np.float32), draws=draws)
+
+    def shared(self) -> float:
+        """Relative error that all depths have in common."""
+        return float(np.sqrt(np.mean(np.mean(self.draws[:, ::4, ::4], axis=(1, 2)) ** 2)))
+
+
+def _twice(shape: tuple[int, ...]) -> tuple[int, int]:
+    return 2 * shape[0], 2 * shape[1]
+
 
 @dataclass(frozen=True)
 class PointMap:
@@ -51,7 +84,7 @@ class PointMap:
 
     Attributes:
         points: (H, W, 3) float32, in the left camera's frame; NaN = invalid.
-        confidence: (H, W) float32.
+        confidence: (H, W) float32; see `network_error.confidence_of`.
         expected: How good refined points are expected to be; None unrefined.
     """
 
@@ -62,19 +95,19 @@ class PointMap:
 
 @dataclass(frozen=True)
 class Maps:
-    """A pair's pointmaps on one grid, in one arbitrary unit.
+    """A pair's pointmaps, each on the grid of its image, in one arbitrary unit.
 
     Attributes:
-        mapping: From the images as given to this grid.
+        grids: From the images as given to these grids.
         left: Of the left image.
         right: Of the right image; None = not known.
-        camera_left: Of the left image, pixels of this grid.
-        camera_right: Of the right image.
+        camera_left: Of the left image, pixels of its grid.
+        camera_right: Of the right image, pixels of its grid.
         pose: The right camera's; None where it is not known.
         descriptors: (H, W, D) of both images, where the network gives them.
     """
 
-    mapping: GridMapping
+    grids: PairGrids
     left: PointMap
     right: PointMap | None
     camera_left: CameraEstimate
@@ -82,41 +115,50 @@ class Maps:
     pose: PoseEstimate | None
     descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
-    def cameras_on(self, grid: GridMapping) -> tuple[CameraEstimate, CameraEstimate]:
-        """Both cameras, in pixels of another grid over the same images."""
+    def cameras_on(self, grids: PairGrids) -> tuple[CameraEstimate, CameraEstimate]:
+        """Both cameras, in pixels of other grids over the same images."""
         left, right = (
-            camera._replace(intrinsics=grid.to_grid(self.mapping.to_source(camera.intrinsics)))
-            for camera in (self.camera_left, self.camera_right)
+            camera._replace(intrinsics=new.to_grid(old.to_source(camera.intrinsics)))
+            for camera, old, new in zip(
+                (self.camera_left, self.camera_right), self.grids, grids, strict=True
+            )
         )
         return left, right
 
 
 def read_maps(
-    outputs: NetworkOutputs, mapping: GridMapping, options: InferOptions, rig: Rig
+    outputs: NetworkOutputs,
+    grids: PairGrids,
+    options: InferOptions,
+    rig: Rig,
+    valid: ValidPair = (None, None),
+    depth_error: float = UNKNOWN_DEPTH_ERROR,
 ) -> tuple[Maps, Notes]:
     """Check a network's outputs, and find the cameras and the pose.
 
     Args:
         outputs: Of the graph: at least `pointmap_left` (1, H, W, 3) and `confidence_left`
-            (1, H, W).
-        mapping: From the images as given to the network's grid.
+            (1, H, W); of each image, what is on its grid.
+        grids: From the images as given to the network's pixels of them.
         options: What was asked for. Unless the pair is refined, a pose that is needed and cannot be
             had is an error, and `min_confidence` is applied.
         rig: What is known of the cameras, in pixels of the images as given.
+        valid: (H, W) bool of both images on the network's grid: elsewhere its word is not taken.
+        depth_error: Of the network; see `network_error`.
 
     Raises:
         InputError: Nothing usable is in the outputs, or the pose that is needed is not.
     """
     notes = _not_finite(outputs)
     alone = options.refine == "off"
-    lowest = options.min_confidence if alone else None
-    left = _read_map("left", outputs, lowest)
-    camera_left, camera_right = _cameras(left, options, rig, mapping)
-    notes += _doubt_camera(camera_left, mapping)
+    dropped = options.dropped_share if alone else 0.0
+    left = _read_map("left", outputs, dropped, valid[0])
+    camera_left, camera_right = _cameras(left, options, rig, grids)
+    notes += _doubt_camera(camera_left, grids.left)
     right: PointMap | None = None
     pose: PoseEstimate | None = None
     if "pointmap_right" in outputs:
-        right = _read_map("right", outputs, lowest)
+        right = _read_map("right", outputs, dropped, valid[1])
         try:
             pose = right_from_left_pose(right.points, camera_right.intrinsics, right.confidence)
         except InputError as error:
@@ -124,35 +166,51 @@ def read_maps(
                 raise
             if alone:
                 notes += Notes.warn(f"pose: {error}")
-    maps = Maps(mapping, left, right, camera_left, camera_right, pose, _descriptors(outputs))
+    left = _calibrated(left, depth_error)
+    right = None if right is None else _calibrated(right, depth_error)
+    maps = Maps(grids, left, right, camera_left, camera_right, pose, _descriptors(outputs))
     return maps, notes
 
 
 def known_cameras(
-    options: InferOptions, rig: Rig, mapping: GridMapping
+    options: InferOptions, rig: Rig, grids: PairGrids
 ) -> tuple[CameraEstimate, CameraEstimate] | None:
-    """The cameras that were told, on a grid; None where the left one was not."""
+    """The cameras that were told, on their grids; None where the left one was not."""
     if options.intrinsics is not None:
-        both = CameraEstimate(mapping.to_grid(options.intrinsics), "option")
-        return both, both
+        left, right = (CameraEstimate(grid.to_grid(options.intrinsics), "option") for grid in grids)
+        return left, right
     if rig.left is None:
         return None
-    left = CameraEstimate(mapping.to_grid(rig.left), "rig")
+    left = CameraEstimate(grids.left.to_grid(rig.left), "rig")
     if rig.right is not None:
-        return left, CameraEstimate(mapping.to_grid(rig.right), "rig")
-    return left, left._replace(source="rig (left)")
+        return left, CameraEstimate(grids.right.to_grid(rig.right), "rig")
+    return left, CameraEstimate(grids.right.to_grid(rig.left), "rig (left)")
 
 
-def mask_by_confidence(side: str, found: PointMap, lowest: float | None) -> PointMap:
-    """The same with NaN wherever a point or its confidence is not finite, or the latter too low.
+def mask_invalid(found: PointMap, valid: NDArray[np.bool_] | None) -> PointMap:
+    """The same with NaN, the confidence too, where the image shows nothing; None = everywhere."""
+    if valid is None:
+        return found
+    nothing = np.float32(np.nan)
+    points = np.where(valid[..., None], found.points, nothing)
+    confidence = np.where(valid, found.confidence, nothing)
+    expected = found.expected
+    if expected is not None:
+        expected = expected._replace(refined=expected.refined & valid)
+    return PointMap(points, confidence, expected)
+
+
+def mask_by_confidence(side: str, found: PointMap, dropped_share: float) -> PointMap:
+    """The same with NaN wherever a point or its confidence is not finite, or the latter is low.
 
     Args:
         side: `left` or `right`, for the error.
         found: Of that image.
-        lowest: Confidence below which points become NaN; None = keep all.
+        dropped_share: Of the finite points, those of the lowest confidence become NaN: as many or,
+            where points are equally confident, fewer; never all.
 
     Raises:
-        InputError: Nothing is left.
+        InputError: No point is finite.
     """
     usable = np.isfinite(found.points).all(axis=-1) & np.isfinite(found.confidence)
     if not usable.any():
@@ -160,14 +218,10 @@ def mask_by_confidence(side: str, found: PointMap, lowest: float | None) -> Poin
             f"the network gave no finite point for the {side} image; check this machine with "
             "StereoRuntime.check_golden, or the bundle with another pair"
         )
-    if lowest is not None:
-        highest = float(found.confidence[usable].max())
+    count = int(dropped_share * np.count_nonzero(usable))
+    if count:
+        lowest = np.partition(found.confidence[usable], count)[count]
         usable &= found.confidence >= lowest
-        if not usable.any():
-            raise InputError(
-                f"`min_confidence` {lowest:g} leaves nothing of the {side} image, whose "
-                f"highest confidence is {highest:.3g}; lower it"
-            )
     points = np.where(usable[..., None], found.points, np.float32(np.nan))
     return PointMap(points, found.confidence, found.expected)
 
@@ -185,9 +239,16 @@ def _not_finite(outputs: NetworkOutputs) -> Notes:
     return notes
 
 
-def _read_map(side: str, outputs: NetworkOutputs, lowest: float | None) -> PointMap:
+def _read_map(
+    side: str, outputs: NetworkOutputs, dropped_share: float, valid: NDArray[np.bool_] | None
+) -> PointMap:
     found = PointMap(outputs[f"pointmap_{side}"][0], outputs[f"confidence_{side}"][0])
-    return mask_by_confidence(side, found, lowest)
+    return mask_by_confidence(side, mask_invalid(found, valid), dropped_share)
+
+
+def _calibrated(found: PointMap, depth_error: float) -> PointMap:
+    sigma = network_sigma(found.confidence, depth_error)
+    return PointMap(found.points, confidence_of(sigma), found.expected)
 
 
 def _descriptors(
@@ -199,18 +260,32 @@ def _descriptors(
 
 
 def _cameras(
-    left_map: PointMap, options: InferOptions, rig: Rig, mapping: GridMapping
+    left_map: PointMap, options: InferOptions, rig: Rig, grids: PairGrids
 ) -> tuple[CameraEstimate, CameraEstimate]:
-    known = known_cameras(options, rig, mapping)
+    known = known_cameras(options, rig, grids)
     if known is not None:
         return known
     estimate = estimate_intrinsics(left_map.points, left_map.confidence)
-    left = CameraEstimate(estimate, NOMINAL)
+    cameras = _nominal(estimate, grids)
+    left = CameraEstimate(cameras[0], NOMINAL)
     if rig.right is not None:
-        return left, CameraEstimate(mapping.to_grid(rig.right), "rig")
+        return left, CameraEstimate(grids.right.to_grid(rig.right), "rig")
     # The right pointmap is in the left camera's frame, so it says nothing of its own camera
     # before the pose is known: two cameras of one kind, or one that moved, is the common case.
-    return left, left._replace(source=f"{left.source} (left)")
+    return left, CameraEstimate(cameras[1], f"{left.source} (left)")
+
+
+def _nominal(estimate: Intrinsics, grids: PairGrids) -> tuple[Intrinsics, Intrinsics]:
+    """The network's camera for both; its principal point is the image's centre, not a window's."""
+    left, right = grids
+    if left == right and (left.crop_width, left.crop_height) == (
+        left.source_width,
+        left.source_height,
+    ):
+        return estimate, estimate
+    seen = left.to_source(estimate)
+    camera = Intrinsics(seen.fx, seen.fy, left.source_width / 2, left.source_height / 2)
+    return left.to_grid(camera), right.to_grid(camera)
 
 
 def _doubt_camera(camera: CameraEstimate, mapping: GridMapping) -> Notes:

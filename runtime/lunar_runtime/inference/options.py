@@ -10,6 +10,7 @@ from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.errors import UsageError
 
 if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
+    from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
 
 ViewChoice = Literal["left", "right", "both"]
@@ -18,6 +19,9 @@ Refine = Literal["auto", "on", "off"]
 VIEWS: tuple[ViewChoice, ...] = ("left", "right", "both")
 SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
 REFINES: tuple[Refine, ...] = ("auto", "on", "off")
+
+# A bench's camera, and a quarter of the way to the Earth.
+_SHORTEST_M, _LONGEST_M = 1e-3, 1e8
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,30 @@ class InferOptions:
     altitude_m: float | None = None
     slope: SlopeKind = "physical"
     smoothing_px: float = 2.0
-    min_confidence: float | None = None
+    min_confidence: str | None = None
     refine: Refine = "auto"
+    window: Windows | None = None
+
+    @property
+    def dropped_share(self) -> float:
+        """Of the pixels, those with the largest expected error, which become invalid.
+
+        Raises:
+            UsageError: `min_confidence` is not a percentage from 0% to below 100%.
+        """
+        if self.min_confidence is None:
+            return 0.0
+        percent = str(self.min_confidence).strip()
+        try:
+            share = float(percent.removesuffix("%")) / 100
+        except ValueError:
+            share = math.nan
+        if not (percent.endswith("%") and 0 <= share < 1):
+            raise UsageError(
+                f"`min_confidence` {percent}: needs to be a percentage below 100%, as 25% for "
+                "dropping the quarter of the pixels whose expected error is largest"
+            )
+        return share
 
     def check(self, output_set: OutputSet) -> None:
         """Refuse options that contradict each other, or that a bundle cannot serve.
@@ -50,10 +76,14 @@ class InferOptions:
         for name, length in (("baseline_m", self.baseline_m), ("altitude_m", self.altitude_m)):
             if length is not None and not (math.isfinite(length) and length > 0):
                 raise UsageError(f"`{name}` {length:g}: needs to be a positive number of metres")
+            if length is not None and not _SHORTEST_M <= length <= _LONGEST_M:
+                raise UsageError(
+                    f"`{name}` {length:g}: is no distance at the Moon; give metres, "
+                    f"{_SHORTEST_M:g} to {_LONGEST_M:g}"
+                )
         if not (math.isfinite(self.smoothing_px) and self.smoothing_px >= 0):
             raise UsageError(f"`smoothing_px` {self.smoothing_px:g}: needs to be 0 or more pixels")
-        if self.min_confidence is not None and not math.isfinite(self.min_confidence):
-            raise UsageError(f"`min_confidence` {self.min_confidence:g}: needs to be finite")
+        _ = self.dropped_share
         if output_set != "left" or self.refine != "off":
             return  # the refined pair has a pose and a right view of its own
         needs = None if self.view == "left" else f"`view` {self.view}"

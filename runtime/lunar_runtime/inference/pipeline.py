@@ -5,19 +5,15 @@
     result.depth, result.slope, result.unit
 
 Convention: OpenCV axes (x right, y down, z forward), pixel centres at +0.5; `b_from_a` maps points
-of frame a into frame b. All arrays are on one grid, H×W: the images' own pixels, up to 1024 a side,
-or with `refine="off"` the network's. `result.mapping` leads back to the image as given.
+of frame a into frame b. A view's arrays have its image's own pixels, up to 1024 a side, or with
+`refine="off"` the network's. `result.mapping` and `mapping_right` lead back to the images as given.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,30 +24,23 @@ from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.bundles.trust import TrustStore
 from lunar_runtime.errors import BackendError, GateError, UsageError
+from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.grid_mapping import PairGrids
+from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.degenerate import refuse_degenerate
-from lunar_runtime.inference.fuse import Fused, fuse, result_grid
+from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import known_cameras, read_maps
+from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, ImagePair, read_pair
+from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
 from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Clock:
-    timings_ms: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.timings_ms[name] = (time.perf_counter() - start) * 1e3
-        _log.info("%s: %.1f ms", name, self.timings_ms[name])
+from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.masking.mask import ValidPair
 
 
 class StereoRuntime:
@@ -64,6 +53,7 @@ class StereoRuntime:
         self.bundle = bundle
         self._backend = backend
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
+        self._depth_error = depth_error_of(bundle.manifest.student)
 
     @classmethod
     def load(
@@ -139,14 +129,16 @@ class StereoRuntime:
         altitude_m: float | None = None,
         slope: SlopeKind = InferOptions.slope,
         smoothing_px: float = InferOptions.smoothing_px,
-        min_confidence: float | None = None,
+        min_confidence: str | None = None,
         refine: Refine = InferOptions.refine,
+        window: WindowsGiven = None,
+        masks: Masks = (None, None),
     ) -> StereoResult:
         """Run one pair.
 
         Args:
             left: Path, or decoded values (see `grey_from_array`).
-            right: The same; of the same size.
+            right: The same; of another size only with a rig that has both cameras' intrinsics.
             rig: What is known of the cameras, in pixels of the images as given. If it holds the
                 pose, its baseline fixes the scale unless another option does.
             view: The camera whose depth and slope are wanted.
@@ -155,9 +147,14 @@ class StereoRuntime:
             altitude_m: True height of the left camera above the scene's plane, metres.
             slope: `physical`, or `paper`: the published evaluation's per-pixel definition.
             smoothing_px: Of the physical slope; see `slope_deg`.
-            min_confidence: Pixels below become NaN in everything but the confidence.
+            min_confidence: A percentage, as `25%`: so many of the pixels, those with the largest
+                expected error, become NaN in everything but the confidence.
             refine: `auto` refines the pointmap with the images where they allow it, else keeps the
                 network's and says why; `on` makes that an error; `off` leaves it the network's.
+            window: Part of both images to take for the whole, X, Y, W, H; or of each, left first.
+            masks: Of the left and the right image, paths or (h, w) arrays of their own sizes: not
+                0 where the image may be used; None = no mask. What is masked, or shows no ground
+                by itself, is NaN in everything.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -165,31 +162,42 @@ class StereoRuntime:
             BackendError: The inference library failed.
         """
         options = InferOptions(
-            view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine
-        )
+            view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine,
+            as_windows(window),
+        )  # fmt: skip
         graph = self.bundle.manifest.graph
         options.check(graph.output_set)
         rig = rig or Rig()
-        clock = _Clock()
+        clock = Clock()
         with clock.stage("read"):
-            images = read_pair(left, right)
+            images = read_pair(left, right, options.window, masks)
+            images.check_cameras(options, rig)
         with clock.stage("prepare"):
-            mapping = images.fit(graph.height, graph.width)
-            greys = images.greys(mapping)
+            lenses = check_told_cameras(images, options, rig)
+            frames = images.frames(graph.height, graph.width)
+            grids = PairGrids(frames[0].mapping, frames[1].mapping)
+            greys, valid = images.greys(grids, lenses), images.valid(grids)
         with clock.stage("network"):
-            outputs = self._run(*greys)
-        network, notes = read_maps(outputs, mapping, options, rig)
-        notes = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts)) + notes
+            outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
+        outputs = image_parts(frames, outputs)
+        network, notes = read_maps(outputs, grids, options, rig, valid, self._depth_error)
+        of_bundle = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts))
+        notes = of_bundle + images.notes() + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
-                grid = result_grid(mapping)
-                pair = images.views(grid, network.cameras_on(grid))
-                fused, more = fuse(pair, grid, network, options, rig)
+                grids = images.result_grids(network.cameras_on(images.wholes))
+                pair = images.views(grids, network.cameras_on(grids), lenses)
+                fused, more = fuse(pair, grids, network, options, rig)
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
+                valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
-            geometry = solve_geometry(fused, options, rig, network=network, notes=notes)
-        return _result(geometry, options, self.model, images, greys, clock)
+            doubts = doubt_size(images, options, rig)
+            geometry = solve_geometry(
+                fused, options, rig, network=network, notes=notes, doubts=doubts
+            )
+        seen = _Seen(images, greys, valid, lenses)
+        return _result(geometry, options, self.model, seen, clock)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -244,7 +252,9 @@ def infer_geometry_only(
     altitude_m: float | None = None,
     slope: SlopeKind = InferOptions.slope,
     smoothing_px: float = InferOptions.smoothing_px,
-    min_confidence: float | None = None,
+    min_confidence: str | None = None,
+    window: WindowsGiven = None,
+    masks: Masks = (None, None),
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
 
@@ -258,42 +268,65 @@ def infer_geometry_only(
         InputError: The pair cannot be used.
     """
     options = InferOptions(
-        view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on"
-    )
+        view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on",
+        as_windows(window),
+    )  # fmt: skip
     options.check("all")
     rig = rig or Rig()
-    clock = _Clock()
+    clock = Clock()
     with clock.stage("read"):
-        images = read_pair(left, right)
-    width, height = images.left.size
-    grid = result_grid(images.fit(height, width))
-    cameras = known_cameras(options, rig, grid)
+        images = read_pair(left, right, options.window, masks)
+        images.check_cameras(options, rig)
+    lenses = check_told_cameras(images, options, rig)
+    cameras = known_cameras(options, rig, images.wholes)
     if cameras is None:
         raise UsageError(
             "without a network the cameras cannot be estimated; give `intrinsics` FX,FY,CX,CY or a "
             "`rig` with them"
         )
     with clock.stage("refine"):
-        pair = images.views(grid, cameras)
-        fused, notes = fuse(pair, grid, None, options, rig)
+        grids = images.result_grids(cameras)
+        known = known_cameras(options, rig, grids)
+        assert known is not None
+        pair = images.views(grids, known, lenses)
+        fused, more = fuse(pair, grids, None, options, rig)
+        notes = images.notes() + more
     with clock.stage("geometry"):
-        geometry = solve_geometry(fused, options, rig, notes=notes)
-    return _result(geometry, options, None, images, (pair.left.grey, pair.right.grey), clock)
+        doubts = doubt_size(images, options, rig)
+        geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
+    greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
+    return _result(geometry, options, None, _Seen(images, greys, valid, lenses), clock)
+
+
+class _Seen(NamedTuple):
+    """Both images, as given and on the result's grids.
+
+    Attributes:
+        images: As given.
+        greys: (H, W) uint8 of each.
+        valid: (H, W) of each; None = all are.
+        lenses: That were taken out of them.
+    """
+
+    images: ImagePair
+    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+    valid: ValidPair
+    lenses: Lenses
 
 
 def _result(
-    geometry: Geometry,
-    options: InferOptions,
-    model: ModelInfo | None,
-    images: ImagePair,
-    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-    clock: _Clock,
+    geometry: Geometry, options: InferOptions, model: ModelInfo | None, seen: _Seen, clock: Clock
 ) -> StereoResult:
+    left, right = (
+        PairImage(image, grey, valid)
+        for image, grey, valid in zip(seen.images, seen.greys, seen.valid, strict=True)
+    )
     return StereoResult(
         **vars(geometry),
         options=options,
         model=model,
-        left=PairImage(images.left, greys[0]),
-        right=PairImage(images.right, greys[1]),
+        left=left,
+        right=right,
+        lenses=seen.lenses,
         timings_ms=clock.timings_ms,
     )

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.bundles.trust import Signed
 from lunar_runtime.files.images import GreyImage
-from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
+from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate
 from lunar_runtime.geometry.scale import Scale
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.refinement.camera_evidence import Misfit
 
 Side = Literal["left", "right"]
 
@@ -43,12 +45,15 @@ class ViewResult:
     Attributes:
         depth: (H, W) float32, Z in this camera's frame, in the result's unit; NaN = invalid.
         slope: (H, W) float32 degrees; NaN = invalid.
-        confidence: (H, W) float32, 1 and more, unmasked: what the network gave, or, refined,
-            1 + 0.01 / (expected relative error of Z).
+        confidence: (H, W) float32: 1 + 0.01 / (expected relative error of Z), which for unrefined
+            pixels is the network's (see `network_error`), and then below 1.5; NaN where the image
+            is masked.
         depth_sigma: (H, W) float32 expected standard deviation of the depth, in the result's unit;
             None where the pair was not refined, as below.
         slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.
         refined: (H, W) bool, where the images decide; elsewhere the network does, or the plane.
+        steep_ranges: Degrees -> least and largest share of the pixels that is steeper, within the
+            errors of the slopes and of up; empty where there is none.
     """
 
     depth: NDArray[np.float32]
@@ -57,6 +62,7 @@ class ViewResult:
     depth_sigma: NDArray[np.float32] | None = None
     slope_sigma: NDArray[np.float32] | None = None
     refined: NDArray[np.bool_] | None = None
+    steep_ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
 class RefinedView(NamedTuple):
@@ -83,6 +89,7 @@ class Refinement:
     Attributes:
         reason: Why not; None = refined, and only then is the rest there.
         pose_source: What the pose started from: `matches`, `network` or `rig`.
+        pose_held: Whether the pose is the rig's as it was told.
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
@@ -93,11 +100,13 @@ class Refinement:
         pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
+        misfits: What else the matches would have otherwise about the cameras.
         views: Per refined view.
     """
 
     reason: str | None
     pose_source: str = ""
+    pose_held: bool = False
     matches: int = 0
     inliers: int = 0
     epipolar_px: float = 0.0
@@ -107,6 +116,7 @@ class Refinement:
     pose_sigma_deg: tuple[float, float] = (0.0, 0.0)
     focal_ratio: float = 1.0
     focal_sigma: float = 0.0
+    misfits: tuple[Misfit, ...] = ()
     views: dict[Side, RefinedView] = field(default_factory=dict)
 
     @property
@@ -117,17 +127,17 @@ class Refinement:
 
 @dataclass(frozen=True)
 class NetworkMaps:
-    """What the network alone said, on its own grid, in the result's unit.
+    """What the network alone said, on its own grids, in the result's unit.
 
     Attributes:
-        mapping: From the images as given to this grid.
+        grids: From the images as given to these grids.
         pointmap_left: (h, w, 3) float32, left camera's frame.
         confidence_left: (h, w) float32.
         pointmap_right: (h, w, 3) float32, left camera's frame; None when the bundle has none.
         confidence_right: (h, w) float32, or None.
     """
 
-    mapping: GridMapping
+    grids: PairGrids
     pointmap_left: NDArray[np.float32]
     confidence_left: NDArray[np.float32]
     pointmap_right: NDArray[np.float32] | None
@@ -154,7 +164,8 @@ class Geometry:
         up: What slopes are measured from.
         not_finite: Per output, pixels that the network gave as NaN or infinite; 0 is left out.
         warnings: What the user should know before trusting the numbers.
-        mapping: From the images as given to the grid of these maps; the same for both.
+        grids: From the images as given to the grids of these maps: the right one's differs where
+            the images, their windows or their cameras' resolutions do.
         refinement: How the images refined the pair; None when that was not asked for.
         network: What the network alone said; None when it did not run.
         verdict: `measured` or `guessed`; see `inference.verdict`.
@@ -174,11 +185,21 @@ class Geometry:
     up: UpEstimate
     not_finite: dict[str, int]
     warnings: tuple[str, ...]
-    mapping: GridMapping
+    grids: PairGrids
     refinement: Refinement | None
     network: NetworkMaps | None
     verdict: str
     verdict_reasons: tuple[str, ...]
+
+    @property
+    def mapping(self) -> GridMapping:
+        """From the left image as given to the grid of its maps."""
+        return self.grids.left
+
+    @property
+    def mapping_right(self) -> GridMapping:
+        """From the right image as given to the grid of its maps."""
+        return self.grids.right
 
     @property
     def unit(self) -> str:
@@ -201,10 +222,17 @@ class ModelInfo(NamedTuple):
 
 
 class PairImage(NamedTuple):
-    """One of the two images: as given, and on the grid of the result, (H, W) uint8."""
+    """One of the two images: as given, and on the grid of the result.
+
+    Attributes:
+        source: As given.
+        grey: (H, W) uint8.
+        valid: (H, W) bool, False where it is masked; None = nowhere.
+    """
 
     source: GreyImage
     grey: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +245,7 @@ class StereoResult(Geometry):
         left: The left image.
         right: The right image.
         timings_ms: Per stage.
+        lenses: That were taken out of the images, of the left and the right camera; None = none.
     """
 
     options: InferOptions
@@ -224,11 +253,17 @@ class StereoResult(Geometry):
     left: PairImage
     right: PairImage
     timings_ms: dict[str, float]
+    lenses: tuple[Lens | None, Lens | None] = (None, None)
 
     @property
     def primary(self) -> Side:
         """The view of `depth`, `slope` and `confidence`: `right` only if that alone was asked."""
         return "right" if self.options.view == "right" else "left"
+
+    @property
+    def valid(self) -> dict[Side, NDArray[np.bool_] | None]:
+        """(H, W) bool of both images: where they show what can be measured; None = everywhere."""
+        return {"left": self.left.valid, "right": self.right.valid}
 
     @property
     def depth(self) -> NDArray[np.float32]:

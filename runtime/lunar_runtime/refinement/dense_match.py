@@ -20,6 +20,7 @@ from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.geometry.views import Pair
 
 _MARGIN_PX = 2  # bicubic interpolation looks that far
+_REACH = np.ones((5, 5), np.uint8)  # of it, and of the gradient, around a pixel
 _FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow
 _LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies between the views
 _CORRELATION_SIGMA_PX = 5.0
@@ -38,7 +39,7 @@ class Flow(NamedTuple):
         u: (H, W) right pixel's x.
         v: (H, W) its y.
         trust: (H, W) in [0, 1]: 0 = no match, or nothing there to match.
-        inside: (H, W) bool, where the surface projects into the right image.
+        inside: (H, W) bool, where the surface projects into the right image; valid in both.
         correlation: (H, W) local correlation of left and warped right image *before* the flow.
         surface: (H, W) inverse depth through which they were matched.
     """
@@ -77,7 +78,7 @@ def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field) -> Flow:
     """
     left, right = pair.left.grey, pair.right.grey
     u, v = EpipolarField.of(pair, pose).project(inverse_depth)
-    inside = _inside(u, v, right.shape)
+    inside = _inside(u, v, pair)
     a, _ = _normalise(left, inside, _FLOW_SIGMA_PX)
     b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
     correlation = _correlate(a, b, inside)
@@ -95,7 +96,7 @@ def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field) -> Flow:
     known = cv2.merge([np.where(inside, values, np.float32(np.nan)) for values in (u, v)])
     matched = np.asarray(cv2.remap(known, x, y, cv2.INTER_LINEAR), np.float32)
     matched_u, matched_v = matched[..., 0], matched[..., 1]
-    good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, right.shape)
+    good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, pair)
     # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
     alike = _correlate(a, np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32), inside)
     trust = np.where(good, np.exp(lost * np.float32(-(_TRUST_PX**-2))), 0).astype(np.float32)
@@ -124,7 +125,7 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     """
     left, right = pair.left.grey, pair.right.grey
     u, v = field.project(inverse_depth)
-    inside = _inside(u, v, right.shape)
+    inside = _inside(u, v, pair)
     du, dv = field.motion(inverse_depth)
     pixels = np.hypot(du, dv)
     along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
@@ -146,21 +147,36 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     return Brightness(weight * gradient**2, weight * gradient * residual, inside, correlation)
 
 
-def _inside(u: Field, v: Field, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _inside(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
+    """Where right pixels (u, v) of valid left ones are in the right image, on valid pixels."""
+    height, width = pair.right.shape
     with np.errstate(invalid="ignore"):
         result: NDArray[np.bool_] = (
             (u > _MARGIN_PX)
             & (v > _MARGIN_PX)
-            & (u < shape[1] - _MARGIN_PX)
-            & (v < shape[0] - _MARGIN_PX)
+            & (u < width - _MARGIN_PX)
+            & (v < height - _MARGIN_PX)
         )
+    if pair.left.valid is not None:
+        result &= pair.left.valid
+    if pair.right.valid is not None:
+        # What interpolation looks at must be valid, too.
+        reach = cv2.erode(pair.right.valid.astype(np.uint8), _REACH)
+        x, y = _at(u, v)
+        result &= cv2.remap(reach, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE) > 0
     return result
 
 
-def _sample(image: Field, u: Field, v: Field) -> Field:
+def _at(u: Field, v: Field) -> tuple[Field, Field]:
+    """Pixels as OpenCV counts them; NaN far outside."""
     x, y = (
         np.where(np.isnan(values), np.float32(-9), values - np.float32(0.5)) for values in (u, v)
     )
+    return x, y
+
+
+def _sample(image: Field, u: Field, v: Field) -> Field:
+    x, y = _at(u, v)
     sampled = cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.float32)
 

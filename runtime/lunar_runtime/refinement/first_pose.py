@@ -68,9 +68,11 @@ def find_first_pose(
         NoParallaxError: A turn of the camera alone explains the matches.
         NotRefinedError: They are too few, or settle no pose.
     """
-    matches = match_features(pair.left.grey, pair.right.grey, halved=halved)
+    valid = pair.left.valid, pair.right.valid
+    matches = match_features(pair.left.grey, pair.right.grey, valid, halved=halved)
     if network is not None and network.descriptors is not None:
-        matches = matches + match_descriptors(*network.descriptors, pair.left.shape)
+        shapes = pair.left.shape, pair.right.shape
+        matches = matches + match_descriptors(*network.descriptors, shapes, valid)
     require_matches(len(matches.left))
     rays = MatchedRays.of(pair, matches.left, matches.right)
     starts: list[tuple[PoseSource, list[RelativePose]]] = [
@@ -105,7 +107,8 @@ def matches_of_pose(pair: Pair, pose: RelativePose) -> tuple[int, MatchedRays]:
     Raises:
         NotRefinedError: Too few do.
     """
-    matches = match_features(pair.left.grey, pair.right.grey)
+    valid = pair.left.valid, pair.right.valid
+    matches = match_features(pair.left.grey, pair.right.grey, valid)
     require_matches(len(matches.left))
     rays = MatchedRays.of(pair, matches.left, matches.right)
     inliers = rays.where(rays.distance_px(pose) < _TOLD_PX)

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 
 _SAMPLES = 10_000
-_BEYOND = 12.0
+_BEYOND = 10.0
 _ITERATIONS = 20
 _SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
 _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
+_LEAST_KNOWN = 0.02  # of a Gaussian's mass; a corner keeps a quarter
 _LOWEST = 0.05  # of the median: an oblique plane's inverse depth falls through zero at its horizon
 _LEAST_SIGMA = 1e-3
 _GRAZING = np.float32(0.1)  # cosine: below it a pixel sees more than ten of its own widths
@@ -110,8 +112,7 @@ def beyond_errors(prior: Prior, decided: NDArray[np.bool_], count: int) -> Field
         far = np.full(decided.shape, decided.shape[1], np.float32)
         typical = np.median(incidence)
     growth = _BEYOND * prior.sigma / far.shape[1] * far * (typical / incidence) ** 2
-    signs = np.random.default_rng(1).standard_normal(count)
-    signs /= np.sqrt(np.mean(signs**2))
+    signs = shared_errors(count)[:, BEYOND]
     return np.asarray(signs[:, None, None] * growth, np.float32)
 
 
@@ -137,6 +138,11 @@ def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
     relief = np.where(valid, (inverse_depth - plane) / np.median(values), 0).astype(np.float32)
     sigma_px = _COARSE_SHARE * relief.shape[1]
     coarse = blurred(relief, sigma_px)
+    if valid.all():
+        return [coarse, relief - coarse]
+    # Means of what is known: a hole must not draw the relief beside it to nothing.
+    known = np.maximum(blurred(valid.astype(np.float32), sigma_px), np.float32(_LEAST_KNOWN))
+    coarse = np.where(valid, coarse / known, np.float32(0))
     return [coarse, relief - coarse]
 
 

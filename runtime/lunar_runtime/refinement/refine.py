@@ -17,11 +17,14 @@ Everything is seeded and bounded: the same pair gives the same surface.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from lunar_runtime.geometry.epipolar import RelativePose
+import numpy as np
+
+from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.geometry.robust import SIGMA_PER_MAD, robust_sigma
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
     ContradictionError,
@@ -39,14 +42,25 @@ from lunar_runtime.refinement.camera_evidence import (
     draw_poses,
 )
 from lunar_runtime.refinement.dense_match import Flow
-from lunar_runtime.refinement.first_pose import PoseSource, find_first_pose, matches_of_pose
-from lunar_runtime.refinement.relative_pose import PoseFit
+from lunar_runtime.refinement.first_pose import (
+    FirstPose,
+    PoseSource,
+    find_first_pose,
+    matches_of_pose,
+)
+from lunar_runtime.refinement.misfit_errors import with_misfit
+from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
+from lunar_runtime.refinement.told_pose import agree
 
 _FLOW_ROUNDS = 2  # besides the first, at half resolution
 _DRAWS = 8
-_AS_WELL = 2.0  # times the residual of the images' own pose: a rig's that fits as well as that
+# Times the residual of the images' own pose: a rig's that fits as well. Where the images went
+# astray the right pose left a quarter of theirs.
+_AS_WELL = 1.1
+_WELL_PX = 0.03  # a pose that leaves no more fits well, whatever another one leaves
+_ASTRAY_DEG = 0.3  # a turn of the images' own pose to the rig's, which a right rig does not need
 _LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
 
 
@@ -57,6 +71,7 @@ class RefinedPose:
     Attributes:
         pose: The right camera's, |t| = 1.
         source: What it started from.
+        held: Whether it is the rig's as it was told.
         matches: Sparse matches, in all, at the resolution that settled the pose.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median Sampson distance of the dense matches.
@@ -66,6 +81,7 @@ class RefinedPose:
 
     pose: RelativePose
     source: PoseSource
+    held: bool
     matches: int
     inliers: int
     epipolar_px: float
@@ -92,25 +108,32 @@ def refine_pose_and_surface(
         ContradictionError: The images show another pose than the rig's.
     """
     if given is not None and given.held:
-        return _refine_held(pair, network, given)
+        return _refine_told(pair, network, given)
     try:
-        found, surface = _refine_freely(pair, network, given)
-    except NotRefinedError:
+        found = _find_freely(pair, network, given)
+    except NotRefinedError as refusal:
         if given is None:
             raise
-        return _refine_held(pair, network, given)
-    if given is not None:
         try:
-            require_agreement_with_rig(found.pose, found.evidence.sigma_deg, given)
-        except ContradictionError as contradiction:
-            try:  # the rig may be right where the images alone went astray
-                told, told_surface = _refine_held(pair, network, given)
-            except NotRefinedError:
-                raise contradiction from None
-            if told.epipolar_px > _AS_WELL * found.epipolar_px:
-                raise contradiction
-            return told, told_surface
-    return found, surface
+            return _refine_told(pair, network, given)
+        except ContradictionError:  # matches that settle no pose speak against none
+            raise refusal from None
+    if given is None:
+        return _finished(pair, found, network)
+    try:
+        agreed = _with_rig(found, given)
+    except ContradictionError as contradiction:
+        try:  # the rig may be right where the images alone went astray
+            told, surface = _refine_told(pair, network, given)
+        except NotRefinedError:
+            raise contradiction from None
+        if told.epipolar_px > max(_AS_WELL * found.epipolar_px, _WELL_PX):
+            raise contradiction
+        return told, surface
+    if agreed.fit.pose.turned_deg(found.fit.pose) > _ASTRAY_DEG:
+        with contextlib.suppress(NotRefinedError, ContradictionError):
+            return _refine_told(pair, network, given)  # the surface was looked for elsewhere
+    return _finished(pair, agreed, network)
 
 
 def refine_surface(
@@ -144,23 +167,87 @@ def refine_surface(
     return solver.through_brightness(pose, last, poses)
 
 
-def _refine_freely(
-    pair: Pair, network: NetworkGuess | None, given: GivenPose | None
-) -> tuple[RefinedPose, Surface]:
+class _Found(NamedTuple):
+    """A pose that the images gave, and all that it rests on."""
+
+    solver: DenseSolver
+    first: FirstPose
+    last: Round
+    flow: Flow
+    rays: MatchedRays
+    fit: PoseFit
+    evidence: CameraEvidence
+
+    @property
+    def epipolar_px(self) -> float:
+        # The fit's own sigma ends at what interpolation leaves; the report's residual does not.
+        return float(np.median(self.rays.distance_px(self.fit.pose)))
+
+
+def _find_freely(pair: Pair, network: NetworkGuess | None, given: GivenPose | None) -> _Found:
     if min(pair.left.shape) >= _LARGE_PX:
         try:
-            return _refine(pair, network, given, halved=True)
+            return _find(pair, network, given, halved=True)
         except NoParallaxError:
             raise
         except NotRefinedError:
             pass  # more features may hold more: on a narrow overlap they settle the pose
-    return _refine(pair, network, given, halved=False)
+    return _find(pair, network, given, halved=False)
 
 
-def _refine_held(
+def _with_rig(found: _Found, given: GivenPose) -> _Found:
+    """The pose that the images and the rig bear out together, and the surface through it.
+
+    Raises:
+        ContradictionError: There is none.
+    """
+    agreement = agree(found.rays, found.fit, given)
+    require_agreement_with_rig(found.fit.pose, given, agreement)
+    pose = agreement.pose
+    fit = replace(found.fit, pose=pose)
+    evidence = camera_evidence(found.rays, fit, given)
+    return found._replace(
+        fit=fit,
+        evidence=evidence._replace(covariance=agreement.covariance),
+        last=found.solver.through_flow(pose, found.flow, found.last.slack),
+    )
+
+
+def _finished(
+    pair: Pair, found: _Found, network: NetworkGuess | None
+) -> tuple[RefinedPose, Surface]:
+    pose = found.fit.pose
+    refined = RefinedPose(
+        pose=pose,
+        source=found.first.source,
+        held=False,
+        matches=found.first.matches,
+        inliers=len(found.first.inliers),
+        epipolar_px=found.epipolar_px,
+        network_differs_deg=_turned_from(network, pose),
+        evidence=found.evidence,
+    )
+    return refined, _surface(pair, found.solver, refined, found.last)
+
+
+def _surface(pair: Pair, solver: DenseSolver, found: RefinedPose, last: Round) -> Surface:
+    """The surface with all of its errors."""
+    poses = draw_poses(found.pose, found.evidence, _DRAWS)
+    surface = solver.through_brightness(found.pose, last, poses)
+    for worst in found.evidence.misfits[:1]:
+        surface = with_misfit(pair, found.pose, surface, worst)
+    return surface
+
+
+def _refine_told(
     pair: Pair, network: NetworkGuess | None, given: GivenPose
 ) -> tuple[RefinedPose, Surface]:
-    """Refine with the rig's pose as it is; the images must bear it out."""
+    """Refine from the rig's pose; the images must bear it out, within its errors.
+
+    Raises:
+        NotRefinedError: The images do not match along it.
+        ContradictionError: They match along another one.
+    """
     matches, inliers = matches_of_pose(pair, given.pose)
     require_parallax(inliers, given.pose)
     solver = DenseSolver(pair, network)
@@ -168,20 +255,28 @@ def _refine_held(
     start = coarse.through_matches(inliers, given.pose)
     last, flow = _follow_flow(solver, coarse, given.pose, start)
     rays = solver.dense_rays(flow)
-    sigma_px = robust_sigma(rays.distance_px(given.pose))
-    require_epipolar_fit(sigma_px / SIGMA_PER_MAD)
-    evidence = camera_evidence(rays, PoseFit(given.pose, 0.0, sigma_px), given.sigma_deg)
+    free = fit_pose(rays, given.pose)
+    own = camera_evidence(rays, free)
+    require_epipolar_fit(float(np.median(rays.distance_px(free.pose))), own)
+    agreement = agree(rays, free, given)
+    require_agreement_with_rig(free.pose, given, agreement)
+    evidence = camera_evidence(rays, replace(free, pose=agreement.pose), given)
+    pose = given.pose
+    if not given.held:
+        pose = agreement.pose
+        evidence = evidence._replace(covariance=agreement.covariance)
+        last = solver.through_flow(pose, flow, last.slack)
     found = RefinedPose(
-        pose=given.pose,
+        pose=pose,
         source="rig",
+        held=True,
         matches=matches,
         inliers=len(inliers),
-        epipolar_px=sigma_px / SIGMA_PER_MAD,
-        network_differs_deg=_turned_from(network, given.pose),
+        epipolar_px=float(np.median(rays.distance_px(pose))),
+        network_differs_deg=_turned_from(network, pose),
         evidence=evidence,
     )
-    poses = draw_poses(given.pose, evidence, _DRAWS)
-    return found, solver.through_brightness(given.pose, last, poses)
+    return found, _surface(pair, solver, found, last)
 
 
 def _follow_flow(
@@ -203,9 +298,9 @@ def _turned_from(network: NetworkGuess | None, pose: RelativePose) -> float | No
     return None if network is None or network.pose is None else pose.turned_deg(network.pose)
 
 
-def _refine(
+def _find(
     pair: Pair, network: NetworkGuess | None, given: GivenPose | None, *, halved: bool
-) -> tuple[RefinedPose, Surface]:
+) -> _Found:
     first = find_first_pose(pair, network, None if given is None else given.pose, halved=halved)
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
@@ -218,17 +313,7 @@ def _refine(
         fit, rays = solver.fit_pose([fit.pose], flow)
         last = solver.through_flow(fit.pose, flow, last.slack)
     require_agreement(flow)
-    epipolar_px = fit.sigma_px / SIGMA_PER_MAD
-    require_epipolar_fit(epipolar_px)
     evidence = camera_evidence(rays, fit)
-    refined = RefinedPose(
-        pose=fit.pose,
-        source=first.source,
-        matches=first.matches,
-        inliers=len(first.inliers),
-        epipolar_px=epipolar_px,
-        network_differs_deg=_turned_from(network, fit.pose),
-        evidence=evidence,
-    )
-    poses = draw_poses(fit.pose, evidence, _DRAWS)
-    return refined, solver.through_brightness(fit.pose, last, poses)
+    found = _Found(solver, first, last, flow, rays, fit, evidence)
+    require_epipolar_fit(found.epipolar_px, evidence)
+    return found

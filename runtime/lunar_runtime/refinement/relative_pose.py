@@ -140,7 +140,7 @@ def fit_pose(
         width_px: Standard deviation of a good match; None = measured anew in every step.
         iterations: At most.
     """
-    sampson = _Sampson(rays)
+    sampson = Sampson(rays)
 
     def sigma_of(residual: Floats) -> float:
         return max(robust_sigma(residual), _FINEST_PX)
@@ -155,7 +155,7 @@ def fit_pose(
     damping = 1e-3
     for _ in range(iterations):
         J = sampson.derivative_px(pose)
-        weight = 1 / (1 + (residual / width) ** 2) ** 2
+        weight = influence(residual, width)
         A, b = J.T @ (J * weight[:, None]), J.T @ (weight * residual)
         if not np.diag(A).min() > 0:
             break
@@ -182,9 +182,9 @@ def fit_pose(
 
 def pose_information(rays: MatchedRays, fit: PoseFit) -> tuple[Floats, Floats, Floats]:
     """What a fit rests on: (N, 5) derivatives, (N,) weights and (N,) signed residuals, pixels."""
-    sampson = _Sampson(rays)
+    sampson = Sampson(rays)
     residual = sampson.distance_px(fit.pose)
-    weight = 1 / (1 + (residual / (_WIDTH_PER_SIGMA * fit.sigma_px)) ** 2) ** 2
+    weight = influence(residual, width_of(fit.sigma_px))
     return sampson.derivative_px(fit.pose), weight, residual
 
 
@@ -213,7 +213,17 @@ def _turn(rays: MatchedRays, start: Floats) -> tuple[Floats, Floats]:
     return R, distance
 
 
-class _Sampson:
+def width_of(sigma_px: float) -> float:
+    """Of the robust cost, for matches that are so good."""
+    return _WIDTH_PER_SIGMA * sigma_px
+
+
+def influence(residual: Floats, width: float) -> Floats:
+    """Weights of residuals under the robust cost."""
+    return np.asarray(1 / (1 + (residual / width) ** 2) ** 2)
+
+
+class Sampson:
     """Sampson distances of fixed matches, and their derivative by the pose.
 
     The algebraic distance n is linear in E, and the squared gradient g quadratic, so both and their
@@ -276,3 +286,9 @@ def moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
     t = pose.t + step[3:] @ _tangents(pose.t)
     R = np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose.R
     return RelativePose(R, t / math.sqrt(float(t @ t)))
+
+
+def step_between(pose: RelativePose, other: RelativePose) -> Floats:
+    """(5,) the step by which `moved` brings a pose to another one that is near."""
+    turn = np.asarray(cv2.Rodrigues(other.R @ pose.R.T)[0], np.float64).ravel()
+    return np.concatenate([turn, _tangents(pose.t) @ (other.t - pose.t)])

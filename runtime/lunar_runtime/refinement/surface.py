@@ -45,6 +45,12 @@ class GivenPose(NamedTuple):
     held: bool
     sigma_deg: tuple[float, float]
 
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """(5, 5) of its moves, radians²: alike about every axis, and both ways aside."""
+        turn, aside = np.radians(self.sigma_deg)
+        return np.diag([turn**2 / 3] * 3 + [aside**2 / 2] * 2)
+
 
 @dataclass(frozen=True)
 class Surface:

@@ -65,6 +65,16 @@ def colour_panel(
     return Panel(caption, note, picture, colours, limits, ticks, invalid)
 
 
+def image_panel(caption: str, grey: NDArray[np.uint8], valid: NDArray[np.bool_] | None) -> Panel:
+    """An image; what is masked has the colour of what is invalid."""
+    height, width = grey.shape
+    note, picture = f"{width} x {height} px", np.repeat(grey[..., None], 3, -1)
+    if valid is not None:
+        picture[~valid] = _INVALID
+        note += f", {1 - float(valid.mean()):.1%} masked"
+    return Panel(caption, note, picture)
+
+
 def draw_sheet(panels: Sequence[Panel], title: Sequence[str]) -> NDArray[np.uint8]:
     """Panels of one size beside each other, under a title of some lines; (h, w, 3) uint8, BGR."""
     source_height, source_width = panels[0].picture.shape[:2]

@@ -4,7 +4,8 @@ depth.tif, slope.tif, confidence.tif   float32, NaN = invalid, of the view that 
                                        crop and camera in their tags, see `rasters`
 depth_sigma.tif, slope_sigma.tif       expected errors of a refined pair
 depth_right.tif, …                     of the right view too, with view `both`
-pointmap.npz                           left, right, confidence_left, confidence_right, unit, and of
+pointmap.npz                           left, right, confidence_left, confidence_right, unit,
+                                       verdict, where they lie in the images (crop_left, …), and of
                                        a refined pair network_left, …: the network's own, its grid
 pointcloud.ply                         the asked view's points, left camera's frame
 preview.png                            all of it at a glance
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -31,6 +32,8 @@ from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.pointcloud import FRAME_COMMENT, encode_ply
 from lunar_runtime.files.printable import printable
 from lunar_runtime.files.rasters import RasterTags, encode_raster
+from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.result import Side, StereoResult
 from lunar_runtime.report.preview import render_preview
 from lunar_runtime.report.records import Report
@@ -121,7 +124,7 @@ def _raster_writers(result: StereoResult) -> dict[str, Writer]:
         for name, values, unit, what in (
             ("depth", view.depth, result.unit, "depth: Z in the camera's frame"),
             ("slope", view.slope, "degrees", slope),
-            ("confidence", view.confidence, "1", "confidence, 1 and more"),
+            ("confidence", view.confidence, "1", "1 + 0.01 / expected relative error of depth"),
             ("depth_sigma", view.depth_sigma, result.unit, "expected standard deviation of depth"),
             ("slope_sigma", view.slope_sigma, "degrees", "expected standard deviation of slope"),
         ):
@@ -136,30 +139,47 @@ def _write_raster(values: NDArray[np.float32], tags: RasterTags, stream: BinaryI
 
 
 def _raster_tags(result: StereoResult, side: Side, unit: str, what: str) -> RasterTags:
-    mapping = result.mapping
-    camera = result.camera_right if side == "right" else result.camera_left
+    mapping, camera = result.mapping, result.camera_left
+    if side == "right":
+        mapping, camera = result.mapping_right, result.camera_right
     K = camera.intrinsics
     return RasterTags(
         unit=unit,
         description=what,
         view=side,
         camera=(K.fx, K.fy, K.cx, K.cy),
-        crop=(mapping.crop_x, mapping.crop_y, mapping.crop_width, mapping.crop_height),
-        source_size=(mapping.source_width, mapping.source_height),
+        crop=mapping.crop,
+        source_size=mapping.source_size,
         verdict=result.verdict,
     )
 
 
 def _write_pointmaps(result: StereoResult, stream: BinaryIO) -> None:
-    arrays = {"left": result.pointmap_left, "confidence_left": result.confidence_left}
+    arrays = {
+        "left": result.pointmap_left,
+        "confidence_left": result.confidence_left,
+        **_place("left", result.mapping, result.camera_left),
+    }
     if result.pointmap_right is not None and result.confidence_right is not None:
         arrays["right"] = result.pointmap_right
         arrays["confidence_right"] = result.confidence_right
+        arrays |= _place("right", result.mapping_right, result.camera_right)
     if result.refinement is not None and result.network is not None:
         arrays["network_left"] = result.network.pointmap_left
         if result.network.pointmap_right is not None:
             arrays["network_right"] = result.network.pointmap_right
-    np.savez(stream, **arrays, unit=np.array(result.unit))  # type: ignore[arg-type]
+    words = {"unit": np.array(result.unit), "verdict": np.array(result.verdict)}
+    np.savez(stream, **arrays, **words)  # type: ignore[arg-type]
+
+
+def _place(side: Side, mapping: GridMapping, camera: CameraEstimate) -> dict[str, NDArray[Any]]:
+    """What puts a pointmap back into its image: as in a raster's tags."""
+    K = camera.intrinsics
+    return {
+        f"crop_{side}": np.array(mapping.crop),
+        f"source_size_{side}": np.array(mapping.source_size),
+        f"camera_{side}": np.array([K.fx, K.fy, K.cx, K.cy]),
+    }
 
 
 def _write_points(result: StereoResult, stream: BinaryIO) -> None:
@@ -184,6 +204,7 @@ def _write_preview(result: StereoResult, stream: BinaryIO) -> None:
         unit=result.unit,
         relief=relief,
         caption=f"{result.primary.capitalize()} image",
+        valid=result.valid[result.primary],
         title=(
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
             f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.plane import fit_plane
-from lunar_runtime.report.canvas import Panel, colour_panel, draw_sheet, number_text, round_ticks
+from lunar_runtime.report.canvas import (
+    Panel,
+    colour_panel,
+    draw_sheet,
+    image_panel,
+    number_text,
+    round_ticks,
+)
 
 _PERCENTILES = (1.0, 99.0)  # limits of a colour map: a few wild pixels must not flatten the rest
 
@@ -32,6 +39,7 @@ def render_preview(
     relief: NDArray[Any] | None = None,
     title: Sequence[str] = (),
     caption: str = "Left image",
+    valid: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw image | depth | relief | slope (| confidence) with colour bars, numbers and units.
 
@@ -45,6 +53,7 @@ def render_preview(
             best plane a pixel is, along the line of sight's z.
         title: Lines above the panels; what is not ASCII is drawn as "?".
         caption: Above the image.
+        valid: (H, W) bool, False where the image is masked; None = nowhere.
 
     Returns:
         (h, w, 3) uint8, BGR as OpenCV writes it.
@@ -56,6 +65,7 @@ def render_preview(
     if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
         raise InputError(f"grey must be (H, W) uint8, not {grey.dtype} of shape {grey.shape}")
     maps = {"depth": depth, "slope": slope, "confidence": confidence, "relief": relief}
+    maps["valid"] = valid
     for name, values in maps.items():
         if values is not None and np.asarray(values).shape != grey.shape:
             raise InputError(
@@ -67,9 +77,8 @@ def render_preview(
     else:
         relief_note = "height above the plane"
 
-    height, width = grey.shape
     panels = [
-        Panel(caption, f"{width} x {height} px", np.repeat(grey[..., None], 3, -1)),
+        image_panel(caption, grey, valid),
         _length_panel("Depth", "", depth, unit, _map(cv2.COLORMAP_VIRIDIS), around_zero=False),
         _length_panel("Relief", relief_note, relief, unit, _diverging(), around_zero=True),
         _slope_panel(slope),
@@ -119,7 +128,7 @@ def _slope_panel(slope: NDArray[Any]) -> Panel:
 def _confidence_panel(confidence: NDArray[Any]) -> Panel:
     values = np.asarray(confidence, dtype=np.float64)
     low, high = _limits(values)
-    note = f"median {number_text(_median(values))}"
+    note = f"1 + .01 / error, median {number_text(_median(values))}"
     colours = _map(cv2.COLORMAP_CIVIDIS)
     return colour_panel("Confidence", note, values, colours, (low, high), round_ticks(low, high))
 

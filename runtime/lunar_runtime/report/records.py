@@ -19,26 +19,49 @@ class _Record(msgspec.Struct, frozen=True):
     pass
 
 
+class MaskReport(_Record, frozen=True, kw_only=True):
+    """A mask that was given beside an image.
+
+    Attributes:
+        path: Or `array`.
+        sha256: Of the file; None for an array.
+    """
+
+    path: str
+    sha256: str | None
+
+
 class ImageReport(_Record, frozen=True, kw_only=True):
     """An image as given, and how it became 8-bit grey.
 
     Attributes:
         path: Or `left array`, `right array`.
-        sha256: Of the file; None for an array.
+        sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
+            array, and for a window of a planetary image.
         width: Pixels.
         height: Pixels.
+        window: Part of it that was taken for the whole: left, top, width and height; None = all.
         dtype: Of the values as given.
         channels: As given.
         stretch: Values that became 0 and 255; None where 8-bit values were kept.
+        mask: What was given beside the image; None = nothing.
+        masked_fraction: Of the image's pixels, those that are left out of everything.
+        masked: Why -> share of the image: `file` (nodata, alpha, NaN, special values), `mask file`,
+            `constant` (wedges, frames), `saturated`, `sky`, `fixed` (the same in both images
+            although the ground moved).
     """
 
     path: str
     sha256: str | None
     width: int
     height: int
+    window: tuple[int, int, int, int] | None
     dtype: str
     channels: int
     stretch: tuple[float, float] | None
+    mask: MaskReport | None
+    masked_fraction: float
+    masked: dict[str, float]
 
 
 class CameraReport(_Record, frozen=True, kw_only=True):
@@ -47,11 +70,14 @@ class CameraReport(_Record, frozen=True, kw_only=True):
     Attributes:
         source: `option`, `rig`, `estimated` (from the pair's matches) or `nominal` (the network's,
             which may be wrong by half); with ` (left)` where the left camera's was taken.
+        distortion: Of the lens that was taken out of the image, by OpenCV's names, with its
+            `model`; None = none was. Everything else here is of the undistorted camera.
         grid_px: On the grid of the outputs.
         image_px: In the images as given.
     """
 
     source: str
+    distortion: dict[str, str | float] | None
     grid_px: tuple[float, float, float, float]
     image_px: tuple[float, float, float, float]
 
@@ -63,11 +89,14 @@ class ScaleReport(_Record, frozen=True, kw_only=True):
         unit: Of every length in the result: `m` or `relative`.
         source: `baseline`, `rig`, `altitude` or `relative`.
         metres_per_unit: Factor that was applied to the relative result; None = none.
+        sigma: Relative standard deviation of what all lengths err by together; it is in
+            `depth_sigma` too. None = not known.
     """
 
     unit: str
     source: str
     metres_per_unit: float | None
+    sigma: float | None
 
 
 class PoseReport(_Record, frozen=True, kw_only=True):
@@ -87,6 +116,23 @@ class PoseReport(_Record, frozen=True, kw_only=True):
     reprojection_px: float
 
 
+class MisfitReport(_Record, frozen=True):
+    """A number of the cameras that the matches would have otherwise.
+
+    Attributes:
+        number: `focal` length of both cameras, `zoom` (of the right one alone), `centre_x`,
+            `centre_y` (principal point) or `lens`.
+        change: That they ask for: relative; of a centre, pixels of the grid; of the lens, its k1.
+        sigma: Its standard deviation.
+        depth_change: What it does to nine of ten depths at most, relative.
+    """
+
+    number: str
+    change: float
+    sigma: float
+    depth_change: float
+
+
 class RefinementReport(_Record, frozen=True, kw_only=True):
     """How the images refined the pair.
 
@@ -94,6 +140,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
         status: `refined`; `kept`: the network's result, for the reason given.
         reason: Why the pair was not refined.
         pose_source: What the pose started from: `matches`, `network` or `rig`.
+        pose_held: Whether the pose is the rig's as it was told.
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
@@ -103,6 +150,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
         pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
+        misfits: Numbers of the cameras that the matches would have otherwise, the surest first.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
             other image shows (`overlap`), their `correlation`, and the expected relative error of
             depth elsewhere (`prior_sigma`).
@@ -111,6 +159,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
     status: Literal["refined", "kept"]
     reason: str | None
     pose_source: str
+    pose_held: bool
     matches: int
     inliers: int
     epipolar_px: float
@@ -120,6 +169,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
     pose_sigma_deg: tuple[float, float]
     focal_ratio: float
     focal_sigma: float
+    misfits: list[MisfitReport]
     views: dict[str, dict[str, float]]
 
 
@@ -154,21 +204,26 @@ class ViewReport(_Record, frozen=True, kw_only=True):
 
     Attributes:
         view: `left` or `right`.
-        valid_fraction: Pixels with a depth.
+        valid_fraction: Of all pixels of the view, those with a depth.
+        slope_fraction: Of all pixels of the view, those with a slope.
         depth: Percentiles (`p5` …), in the result's unit.
         slope_deg: Percentiles.
         steeper_than: Threshold in degrees -> share of the pixels with a slope that are steeper;
             empty where there is none.
-        confidence: Percentiles.
+        steeper_than_range: The same, least and largest share within the errors of the slopes and
+            of up.
+        confidence: Percentiles of 1 + 0.01 / (expected relative error of the depth).
         depth_sigma: Percentiles of the expected error of a refined depth, in the result's unit.
         slope_sigma_deg: The same of the slope.
     """
 
     view: Side
     valid_fraction: float
+    slope_fraction: float
     depth: dict[str, float]
     slope_deg: dict[str, float]
     steeper_than: dict[str, float]
+    steeper_than_range: dict[str, tuple[float, float]]
     confidence: dict[str, float]
     depth_sigma: dict[str, float]
     slope_sigma_deg: dict[str, float]
@@ -211,7 +266,8 @@ class OptionsReport(_Record, frozen=True, kw_only=True):
         view: The camera whose maps were wanted: `left`, `right` or `both`.
         slope: Its definition: `physical` or `paper`.
         smoothing_px: Standard deviation of the Gaussian before slopes, pixels of the grid.
-        min_confidence: Pixels below became invalid; None = none did.
+        min_confidence: Percentage of the pixels, those with the largest expected error, that became
+            invalid; None = none did.
         baseline_m: Distance of the cameras, metres, where given.
         altitude_m: Height of the left camera above the scene's plane, metres, where given.
         refine: `auto`, `on` or `off`.
@@ -220,7 +276,7 @@ class OptionsReport(_Record, frozen=True, kw_only=True):
     view: str
     slope: str
     smoothing_px: float
-    min_confidence: float | None
+    min_confidence: str | None
     baseline_m: float | None
     altitude_m: float | None
     refine: str
@@ -238,7 +294,9 @@ class Report(_Record, frozen=True, kw_only=True):
         created: UTC.
         left: The left image.
         right: The right image.
-        mapping: From the images as given to the grid of the outputs.
+        mapping: From the left image as given to the grid of the outputs.
+        mapping_right: From the right image as given to the grid of the right view's outputs. It
+            differs where the images' sizes, windows or cameras' resolutions do.
         model: The network; None where none ran.
         options: What was asked for.
         scale: What makes lengths metres.
@@ -265,6 +323,7 @@ class Report(_Record, frozen=True, kw_only=True):
     left: ImageReport
     right: ImageReport
     mapping: GridMapping
+    mapping_right: GridMapping
     model: ModelReport | None
     options: OptionsReport
     scale: ScaleReport

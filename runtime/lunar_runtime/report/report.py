@@ -16,11 +16,15 @@ from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
 from lunar_runtime.report.records import (
     CameraReport,
     ImageReport,
+    MaskReport,
+    MisfitReport,
     ModelReport,
     OptionsReport,
     PlaneReport,
@@ -34,7 +38,6 @@ from lunar_runtime.report.records import (
 from lunar_runtime.version import __version__
 
 _PERCENTILES = (5, 25, 50, 75, 95)
-_HAZARD_DEG = (5, 10, 15, 20)
 
 
 def make_report(
@@ -56,6 +59,7 @@ def make_report(
         left=_image(result.left.source),
         right=_image(result.right.source),
         mapping=result.mapping,
+        mapping_right=result.mapping_right,
         model=None if result.model is None else _model(result.model),
         options=OptionsReport(
             view=result.options.view,
@@ -70,9 +74,10 @@ def make_report(
             unit=result.unit,
             source=result.scale.source.value,
             metres_per_unit=result.scale.metres_per_unit,
+            sigma=result.scale.sigma,
         ),
-        camera_left=_camera(result.camera_left, result.mapping),
-        camera_right=_camera(result.camera_right, result.mapping),
+        camera_left=_camera(result.camera_left, result.lenses[0], result.mapping),
+        camera_right=_camera(result.camera_right, result.lenses[1], result.mapping_right),
         pose=None
         if pose is None
         else PoseReport(
@@ -118,18 +123,25 @@ def _image(image: GreyImage) -> ImageReport:
     return ImageReport(
         path=printable(image.name),
         sha256=image.sha256,
-        width=image.size[0],
-        height=image.size[1],
+        width=image.source_size[0],
+        height=image.source_size[1],
+        window=image.window,
         dtype=image.dtype,
         channels=image.channels,
         stretch=image.stretch,
+        mask=None
+        if image.mask is None
+        else MaskReport(path=printable(image.mask.name), sha256=image.mask.sha256),
+        masked_fraction=1 - image.valid_fraction,
+        masked=dict(image.masked),
     )
 
 
-def _camera(camera: CameraEstimate, mapping: GridMapping) -> CameraReport:
+def _camera(camera: CameraEstimate, lens: Lens | None, mapping: GridMapping) -> CameraReport:
     grid, image = camera.intrinsics, mapping.to_source(camera.intrinsics)
     return CameraReport(
         source=camera.source,
+        distortion=None if lens is None else lens.distortion.words(),
         grid_px=(grid.fx, grid.fy, grid.cx, grid.cy),
         image_px=(image.fx, image.fy, image.cx, image.cy),
     )
@@ -141,11 +153,13 @@ def _view(result: StereoResult, side: Side) -> ViewReport:
     return ViewReport(
         view=side,
         valid_fraction=float(np.isfinite(view.depth).mean()),
+        slope_fraction=slope.size / view.slope.size,
         depth=_percentiles(view.depth),
         slope_deg=_percentiles(view.slope),
         steeper_than={
-            str(limit): float(np.mean(slope > limit)) for limit in _HAZARD_DEG if slope.size
+            str(limit): float(np.mean(slope > limit)) for limit in HAZARD_DEG if slope.size
         },
+        steeper_than_range={str(limit): both for limit, both in view.steep_ranges.items()},
         confidence=_percentiles(view.confidence),
         depth_sigma={} if view.depth_sigma is None else _percentiles(view.depth_sigma),
         slope_sigma_deg={} if view.slope_sigma is None else _percentiles(view.slope_sigma),
@@ -172,6 +186,7 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         status="refined" if refinement.done else "kept",
         reason=refinement.reason,
         pose_source=refinement.pose_source,
+        pose_held=refinement.pose_held,
         matches=refinement.matches,
         inliers=refinement.inliers,
         epipolar_px=refinement.epipolar_px,
@@ -181,6 +196,10 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         pose_sigma_deg=refinement.pose_sigma_deg,
         focal_ratio=refinement.focal_ratio,
         focal_sigma=refinement.focal_sigma,
+        misfits=[
+            MisfitReport(one.number, one.change, one.sigma, one.depth_change)
+            for one in refinement.misfits
+        ],
         views={side: view._asdict() for side, view in refinement.views.items()},
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lunar_bench.commands.refinement.apollo import apollo
+from lunar_bench.commands.refinement.judgement import judgement
 from lunar_bench.commands.refinement.profile import profile
 from lunar_bench.commands.refinement.rendered import rendered
 from lunar_bench.commands.refinement.stereolunar import stereolunar
@@ -16,5 +17,5 @@ def refinement() -> None:
     """Measure what the images add: network, geometry alone and both, beside null and SGBM."""
 
 
-for subcommand in (stereolunar, rendered, sweep, apollo, profile):
+for subcommand in (stereolunar, rendered, sweep, apollo, judgement, profile):
     refinement.add_command(subcommand)

@@ -11,7 +11,7 @@ import numpy as np
 from lunar_runtime import Bundle, StereoRuntime
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.files.images import read_image
-from lunar_runtime.geometry.grid_mapping import prepare
+from lunar_runtime.geometry.network_frame import prepare
 from lunar_runtime.inference.options import Refine
 from lunar_runtime.report.outputs import write_result
 from numpy.typing import NDArray

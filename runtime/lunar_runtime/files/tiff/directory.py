@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 _MOST_DIRECTORIES = 1024
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -43,6 +44,18 @@ class Tag(IntEnum):
     EXTRA_SAMPLES = 338
     SAMPLE_FORMAT = 339
     GDAL_NODATA = 42113
+
+
+class Content(Protocol):
+    """A file's bytes, by slices: all of them in memory, or read when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, key: slice, /) -> bytes:
+        """Some of them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,7 @@ class Entry:
 class Directory:
     """One image of a file."""
 
-    data: bytes
+    data: Content
     layout: Layout
     entries: Mapping[int, Entry]
 
@@ -174,7 +187,7 @@ class Directory:
         return self.data[at : at + length]
 
 
-def read_directories(data: bytes) -> list[Directory]:
+def read_directories(data: Content) -> list[Directory]:
     """All directories of a file, in its order; a chain that leaves the file ends there.
 
     Raises:
@@ -186,7 +199,7 @@ def read_directories(data: bytes) -> list[Directory]:
     )
     found: list[Directory] = []
     try:
-        (at,) = struct.unpack_from(layout.offset, data, 8 if layout.big else 4)
+        at = _number(layout.offset, data, 8 if layout.big else 4)
         seen: set[int] = set()
         while at and at not in seen and len(found) < _MOST_DIRECTORIES:
             seen.add(at)
@@ -212,7 +225,7 @@ def sub_directories(directory: Directory) -> list[Directory]:
 
 
 def with_directory(
-    data: bytes, layout: Layout, entries: Mapping[int, Entry | Sequence[int]]
+    data: Content, layout: Layout, entries: Mapping[int, Entry | Sequence[int]]
 ) -> bytes:
     """The file with one directory, appended, in place of its own; what the old ones name stays.
 
@@ -241,18 +254,23 @@ def with_directory(
     return b"".join([head, data[len(head) :], arrays, count, *packed, end])
 
 
-def _read_directory(data: bytes, layout: Layout, at: int) -> tuple[Directory, int]:
+def _number(form: str, data: Content, at: int) -> int:
+    """Raises struct.error where the file ends before it."""
+    value: int = struct.unpack(form, data[at : at + struct.calcsize(form)])[0]
+    return value
+
+
+def _read_directory(data: Content, layout: Layout, at: int) -> tuple[Directory, int]:
     """The directory at a place, and the place of the next one."""
-    (count,) = struct.unpack_from(layout.count, data, at)
+    count = _number(layout.count, data, at)
     at += struct.calcsize(layout.count)
     step = struct.calcsize(layout.entry)
     if at + count * step > len(data):
         raise struct.error("directory beyond the end of the file")
     entries: dict[int, Entry] = {}
-    for _ in range(count):
-        tag, kind, number, inline = struct.unpack_from(layout.entry, data, at)
+    for tag, kind, number, inline in struct.iter_unpack(layout.entry, data[at : at + count * step]):
         entries.setdefault(tag, Entry(kind, number, inline))
-        at += step
+    at += count * step
     # The last next-place may be cut off: libtiff takes that for the end of the chain, too.
     following = data[at : at + struct.calcsize(layout.offset)]
     whole = len(following) == struct.calcsize(layout.offset)

@@ -12,7 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from lunar_runtime.files.tiff.directory import Directory, Tag, read_directories, sub_directories
+from lunar_runtime.files.tiff.directory import (
+    Content,
+    Directory,
+    Tag,
+    read_directories,
+    sub_directories,
+)
 
 #: Compressions with which samples may be stored as differences.
 PREDICTED = (5, 8, 32946)
@@ -91,7 +97,7 @@ class TiffImage:
     mask: Directory | None
 
 
-def find_tiff_image(data: bytes) -> TiffImage:
+def find_tiff_image(data: Content) -> TiffImage:
     """The image of a TIFF that is meant, all of it there.
 
     Raises:

@@ -28,30 +28,34 @@ from lunar_runtime.files.tiff.image import (
     describe,
 )
 from lunar_runtime.files.tiff.samples import Decode, read_samples
+from lunar_runtime.files.window import Window
 
+_MOST_JPEG_PIXELS = 100_000_000
 _ALPHAS = (1, 2)  # premultiplied or not
 
 
 def read_tiff(
-    image: TiffImage, decode: Decode
+    image: TiffImage, decode: Decode, window: Window | None = None
 ) -> tuple[NDArray[Any] | None, NDArray[np.bool_] | None]:
-    """Values and validity of an image.
+    """Values and validity of an image, or of a window of it.
 
     Args:
         image: From `find_tiff_image`.
         decode: OpenCV.
+        window: What is wanted; None = all.
 
     Returns:
         (h, w) grey or (h, w, 3) blue, green, red, in native byte order, None if the pixels are
         damaged; and (h, w) bool, None where nothing is said to be invalid.
 
     Raises:
-        NotSupportedError: Several bands, and no word on which is meant.
+        NotSupportedError: Several bands, and no word on which is meant; or a part of strips, or of
+            a JPEG, that are too large.
     """
     if image.directory.integer(Tag.COMPRESSION, 1) == JPEG:
-        values = _whole(image, decode)
+        values = _whole(image, decode, window)
         return values, None if values is None else _nodata_validity(values, image.nodata)
-    samples = read_samples(image, decode)
+    samples = read_samples(image, decode, window)
     if samples is None:
         return None, None
     colours, alpha = _colours(image)
@@ -60,16 +64,21 @@ def read_tiff(
     if alpha is not None:
         valid = _both(valid, samples[..., alpha] != 0)
     if image.mask is not None:
-        mask = read_samples(describe(image.mask, None), decode)
+        mask = read_samples(describe(image.mask, None), decode, window)
         if mask is None:
             return None, None
         valid = _both(valid, mask[..., 0] != 0)
     return _meaning(image, values), valid
 
 
-def _whole(image: TiffImage, decode: Decode) -> NDArray[Any] | None:
-    """The image decoded as it is, but for its orientation."""
+def _whole(image: TiffImage, decode: Decode, window: Window | None) -> NDArray[Any] | None:
+    """The image decoded as it is, but for its orientation; then the window of it."""
     directory = image.directory
+    if window is not None and image.width * image.height > _MOST_JPEG_PIXELS:
+        raise NotSupportedError(
+            f"not supported: a part of a JPEG-compressed TIFF of {image.width}x{image.height} px; "
+            f"{DEFLATE_IT}"
+        )
     entries = {tag: one for tag, one in directory.entries.items() if tag != Tag.ORIENTATION}
     values = decode(with_directory(directory.data, directory.layout, entries))
     if values is None:
@@ -80,6 +89,8 @@ def _whole(image: TiffImage, decode: Decode) -> NDArray[Any] | None:
             f"not supported: it was decoded as {values.dtype} {values.shape} and not as its header "
             f"says; {DEFLATE_IT}"
         )
+    if window is not None:
+        values = window.of(values)
     return values[..., :3] if values.ndim == 3 else values
 
 

@@ -1,0 +1,117 @@
+"""Whether cameras and lengths that were told can be those of the images, by numbers alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lunar_runtime.errors import InputError, LunarError, UsageError
+from lunar_runtime.files.images import GreyImage
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.pair import ImagePair, Lenses
+
+# Of a pinhole's view, degrees. Wide-angle lenses end at 120; 0.05 is a telescope on the ground.
+_WIDEST_DEG, _NARROWEST_DEG = 150.0, 0.05
+# Twice the principal point over the image's size, both ways alike: an image of another size. Real
+# principal points are within 1.1.
+_LEAST_OTHER_SIZE = 1.25
+_ALIKE = 0.03
+# Baseline over altitude. Two images share ground from 0.01 to 1.5 or so.
+_LEAST_BASELINE, _MOST_BASELINE = 1e-3, 10.0
+
+
+def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Lenses:
+    """Refuse what cannot be, before anything is looked for in the images.
+
+    Args:
+        images: As given.
+        options: Intrinsics and lengths.
+        rig: What it tells of the same.
+
+    Returns:
+        The lenses to take out of the images.
+
+    Raises:
+        UsageError: An option cannot be.
+        InputError: Something in the rig cannot be.
+    """
+    lenses = rig.lenses
+    if options.intrinsics is not None and lenses != (None, None):
+        raise UsageError(
+            "`intrinsics` takes the place of the rig's, whose distortion belongs to its own; write "
+            "the intrinsics into the rig"
+        )
+    for side, image, lens in zip(("left", "right"), images, lenses, strict=True):
+        told = options.intrinsics or (rig.right or rig.left if side == "right" else rig.left)
+        if told is not None and lens is None:
+            by_option = options.intrinsics is not None
+            _check_field(side, told, image, UsageError if by_option else InputError)
+        if lens is not None:
+            try:
+                lens.check(*image.size)
+            except InputError as error:
+                raise InputError(f"rig, {side} camera: {error}") from error
+    _check_lengths(options, rig)
+    return lenses
+
+
+def doubt_size(images: ImagePair, options: InferOptions, rig: Rig) -> tuple[str, ...]:
+    """Whether intrinsics seem to be those of an image of another size.
+
+    A window of an image may have its principal point anywhere, so that this is no proof. A rig's
+    pose is: with other intrinsics the images contradict it.
+    """
+    told = options.intrinsics or rig.left
+    if told is None or rig.right_from_left is not None:
+        return ()
+    width, height = images.left.size
+    across, down = 2 * told.cx / width, 2 * told.cy / height
+    alike = abs(across - down) <= _ALIKE * max(across, down)
+    if not alike or 1 / _LEAST_OTHER_SIZE < across < _LEAST_OTHER_SIZE:
+        return ()
+    return (
+        f"the principal point ({told.cx:g}, {told.cy:g}) is far from the middle of the image of "
+        f"{width}x{height} px; the intrinsics seem to be those of an image of "
+        f"{2 * told.cx:.0f}x{2 * told.cy:.0f} px",
+    )
+
+
+def _check_field(side: str, told: Intrinsics, image: GreyImage, kind: type[LunarError]) -> None:
+    for size, focal, name in zip(image.size, (told.fx, told.fy), ("fx", "fy"), strict=True):
+        field_deg = 2 * math.degrees(math.atan2(size / 2, focal))
+        if not _NARROWEST_DEG < field_deg < _WIDEST_DEG:
+            raise kind(
+                f"`intrinsics` of the {side} camera: {name} {focal:g} px makes a field of view of "
+                f"{field_deg:.3g} degrees of {size} px; write FX,FY,CX,CY in pixels of the image "
+                "as given (millimetres divided by the pixel's pitch)"
+            )
+
+
+def _check_lengths(options: InferOptions, rig: Rig) -> None:
+    """Refuse lengths of which one cannot be in metres.
+
+    Raises:
+        InputError: As the function says.
+    """
+    if rig.right_from_left is None:
+        return
+    baseline = float(np.linalg.norm(rig.right_from_left[:3, 3]))
+    if not baseline > 0:
+        return
+    if options.altitude_m is not None:
+        share = baseline / options.altitude_m
+        if not _LEAST_BASELINE < share < _MOST_BASELINE:
+            raise InputError(
+                f"the rig's baseline of {baseline:g} m is {share:.3g} times `altitude_m`; two "
+                "images that show the same ground have 0.001 to 10: are both metres?"
+            )
+    if options.baseline_m is not None:
+        ratio = options.baseline_m / baseline
+        if not 0.5 < ratio < 2:
+            raise InputError(
+                f"`baseline_m` is {ratio:.3g} times the rig's baseline of {baseline:g} m; check "
+                "which of them is right, and that both are metres"
+            )

@@ -1,0 +1,94 @@
+"""A pose that a rig tells, and the images: the pose that both bear out, and whether there is one.
+
+Where the images alone find another pose, that is no contradiction yet. In a narrow field poses that
+are degrees apart explain the matches alike. So the matches are fitted again from the rig's pose,
+held to it by its errors; what that fit loses against the free one is the contradiction.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
+from lunar_runtime.refinement.camera_evidence import shared_by
+from lunar_runtime.refinement.relative_pose import (
+    PoseFit,
+    Sampson,
+    influence,
+    moved,
+    step_between,
+    width_of,
+)
+from lunar_runtime.refinement.surface import GivenPose
+
+_STEPS = 12
+_TRIES = 6
+_SETTLED = 1e-3  # of a squared standard deviation
+
+
+class Agreement(NamedTuple):
+    """The pose that the images and the rig bear out together.
+
+    Attributes:
+        pose: Of the right camera.
+        covariance: (5, 5) of its moves, radians².
+        apart: How far the two disagree, in standard deviations of all five moves together.
+    """
+
+    pose: RelativePose
+    covariance: Floats
+    apart: float
+
+
+def agree(rays: MatchedRays, free: PoseFit, given: GivenPose) -> Agreement:
+    """Fit a pose to matches and to what a rig says of it.
+
+    Args:
+        rays: Dense matches.
+        free: Their own pose, and what it leaves.
+        given: The start, and what the pose is held to.
+    """
+    sampson = Sampson(rays)
+    width = width_of(free.sigma_px)
+    variance = shared_by(rays) * free.sigma_px**2
+    prior = np.linalg.inv(given.covariance)
+
+    def misses(pose: RelativePose) -> float:
+        square = sampson.distance_px(pose) ** 2
+        return float(np.sum(square / (1 + square / width**2))) / variance
+
+    def total(pose: RelativePose) -> float:
+        step = step_between(pose, given.pose)
+        return misses(pose) + float(step @ prior @ step)
+
+    pose, cost, damping = given.pose, total(given.pose), 1e-3
+    for _ in range(_STEPS):
+        A, b = _normal_equations(sampson, pose, width, variance)
+        A, b = A + prior, b + prior @ step_between(pose, given.pose)
+        for _ in range(_TRIES):
+            step = np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
+            candidate = moved(pose, np.asarray(step, np.float64))
+            lower = total(candidate)
+            if lower < cost:
+                break
+            damping *= 10
+        else:
+            break
+        gained, pose, cost = cost - lower, candidate, lower
+        damping = max(damping / 10, 1e-9)
+        if gained < _SETTLED:
+            break
+    A, _ = _normal_equations(sampson, pose, width, variance)
+    apart = math.sqrt(max(cost - misses(free.pose), 0.0))
+    return Agreement(pose, np.linalg.inv(A + prior), apart)
+
+
+def _normal_equations(
+    sampson: Sampson, pose: RelativePose, width: float, variance: float
+) -> tuple[Floats, Floats]:
+    J, residual = sampson.derivative_px(pose), sampson.distance_px(pose)
+    weight = influence(residual, width) / variance
+    return J.T @ (J * weight[:, None]), -J.T @ (weight * residual)

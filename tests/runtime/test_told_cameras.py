@@ -1,0 +1,89 @@
+"""Cameras and lengths that cannot be, by numbers alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lunar_runtime import infer_geometry_only
+from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.pair import read_pair
+from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+
+from .scenes import Scene, hilly_scene
+
+SCENE = hilly_scene()
+IMAGES = read_pair(SCENE.grey_left, SCENE.grey_right)
+POSE = SCENE.right_from_left  # 252 m
+
+
+def camera(f: float = 141.0, cx: float = 64.0, cy: float = 64.0) -> Intrinsics:
+    return Intrinsics(f, f, cx, cy)
+
+
+@pytest.mark.parametrize("focal", [3.0, 1e7])
+def test_a_focal_length_that_no_camera_has_is_refused(focal: float) -> None:
+    text = r"fx .* px makes a field of view of .* degrees of 128 px; write FX,FY,CX,CY in pixels"
+    with pytest.raises(UsageError, match="`intrinsics` of the left camera: " + text):
+        check_told_cameras(IMAGES, InferOptions(intrinsics=camera(focal)), Rig())
+    with pytest.raises(InputError, match="`intrinsics` of the right camera: " + text):
+        check_told_cameras(IMAGES, InferOptions(), Rig(camera(), camera(focal)))
+
+
+@pytest.mark.parametrize("focal", [24.0, 141.0, 1e5])
+def test_wide_and_narrow_cameras_are_taken(focal: float) -> None:
+    assert check_told_cameras(IMAGES, InferOptions(), Rig(camera(focal))) == (None, None)
+
+
+@pytest.mark.parametrize("times", [2.0, 0.5])
+def test_c06_intrinsics_of_an_image_of_another_size_are_doubted(times: float) -> None:
+    k = SCENE.left.scaled(times, times)
+    size = f"{128 * times:.0f}x{128 * times:.0f}"
+    (doubt,) = doubt_size(IMAGES, InferOptions(intrinsics=k), Rig())
+    assert doubt.endswith(f"the intrinsics seem to be those of an image of {size} px")
+    result = infer_geometry_only(SCENE.grey_left, SCENE.grey_right, intrinsics=k)
+    assert doubt in result.verdict_reasons
+
+
+def test_a_principal_point_near_the_middle_or_anywhere_is_no_other_size() -> None:
+    for cx, cy in ((64, 64), (70, 58), (40, 110), (200, 20)):
+        assert doubt_size(IMAGES, InferOptions(), Rig(camera(cx=cx, cy=cy))) == ()
+
+
+@pytest.mark.parametrize("factor", [1e3, 1e-3])
+def test_c20_lengths_a_thousand_times_apart_are_refused(factor: float) -> None:
+    rig = Rig(SCENE.left, right_from_left=POSE)
+    with pytest.raises(InputError, match=r"the rig's baseline of 25\d\.?\d* m is .* `altitude_m`"):
+        check_told_cameras(IMAGES, InferOptions(altitude_m=1000.0 * factor), rig)
+    with pytest.raises(InputError, match=r"`baseline_m` is .* times the rig's baseline of 25"):
+        check_told_cameras(IMAGES, InferOptions(baseline_m=252.0 * factor), rig)
+
+
+def test_lengths_that_can_be_are_taken() -> None:
+    rig = Rig(SCENE.left, right_from_left=POSE)
+    check_told_cameras(IMAGES, InferOptions(altitude_m=1000.0), rig)
+    check_told_cameras(IMAGES, InferOptions(baseline_m=252.0), rig)
+    turned = POSE.copy()
+    turned[:3, 3] = 0
+    check_told_cameras(IMAGES, InferOptions(baseline_m=252.0), Rig(right_from_left=turned))
+    check_told_cameras(IMAGES, InferOptions(altitude_m=1.0), Rig())
+
+
+@pytest.mark.parametrize("length", [1e12, 1e-6])
+def test_a_length_that_is_no_distance_at_the_moon_is_wrong_usage(length: float) -> None:
+    for options in (InferOptions(baseline_m=length), InferOptions(altitude_m=length)):
+        with pytest.raises(UsageError, match=r"_m` .*: is no distance at the Moon"):
+            options.check("all")
+
+
+def test_c04_a_camera_that_only_turned_gives_no_metres() -> None:
+    """The same ground from the same place, turned: a baseline makes nothing of it."""
+    turn = np.eye(4)
+    turn[:3, :3] = POSE[:3, :3]
+    stood = Scene(SCENE.ground, SCENE.left, SCENE.right, turn, 128, 128)
+    with pytest.raises(InputError, match=r"a turn of the camera alone|before both cameras"):
+        infer_geometry_only(
+            stood.grey_left, stood.grey_right, intrinsics=SCENE.left, baseline_m=100.0
+        )
