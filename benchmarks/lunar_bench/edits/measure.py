@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
+from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.manifest import ENGINES_NAME
 from lunar_runtime.commands.infer import main
@@ -23,7 +24,7 @@ from lunar_bench.record.machine import Machine
 from lunar_bench.sensors.machine import describe_machine
 
 REFUSED = "refused"
-_SIDE_PX = 64
+_SIDE_PX, _PAIR_SEED = 256, 9000  # an ordinary pair, which an edited bundle must not reach
 
 
 class Unnoticed(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,10 +159,10 @@ class _Trial:
         self.originals = {
             path.relative_to(self._bundle).as_posix(): path.read_bytes() for path in files
         }
-        rng = np.random.default_rng(0)
+        pair = next(rendered_pairs(1, _SIDE_PX, _PAIR_SEED))
         self._images = [work / "left.png", work / "right.png"]
-        for path in self._images:
-            cv2.imwrite(str(path), rng.integers(0, 256, (_SIDE_PX, _SIDE_PX), dtype=np.uint8))
+        for path, image in zip(self._images, (pair.left, pair.right), strict=True):
+            cv2.imwrite(str(path), image)
 
     def run(self, name: str, content: bytes) -> tuple[str, str]:
         """Run with another content of one file, and put the old one back."""
