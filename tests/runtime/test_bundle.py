@@ -248,6 +248,7 @@ def test_golden_pair_holds_images_and_expected_outputs(
             "left is float64 .*instead of uint8",
         ),
         ({"left": np.array([{}]), "right": 1}, "not a golden pair"),
+        ({"left": np.zeros((8192, 8192), np.uint8)}, r"left is uint8 \(8192, 8192\) instead of"),
     ],
 )
 def test_a_golden_file_of_other_things_is_refused(
