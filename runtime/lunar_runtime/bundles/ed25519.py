@@ -111,6 +111,6 @@ def _import() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as error:
         raise BackendError(
-            "signatures need the package cryptography; pip install '.[sign]', or leave out `trust`"
+            "signatures need the package cryptography; pip install '.[sign]'"
         ) from error
     return ed25519, serialization
