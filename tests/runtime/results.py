@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from lunar_runtime.bundles.trust import Signed
 from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.fuse import Fused
@@ -26,6 +27,7 @@ MODEL = ModelInfo(
     precision="fp32",
     gate="passed",
     output_set="both",
+    signed=Signed("unsigned"),
     backend="onnxruntime",
     device="cpu",
 )

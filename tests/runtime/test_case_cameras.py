@@ -146,7 +146,9 @@ def test_c19_a_narrow_field_rests_on_the_rigs_pose(size: int, pose: RigPose) -> 
     pair, right = window(known(NADIR, 576, "Nadir_paire2"), (200, 180), size)
     rig = Rig(pair.camera, right, pair.right_from_left, pose=pose)
     found = infer_geometry_only(pair.left, pair.right, rig)
-    assert (found.unit, found.verdict) == ("m", "measured")
+    assert found.unit == "m"
+    # Of slopes it says that nobody knows what is level in so narrow a field.
+    assert [reason[:14] for reason in found.verdict_reasons] == ["level is known"]
     assert np.nanmedian(found.depth / pair.depth_m) == pytest.approx(1, abs=5e-3)
     sigma = found.views["left"].depth_sigma
     assert sigma is not None

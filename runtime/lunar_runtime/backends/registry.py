@@ -42,6 +42,13 @@ def select_backend(
         BundleError: The library cannot load the graph.
     """
     check_threads(threads)
+    try:
+        return _select(bundle, backend, device, threads)
+    finally:
+        bundle.forget()  # where an engine runs, nobody asked for the network's bytes
+
+
+def _select(bundle: Bundle, backend: str, device: str, threads: int | None) -> Backend:
     if backend == AUTO:
         return _load_first(bundle, device, threads)
     kind = _read(_installed(backend))

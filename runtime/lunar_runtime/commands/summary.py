@@ -33,6 +33,7 @@ def summary(report: Report) -> list[str]:
         *_masked(report),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
         *_refinement(report),
+        *_signed(report),
         ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
         ("files", f"{report.out}: {', '.join([*report.files, 'report.json'])}"),
         *(("note", warning) for warning in report.warnings),
@@ -114,6 +115,12 @@ def _refinement(report: Report) -> list[tuple[str, str]]:
         ),
         ("", f"{expected} (medians)"),
     ]
+
+
+def _signed(report: Report) -> list[tuple[str, str]]:
+    if report.model is None or not report.model.signers:
+        return []  # why nobody trusted signed it is among the notes
+    return [("signed", f"the bundle, by {', '.join(report.model.signers)}")]
 
 
 def _where(report: Report) -> str:

@@ -8,6 +8,7 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.degenerate import refuse_degenerate
 from lunar_runtime.inference.fuse import fuse
 from lunar_runtime.inference.maps import known_cameras
 from lunar_runtime.inference.options import InferOptions, SlopeKind, ViewChoice
@@ -17,6 +18,7 @@ from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
 
 
+@refuse_degenerate
 def infer_geometry_only(
     left: Image,
     right: Image,

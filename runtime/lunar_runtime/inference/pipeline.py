@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
-from lunar_runtime.bundles.manifest import gate_warning
 from lunar_runtime.bundles.parity import relative_error
-from lunar_runtime.errors import BackendError, GateError
+from lunar_runtime.bundles.trust import TrustStore
+from lunar_runtime.errors import BackendError, GateError, UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
@@ -30,6 +30,7 @@ from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.degenerate import refuse_degenerate
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import read_maps
 from lunar_runtime.inference.network_error import depth_error_of
@@ -61,6 +62,8 @@ class StereoRuntime:
         *,
         device: str = "auto",
         threads: int | None = None,
+        trust: TrustStore | Path | str | None = None,
+        require_signature: bool | None = None,
     ) -> StereoRuntime:
         """Verify a bundle and load its network.
 
@@ -69,14 +72,21 @@ class StereoRuntime:
             backend: `auto`, or the name of an installed one: `onnxruntime`, `tensorrt`, ….
             device: `auto`, `cpu` or `cuda`.
             threads: CPU threads; None lets the backend choose.
+            trust: Whose signatures count; see `Bundle.open`, as for the next.
+            require_signature: Whether the bundle must be signed by one of them.
 
         Raises:
-            BundleError: The bundle is incomplete, altered or foreign.
+            BundleError: The bundle is incomplete, altered, foreign, or not signed as it must be.
             BackendError: What was asked for is not there.
-            UsageError: No such backend or device.
+            UsageError: No such backend or device; or `trust` comes with an opened bundle.
         """
         if not isinstance(bundle, Bundle):
-            bundle = Bundle.open(default_bundle_path() if bundle is None else bundle)
+            path = default_bundle_path() if bundle is None else bundle
+            bundle = Bundle.open(
+                path, trust=trust, require_signature=require_signature, keep_model=True
+            )
+        elif trust is not None or require_signature is not None:
+            raise UsageError("`trust` is for a bundle's folder; give it to Bundle.open")
         return cls(bundle, select_backend(bundle, backend, device, threads))
 
     def __enter__(self) -> StereoRuntime:
@@ -100,10 +110,12 @@ class StereoRuntime:
             precision=manifest.precision,
             gate=manifest.gate,
             output_set=manifest.graph.output_set,
+            signed=self.bundle.signed,
             backend=self._backend.name,
             device=self._backend.device,
         )
 
+    @refuse_degenerate
     def infer(
         self,
         left: Image,
@@ -168,8 +180,8 @@ class StereoRuntime:
             outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
         outputs = image_parts(frames, outputs)
         network, notes = read_maps(outputs, grids, options, rig, valid, self._depth_error)
-        failed = gate_warning(self.bundle.manifest)
-        notes = Notes.warn(f"bundle: {failed}" if failed else None) + images.notes() + notes
+        of_bundle = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts))
+        notes = of_bundle + images.notes() + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):

@@ -48,7 +48,7 @@ from lunar_runtime.refinement.first_pose import (
     find_first_pose,
     matches_of_pose,
 )
-from lunar_runtime.refinement.misfit_errors import with_misfit
+from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
@@ -234,8 +234,9 @@ def _surface(pair: Pair, solver: DenseSolver, found: RefinedPose, last: Round) -
     """The surface with all of its errors."""
     poses = draw_poses(found.pose, found.evidence, _DRAWS)
     surface = solver.through_brightness(found.pose, last, poses)
+    surface = with_untested(pair.left, found.pose, surface, found.evidence.untested)
     for worst in found.evidence.misfits[:1]:
-        surface = with_misfit(pair, found.pose, surface, worst)
+        surface = with_misfit(pair.left, found.pose, surface, worst)
     return surface
 
 

@@ -65,6 +65,9 @@ class ModelReport(Record, frozen=True, kw_only=True):
         gate: `passed`; `failed` where the bundle was written although it broke a limit of its
             export.
         output_set: What the graph computes: `left`, `both` or `all`.
+        signed: `trusted`: as the trust store demands; `untrusted`: by others only, or too few;
+            `unsigned`; `not checked`: it has signatures, and no trust store was given.
+        signers: Names of the trusted keys that signed the bundle.
         backend: The inference library with its version.
         device: What it ran on, as in `cpu`.
     """
@@ -75,6 +78,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
     precision: str
     gate: str
     output_set: str
+    signed: str
+    signers: list[str]
     backend: str
     device: str
 
