@@ -50,9 +50,18 @@ def test_c06_intrinsics_of_an_image_of_another_size_are_doubted(times: float) ->
     assert doubt in result.verdict_reasons
 
 
-def test_a_principal_point_near_the_middle_or_anywhere_is_no_other_size() -> None:
-    for cx, cy in ((64, 64), (70, 58), (40, 110), (200, 20)):
+def test_a_principal_point_near_the_middle_is_no_doubt() -> None:
+    for cx, cy in ((64, 64), (70, 58)):
         assert doubt_size(IMAGES, InferOptions(), Rig(camera(cx=cx, cy=cy))) == ()
+
+
+def test_c07_a_principal_point_anywhere_else_is_a_doubt_unless_a_pose_is_told() -> None:
+    for cx, cy in ((40, 110), (200, 20), (64, 80)):
+        rig = Rig(camera(cx=cx, cy=cy))
+        (doubt,) = doubt_size(IMAGES, InferOptions(), rig)
+        assert "% of the image of 128x128 px from its middle" in doubt
+        posed = Rig(camera(cx=cx, cy=cy), right_from_left=POSE)
+        assert doubt_size(IMAGES, InferOptions(), posed, Refinement(reason=None)) == ()
 
 
 def test_c06_a_rig_that_the_images_bear_out_is_never_of_another_size() -> None:

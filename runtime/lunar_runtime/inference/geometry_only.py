@@ -14,6 +14,7 @@ from lunar_runtime.inference.maps import known_cameras
 from lunar_runtime.inference.options import InferOptions, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, Masks, read_pair
 from lunar_runtime.inference.result import StereoResult
+from lunar_runtime.inference.sharpness import doubt_sharpness
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
 
@@ -71,6 +72,7 @@ def infer_geometry_only(
         notes = images.notes() + more
     with clock.stage("geometry"):
         doubts = doubt_size(images, options, rig, fused.refinement)
+        doubts += doubt_sharpness(images)
         geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
     greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
     return assemble(geometry, options, None, Seen(images, greys, valid, lenses), clock)

@@ -38,6 +38,7 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, Masks, read_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
+from lunar_runtime.inference.sharpness import doubt_sharpness
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
 
@@ -192,6 +193,7 @@ class StereoRuntime:
                 valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
             doubts = doubt_size(images, options, rig, fused.refinement)
+            doubts += doubt_sharpness(images)
             geometry = solve_geometry(
                 fused, options, rig, network=network, notes=notes, doubts=doubts
             )

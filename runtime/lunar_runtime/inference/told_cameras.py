@@ -20,6 +20,7 @@ _WIDEST_DEG, _NARROWEST_DEG = 150.0, 0.05
 # principal points are within 1.1.
 _LEAST_OTHER_SIZE = 1.25
 _ALIKE = 0.03
+_FARTHEST_CENTRE = 0.1  # of the image, from its middle; real cameras have up to 0.05
 # Baseline over altitude. Two images share ground from 0.01 to 1.5 or so.
 _LEAST_BASELINE, _MOST_BASELINE = 1e-3, 10.0
 
@@ -84,7 +85,7 @@ def doubt_size(
     across, down = 2 * told.cx / width, 2 * told.cy / height
     alike = abs(across - down) <= _ALIKE * max(across, down)
     if not alike or 1 / _LEAST_OTHER_SIZE < across < _LEAST_OTHER_SIZE:
-        return ()
+        return () if posed else _doubt_middle(told, (width, height))
     doubt = (
         f"the principal point ({told.cx:g}, {told.cy:g}) is far from the middle of the image of "
         f"{width}x{height} px; the intrinsics seem to be those of an image of "
@@ -96,6 +97,21 @@ def doubt_size(
             "intrinsics of the images as given"
         )
     return (doubt,)
+
+
+def _doubt_middle(told: Intrinsics, size: tuple[int, int]) -> tuple[str, ...]:
+    """A principal point away from the middle is that of a part of an image, or wrong.
+
+    Without a pose the images tell a wrong one in two of three pairs only.
+    """
+    off = max(abs(told.cx / size[0] - 0.5), abs(told.cy / size[1] - 0.5))
+    if off <= _FARTHEST_CENTRE:
+        return ()
+    return (
+        f"the principal point ({told.cx:g}, {told.cy:g}) is {off:.0%} of the image of "
+        f"{size[0]}x{size[1]} px from its middle; of a part of an image, give the whole and "
+        "`window`",
+    )
 
 
 def _check_field(side: str, told: Intrinsics, image: GreyImage, kind: type[LunarError]) -> None:
