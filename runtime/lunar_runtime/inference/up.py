@@ -26,7 +26,7 @@ from lunar_runtime.inference.result import UpEstimate
 _FIELDS_DEG = (9.0, 15.0, 23.0, 35.0, 45.0)
 _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
 _SIGMAS = 4.0
-_QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
+_QUARTER_SAMPLES = 40  # pixels along the view: a plane of a quarter needs no more
 _TILTED_DEG = 12.0  # of a whole view, from level: the most of those 8 views is 3
 # With exchanged images; right ones are within 3.1 degrees of the plane.
 _EXCHANGED_DEG = 6.0

@@ -68,7 +68,7 @@ class Brightness(NamedTuple):
     correlation: Field
 
 
-def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field) -> Flow:
+def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field, rough=False) -> Flow:
     """Match the images through a surface.
 
     Args:
@@ -82,10 +82,16 @@ def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field) -> Flow:
     a, _ = _normalise(left, inside, _FLOW_SIGMA_PX)
     b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
     correlation = _correlate(a, b, inside)
-    eight = [np.clip(image * inside * _GAIN + _GREY, 0, 255).astype(np.uint8) for image in (a, b)]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    forth = dis.calc(eight[0], eight[1], None)  # type: ignore[call-overload]
-    back = dis.calc(eight[1], eight[0], None)  # type: ignore[call-overload]
+    eight = [_in_eight_bits(image, inside) for image in (a, b)]
+    import os
+    V=os.environ.get('FV','mmssmm')
+    def mk(kind):
+        d = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        if kind=='s': d.setPatchStride(4); d.setGradientDescentIterations(8)
+        return d
+    k = 0 if left.shape[0]<=256 else (2 if rough else 4)
+    forth = mk(V[k]).calc(eight[0], eight[1], None)  # type: ignore[call-overload]
+    back = mk(V[k+1]).calc(eight[1], eight[0], None)  # type: ignore[call-overload]
     x = forth[..., 0] + np.arange(left.shape[1], dtype=np.float32)
     y = forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None]
     returned = cv2.remap(
@@ -139,7 +145,9 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     if not usable.any():
         empty = np.zeros_like(left)
         return Brightness(empty, empty, inside, empty)
-    sigma = max(robust_sigma(residual[usable]), 1e-3)
+    thin = (slice(None, None, 4),) * 2
+    some = usable[thin]
+    sigma = max(robust_sigma(residual[thin][some] if some.any() else residual[usable]), 1e-3)
     weight = 1 / (1 + (residual / (_OUTLIER_SIGMAS * sigma)) ** 2) ** 2 / sigma**2
     correlation = _correlate(a, b, inside)
     weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
@@ -167,11 +175,18 @@ def _inside(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
     return result
 
 
+def _in_eight_bits(image: Field, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A normalised image for optical flow; grey outside the mask."""
+    eight = cv2.addWeighted(image, _GAIN, image, 0, _GREY, dtype=cv2.CV_8U)
+    return np.where(mask, eight, np.uint8(_GREY))
+
+
 def _at(u: Field, v: Field) -> tuple[Field, Field]:
     """Pixels as OpenCV counts them; NaN far outside."""
-    x, y = (
-        np.where(np.isnan(values), np.float32(-9), values - np.float32(0.5)) for values in (u, v)
-    )
+    x, y = (values - np.float32(0.5) for values in (u, v))
+    for values in (x, y):
+        if np.isnan(values.sum()):
+            np.nan_to_num(values, copy=False, nan=-9)
     return x, y
 
 
@@ -199,7 +214,9 @@ def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
     power_a, power_b, product = (
         blurred(half(values), _CORRELATION_SIGMA_PX / 2) for values in (a * a, b * b, a * b)
     )
-    correlation = product / np.sqrt(np.maximum(power_a * power_b, 1e-12))
+    power_a *= power_b
+    product /= np.sqrt(np.maximum(power_a, np.float32(1e-12), out=power_a), out=power_a)
+    correlation = product
     return np.where(mask, resized(correlation, mask.shape), 0).astype(np.float32)
 
 

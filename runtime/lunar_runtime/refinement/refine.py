@@ -50,11 +50,12 @@ from lunar_runtime.refinement.first_pose import (
 )
 from lunar_runtime.refinement.misfit_errors import with_misfit
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
-from lunar_runtime.refinement.solver import DenseSolver, Round
+from lunar_runtime.refinement.solver import EARLY_SAMPLES, POSE_SAMPLES, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 from lunar_runtime.refinement.told_pose import agree
 
-_FLOW_ROUNDS = 2  # besides the first, at half resolution
+import os
+_FLOW_ROUNDS = int(os.environ.get("FR","2"))  # besides the first, at half resolution
 _DRAWS = 8
 # Times the residual of the images' own pose: a rig's that fits as well. Where the images went
 # astray the right pose left a quarter of theirs.
@@ -306,11 +307,11 @@ def _find(
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
     flow = coarse.match(first.poses[0], surface)
-    fit, _ = coarse.fit_pose(first.poses, flow)
+    fit, _ = coarse.fit_pose(first.poses, flow, EARLY_SAMPLES)
     last = solver.carried(coarse.through_flow(fit.pose, flow))
-    for _ in range(_FLOW_ROUNDS):
-        flow = solver.match(fit.pose, last.surface)
-        fit, rays = solver.fit_pose([fit.pose], flow)
+    for i in range(_FLOW_ROUNDS):
+        flow = solver.match(fit.pose, last.surface, i + 1 < _FLOW_ROUNDS)
+        fit, rays = solver.fit_pose([fit.pose], flow, POSE_SAMPLES if i + 1 == _FLOW_ROUNDS else EARLY_SAMPLES)
         last = solver.through_flow(fit.pose, flow, last.slack)
     require_agreement(flow)
     evidence = camera_evidence(rays, fit)

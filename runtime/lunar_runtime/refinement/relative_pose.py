@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose, cross_matrix
 from lunar_runtime.geometry.robust import robust_sigma
 
-_THRESHOLDS_PX = (0.15, 0.3, 0.6, 1.2)
+_THRESHOLDS_PX = (0.3, 1.2)
 _WIDTH_PX = 0.2  # of the robust cost: features are localised to 0.1-0.2 px
 _FINEST_PX = 0.02  # below this, residuals are interpolation's
 _WIDTH_PER_SIGMA = 2.385  # 95 % efficiency of the Cauchy weight, whose square is used
@@ -32,7 +32,10 @@ _DIRECTIONS = 6  # of the baseline, half a turn across the view
 _DIRECTION_PX = 1.0  # width of the cost from such a start
 _AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
 _DISTINCT_DEG = 0.5
+_ASIDE_DEG = 3.0  # between baselines of starts that end in the same place
 _MAGSAC_ITERATIONS = 3000
+_TELL_SIDES = 200  # matches tell which of four poses has them in front
+_SETTLED = 1e-5  # relative gain of the cost at which a fit ends
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class PoseFit:
 def start_poses(rays: MatchedRays) -> list[RelativePose]:
     """Poses that MAGSAC finds at several thresholds; the same input gives the same poses."""
     left, right = rays.left[:, :2], rays.right[:, :2]
+    thin = max(1, len(left) // _TELL_SIDES)
     starts = []
     for threshold in _THRESHOLDS_PX:
         cv2.setRNGSeed(0)
@@ -65,7 +69,7 @@ def start_poses(rays: MatchedRays) -> list[RelativePose]:
             continue
         if E is None or E.shape != (3, 3):
             continue
-        _, R, t, _ = cv2.recoverPose(E, left, right, np.eye(3))
+        _, R, t, _ = cv2.recoverPose(E, left[::thin], right[::thin], np.eye(3))
         starts.append(RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel()))
     return starts
 
@@ -87,8 +91,10 @@ def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
 
 
 def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
-    fits = []
+    fits: list[PoseFit] = []
     for start in starts:
+        if any(_alike(start, fit.pose) for fit in fits):  # it would end there, too
+            continue
         fit = fit_pose(rays, start, width_px=_WIDTH_PX)
         inliers = rays.where(rays.distance_px(fit.pose) < 1)
         share = in_front(inliers, fit.pose)
@@ -98,6 +104,12 @@ def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFi
         if share >= IN_FRONT:
             fits.append(fit)
     return fits
+
+
+def _alike(one: RelativePose, other: RelativePose) -> bool:
+    if one.turned_deg(other) > _DISTINCT_DEG:
+        return False
+    return abs(float(one.t @ other.t)) > math.cos(math.radians(_ASIDE_DEG))
 
 
 def explains(fit: PoseFit, matches: int) -> bool:
@@ -175,7 +187,7 @@ def fit_pose(
         if width_px is None:
             width = _WIDTH_PER_SIGMA * sigma_of(residual)
             cost = cost_of(residual, width)
-        if gained < 1e-7 * cost:
+        if gained < _SETTLED * cost:
             break
     return PoseFit(pose, cost, sigma_of(residual))
 

@@ -26,7 +26,9 @@ from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, reli
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
-_BRIGHTNESS_ROUNDS = 2
+import os
+_FLOW_CYCLES = int(os.environ.get("FC","3"))
+_LAST_CYCLES = int(os.environ.get("LC","5"))
 # A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch.
 _FLOW_SIGMA_PX = 0.16
 _FLOW_PATCH_PX = 25
@@ -35,7 +37,7 @@ _DECIDED = 1 / 5  # of the prior's error, below which the images decide
 # power of the slack ranks them best (StereoLunar and rendered pairs).
 _BENT = 0.3
 _OWN = 0.95  # of the plate's errors, as drawn: they are a little too wide (65 pairs)
-_POSE_SAMPLES = 8000
+POSE_SAMPLES, EARLY_SAMPLES = 8000, 3000  # of the dense matches; early fits only start the next
 _UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
 
 
@@ -98,12 +100,19 @@ class DenseSolver:
         measured[row, column], trust[row, column] = d, d > 0
         return fit_prior(self._pair.left.rays(), measured, trust, self._relief).inverse_depth
 
-    def match(self, pose: RelativePose, surface: Field) -> Flow:
+    def match(self, pose: RelativePose, surface: Field, rough=False) -> Flow:
         """Flow between the images through a surface."""
-        return measure_flow(self._pair, pose, surface)
+        return measure_flow(self._pair, pose, surface, rough)
 
-    def fit_pose(self, starts: list[RelativePose], flow: Flow) -> tuple[PoseFit, MatchedRays]:
+    def fit_pose(
+        self, starts: list[RelativePose], flow: Flow, samples: int = POSE_SAMPLES
+    ) -> tuple[PoseFit, MatchedRays]:
         """Fit the pose to the dense matches, from every start; the lowest cost wins.
+
+        Args:
+            starts: At least one.
+            flow: Between the images.
+            samples: Of the matches, about.
 
         Returns:
             The fit, and the matches.
@@ -111,11 +120,11 @@ class DenseSolver:
         Raises:
             NotRefinedError: There are too few.
         """
-        rays = self.dense_rays(flow)
+        rays = self.dense_rays(flow, samples)
         fits = [fit_pose(rays, start, iterations=15) for start in starts]
         return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
 
-    def dense_rays(self, flow: Flow) -> MatchedRays:
+    def dense_rays(self, flow: Flow, samples: int = POSE_SAMPLES) -> MatchedRays:
         """Some thousands of the dense matches, evenly spread.
 
         Raises:
@@ -123,7 +132,7 @@ class DenseSolver:
         """
         height, width = self._pair.left.shape
         stride = 1
-        while height * width / stride**2 > _POSE_SAMPLES:
+        while height * width / stride**2 > samples:
             stride += 1
         first = stride // 2
         rows, columns = np.nonzero(flow.trust[first::stride, first::stride] > MIN_TRUST)
@@ -156,7 +165,7 @@ class DenseSolver:
         change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
         information = Information(weight, weight * change.astype(np.float32))
         slack = self._plate.even() if slack is None else slack
-        solution = self._plate.solve(prior, slack, information, flow.surface)
+        solution = self._plate.solve(prior, slack, information, flow.surface, _FLOW_CYCLES)
         return Round(solution.surface, prior, solution.slack)
 
     def through_brightness(
@@ -170,11 +179,12 @@ class DenseSolver:
             poses: The same with their errors, one for every draw.
         """
         field = EpipolarField.of(self._pair, pose)
-        surface, prior, slack = last.surface, last.prior, last.slack
-        for _ in range(_BRIGHTNESS_ROUNDS):
-            bright = linearise(self._pair, field, surface)
-            information = _around_prior(bright, surface / prior.inverse_depth)
-            surface, compliance, slack = self._plate.solve(prior, slack, information, surface)
+        prior = last.prior
+        bright = linearise(self._pair, field, last.surface)
+        information = _around_prior(bright, last.surface / prior.inverse_depth)
+        surface, compliance, slack = self._plate.solve(
+            prior, last.slack, information, last.surface, _LAST_CYCLES
+        )
         draws = self._plate.draw(prior, compliance, information, len(poses))
         own = self._plate.sigma(draws)
         with np.errstate(invalid="ignore"):
@@ -184,7 +194,8 @@ class DenseSolver:
         shared += beyond_errors(prior, refined, len(poses))
         sigma = np.hypot(own * self.on_grid(bent), self._plate.sigma(shared))
         draws = draws * bent + shared
-        correlation = bright.correlation[bright.inside]
+        thin = (slice(None, None, 2),) * 2
+        correlation = bright.correlation[thin][bright.inside[thin]]
         return Surface(
             inverse_depth=surface,
             sigma=sigma,
