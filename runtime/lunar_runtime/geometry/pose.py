@@ -225,7 +225,6 @@ def _refine(seen: _Seen, width_px: float, pose: _Pose) -> _Pose:
     cost = seen.cost(pose, width_px)
     for _ in range(_ITERATIONS):
         moved, offset, front = seen.offsets_px(pose)  # (N, 3), (N, 2), (N,)
-        z = moved[:, 2]
         pull = np.clip(1 - np.sum(offset**2, axis=-1) / width_px**2, 0, None) ** 2
         pull = np.where(front, seen.weight * pull, 0.0)
         J = _by_step(seen.point @ pose.R.T, moved, focal).reshape(-1, 6)  # (2 N, 6)

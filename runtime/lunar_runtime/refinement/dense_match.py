@@ -26,6 +26,10 @@ _LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies be
 _CORRELATION_SIGMA_PX = 5.0
 _NOISE_DN = 2.0  # contrast below this is noise: shadows and saturated ground stay grey
 _GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
+# Instead of 3 px and 25: three quarters of the time, and a flow that differs by 0.006 px in the
+# median. The preset FAST, at a fifth of the time, differs by 0.04 px: looking back with it made
+# single oblique surfaces two times worse.
+_QUICK_STRIDE_PX, _QUICK_ITERATIONS = 4, 8
 _FORTH_AND_BACK_PX = 0.5  # flow that does not lead back is an occlusion or a guess
 _TRUST_PX = 0.3
 _OUTLIER_SIGMAS = 3.0
@@ -68,13 +72,16 @@ class Brightness(NamedTuple):
     correlation: Field
 
 
-def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field, rough=False) -> Flow:
+def measure_flow(
+    pair: Pair, pose: RelativePose, inverse_depth: Field, *, thorough: bool = True
+) -> Flow:
     """Match the images through a surface.
 
     Args:
         pair: Float32 grey levels, (H, W) and (h, w).
         pose: Of the right camera.
         inverse_depth: (H, W) the surface, baseline / Z.
+        thorough: Whether the pose or the surface rests on it; else it only starts the next round.
     """
     left, right = pair.left.grey, pair.right.grey
     u, v = EpipolarField.of(pair, pose).project(inverse_depth)
@@ -83,15 +90,8 @@ def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field, rough=Fal
     b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
     correlation = _correlate(a, b, inside)
     eight = [_in_eight_bits(image, inside) for image in (a, b)]
-    import os
-    V=os.environ.get('FV','mmssmm')
-    def mk(kind):
-        d = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        if kind=='s': d.setPatchStride(4); d.setGradientDescentIterations(8)
-        return d
-    k = 0 if left.shape[0]<=256 else (2 if rough else 4)
-    forth = mk(V[k]).calc(eight[0], eight[1], None)  # type: ignore[call-overload]
-    back = mk(V[k+1]).calc(eight[1], eight[0], None)  # type: ignore[call-overload]
+    forth = _inverse_search(*eight, thorough=thorough)
+    back = _inverse_search(*eight[::-1], thorough=False)
     x = forth[..., 0] + np.arange(left.shape[1], dtype=np.float32)
     y = forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None]
     returned = cv2.remap(
@@ -115,6 +115,18 @@ def measure_flow(pair: Pair, pose: RelativePose, inverse_depth: Field, rough=Fal
         correlation,
         inverse_depth,
     )
+
+
+def _inverse_search(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], *, thorough: bool
+) -> NDArray[np.float32]:
+    """(H, W, 2) flow from one image to the other."""
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    if not thorough:
+        dis.setPatchStride(_QUICK_STRIDE_PX)
+        dis.setGradientDescentIterations(_QUICK_ITERATIONS)
+    flow = dis.calc(one, other, None)  # type: ignore[call-overload]
+    return np.asarray(flow, np.float32)
 
 
 def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightness:

@@ -21,6 +21,7 @@ from lunar_runtime.refinement.thin_plate import (
     solve_thin_plate,
 )
 
+_CYCLES = 3  # of every solution, which starts from the last one
 _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pairs)
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
@@ -81,7 +82,12 @@ class Plate(NamedTuple):
         return np.ones((-(-self.height // 2), -(-self.width // 2)), np.float32)
 
     def solve(
-        self, prior: Prior, slack: Field, information: Information, last: Field, cycles: int
+        self,
+        prior: Prior,
+        slack: Field,
+        information: Information,
+        last: Field,
+        cycles: int = _CYCLES,
     ) -> PlateSolution:
         """The surface through measurements.
 

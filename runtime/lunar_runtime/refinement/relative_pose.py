@@ -35,6 +35,7 @@ _DISTINCT_DEG = 0.5
 _ASIDE_DEG = 3.0  # between baselines of starts that end in the same place
 _MAGSAC_ITERATIONS = 3000
 _TELL_SIDES = 200  # matches tell which of four poses has them in front
+_FIVE = np.eye(5)
 _SETTLED = 1e-5  # relative gain of the cost at which a fit ends
 
 
@@ -169,10 +170,11 @@ def fit_pose(
         J = sampson.derivative_px(pose)
         weight = influence(residual, width)
         A, b = J.T @ (J * weight[:, None]), J.T @ (weight * residual)
-        if not np.diag(A).min() > 0:
+        diagonal = A.diagonal()
+        if not diagonal.min() > 0:
             break
         for _ in range(6):
-            step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
+            step = -np.linalg.solve(A + damping * _FIVE * diagonal, b)
             candidate = moved(pose, step)
             new_residual = sampson.distance_px(candidate)
             new_cost = cost_of(new_residual, width)

@@ -174,9 +174,7 @@ def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
     energy = float(np.vdot(e, bent))
     step = np.float32(np.vdot(e, residual) / energy) if energy > 0 else np.float32(0)
     residual = np.asarray(cv2.scaleAdd(bent, -float(step), residual), np.float32)
-    smooth = _conjugate_gradients(
-        information, grids.inverse_diagonal[level], residual, stiffness
-    )
+    smooth = _conjugate_gradients(information, grids.inverse_diagonal[level], residual, stiffness)
     cv2.scaleAdd(e, float(step), smooth, smooth)
     return smooth
 
