@@ -10,7 +10,7 @@ from lunar_runtime.geometry.epipolar import EpipolarField, MatchedRays, Relative
 from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.camera_evidence import Misfit, changed
-from lunar_runtime.refinement.relative_pose import moved
+from lunar_runtime.refinement.sampson import moved
 from lunar_runtime.refinement.surface import Surface
 
 
