@@ -143,7 +143,11 @@ class Plate(NamedTuple):
         return np.concatenate([half_of_them, -half_of_them])[:count]
 
     def sigma(self, draws: Field) -> Field:
-        """(H, W) standard deviation that draws tell, averaged over neighbours."""
+        """(H, W) standard deviation that draws tell, averaged over neighbours.
+
+        Over 6 px at 512, as half of the draws are the other half: else the limit of what the
+        images decide is ragged.
+        """
         variance = blurred(np.mean(draws**2, axis=0, dtype=np.float32), self.width / 90)
         twice = resized(variance, (2 * variance.shape[0], 2 * variance.shape[1]))
         return np.sqrt(np.maximum(twice, 1e-14))[: self.height, : self.width]
