@@ -27,8 +27,9 @@ _CORRELATION_SIGMA_PX = 5.0
 _NOISE_DN = 2.0  # contrast below this is noise: shadows and saturated ground stay grey
 _GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
 # Instead of 3 px and 25: three quarters of the time, and a flow that differs by 0.006 px in the
-# median. The last round needs it all, back too: else single poses wander. The preset FAST, at a fifth of the time, differs by 0.04 px: looking back with it made
-# single oblique surfaces two times worse.
+# median. The last round needs it all, back too: else single poses wander. The preset FAST, at a
+# fifth of the time, differs by 0.04 px: looking back with it made single oblique surfaces two times
+# worse.
 _QUICK_STRIDE_PX, _QUICK_ITERATIONS = 4, 8
 _FORTH_AND_BACK_PX = 0.5  # flow that does not lead back is an occlusion or a guess
 _TRUST_PX = 0.3
