@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from lunar_runtime.geometry.cameras import Intrinsics
     from lunar_runtime.geometry.lens import Distortion
     from lunar_runtime.geometry.rig import Rig, read_rig
-    from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
+    from lunar_runtime.inference.geometry_only import infer_geometry_only
+    from lunar_runtime.inference.pipeline import StereoRuntime
     from lunar_runtime.inference.result import StereoResult
     from lunar_runtime.refinement.acceptance import NotRefinedError
     from lunar_runtime.report.outputs import write_result
@@ -70,7 +71,7 @@ _HOME = {
     "Manifest": "bundles.manifest",
     "write_result": "report.outputs",
     "StereoRuntime": "inference.pipeline",
-    "infer_geometry_only": "inference.pipeline",
+    "infer_geometry_only": "inference.geometry_only",
     "NotRefinedError": "refinement.acceptance",
     "Report": "report.records",
     "StereoResult": "inference.result",

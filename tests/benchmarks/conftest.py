@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from lunar_bench.record.run_file import read_run
 from lunar_bench.report.folder import write_report
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 from lunar_runtime import Bundle, default_bundle_path
+from lunar_runtime.bundles.manifest_file import encode_manifest
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 
 DATA = Path(os.environ.get("LUNAR_DATA", Path(__file__).resolve().parents[3] / "shared/data"))
@@ -70,9 +70,8 @@ def failed_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """S0, its manifest saying that it did not pass its gate."""
     folder = tmp_path_factory.mktemp("bundles") / "s0-failed"
     shutil.copytree(default_bundle_path(), folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["gate"] = "failed"
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    manifest = msgspec.structs.replace(Bundle.open(folder).manifest, gate="failed")
+    (folder / "manifest.json").write_bytes(encode_manifest(manifest))
     return folder
 
 

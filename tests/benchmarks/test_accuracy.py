@@ -236,7 +236,7 @@ def test_a_backend_that_is_not_there_is_refused(
     arguments = ["accuracy", str(default_bundle_path()), "--data", str(shards)]
     code, _, error = run(capsys, *arguments, "--backend", "abacus")
     assert code == 2
-    assert "no backend 'abacus'; choose one of auto, onnxruntime" in error
+    assert "--backend abacus: is not installed; choose one of auto, onnxruntime" in error
 
 
 def test_data_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,38 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from lunar_bench.honesty.campaign import Campaign
-from lunar_bench.honesty.damages import cameras, covers, files, partners, rigs, views
-from lunar_bench.honesty.journal import Journal, JournalHead
 from lunar_bench.honesty.judge import Figures, faults, measure
 from lunar_bench.honesty.kinds import KINDS
-from lunar_bench.honesty.measure import CampaignOptions, measure_honesty
 from lunar_bench.honesty.record import SituationRecord, summarise
 from lunar_bench.honesty.run import Label, run_situation
 from lunar_bench.honesty.situation import (
-    GIVINGS,
     Draw,
-    Ground,
     Situation,
-    camera_height_m,
     clean_situation,
 )
 from lunar_bench.report.honesty_text import markdown, summary_lines
 from lunar_bench.sensors.machine import describe_machine
-from lunar_calib.truth.accuracy import true_pointmap
-from lunar_calib.truth.known_pairs import KnownPair, stereolunar_pairs
+from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoResult, StereoRuntime
-from lunar_runtime.errors import InputError, UsageError
-from lunar_runtime.files.images import grey_from_array, read_image
-from lunar_runtime.geometry.plane import fit_plane
-
-from .command_line import run
+from lunar_runtime.errors import UsageError
 
 RIGHT = Figures(
     pixels=1000,
@@ -196,151 +184,6 @@ def test_a_bug_of_the_runtime_is_counted_and_the_campaign_goes_on(
     assert record.reasons[0].startswith("TypeError: ")
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_every_damage_changes_the_images_or_what_is_told(
-    name: str, clean: Situation, pairs: list[KnownPair]
-) -> None:
-    kind = KINDS[name]
-    for seed in range(3):
-        damaged = kind.damage(clean, drawn(pairs, seed))
-        images = any(
-            a.shape != b.shape or np.ma.getdata(a).tobytes() != np.ma.getdata(b).tobytes()
-            for a, b in ((damaged.left, clean.left), (damaged.right, clean.right))
-        )
-        assert (
-            images or damaged.files or repr(damaged.told) != repr(clean.told) or name == "other sun"
-        )
-        if damaged.ground is not None:
-            assert damaged.ground.depth.shape == damaged.left.shape[:2]
-        for image in (damaged.left, damaged.right):  # what the runtime reads as an image
-            assert grey_from_array(image).pixels.shape == image.shape[:2]
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_a_damage_is_drawn_from_its_seed_alone(
-    name: str, clean: Situation, pairs: list[KnownPair]
-) -> None:
-    first, again = (KINDS[name].damage(clean, drawn(pairs, 5)) for _ in range(2))
-    assert first.parameters == again.parameters
-    np.testing.assert_array_equal(first.left, again.left)
-    np.testing.assert_array_equal(first.right, again.right)
-    assert repr(first.told) == repr(again.told)
-
-
-def test_every_kind_may_be_told_something_that_exists() -> None:
-    for kind in KINDS.values():
-        assert set(kind.givings) <= set(GIVINGS)
-
-
-def test_only_what_is_given_is_told(clean: Situation) -> None:
-    told = clean.telling(pose="fixed").told
-    assert told.only("nothing") == type(told)()
-    assert told.only("cameras, altitude").pose == "initial"
-    rig = told.only("rig")
-    assert (rig.altitude_m, rig.baseline_m, rig.pose) == (None, None, "fixed")
-
-
-def test_a_window_keeps_rays_truth_and_altitude_together(
-    clean: Situation, pairs: list[KnownPair]
-) -> None:
-    whole, part = clean, views.narrow_field(clean, drawn(pairs))
-    assert whole.ground is not None and part.ground is not None
-    assert whole.told.left is not None and part.told.left is not None
-    points = true_pointmap(part.ground.depth, part.told.left)
-    assert part.told.altitude_m == pytest.approx(fit_plane(points).camera_height)
-    everywhere = true_pointmap(whole.ground.depth, whole.told.left)
-    middle = points[points.shape[0] // 2, points.shape[1] // 2]
-    apart = np.linalg.norm(everywhere - middle, axis=-1)
-    assert np.nanmin(apart) < 1e-3
-
-
-def test_both_windows_show_the_same_ground(clean: Situation, pairs: list[KnownPair]) -> None:
-    part = views.narrow_field(clean, drawn(pairs))
-    told, ground = part.told, part.ground
-    assert told.left is not None and told.right is not None and ground is not None
-    assert told.right_from_left is not None
-    side = part.left.shape[0]
-    point = true_pointmap(ground.depth, told.left)[side // 2, side // 2]
-    seen = told.right.matrix() @ (told.right_from_left @ [*point, 1])[:3]
-    # The window is around the middle's median depth, and stays inside the image.
-    assert np.all(seen[:2] / seen[2] > 0) and np.all(seen[:2] / seen[2] < side)
-
-
-def test_a_distorted_image_shows_the_truth_that_goes_with_it(
-    clean: Situation, pairs: list[KnownPair]
-) -> None:
-    bent = cameras.distortion(clean, drawn(pairs, 1))
-    assert bent.ground is not None and clean.ground is not None
-    k1 = float(bent.parameters["k1"])
-    camera = clean.told.left
-    assert camera is not None
-    # By hand: the pixel that shows the ground of undistorted (200, 180).
-    u, v = (200.5 - camera.cx) / camera.fx, (180.5 - camera.cy) / camera.fy
-    factor = 1 + k1 * (u * u + v * v)
-    x, y = camera.cx + camera.fx * u * factor, camera.cy + camera.fy * v * factor
-    found = bent.ground.depth[int(y), int(x)]
-    assert found == pytest.approx(clean.ground.depth[180, 200], rel=2e-3)  # within a pixel
-
-
-def test_an_inverse_pose_and_a_turned_one_are_no_longer_the_pairs(
-    clean: Situation, pairs: list[KnownPair]
-) -> None:
-    true = clean.told.right_from_left
-    assert true is not None
-    for damage in (rigs.turned_pose, rigs.wrong_direction):
-        pose = damage(clean, drawn(pairs, 3)).told.right_from_left
-        assert pose is not None
-        np.testing.assert_allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-9)
-        assert np.linalg.norm(pose[:3, 3]) == pytest.approx(np.linalg.norm(true[:3, 3]))
-        assert not np.allclose(pose, true, rtol=1e-3)
-
-
-def test_sky_hides_the_ground_it_covers(clean: Situation, pairs: list[KnownPair]) -> None:
-    found = covers.sky(clean, drawn(pairs))
-    assert found.ground is not None and clean.ground is not None and found.told.left is not None
-    share = float(found.parameters["share"])
-    assert found.ground.hidden.mean() == pytest.approx(share, abs=0.06)
-    assert np.isnan(found.ground.depth[found.ground.hidden]).all()
-    assert found.left[found.ground.hidden].mean() < 5
-    # The altitude that is told is above the ground that is left.
-    altitude = camera_height_m(found.ground.depth, found.told.left)
-    assert found.told.altitude_m == pytest.approx(altitude)
-
-
-def test_exchanged_images_have_the_right_views_truth(
-    clean: Situation, pairs: list[KnownPair]
-) -> None:
-    found = partners.exchanged(clean, drawn(pairs))
-    np.testing.assert_array_equal(found.left, clean.right)
-    assert found.ground is not None
-    np.testing.assert_array_equal(found.ground.depth, pairs[0].depth_right)
-
-
-def test_a_written_file_shows_the_image(
-    clean: Situation, pairs: list[KnownPair], tmp_path: Path
-) -> None:
-    ways = set()
-    for seed in range(40):
-        found = files.written(clean, drawn(pairs, seed))
-        ways.add(found.parameters["way"])
-        assert found.files is not None
-        (tmp_path / "left").write_bytes(found.files[0])
-        read = read_image(tmp_path / "left")
-        exact = read.stretch is None
-        # Deeper ones are stretched to their 0.1 and 99.9 percentiles, so that the order is kept.
-        kept = np.corrcoef(read.pixels.ravel(), clean.left.ravel())[0, 1]
-        assert kept > 0.99, found.parameters
-        assert not exact or np.array_equal(read.pixels, clean.left)
-    assert ways == set(files.WAYS)
-
-
-def test_truth_beyond_the_image_is_none() -> None:
-    depth = np.arange(16, dtype=np.float32).reshape(4, 4) + 1
-    ground = Ground(depth, depth, depth, np.zeros((4, 4), np.bool_))
-    found = ground.at(np.array([[0.5, 3.9], [4.1, -0.1]]), np.array([[0.5, 3.9], [1, 1]]))
-    np.testing.assert_array_equal(found.depth, [[1, 16], [np.nan, np.nan]])
-
-
 def test_a_situation_depends_on_its_number_and_seed_alone(
     runtime: StereoRuntime, pairs: list[KnownPair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,64 +246,3 @@ def test_counts_shares_and_the_page_are_those_of_the_records() -> None:
     assert "- 97 focal (noise_dn 3.0), ground, told rig: measured & wrong: metres 1.2" in page
     assert "measured & wrong 1.0% of 99" in "\n".join(summary_lines(result))
     assert msgspec.json.decode(msgspec.json.encode(result), type=type(result)) == result
-
-
-def test_a_stopped_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    file, head = tmp_path / "journal", JournalHead("some", 1, "0", "abc")
-    journal = Journal(file, head)
-    journal.add(record("0", "guessed"))
-    journal.add(record("1", "refused"))
-    with file.open("ab") as stream:  # stopped while writing
-        stream.write(b'{"id": "2", "ki')
-    again = Journal(file, head)
-    assert list(again.done) == ["0", "1"]
-    again.add(record("2", "guessed"))
-    assert list(Journal(file, head).done) == ["0", "1", "2"]
-    with pytest.raises(InputError, match=r"of another campaign \(seed 1, not 2\)"):
-        Journal(file, JournalHead("some", 2, "0", "abc"))
-    file.write_text("nonsense")
-    with pytest.raises(InputError, match="not a journal"):
-        Journal(file, head)
-
-
-def test_a_small_campaign_runs_and_is_kept(tmp_path: Path) -> None:
-    options = CampaignOptions(None, rendered=1, seed=5, threads=1, size_px=192)
-    journal = tmp_path / "journal"
-    first = measure_honesty(options, 2, journal=journal)
-    assert [r.id for r in first.clean] == ["c0", "c1", "c2"]
-    assert [r.id for r in first.damaged] == ["0", "1"]
-    assert not any(r.kind == "other sun" for r in first.damaged)
-
-    def none_left(names: object, count: int) -> list[str]:
-        assert count == 0
-        return []
-
-    again = measure_honesty(options, 2, journal=journal, tell=none_left)
-    assert (again.damaged, again.clean) == (first.damaged, first.clean)
-
-
-@pytest.mark.parametrize(
-    "arguments, code, text",
-    [
-        (["--situations", "0"], 2, "--situations"),
-        (["--data", "nowhere"], 3, "nowhere: no such folder"),
-        (["--rendered", "0"], 3, "no pair to damage; give --data or some --rendered ones"),
-        (["--only", "1", "--journal", "x"], 2, "--only shows situations"),
-    ],
-)
-def test_wrong_use_is_one_line(
-    capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, text: str
-) -> None:
-    found, out, err = run(capfd, "honesty", *arguments)
-    assert (found, out) == (code, "")
-    assert text in err
-    assert err.count("\n") == 1
-
-
-def test_stereolunars_up_is_its_grounds(stereolunar: Path) -> None:
-    for pair in stereolunar_pairs(stereolunar):
-        assert pair.up_left is not None and pair.depth_right is not None
-        plane = fit_plane(true_pointmap(pair.depth, pair.camera_left))
-        # Ground is level to some degrees over a whole view.
-        assert np.degrees(np.arccos(plane.normal @ pair.up_left)) < 5
-        assert np.isfinite(pair.depth_right).mean() > 0.99

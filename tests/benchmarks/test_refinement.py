@@ -130,14 +130,14 @@ def test_curves_become_a_picture(tmp_path: Path) -> None:
         (["rendered", "1", "--cross-sun"], 2, "--cross-sun"),
         (["rendered", "1", "--plot", "a.png"], 2, "--plot"),
         (["apollo", "nowhere"], 3, "nowhere/AS15-M-0297_SML.png: no such file"),
-        (["stereolunar", "nowhere"], 3, "nowhere"),
+        (["stereolunar", "nowhere"], 3, "nowhere: no such folder"),
     ],
 )
 def test_wrong_use_is_one_line(
     capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, text: str
 ) -> None:
-    found, _, err = run(capfd, "refinement", *arguments)
-    assert found == code
+    found, out, err = run(capfd, "refinement", *arguments)
+    assert (found, out) == (code, "")
     assert err.startswith("lunar-bench: ")
     assert text in err
     assert err.count("\n") == 1

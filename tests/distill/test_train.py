@@ -189,7 +189,7 @@ def test_the_command_writes_a_checkpoint_that_loads(
         (["--student", "S2-100x4"], 2, "its width must be a multiple of 16"),
         (["--render", "1"], 2, "give one of --data DIR and --render SEED"),
         (["--accumulate", "0"], 2, "'--accumulate'"),
-        (["--data", "nowhere"], 2, "'nowhere' does not exist"),
+        (["--data", "nowhere"], 3, "nowhere: no such file or folder; check the path"),
     ],
 )
 def test_wrong_usage_is_one_line(

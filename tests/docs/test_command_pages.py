@@ -17,9 +17,10 @@ def every_command(name: str, command: click.Command) -> Iterator[tuple[str, clic
             yield from every_command(f"{name} {key}", member)
 
 
-def test_there_are_six_tools() -> None:
+def test_there_are_seven_tools() -> None:
     assert list(command_pages.tools()) == [
-        f"lunar-{name}" for name in ("bench", "calib", "distill", "engine", "export", "infer")
+        f"lunar-{name}"
+        for name in ("bench", "calib", "distill", "engine", "export", "infer", "sign")
     ]
 
 

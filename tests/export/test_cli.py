@@ -131,8 +131,8 @@ def test_averaged_weights_are_taken_if_asked_for(call: Call, tmp_path: Path) -> 
         ),
         (
             ["--untrained", "S0", "--precision", "fp8"],
-            "Invalid value for '--precision': 'fp8' is not one of 'fp32', 'fp16', 'int8'; see "
-            "lunar-export --help",
+            "Invalid value for '--precision': 'fp8' is not one of 'fp32', 'bf16', 'fp16', 'int8'; "
+            "see lunar-export --help",
         ),
         (
             ["--untrained", "S0", "--calib", "set"],

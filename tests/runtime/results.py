@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from lunar_runtime.bundles.trust import Signed
 from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.fuse import Fused
+from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.maps import read_maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.pipeline import infer_geometry_only
 from lunar_runtime.inference.result import ModelInfo, PairImage, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
 
@@ -26,6 +27,7 @@ MODEL = ModelInfo(
     precision="fp32",
     gate="passed",
     output_set="both",
+    signed=Signed("unsigned"),
     backend="onnxruntime",
     device="cpu",
 )

@@ -10,8 +10,10 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from lunar_runtime.files.sealed_json import seal
 
 from .images import encode
 from .outcomes import Outcome
@@ -70,7 +72,7 @@ class Call:
         record[name] = value
         if value is REMOVED:
             del record[name]
-        path.write_text(json.dumps(whole))
+        path.write_bytes(sealed(whole))
         return self.plus()
 
     def lists(self, name: str) -> list[object]:
@@ -113,6 +115,12 @@ class Call:
 
 
 REMOVED = object()
+
+
+def sealed(manifest: dict[str, Any]) -> bytes:
+    """A manifest of whoever can write the checksum too."""
+    fields = {name: value for name, value in manifest.items() if name != "checksum"}
+    return seal(json.dumps(fields, indent=2).encode() + b"\n")
 
 
 def png_that_claims(width: int, height: int) -> bytes:

@@ -74,17 +74,20 @@ def test_an_unknown_name_is_answered_with_those_that_are_installed(
     with pytest.raises(UsageError) as caught:
         select_backend(left, "abakus")
     assert str(caught.value) == (
-        "no backend 'abakus'; choose one of auto, abacus, onnxruntime, openvino, tensorrt, "
-        "tensorrt-rtx"
+        "`backend` abakus: is not installed; choose one of auto, abacus, onnxruntime, openvino, "
+        "tensorrt, tensorrt-rtx"
     )
 
 
 @pytest.mark.parametrize(
     ("choice", "said"),
     [
-        ({"backend": "plane", "device": "cpu"}, "device cpu: backend plane runs on abacus; choose"),
-        ({"backend": "tensorrt", "device": "cpu"}, "backend tensorrt runs on cuda; choose that"),
-        ({"device": "tpu"}, "no device 'tpu'; choose one of auto, abacus, cpu, cuda, gpu, npu"),
+        ({"backend": "plane", "device": "cpu"}, "`device` cpu: `backend` plane runs on abacus; "),
+        ({"backend": "tensorrt", "device": "cpu"}, "`backend` tensorrt runs on cuda; choose that"),
+        (
+            {"device": "tpu"},
+            "`device` tpu: is not known; choose one of auto, abacus, cpu,",
+        ),
         ({"device": "abacus"}, "no backend that runs this bundle on device abacus"),
         ({"threads": 0}, "threads 0: needs to be 1 or more"),
     ],

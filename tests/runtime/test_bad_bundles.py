@@ -98,7 +98,7 @@ CASES = by_name(
         ),
         ("backslash", lambda c: c.lists("..\\left.png"), 3, "not a plain relative path"),
         ("lists itself", lambda c: c.lists("manifest.json"), 3, "cannot list itself"),
-        ("lists a folder", lambda c: c.lists("engines"), 3, "engines: missing"),
+        ("lists a folder", lambda c: c.lists("engines"), 3, "what is added to a bundle later"),
         (
             "unlisted model",
             lambda c: c.manifest("files/model.onnx", REMOVED),
@@ -132,13 +132,13 @@ CASES = by_name(
         ),
         ("symbolic link", linked, 3, "model.onnx: is a symbolic link"),
         ("link to a folder", linked_folder, 3, "more: not listed"),
-        ("not a model", lambda c: c.model(b"no protobuf"), 3, "model.onnx … cannot load it"),
+        ("not a model", lambda c: c.model(b"no protobuf"), 3, "model.onnx … not an ONNX file"),
         ("no model", lambda c: c.model(b""), 3, "model.onnx"),
         (
             "half a model",
             lambda c: c.model(cut((c.bundle / "model.onnx").read_bytes())),
             3,
-            "cannot load it … lunar-export",
+            "not an ONNX file … lunar-export",
         ),
     ]
 )

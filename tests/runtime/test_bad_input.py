@@ -53,13 +53,13 @@ OPTIONS: list[Case] = [
         "unknown backend",
         lambda c: c.plus("--backend", "magic"),
         2,
-        "no backend 'magic'; choose one of auto, onnxruntime, openvino, tensorrt",
+        "--backend magic: is not installed; choose one of auto, onnxruntime, openvino, tensorrt",
     ),
     (
         "unknown device",
         lambda c: c.plus("--device", "tpu"),
         2,
-        "no device 'tpu'; choose one of auto, cpu, cuda",
+        "--device tpu: is not known; choose one of auto, cpu, cuda",
     ),
     ("no threads", lambda c: c.plus("--threads", 0), 2, "--threads … 0"),
     ("rig missing", lambda c: c.plus("--rig", "no.json"), 3, "no.json … no such file"),
@@ -110,6 +110,7 @@ OUTPUTS: list[Case] = [
 ]
 
 BATCHES: list[Case] = [
+    ("nothing", lambda c: ["nofolder"], 3, "nofolder: no such file or folder; check the path"),
     ("missing", lambda c: ["no.csv"], 3, "no.csv: no such file"),
     ("empty", lambda c: c.table(""), 3, "no columns `left` and `right`"),
     ("no header", lambda c: c.table("a.png,b.png\n"), 3, "no columns"),

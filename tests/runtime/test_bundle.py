@@ -177,7 +177,7 @@ def test_another_format_version_is_told_from_damage(
 def test_a_manifest_of_version_1_reads_as_it_did(make_manifest: Callable[..., Manifest]) -> None:
     manifest = make_manifest("left", files=LISTED)
     fields = json.loads(encode_manifest(manifest))
-    del fields["reduction"]
+    del fields["reduction"], fields["checksum"]
     old = json.dumps(fields | {"format_version": 1}).encode()
     assert decode_manifest(old) == msgspec.structs.replace(manifest, format_version=1)
 
@@ -199,14 +199,30 @@ def test_a_failed_gate_is_told_with_its_reasons(
     )
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "engines/a.plan", "a b/ü.txt"])
+@pytest.mark.parametrize("name", ["model.onnx", "model.onnx.data", "a b/ü.txt"])
 def test_plain_names_are_fine(name: str) -> None:
     assert check_file_name(name) is None
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "a/../b", "/a", "a//b", "./a", "a/", "a\\b", "C:a", "a\0b", "manifest.json"],
+    [
+        "",
+        ".",
+        "..",
+        "a/../b",
+        "/a",
+        "a//b",
+        "./a",
+        "a/",
+        "a\\b",
+        "C:a",
+        "a\0b",
+        "manifest.json",
+        "engines/a.plan",
+        "signatures.json",
+        "a\x1b[2J",
+    ],
 )
 def test_names_that_could_lead_elsewhere_are_not(name: str) -> None:
     assert check_file_name(name)
@@ -227,8 +243,12 @@ def test_golden_pair_holds_images_and_expected_outputs(
     [
         ({}, "not a golden pair"),
         ({"left": np.zeros((64, 64), np.uint8)}, "not a golden pair"),
-        ({"left": np.zeros((9, 9)), "right": np.zeros((9, 9))}, "images are not uint8"),
+        (
+            {"left": np.zeros((9, 9)), "right": np.zeros((9, 9))},
+            "left is float64 .*instead of uint8",
+        ),
         ({"left": np.array([{}]), "right": 1}, "not a golden pair"),
+        ({"left": np.zeros((8192, 8192), np.uint8)}, r"left is uint8 \(8192, 8192\) instead of"),
     ],
 )
 def test_a_golden_file_of_other_things_is_refused(

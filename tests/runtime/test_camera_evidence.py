@@ -127,7 +127,7 @@ def test_a_misfit_widens_the_errors_of_the_surface() -> None:
         scene.inverse_depth, sigma, sigma > 0, np.zeros((8, 64, 64), np.float32), prior, 1.0, 1.0
     )
     lens = Misfit("lens", -0.2, 0.01, 0.01, scene.left.fx, (0.0,) * 5)
-    wider = with_misfit(scene.views(), scene.pose, surface, lens)
+    wider = with_misfit(scene.views().left, scene.pose, surface, lens)
     corner = np.s_[:8, :8]
     assert np.median(wider.sigma[corner]) > 5 * np.median(surface.sigma)
     assert np.abs(wider.draws).max() > 5e-3

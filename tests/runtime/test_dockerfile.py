@@ -92,7 +92,7 @@ def test_what_does_not_fly_is_removed_and_the_rest_stays(final: list[str]) -> No
     assert commands
     assert packages
     scripts = {name.removeprefix("lunar-") for name in project["project"]["scripts"]}
-    assert scripts - set(commands[1].split(",")) == {"infer", "engine"}
+    assert scripts - set(commands[1].split(",")) == {"infer", "engine", "sign"}
     assert set(commands[1].split(",")) <= scripts
     built = {
         Path(p).name.removeprefix("lunar_")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.backends.tensorrt.gpu import open_gpu
@@ -19,6 +20,7 @@ from lunar_runtime.bundles.bundle import Bundle, default_bundle_path, write_bund
 from lunar_runtime.bundles.manifest import Manifest
 from lunar_runtime.commands.engine import main
 from lunar_runtime.errors import BackendError
+from onnx import numpy_helper
 
 from .convolutions import convolving_model
 from .outcomes import Outcome, run_main
@@ -107,8 +109,11 @@ def test_a_precision_that_is_only_claimed_is_exit_5(
     make_manifest: Callable[..., Manifest],
 ) -> None:
     manifest = make_manifest("left", precision="fp16", target="tensorrt")
-    model = convolving_model(size=64, channels=16).SerializeToString()
-    files = {"model.onnx": model, "golden.npz": bundles["left"] / "golden.npz"}
+    model = convolving_model(size=64, channels=16)
+    # What the reader of the graph can see, and no layer computes with.
+    model.graph.initializer.append(numpy_helper.from_array(np.float16(1), "unread"))
+    content = model.SerializeToString()
+    files = {"model.onnx": content, "golden.npz": bundles["left"] / "golden.npz"}
     claimed = write_bundle(tmp_path / "bundle", manifest, files).path
     code, _, err = engine(claimed, "--library", "tensorrt-rtx")
     assert code == 5

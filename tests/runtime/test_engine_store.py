@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -13,6 +14,7 @@ import pytest
 from lunar_runtime.backends.tensorrt.description import EngineDescription
 from lunar_runtime.backends.tensorrt.gpu import Gpu
 from lunar_runtime.backends.tensorrt.key import EngineKey
+from lunar_runtime.backends.tensorrt.kinds import TENSORRT
 from lunar_runtime.backends.tensorrt.record import EngineMemory, EngineRecord, read_record
 from lunar_runtime.backends.tensorrt.store import (
     StoredEngine,
@@ -24,6 +26,7 @@ from lunar_runtime.backends.tensorrt.store import (
     write_engine,
 )
 from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.trust import Signed
 from lunar_runtime.errors import BackendError, BundleError, OutputError
 
 ORIN = Gpu("Orin", (8, 7), integrated=True)
@@ -184,3 +187,14 @@ def test_weights_in_a_second_file_belong_to_the_model(opened: Bundle) -> None:
     other = Bundle(opened.path, manifest, opened.digest)
     assert model_sha256(opened) == opened.manifest.files["model.onnx"].sha256
     assert model_sha256(other) not in (model_sha256(opened), "c" * 64)
+
+
+def test_under_a_trust_store_auto_takes_no_engine(
+    opened: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody signs what was compiled on the target."""
+    store(opened)
+    assert TENSORRT.auto.suits(opened)
+    trusted = dataclasses.replace(opened, signed=Signed("trusted", ("flight",)))
+    assert not TENSORRT.auto.suits(trusted)
+    assert "nobody signs engines" in caplog.text

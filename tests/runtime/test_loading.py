@@ -54,7 +54,7 @@ def test_nobody_waits_before_something_is_asked(
 
 def test_errors_come_with_the_first_question(left: Bundle) -> None:
     backend = LoadingBackend(left, "abacus")
-    with pytest.raises(UsageError, match="no backend 'abacus'"):
+    with pytest.raises(UsageError, match="`backend` abacus: is not installed"):
         _ = backend.device
 
 

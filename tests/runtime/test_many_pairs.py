@@ -35,7 +35,7 @@ def test_a_folder_of_alternating_images_is_many_pairs(
     outcome = infer(sequence, "--bundle", bundles["left"], "--out", out)
     assert (outcome.code, outcome.err) == (0, "")
     assert names(out) == {"im_1", "im_9", "im_11"}
-    assert outcome.out.splitlines()[-1] == f"3 of 3 pairs done, in {out}"
+    assert outcome.out.splitlines()[-1] == f"3 of 3 pairs done (0 measured, 3 guessed), in {out}"
     report = json.loads((out / "im_9" / "report.json").read_text())
     assert report["right"]["path"].endswith("im_10.png")
 
@@ -83,7 +83,7 @@ def test_one_bad_pair_does_not_stop_the_others(
     outcome = infer(sequence, "--bundle", bundles["left"], "--out", out)
     assert outcome.code == 3
     assert names(out) == {"im_1", "im_11"}
-    assert outcome.out.splitlines()[-1] == f"2 of 3 pairs done, in {out}"
+    assert outcome.out.splitlines()[-1] == f"2 of 3 pairs done (0 measured, 2 guessed), in {out}"
     first, last = outcome.err.splitlines()
     assert first.startswith(f"lunar-infer: {sequence / 'im_9.png'}: ")
     assert first.endswith("im_10.png: is empty; copy it again")

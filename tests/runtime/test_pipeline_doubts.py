@@ -17,7 +17,7 @@ from lunar_runtime.bundles.manifest import Manifest
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.pipeline import infer_geometry_only
+from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.result import Side
 from numpy.typing import NDArray
 

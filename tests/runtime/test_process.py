@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
     assert names(tmp_path) == {"left.png", "right.png"}
 
 
-def test_a_reader_that_leaves_early_is_no_error(
+def test_c28_a_reader_that_leaves_early_is_no_error(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
 ) -> None:
     command = [
@@ -111,7 +111,7 @@ def test_a_reader_that_leaves_early_is_no_error(
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
-def test_a_signal_to_end_is_one_line_and_leaves_nothing(
+def test_c27_a_signal_to_end_is_one_line_and_leaves_nothing(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path, name: str, code: int
 ) -> None:
     call = WHEN_OPENED.format(
@@ -123,7 +123,7 @@ def test_a_signal_to_end_is_one_line_and_leaves_nothing(
     assert names(tmp_path) == {"left.png", "right.png"}
 
 
-def test_what_a_killed_run_leaves_the_next_one_removes(
+def test_c27_what_a_killed_run_leaves_the_next_one_removes(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
 ) -> None:
     call = WHEN_OPENED.format(suffix=".ply", happens="signal.raise_signal(signal.SIGKILL)")
@@ -145,7 +145,7 @@ def test_nohup_is_respected(
 
 
 @pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
-def test_without_stdout_the_results_are_written_and_whole(
+def test_c28_without_stdout_the_results_are_written_and_whole(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path, closed: tuple[int, ...]
 ) -> None:
     command = [
@@ -164,7 +164,7 @@ def test_without_stdout_the_results_are_written_and_whole(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize("arguments", [["--help"], []])
-def test_a_full_stdout_is_one_line(
+def test_c28_a_full_stdout_is_one_line(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path, arguments: list[str]
 ) -> None:
     call = [sys.executable, "-c", "from lunar_runtime.commands.infer import main; main()"]
@@ -189,7 +189,7 @@ def test_warnings_of_libraries_are_logged_and_not_printed(
     assert "RuntimeWarning: overflow encountered" in done.stderr
 
 
-def test_more_threads_than_cores_can_take_are_refused_at_once(
+def test_c28_more_threads_than_cores_can_take_are_refused_at_once(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
 ) -> None:
     options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--threads", "5000"]

@@ -142,14 +142,14 @@ def test_the_tags_stand_in_the_file(tmp_path: Path) -> None:
     assert _text(directory, 305) == f"lunar-edge {__version__}"
 
 
-def test_without_tags_nan_still_is_nodata(tmp_path: Path) -> None:
+def test_c25_without_tags_nan_still_is_nodata(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(encode_raster(np.zeros((4, 5), np.float32)))
     (directory,) = read_directories((tmp_path / "a.tif").read_bytes())
     assert directory.text(Tag.GDAL_NODATA) == "nan"
     assert 42112 not in directory.entries
 
 
-def test_rasterio_sees_nodata_unit_description_and_metadata(tmp_path: Path) -> None:
+def test_c25_rasterio_sees_nodata_unit_description_and_metadata(tmp_path: Path) -> None:
     rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed")
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
     values[1, 2] = np.nan

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.files.images import grey_from_array
+from lunar_runtime.files.printable import printable
 from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
@@ -19,7 +20,7 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import PairImage, Refinement, StereoResult
 from lunar_runtime.report.records import REPORT_VERSION, Report
-from lunar_runtime.report.report import encode_report, make_report, printable
+from lunar_runtime.report.report import encode_report, make_report
 from lunar_runtime.version import __version__
 
 from .results import SCENE, network_result, refined_result

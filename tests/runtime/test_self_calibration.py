@@ -77,11 +77,9 @@ def test_an_unsure_focal_length_stays_nominal_and_anyones_guess(
     assert maps.left.expected.sigma.min() >= 0.5
 
 
-def test_a_focal_length_that_was_told_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object) -> FocalEstimate:
-        raise AssertionError
-
-    monkeypatch.setattr(fusing, "estimate_focal", never)
-    fused, _ = fuse(SCENE.views(), SCENE.grid(), None, InferOptions(refine="on"), Rig())
+def test_a_focal_length_that_was_told_is_kept() -> None:
+    pair = SCENE.views()
+    fused, _ = fuse(pair, SCENE.grid(), None, InferOptions(refine="on"), Rig())
+    assert fused.maps.camera_left == pair.left.camera
     assert fused.maps.left.expected is not None
     assert fused.maps.left.expected.focal_sigma == 0

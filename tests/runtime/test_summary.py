@@ -54,7 +54,7 @@ def test_depth_and_slope_are_those_of_the_plane(report: Report, scene: PlaneScen
     assert found is not None
     # 1e-5: a float32 pointmap and six digits.
     np.testing.assert_allclose([float(n) for n in found.groups()], [low, high, median], rtol=1e-5)
-    assert lines["slope"] == "median 0.0 deg, 0% over 15 deg (up: plane)"
+    assert lines["slope"] == "median 0.0 deg, 0% to 100% over 15 deg (up: plane)"
     assert lines["unit"] == "m (scale from the altitude)"
     assert lines["valid"] == "100.0% of 64 x 64 px"
     assert lines["camera"] == "focal length 80.0 px (nominal)"
@@ -69,6 +69,15 @@ def test_without_a_scale_the_reader_is_told_what_gives_one(report: Report) -> No
     lines = dict(rows(relative))
     assert lines["unit"].startswith("relative (for metres, give --baseline-m")
     assert " (relative), median " in lines["depth"]
+
+
+def test_a_length_that_makes_no_metres_is_said_to_make_none(report: Report) -> None:
+    relative = msgspec.structs.replace(
+        report,
+        scale=msgspec.structs.replace(report.scale, unit="relative", source="relative"),
+        warnings=["scale: the focal length is not known; give intrinsics; depth stays relative"],
+    )
+    assert dict(rows(relative))["unit"] == "relative (the focal length is not known)"
 
 
 def test_no_slope_is_said(report: Report) -> None:
@@ -137,11 +146,15 @@ def test_why_a_pair_was_kept_is_left_to_the_notes(report: Report) -> None:
     assert "images" not in dict(rows(msgspec.structs.replace(report, refinement=kept)))
 
 
-def test_one_of_many_pairs_is_a_line_and_its_notes(report: Report) -> None:
-    warned = msgspec.structs.replace(report, warnings=["the first", "the second"])
+def test_one_of_many_pairs_is_a_line_its_reasons_and_notes(report: Report) -> None:
+    warned = msgspec.structs.replace(
+        report, verdict_reasons=["one", "two"], warnings=["the first", "the second"]
+    )
     lines = dict(rows(report))
     assert summary_lines(warned) == [
-        f"out (left array, right array): depth {lines['depth']}; slope {lines['slope']}",
+        f"out (left array, right array): guessed; depth {lines['depth']}; slope {lines['slope']}",
+        "  guessed: one",
+        "  guessed: two",
         "  note the first",
         "  note the second",
     ]

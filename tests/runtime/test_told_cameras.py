@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from lunar_runtime import infer_geometry_only
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import read_pair
+from lunar_runtime.inference.result import Refinement
 from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
 
 from .scenes import Scene, hilly_scene
@@ -50,6 +53,25 @@ def test_c06_intrinsics_of_an_image_of_another_size_are_doubted(times: float) ->
 def test_a_principal_point_near_the_middle_or_anywhere_is_no_other_size() -> None:
     for cx, cy in ((64, 64), (70, 58), (40, 110), (200, 20)):
         assert doubt_size(IMAGES, InferOptions(), Rig(camera(cx=cx, cy=cy))) == ()
+
+
+def test_c06_a_rig_that_the_images_bear_out_is_never_of_another_size() -> None:
+    rig = Rig(SCENE.left.scaled(2, 2), right_from_left=POSE)
+    assert doubt_size(IMAGES, InferOptions(), rig, Refinement(reason=None)) == ()
+    assert len(doubt_size(IMAGES, InferOptions(), rig)) == 1  # nobody asked the images
+    with pytest.raises(InputError, match="the images bear out neither them nor the rig's pose"):
+        doubt_size(IMAGES, InferOptions(), rig, Refinement(reason="too few matches"))
+
+
+def test_intrinsics_of_a_window_are_those_of_the_whole_image() -> None:
+    window = Window(0, 0, 64, 64)
+    images = read_pair(SCENE.grey_left, SCENE.grey_right, (window, window))
+    assert doubt_size(images, InferOptions(intrinsics=SCENE.left), Rig()) == ()
+    assert len(doubt_size(images, InferOptions(intrinsics=SCENE.left.scaled(2, 2)), Rig())) == 1
+    bends = Distortion(k1=-0.2)  # turns back between the window's corner and the whole image's
+    seen = Intrinsics(141.0, 141.0, 0.0, 0.0)
+    with pytest.raises(InputError, match=r"turns back .* image of 128x128 px"):
+        check_told_cameras(images, InferOptions(), Rig(seen, distortion_left=bends))
 
 
 @pytest.mark.parametrize("factor", [1e3, 1e-3])

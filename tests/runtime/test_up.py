@@ -11,7 +11,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.fuse import Fused
-from lunar_runtime.inference.maps import Maps
+from lunar_runtime.inference.maps import NOMINAL, Maps
 from lunar_runtime.inference.result import Refinement, UpEstimate
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.up import doubt_up, plane_and_up, plane_sigma_deg
@@ -65,6 +65,15 @@ def test_the_planes_error_grows_with_relief_and_as_the_field_shrinks() -> None:
     assert plane_sigma_deg(maps_of(bent)) > 1.5 * level
     # 13 degrees instead of 49: windows of true ground lie 8 degrees from the whole view's plane.
     assert plane_sigma_deg(narrower(maps_of(PLANE))) == pytest.approx(8, abs=0.3)
+
+
+def test_under_a_nominal_camera_half_of_its_field_is_sure_to_be_seen() -> None:
+    maps = maps_of(PLANE)
+    _, known, _ = plane_and_up(maps, Rig(), plane_needed=False)
+    nominal = replace(maps, camera_left=maps.camera_left._replace(source=NOMINAL))
+    _, up, _ = plane_and_up(nominal, Rig(), plane_needed=False)
+    assert up.sigma_deg == pytest.approx(6, abs=0.5)  # of 24.4 degrees
+    assert known.sigma_deg < up.sigma_deg / 2
 
 
 def test_a_view_with_one_quarter_of_ground_is_as_sure_as_level_ground() -> None:

@@ -55,7 +55,7 @@ def check_read(path: Path, expected: Weights, **options: Any) -> None:
      "model.module.", "student._orig_mod.", "net.", "network."],
 )  # fmt: skip
 @pytest.mark.parametrize("under", [None, "model", "state_dict", "model_state_dict"])
-def test_wrappers_and_prefixes_go(
+def test_c26_wrappers_and_prefixes_go(
     tmp_path: Path, weights: Weights, prefix: str, under: str | None
 ) -> None:
     inner = prefixed(prefix, weights)
@@ -64,7 +64,7 @@ def test_wrappers_and_prefixes_go(
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")  # PyTorch's own
-def test_what_torch_compile_and_parallel_training_save_is_read(
+def test_c26_what_torch_compile_and_parallel_training_save_is_read(
     tmp_path: Path, weights: Weights
 ) -> None:
     compiled: Any = torch.compile(network())
@@ -84,7 +84,7 @@ def test_what_averaging_saves_is_read_without_its_counter(tmp_path: Path, weight
     check(tmp_path / "y.pt", {"ema": average.state_dict()}, weights, weights="ema")
 
 
-def test_a_lightning_checkpoint_is_read(tmp_path: Path, weights: Weights) -> None:
+def test_c26_a_lightning_checkpoint_is_read(tmp_path: Path, weights: Weights) -> None:
     """Its keys as Lightning 2 writes them, of a module with student, teacher and loss."""
     content = {
         "epoch": 3,
@@ -119,7 +119,7 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("layout", BESIDE.values(), ids=BESIDE)
-def test_of_a_model_and_its_average_the_model_is_taken_and_the_other_mentioned(
+def test_c26_of_a_model_and_its_average_the_model_is_taken_and_the_other_mentioned(
     tmp_path: Path,
     weights: Weights,
     averaged: Weights,
@@ -197,7 +197,9 @@ def index(tmp_path: Path, weights: Weights) -> Path:
     return path
 
 
-def test_weights_in_several_files_are_read_by_their_index(index: Path, weights: Weights) -> None:
+def test_c26_weights_in_several_files_are_read_by_their_index(
+    index: Path, weights: Weights
+) -> None:
     check_read(index, weights)
 
 

@@ -15,6 +15,7 @@ from lunar_runtime import Bundle, StereoRuntime
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.files.printable import printable
 
 from lunar_bench.accuracy.methods import (
     MethodOutput,
@@ -144,7 +145,7 @@ def _fused(runtime: StereoRuntime, pair: LabelledPair) -> MethodOutput:
 def _record(bundle: Bundle, backend: Backend) -> BundleRecord:
     manifest = bundle.manifest
     return BundleRecord(
-        name=bundle.path.name,
+        name=printable(bundle.path.name),
         student=manifest.student.id,
         precision=manifest.precision,
         outputs=manifest.graph.output_set,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import FILE, PATH, json_output, verbose
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def echo_lines(lines: Iterable[str], *, as_json: bool) -> None:
     """Print lines for a person; nothing where JSON is asked for."""
     if not as_json:
         for line in lines:
-            click.echo(line)
+            echo(line)
 
 
 def finish(result: msgspec.Struct, *, as_json: bool, save: Path | None) -> None:

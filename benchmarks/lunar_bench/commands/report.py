@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import PATH, overwrite, verbose
 
 
@@ -23,5 +24,5 @@ def report(result: Path, out: Path, overwrite: bool) -> None:
 
     missing = write_report(read_run(result), out, overwrite=overwrite)
     if missing:
-        click.echo(f"lunar-bench: {missing}", err=True)
-    click.echo(str(out))
+        echo(f"lunar-bench: {missing}", err=True)
+    echo(str(out))

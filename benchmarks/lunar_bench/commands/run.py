@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
-from lunar_runtime.commands.command_line import INTERRUPTED
+from lunar_runtime.commands.command_line import INTERRUPTED, echo
 from lunar_runtime.commands.options import (
     FILE,
     PATH,
@@ -20,6 +20,7 @@ from lunar_runtime.commands.options import (
     json_output,
     overwrite,
     threads,
+    trust,
     verbose,
 )
 
@@ -37,6 +38,7 @@ _BASELINES = ("eager", "eager-same", "teacher", "onnxruntime")
 @backend
 @device
 @threads
+@trust
 @click.option(
     "--pairs",
     type=PATH,
@@ -122,6 +124,8 @@ def run(
     starts: int,
     roofline: bool,
     accuracies: tuple[Path, ...],
+    trust: Path | None,
+    require_signature: bool | None,
     out: Path | None,
     overwrite: bool,
     as_json: bool,
@@ -153,7 +157,9 @@ def run(
     if out is not None:
         check_report_folder(out, overwrite=overwrite)
     points = [point for path in accuracies for point in read_accuracy(path)]
-    opened = [Bundle.open(path) for path in bundles]
+    opened = [
+        Bundle.open(path, trust=trust, require_signature=require_signature) for path in bundles
+    ]
     options = MeasureOptions(
         backend=backend,
         device=device,
@@ -178,7 +184,7 @@ def run(
             record = run_side_by_side(opened, options, accuracy=points, scratch=scratch, tell=tell)
         missing = None if out is None else write_report(record, out, overwrite=overwrite)
     if missing:
-        click.echo(f"lunar-bench: {missing}", err=True)
+        echo(f"lunar-bench: {missing}", err=True)
     click.echo(encode_run(record).decode() if as_json else markdown(record), nl=False)
     return INTERRUPTED if record.status == "partial" else 0
 

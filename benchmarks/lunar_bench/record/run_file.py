@@ -44,6 +44,8 @@ def read_run(path: Path) -> RunRecord:
     file = path / "result.json" if path.is_dir() else path
     try:
         return msgspec.json.decode(file.read_bytes(), type=RunRecord)
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such file; check the path") from error
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror}); check the path") from error
     except msgspec.DecodeError as error:

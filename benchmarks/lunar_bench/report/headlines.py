@@ -113,6 +113,21 @@ def honesty(result: Json) -> str:
     )
 
 
+def edits(result: Json) -> str:
+    """Edits of a bundle's files, and how many were not refused."""
+    text = f"{result['edits']} edits of {len(result['counts'])} files"
+    bits = sum(result["every_bit"].values())
+    if bits:
+        text += f", {bits} bits and {sum(result['every_cut'].values())} lengths of the manifest"
+    missed = sum(
+        count
+        for counts in (result["every_bit"], result["every_cut"])
+        for outcome, count in counts.items()
+        if outcome != "refused"
+    )
+    return f"{text}: {len(result['unnoticed']) + missed} not refused"
+
+
 def variants(result: Json) -> str:
     """How many variants were measured on how many pairs."""
     rows = list(result["variants"].values())

@@ -99,7 +99,7 @@ def _block(lines: list[str]) -> str:
 
 
 def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split(" | ")]
+    return [cell.strip().replace("\\|", "|") for cell in line.strip("|").split(" | ")]
 
 
 def _cell(tag: str, text: str, numeric: bool) -> str:

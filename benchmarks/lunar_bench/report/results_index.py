@@ -86,6 +86,7 @@ _KINDS = {
         "lunar-bench honesty",
         headlines.honesty,
     ),
+    "edits": _Kind("Edited bundles: is an edit ever taken", "lunar-bench edits", headlines.edits),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
         "Lower precisions, by target and method", "lunar-bench precision", headlines.precision

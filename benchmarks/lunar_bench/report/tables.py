@@ -236,10 +236,12 @@ def _section(title: str, body: str) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    # A bundle may be named `a | b`.
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in [head, *rows]]
+    widths = [max(len(row[i]) for row in escaped) for i in range(len(head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in [head, *rows]
+        for row in escaped
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import overwrite, verbose
 
 from lunar_calib.choices import (
@@ -81,4 +82,4 @@ def render(
         overwrite=overwrite,
     )
     for scene in track(scenes, "rendering", count):
-        click.echo(scene)
+        echo(scene)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import verbose
 
 from lunar_calib.choices import Preset
@@ -26,4 +27,4 @@ def shards(count: int, size_px: int, seed: int, out: Path, jobs: int, preset: st
 
     written = write_shards(out, count, size_px, seed, jobs, preset)
     for shard in track(written, "rendering", -(-count // PAIRS_PER_SHARD)):
-        click.echo(shard)
+        echo(shard)

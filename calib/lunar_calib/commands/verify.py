@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import PATH, verbose
 
 
@@ -23,7 +24,7 @@ def verify(path: Path) -> None:
     if differences:
         raise InputError(f"{len(differences)} differences: {' | '.join(differences)}")
     manifest = read_manifest(path)
-    click.echo(
+    echo(
         f"{path}: {len(manifest.pairs)} pairs, {len(manifest.files)} files, digests, statistics "
         f"and coverage are right\n{manifest.digest}"
     )

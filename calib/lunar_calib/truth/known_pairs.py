@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from numpy.typing import NDArray
 
 from lunar_calib.datasets.stereolunar_frames import read_pair
-from lunar_calib.datasets.stereolunar_scenes import find_scenes
+from lunar_calib.datasets.stereolunar_scenes import Scene, find_scenes
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.specs.pair_sampling import sample_spec
 from lunar_calib.specs.pair_spec import MOON_RADIUS_M
@@ -58,8 +58,15 @@ def stereolunar_pairs(root: Path, *, cross_sun: bool = False) -> Iterator[KnownP
         root: Folder in StereoLunar's layout, or one of its families; the depth is that of
             `Scene.smooth_depth_file` where there is one.
         cross_sun: Instead, left under one sun and right under each of the others.
+
+    Raises:
+        InputError: At once, not with the first pair: `root` is no such folder.
     """
-    for scene in find_scenes(root):
+    return _pairs_of(find_scenes(root), cross_sun)
+
+
+def _pairs_of(scenes: Sequence[Scene], cross_sun: bool) -> Iterator[KnownPair]:
+    for scene in scenes:
         smooth = [scene.smooth_depth_file(side) for side in "LR"]
         exact = not all(file.exists() for file in smooth)
         pairs = [read_pair(*stems, depth=exact) for stems in scene.pairs]

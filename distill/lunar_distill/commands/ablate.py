@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import verbose
 
 from lunar_distill.commands.options import (
@@ -156,6 +157,6 @@ def ablate(
             "starts": {start.value: asdict(error) for start, error in starts.items()},
         }
         for path in write_report(out, every, settings, where):
-            click.echo(str(path))
+            echo(str(path))
         if not done:
             click.echo("stopped early; run the same command to go on", err=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from lunar_runtime.commands.options import FILE, PATH, overwrite, threads
+from lunar_runtime.errors import InputError
 
 from lunar_distill.loop.training_options import TrainingOptions
 from lunar_distill.objectives.recipe import Recipe
@@ -15,7 +17,23 @@ from lunar_distill.objectives.recipe import Recipe
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
 
-EXISTING = click.Path(path_type=Path, exists=True)
+
+class _Existing(click.Path):
+    """A file or folder that is there; one that is not is unusable input, as in every tool."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        path = Path(value)
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; check the path")
+        return path
+
+
+EXISTING = _Existing(path_type=Path)
 
 
 def teacher(command: F) -> F:

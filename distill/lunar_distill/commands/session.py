@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 import torch
+from lunar_runtime.commands.command_line import echo
 from lunar_runtime.errors import UsageError
 from lunar_student import Student
 
@@ -142,7 +143,7 @@ def run_to_the_end(
     if run.finished:
         for path in run.write_students():
             if first:
-                click.echo(str(path))
+                echo(str(path))
     elif first:
         click.echo(f"stopped at step {run.step}; run the same command to go on", err=True)
 
@@ -175,7 +176,7 @@ def open_folders(folders: Sequence[Path], size_px: int, skip_bad: bool) -> Train
     checked = open_data(folders, size_px, skip_bad=skip_bad)
     if checked.offenders and os.environ.get("RANK", "0") == "0":
         for offender in checked.offenders:
-            click.echo(f"skipped {offender}", err=True)
+            echo(f"skipped {offender}", err=True)
         click.echo(f"{len(checked.offenders)} skipped, {len(checked.pairs)} left", err=True)
     return checked.pairs
 

@@ -16,7 +16,6 @@ from lunar_runtime.bundles.manifest import (
     Manifest,
     ParityRecord,
     StudentRecord,
-    format_version_of,
 )
 
 from lunar_export.bundling.records import (
@@ -113,7 +112,6 @@ class Draft:
             created=datetime.now(timezone.utc).replace(microsecond=0),
             calibration=self.calibration,
             reduction=reduction_record(traced, judged) if judged else None,
-            format_version=format_version_of(self.origin.target),
         )
 
 

@@ -16,7 +16,7 @@ from lunar_runtime.bundles.choices import (
     Target,
 )
 from lunar_runtime.commands import options
-from lunar_runtime.commands.command_line import run_command
+from lunar_runtime.commands.command_line import echo, run_command
 
 from lunar_export.choices import ENGINE_CHOICES, METHOD_CHOICES, EngineChoice, MethodChoice
 from lunar_export.commands.job import Deployment, choose_source, run_job
@@ -202,4 +202,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _print(lines: Sequence[str]) -> None:
     for line in lines:
-        click.echo(line)
+        echo(line)

@@ -42,13 +42,20 @@ def select_backend(
         BundleError: The library cannot load the graph.
     """
     check_threads(threads)
+    try:
+        return _select(bundle, backend, device, threads)
+    finally:
+        bundle.forget()  # where an engine runs, nobody asked for the network's bytes
+
+
+def _select(bundle: Bundle, backend: str, device: str, threads: int | None) -> Backend:
     if backend == AUTO:
         return _load_first(bundle, device, threads)
     kind = _read(_installed(backend))
     if device != AUTO and device not in kind.devices:
         raise UsageError(
-            f"device {device}: backend {backend} runs on {' or '.join(kind.devices)}; choose that, "
-            "or leave the device out"
+            f"`device` {device}: `backend` {backend} runs on {' or '.join(kind.devices)}; choose "
+            "that, or leave the device out"
         )
     return kind.load(bundle, device, threads)
 
@@ -79,7 +86,9 @@ def _takers(bundle: Bundle, device: str) -> list[BackendKind]:
     kinds = _readable_kinds()
     devices = sorted({known for kind in kinds for known in kind.devices})
     if kinds and device not in (AUTO, *devices):
-        raise UsageError(f"no device {device!r}; choose one of {', '.join([AUTO, *devices])}")
+        raise UsageError(
+            f"`device` {device}: is not known; choose one of {', '.join([AUTO, *devices])}"
+        )
     takers = [
         kind
         for kind in kinds
@@ -102,7 +111,7 @@ def _installed(name: str) -> EntryPoint:
     found = list(entry_points(group=GROUP, name=name))
     if not found:
         names = ", ".join([AUTO, *installed_backends()])
-        raise UsageError(f"no backend {name!r}; choose one of {names}")
+        raise UsageError(f"`backend` {name}: is not installed; choose one of {names}")
     if len(found) > 1:
         packages = " and ".join(sorted(_package(entry) for entry in found))
         raise BackendError(f"backend {name}: {packages} each have one; uninstall all but one")

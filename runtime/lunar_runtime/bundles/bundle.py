@@ -6,32 +6,64 @@
       golden.npz      a pair and the outputs it must give
       engines/        what TensorRT and OpenVINO compiled on the target; each carries its own key
 
-Opening one verifies every byte before an inference library sees any of them.
+      signatures.json who signed the manifest, if anybody did
+
+Opening one verifies every byte before an inference library sees any of them. A library gets the
+bytes that were verified, never a path.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from lunar_runtime.bundles.checks import check_file_name
 from lunar_runtime.bundles.golden import GoldenPair, read_golden
-from lunar_runtime.bundles.manifest import MANIFEST_NAME, FileRecord, Manifest
+from lunar_runtime.bundles.graph_checks import external_weights, graph_contradiction
+from lunar_runtime.bundles.manifest import (
+    ENGINES_NAME,
+    FORMAT_VERSION,
+    MANIFEST_NAME,
+    SIGNATURES_NAME,
+    FileRecord,
+    Manifest,
+    gate_warning,
+)
 from lunar_runtime.bundles.manifest_file import decode_manifest, encode_manifest
+from lunar_runtime.bundles.onnx_file import read_onnx
+from lunar_runtime.bundles.signatures import read_signatures
+from lunar_runtime.bundles.trust import Signed, TrustStore, judge
+from lunar_runtime.bundles.verified_files import (
+    read_manifest,
+    read_verified,
+    refuse_unlisted,
+    unreadable,
+    verify,
+)
 from lunar_runtime.errors import BundleError, OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
 
-#: Made on the target after the bundle was written, hence not in the manifest.
-ENGINES_NAME = "engines"
 
-_LARGEST_MANIFEST = 4 << 20
+class Model(NamedTuple):
+    """A bundle's network, verified, as a library may have it.
+
+    Attributes:
+        content: Of the ONNX file.
+        weights: Those that the graph has in other files, by name; their memory is one buffer a
+            file.
+    """
+
+    content: bytes
+    weights: dict[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
@@ -42,48 +74,113 @@ class Bundle:
         path: The folder.
         manifest: What it says of itself.
         digest: SHA-256 of manifest.json, and so of everything in the bundle.
+        signed: Whether it was signed by somebody who is trusted.
     """
 
     path: Path
     manifest: Manifest
     digest: str
+    signed: Signed = Signed("unsigned")  # noqa: RUF009
+    _kept: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def open(cls, path: Path | str) -> Bundle:
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        trust: TrustStore | Path | str | None = None,
+        require_signature: bool | None = None,
+        keep_model: bool = False,
+    ) -> Bundle:
         """Read the manifest and verify every file against it.
 
+        Args:
+            path: The folder.
+            trust: Whose signatures count: a store, its file, or a folder of such files.
+            require_signature: Whether a bundle must be signed as `trust` demands; None: with
+                `trust` it must.
+            keep_model: Hold the network's bytes until `model` is called, for whoever loads it at
+                once; else they are read and verified again then.
+
         Raises:
-            BundleError: Something is missing, altered, unlisted or foreign; the line names the file
-                and what to do.
+            BundleError: Something is missing, altered, unlisted, foreign, or not signed as it must
+                be; the line names the file and what to do.
+            UsageError: A signature is required and nobody is trusted.
+            InputError: `trust` cannot be read.
+            BackendError: The package that verifies signatures is not there.
         """
         folder = Path(path)
+        store = TrustStore.read(trust) if isinstance(trust, (Path, str)) else trust
+        kept = {}
         try:
-            text = _read_manifest(folder)
+            text = read_manifest(folder)
             manifest = decode_manifest(text, folder / MANIFEST_NAME)
-            _refuse_unlisted(folder, manifest)
+            signed = judge(
+                store, text, manifest, read_signatures(folder), folder, require_signature
+            )
+            refuse_unlisted(folder, manifest)
             for name, record in manifest.files.items():
-                _verify(folder, name, record)
+                if keep_model and name == manifest.graph.file:
+                    kept[name] = read_verified(folder, name, record)
+                else:
+                    verify(folder, name, record)
         except OSError as error:
-            where = error.filename or folder
-            raise BundleError(
-                f"{where}: cannot be read ({error.strerror or error}); check the path and its "
-                "permissions"
-            ) from error
-        return cls(folder, manifest, hashlib.sha256(text).hexdigest())
+            raise unreadable(folder, error) from error
+        return cls(folder, manifest, hashlib.sha256(text).hexdigest(), signed, kept)
 
     @property
     def model_path(self) -> Path:
-        """The ONNX file."""
+        """The ONNX file, by name; `model` gives the bytes that were verified."""
         return self.path / self.manifest.graph.file
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What whoever uses it has to know: a gate that it failed, signatures that it lacks."""
+        return tuple(filter(None, (gate_warning(self.manifest), self.signed.reason)))
+
+    def forget(self) -> None:
+        """Let go of what `keep_model` held."""
+        self._kept.clear()
+
+    def model(self) -> Model:
+        """Read the network, and hold it to the manifest.
+
+        Raises:
+            BundleError: A file was altered since the bundle was opened; or the graph is not what
+                the manifest says, or refers to a file that is not in the manifest.
+        """
+        name = self.manifest.graph.file
+        content = self._kept.pop(name, None)
+        content = self._read(name) if content is None else content
+        try:
+            graph = read_onnx(content)
+            problem = graph_contradiction(graph, self.manifest)
+            if problem is None:
+                places = {weight.place.file for weight in graph.weights if weight.place}
+                files = {place: self._read(place) for place in sorted(places)}
+                return Model(content, external_weights(graph, files))
+        except ValueError as error:
+            problem = f"cannot load it: not an ONNX file ({error})"
+            if isinstance(error, BundleError):
+                raise
+        raise BundleError(f"{self.model_path}: {problem}; re-create the bundle with lunar-export")
 
     def golden(self) -> GoldenPair:
         """Load the pair to check a machine with.
 
         Raises:
-            BundleError: The file does not hold what the manifest says.
+            BundleError: The file was altered, or does not hold what the manifest says.
         """
-        graph, record = self.manifest.graph, self.manifest.golden
-        return read_golden(self.path / record.file, record, (graph.height, graph.width))
+        record = self.manifest.golden
+        return read_golden(
+            self._read(record.file), self.path / record.file, record, self.manifest.graph
+        )
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return read_verified(self.path, name, self.manifest.files[name])
+        except OSError as error:
+            raise unreadable(self.path, error) from error
 
 
 def default_bundle_path() -> Path:
@@ -134,7 +231,9 @@ def write_bundle(
             raise BundleError(f"{name!r}: {problem}; name the file otherwise")
     with atomic_folder(path, overwrite=overwrite, owned=_owned(Path(path), files)) as folder:
         records = {name: _write(folder / name, source) for name, source in files.items()}
-        text = encode_manifest(msgspec.structs.replace(manifest, files=records))
+        text = encode_manifest(
+            msgspec.structs.replace(manifest, files=records, format_version=FORMAT_VERSION)
+        )
         (folder / MANIFEST_NAME).write_bytes(text)
         decode_manifest(text, Path(path) / MANIFEST_NAME)
     return Bundle.open(path)
@@ -147,50 +246,6 @@ def check_bundle_folder(path: Path | str, *, overwrite: bool) -> None:
         OutputError: As `write_bundle`.
     """
     check_folder(path, overwrite=overwrite, owned=_owned(Path(path), {}))
-
-
-def _read_manifest(folder: Path) -> bytes:
-    path = folder / MANIFEST_NAME
-    if not folder.exists():
-        raise BundleError(f"{folder}: no such bundle; create one with lunar-export --out {folder}")
-    if not folder.is_dir():
-        raise BundleError(f"{folder}: not a folder; a bundle is the folder with {MANIFEST_NAME}")
-    if not path.is_file() or path.is_symlink():
-        raise BundleError(
-            f"{folder}: no {MANIFEST_NAME}; create a bundle with lunar-export --out {folder}"
-        )
-    if path.stat().st_size > _LARGEST_MANIFEST:
-        raise BundleError(f"{path}: {path.stat().st_size} bytes are too many for a manifest")
-    return path.read_bytes()
-
-
-def _refuse_unlisted(folder: Path, manifest: Manifest) -> None:
-    known = {MANIFEST_NAME, *manifest.files}
-    for root, folders, names in os.walk(folder):
-        here = Path(root)
-        if here == folder and ENGINES_NAME in folders:
-            folders.remove(ENGINES_NAME)
-        for name in sorted([*names, *(n for n in folders if (here / n).is_symlink())]):
-            relative = (here / name).relative_to(folder).as_posix()
-            if relative not in known:
-                raise BundleError(
-                    f"{here / name}: not listed in {MANIFEST_NAME}; remove it, or copy the bundle "
-                    "again"
-                )
-
-
-def _verify(folder: Path, name: str, record: FileRecord) -> None:
-    path = folder / name
-    again = "copy the bundle again or re-create it with lunar-export"
-    if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(f"{path}: is a symbolic link; a bundle holds its files itself, {again}")
-    if not path.is_file():
-        raise BundleError(f"{path}: missing; {again}")
-    size = path.stat().st_size
-    if size != record.bytes:
-        raise BundleError(f"{path}: {size} bytes instead of {record.bytes}; {again}")
-    if sha256_of(path) != record.sha256:
-        raise BundleError(f"{path}: altered (its SHA-256 differs from the manifest); {again}")
 
 
 def _write(path: Path, source: Path | bytes) -> FileRecord:
@@ -206,10 +261,11 @@ def _write(path: Path, source: Path | bytes) -> FileRecord:
 
 def _owned(path: Path, files: Mapping[str, Path | bytes]) -> set[str]:
     """Top-level names that an old bundle at `path` may hold."""
-    names = {MANIFEST_NAME, "model.onnx", "model.onnx.data", "golden.npz", ENGINES_NAME}
+    names = {MANIFEST_NAME, "model.onnx", "model.onnx.data", "golden.npz"}
+    names |= {SIGNATURES_NAME, ENGINES_NAME}
     names.update(name.split("/")[0] for name in files)
     try:
-        old = decode_manifest((path / MANIFEST_NAME).read_bytes())
+        old = decode_manifest(read_manifest(path))
     except (OSError, BundleError):
         return names
     return names | {name.split("/")[0] for name in old.files}

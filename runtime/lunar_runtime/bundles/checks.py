@@ -6,12 +6,21 @@ from pathlib import PurePosixPath
 
 from lunar_runtime.bundles.choices import OUTPUT_NAMES
 from lunar_runtime.bundles.manifest import (
+    ENGINES_NAME,
     MANIFEST_NAME,
+    SIGNATURES_NAME,
     GoldenRecord,
     GraphRecord,
     Manifest,
     ParityRecord,
 )
+from lunar_runtime.files.printable import UNPRINTABLE
+
+# Bounds that every use stays far below, so that no number makes a reader reserve terabytes.
+_LARGEST_SIDE_PX = 8192  # lunar-export makes 4096 at most
+_MOST_CHANNELS = 4096
+_MOST_FILES = 1000
+_LARGEST_FILE = 1 << 36
 
 
 def check_file_name(name: str) -> str | None:
@@ -26,6 +35,10 @@ def check_file_name(name: str) -> str | None:
         return "leads out of the bundle"
     if name == MANIFEST_NAME:
         return "the manifest cannot list itself"
+    if path.parts[0] in (SIGNATURES_NAME, ENGINES_NAME):
+        return "the manifest cannot list what is added to a bundle later"
+    if UNPRINTABLE.search(name):
+        return "holds control characters"
     return None
 
 
@@ -45,6 +58,11 @@ def _of_files(manifest: Manifest) -> str | None:
         problem = check_file_name(name)
         if problem:
             return f"file name {name!r}: {problem}"
+    if len(manifest.files) > _MOST_FILES:
+        return f"{len(manifest.files)} files are too many"
+    for name, record in manifest.files.items():
+        if record.bytes > _LARGEST_FILE:
+            return f"{name}: {record.bytes} bytes are too many for a file"
     for name in needed:
         if name not in manifest.files:
             return f"{name} is not in `files`"
@@ -53,6 +71,8 @@ def _of_files(manifest: Manifest) -> str | None:
 
 def _of_graph(graph: GraphRecord) -> str | None:
     size = (graph.height, graph.width)
+    if max(size) > _LARGEST_SIDE_PX:
+        return f"images of {size[0]} x {size[1]} px are larger than {_LARGEST_SIDE_PX} a side"
     images = {i.name: (i.shape, i.dtype) for i in graph.inputs}
     if images != dict.fromkeys(("left", "right"), ((1, 1, *size), "uint8")):
         return f"inputs must be left and right, uint8 (1, 1, {size[0]}, {size[1]})"
@@ -66,6 +86,8 @@ def _of_graph(graph: GraphRecord) -> str | None:
             return f"output {output.name} has {len(output.shape)} dimensions"
         if output.name.startswith("pointmap") and output.shape[3] != 3:
             return f"output {output.name} must have 3 coordinates"
+        if output.shape[-1] > max(size) and output.shape[-1] > _MOST_CHANNELS:
+            return f"output {output.name} has {output.shape[-1]} channels, which are too many"
     return None
 
 
@@ -87,6 +109,8 @@ def _of_outputs(graph: GraphRecord, golden: GoldenRecord, parity: ParityRecord) 
     if "pointmap_left" not in golden.tolerances:
         return "golden.tolerances lacks pointmap_left"
     unknown = (set(golden.tolerances) | set(parity.outputs)) - {o.name for o in graph.outputs}
+    if golden.step > min(graph.height, graph.width):
+        return f"golden.step {golden.step} is larger than the images"
     if unknown:
         return f"golden or parity names {', '.join(sorted(unknown))}, which the graph lacks"
     return None

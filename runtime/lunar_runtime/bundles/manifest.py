@@ -14,11 +14,15 @@ import msgspec
 from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Target
 
 #: Of this schema. Version 1 lacked `reduction` and reads the same. Version 3 brought the target
-#: `openvino`, the precision `bf16` and `arithmetic`; see `format_version_of`.
+#: `openvino`, the precision `bf16`, `arithmetic`, and the checksum at the file's end.
 FORMAT_VERSION = 3
+OLDEST_SEALED_VERSION = 3
 OLDEST_FORMAT_VERSION = 1
-_WITHOUT_OPENVINO = 2
 MANIFEST_NAME = "manifest.json"
+#: What comes into a bundle after its manifest, and is not in it: who signed the manifest, and what
+#: was compiled on the target.
+SIGNATURES_NAME = "signatures.json"
+ENGINES_NAME = "engines"
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -256,15 +260,6 @@ class Manifest(_Record, frozen=True, kw_only=True):
     calibration: CalibrationRecord | None = None
     reduction: ReductionRecord | None = None
     format_version: int = FORMAT_VERSION
-
-
-def format_version_of(target: Target) -> int:
-    """The oldest version of the schema that can say it, so that older runtimes read what they can.
-
-    Args:
-        target: Of the bundle.
-    """
-    return FORMAT_VERSION if target == "openvino" else _WITHOUT_OPENVINO
 
 
 def gate_warning(manifest: Manifest) -> str | None:

@@ -20,7 +20,8 @@ from typing import Any, NoReturn
 
 import click
 
-from lunar_runtime.errors import BackendError, LunarError, OutputError
+from lunar_runtime.errors import BackendError, InputError, LunarError, OutputError
+from lunar_runtime.files.printable import printable
 
 _ON_THE_GROUND = "pip install '.[export,distill,ground]'"
 #: What the tools on the ground need beside the runtime -> how to get it.
@@ -79,6 +80,9 @@ def run_command(
     except LunarError as error:
         fail(name, with_flags(str(error), command))
         code = error.exit_code
+    except MemoryError:
+        fail(name, "out of memory; close other programs, or use a smaller bundle or images")
+        code = InputError.exit_code
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         if missing not in _EXTRAS:
@@ -120,10 +124,14 @@ def _options(command: click.Command) -> Iterator[click.Option]:
         yield from _options(inner)
 
 
+def echo(line: object, *, err: bool = False) -> None:
+    """Print one line, in which texts of others may stand: no terminal obeys them."""
+    click.echo(printable(line), err=err)
+
+
 def fail(name: str, message: str) -> None:
     """Write `name: message` to stderr, on one line."""
-    text = " ".join(message.split()).encode("utf-8", "backslashreplace").decode("utf-8")
-    click.echo(f"{name}: {text}", err=True)
+    echo(f"{name}: {' '.join(message.split())}", err=True)
 
 
 @contextmanager
@@ -156,13 +164,23 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class OneLine(logging.Formatter):
+    """A record as lines that no terminal obeys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record; of a traceback the lines stay."""
+        return "\n".join(printable(line) for line in super().format(record).split("\n"))
+
+
 def _pass_over(_: int, __: FrameType | None) -> None:
     """A signal that changes nothing."""
 
 
 @contextmanager
 def _warnings_logged() -> Iterator[None]:
-    """Warnings of NumPy and others go to the log instead of stderr."""
+    """Warnings of NumPy and others go to the log instead of stderr, what is left of it in lines."""
+    if logging.lastResort is not None:  # it prints what nobody configured a handler for
+        logging.lastResort.setFormatter(OneLine("%(message)s"))
     logger, silent = logging.getLogger("py.warnings"), logging.NullHandler()
     logger.addHandler(silent)
     logging.captureWarnings(True)

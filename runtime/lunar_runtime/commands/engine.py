@@ -10,7 +10,7 @@ import click
 
 from lunar_runtime.backends.tensorrt.libraries import LIBRARY_CHOICES, LibraryChoice
 from lunar_runtime.commands import options
-from lunar_runtime.commands.command_line import run_command
+from lunar_runtime.commands.command_line import echo, run_command
 from lunar_runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     show_default=True,
     help="Launch the network as one graph.",
 )
+@options.trust
 @click.option("--check", is_flag=True, help="Build nothing; check the engine that is there.")
 @options.overwrite("the engine that is there")
 @options.json_output("the engine's record")
@@ -107,6 +108,8 @@ def command(
     hardware_compatible: bool,
     compute_capabilities: tuple[tuple[int, int], ...],
     cuda_graph: bool,
+    trust: Path | None,
+    require_signature: bool | None,
     check: bool,
     overwrite: bool,
     as_json: bool,
@@ -127,7 +130,7 @@ def command(
     from lunar_runtime.engine_tool.make import EngineRequest, check_engine, make_engine
     from lunar_runtime.engine_tool.progress_bar import build_progress
 
-    opened = Bundle.open(bundle)
+    opened = Bundle.open(bundle, trust=trust, require_signature=require_signature)
     chosen = choose_library(library)
     if check:
         stored = find_engine(opened, chosen.name, chosen.version, open_gpu().gpu)
@@ -148,7 +151,7 @@ def command(
         click.echo(encode_record(stored.record).decode(), nl=False)
         return
     for line in _summary(stored):
-        click.echo(line)
+        echo(line)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

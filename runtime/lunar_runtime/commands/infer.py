@@ -138,6 +138,7 @@ def _masks(
     help="Fail (exit 3) where the result is guessed: where the images did not decide, the focal "
     "length is not known, or what was told does not agree.",
 )
+@options.trust
 @options.backend
 @options.device
 @options.threads
@@ -154,6 +155,8 @@ def command(
     masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
+    trust: Path | None,
+    require_signature: bool | None,
     backend: str,
     device: str,
     threads: int | None,
@@ -180,11 +183,13 @@ def command(
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device)
     # The network loads in the background, while Python imports and reads the rest.
-    network = None if geometry_only else _start_loading(bundle, backend, device, threads)
+    network = None
+    if not geometry_only:
+        opened = _open(bundle, trust, require_signature)
+        network = _start_loading(opened, backend, device, threads)
 
     import cv2
 
-    from lunar_runtime.bundles.manifest import gate_warning
     from lunar_runtime.commands.pairs import Job, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime
@@ -204,9 +209,8 @@ def command(
         if runtime is not None:
             manifest = runtime.bundle.manifest
             wanted.check(manifest.graph.output_set)
-            failed = gate_warning(manifest)
-            if failed:
-                fail(NAME, f"warning: {runtime.bundle.path}: {failed}")
+            for doubt in runtime.bundle.doubts:
+                fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
         job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once)
         if many:
@@ -220,13 +224,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(command, NAME, arguments)
 
 
-def _start_loading(
-    path: Path | None, backend: str, device: str, threads: int | None
-) -> tuple[Bundle, Backend]:
-    from lunar_runtime.backends.loading import LoadingBackend
+def _open(path: Path | None, trust: Path | None, require_signature: bool | None) -> Bundle:
     from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 
-    bundle = Bundle.open(default_bundle_path() if path is None else path)
+    path = default_bundle_path() if path is None else path
+    return Bundle.open(path, trust=trust, require_signature=require_signature, keep_model=True)
+
+
+def _start_loading(
+    bundle: Bundle, backend: str, device: str, threads: int | None
+) -> tuple[Bundle, Backend]:
+    from lunar_runtime.backends.loading import LoadingBackend
+
     return bundle, LoadingBackend(bundle, backend, device, threads)
 
 
@@ -245,11 +254,14 @@ def _find_pairs(
     left: Path, right: Path | None, out: Path | None, *, overwrite: bool
 ) -> tuple[list[PairFiles], Path, bool]:
     """The pairs, the folder of their results, and whether LEFT named many."""
+    from lunar_runtime.errors import InputError
     from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
     from lunar_runtime.report.outputs import check_out
 
     if right is None and is_batch(left):
         return read_pairs(left), out or Path(f"{left.resolve().stem}_depth"), True
+    if right is None and not left.exists():
+        raise InputError(f"{left}: no such file or folder; check the path")
     if right is None:
         raise click.UsageError(
             "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lunar_runtime.commands.command_line import OneLine
 from lunar_runtime.version import __version__
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -97,7 +98,27 @@ def _checked_threads(_: click.Context, __: click.Parameter, threads: int | None)
     return threads
 
 
+def trust(command: _Function) -> _Function:
+    """`--trust` and `--require-signature`, parameters of `Bundle.open`."""
+    command = click.option(
+        "--require-signature/--allow-unsigned",
+        default=None,
+        help="Refuse a bundle that is not signed as --trust demands; or use it and say so.  "
+        "[default: refuse, where --trust is given]",
+    )(command)
+    return click.option(
+        "--trust",
+        type=PATH,
+        envvar="LUNAR_TRUST",
+        show_envvar=True,
+        metavar="FILE|FOLDER",
+        help="Whose signatures count: a trust file, or a folder of them.",
+    )(command)
+
+
 def _log_to_stderr(_: click.Context, __: click.Parameter, count: int) -> None:
     if count:
         level = logging.DEBUG if count > 1 else logging.INFO
-        logging.basicConfig(stream=sys.stderr, level=level, format="%(name)s: %(message)s")
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(OneLine("%(name)s: %(message)s"))
+        logging.basicConfig(handlers=[handler], level=level)

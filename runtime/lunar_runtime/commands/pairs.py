@@ -13,16 +13,18 @@ from pathlib import Path
 import click
 import msgspec
 
-from lunar_runtime.commands.command_line import fail, with_flags
+from lunar_runtime.commands.command_line import echo, fail, with_flags
 from lunar_runtime.commands.summary import summary, summary_lines
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.pair_lists import PairFiles
+from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.pipeline import StereoRuntime, infer_geometry_only
+from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.report.outputs import check_out, write_result
 from lunar_runtime.report.records import Report
-from lunar_runtime.report.report import encode_report, printable
+from lunar_runtime.report.report import encode_report
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
     """
     report = job.run(pair)
     for line in [_json(report)] if as_json else summary(report):
-        click.echo(line)
+        _print(line, as_json=as_json)
 
 
 def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) -> int:
@@ -92,12 +94,13 @@ def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) 
     Returns:
         The exit code: 0, or 3 where a pair failed.
     """
-    failed = 0
+    failed = guessed = 0
     with _shown(pairs) as shown, closing(_outcomes(job, shown)) as outcomes:
         for pair, outcome in outcomes:
             if isinstance(outcome, Report):
+                guessed += outcome.verdict == "guessed"
                 for line in [_json(outcome)] if as_json else summary_lines(outcome):
-                    click.echo(line)
+                    _print(line, as_json=as_json)
                 continue
             failed += 1
             message = with_flags(str(outcome), click.get_current_context().command)
@@ -106,7 +109,8 @@ def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) 
                 click.echo(_json_failure(pair, outcome))
     if not as_json:
         done = len(pairs) - failed
-        click.echo(f"{done} of {len(pairs)} pairs done, in {printable(job.folder)}")
+        how = f" ({done - guessed} measured, {guessed} guessed)" if done else ""
+        echo(f"{done} of {len(pairs)} pairs done{how}, in {job.folder}")
     if failed:
         fail(tool, f"{failed} of {len(pairs)} pairs failed")
     return InputError.exit_code if failed else 0
@@ -152,6 +156,10 @@ def _shown(pairs: Sequence[PairFiles]) -> Iterator[Iterator[PairFiles]]:
         console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
     ) as progress:
         yield iter(progress.track(pairs))
+
+
+def _print(line: str, *, as_json: bool) -> None:
+    (click.echo if as_json else echo)(line)
 
 
 def _json(report: Report) -> str:

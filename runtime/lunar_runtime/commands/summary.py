@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lunar_runtime.report.records import Report, ViewReport
 
+_SCALE = "scale: "  # how the notes of a scale begin
 _MATTERS = 0.05  # of the pixels: a share that is surer stands alone
 _NEARLY_ALL = 0.995  # of a view: what is rounded to 100 %
 
@@ -32,6 +33,7 @@ def summary(report: Report) -> list[str]:
         *_masked(report),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
         *_refinement(report),
+        *_signed(report),
         ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
         ("files", f"{report.out}: {', '.join([*report.files, 'report.json'])}"),
         *(("note", warning) for warning in report.warnings),
@@ -40,10 +42,12 @@ def summary(report: Report) -> list[str]:
 
 
 def summary_lines(report: Report) -> list[str]:
-    """Of one pair of many: its images, depth and slope in a line, then every note in its own."""
+    """Of one pair of many: its verdict, depth and slope in a line, then every reason and note."""
     left, right = (Path(image.path).name for image in (report.left, report.right))
     return [
-        f"{report.out} ({left}, {right}): depth {_depth(report)}; slope {_slope(report)}",
+        f"{report.out} ({left}, {right}): {report.verdict}; depth {_depth(report)}; "
+        f"slope {_slope(report)}",
+        *(f"  guessed: {reason}" for reason in report.verdict_reasons),
         *(f"  note {warning}" for warning in report.warnings),
     ]
 
@@ -57,6 +61,9 @@ def _verdict(report: Report) -> str:
 def _unit(report: Report) -> str:
     if report.scale.unit == "m":
         return f"m (scale from the {report.scale.source})"
+    scale = next((w for w in report.warnings if w.startswith(_SCALE)), None)
+    if scale is not None:  # a length was given: why it makes no metres
+        return f"relative ({scale.removeprefix(_SCALE).split(';')[0]})"
     return "relative (for metres, give --baseline-m, --altitude-m or a --rig with the pose)"
 
 
@@ -108,6 +115,12 @@ def _refinement(report: Report) -> list[tuple[str, str]]:
         ),
         ("", f"{expected} (medians)"),
     ]
+
+
+def _signed(report: Report) -> list[tuple[str, str]]:
+    if report.model is None or not report.model.signers:
+        return []  # why nobody trusted signed it is among the notes
+    return [("signed", f"the bundle, by {', '.join(report.model.signers)}")]
 
 
 def _where(report: Report) -> str:

@@ -73,6 +73,8 @@ def build_engine(
     options: BuildOptions,
     timing_cache: bytes = b"",
     progress: BuildProgress | None = None,
+    *,
+    content: bytes | None = None,
 ) -> BuiltEngine:
     """Build an engine.
 
@@ -82,6 +84,7 @@ def build_engine(
         options: How.
         timing_cache: Of an earlier build with the same library on the same GPU.
         progress: Told of every phase.
+        content: Of the ONNX file, where it was verified; None reads the file.
 
     Raises:
         BundleError: TensorRT cannot read the graph; the line names the node and its operator.
@@ -95,7 +98,8 @@ def build_engine(
     builder = _make_builder(library, logger, journal)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     # The parser must outlive the build: the network points to weights that it holds.
-    parser = _parse(library, network, logger, model, journal)
+    content = model.read_bytes() if content is None else content
+    parser = _parse(library, network, logger, model, content, journal)
     config = builder.create_builder_config()
     _configure(trt, config, options)
     if options.compute_capabilities:
@@ -150,10 +154,11 @@ def _parse(
     network: INetworkDefinition,
     logger: ILogger,
     model: Path,
+    content: bytes,
     journal: Journal,
 ) -> OnnxParser:
     parser = library.trt.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(model)):
+    if not parser.parse(content, str(model)):  # the path: for weights in a file beside it
         raise BundleError(f"{model}: {library} cannot read it: {_parser_errors(parser, journal)}")
     return parser
 

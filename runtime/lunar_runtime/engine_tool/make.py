@@ -32,12 +32,14 @@ from lunar_runtime.engine_tool.memory import ENOUGH_WORKSPACE, choose_workspace
 from lunar_runtime.engine_tool.progress import BuildProgress
 from lunar_runtime.errors import BackendError, BundleError, GateError, UsageError
 from lunar_runtime.files.atomic import atomic_path, make_folder
+from lunar_runtime.files.regular_file import read_regular
 from lunar_runtime.inference.pipeline import StereoRuntime
 
 _log = logging.getLogger(__name__)
 
 # Built for by TensorRT-RTX only when asked: Turing keeps the others from being built well.
 _TURING = (7, 5)
+_LARGEST_CACHE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ def make_engine(
     )
     cache = request.timing_cache or path.with_name(f"{file_stem(key, 'timing')}.cache")
     with session.current() if session else nullcontext():
-        built = build_engine(library, bundle.model_path, options, _read_cache(cache), progress)
+        content = bundle.model().content
+        built = build_engine(
+            library, bundle.model_path, options, _read_cache(cache), progress, content=content
+        )
     if built.timing_cache:
         make_folder(cache.parent)
         with atomic_path(cache) as temporary:
@@ -240,10 +245,9 @@ def _workspace(bundle: Bundle, session: GpuSession | None) -> int:
 
 
 def _read_cache(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
+    if not path.exists():
         return b""  # the first build on this machine; TensorRT starts an empty one
+    return read_regular(path, _LARGEST_CACHE, "a timing cache", "remove it")
 
 
 def _try(

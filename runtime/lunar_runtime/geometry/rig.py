@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.regular_file import read_regular, text_bytes
+from lunar_runtime.files.strict_json import check_json
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion, Lens
 
@@ -112,8 +113,9 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
     """
     content = text_bytes(read_regular(path, _MAX_BYTES, "a rig file", "give a rig file"), path)
     try:
+        check_json(content)
         file = msgspec.json.decode(content, type=_RigFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"{path}: not a rig file: {error}") from error
     if file == _RigFile():
         raise InputError(f"{path}: the rig is empty; give left, right, right_from_left or up_left")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,25 +20,26 @@ from numpy.typing import NDArray
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
-from lunar_runtime.bundles.manifest import gate_warning
 from lunar_runtime.bundles.parity import relative_error
+from lunar_runtime.bundles.trust import TrustStore
 from lunar_runtime.errors import BackendError, GateError, UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.degenerate import refuse_degenerate
 from lunar_runtime.inference.fuse import Fused, fuse
-from lunar_runtime.inference.maps import known_cameras, read_maps
+from lunar_runtime.inference.maps import read_maps
 from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
-from lunar_runtime.inference.result import Geometry, ModelInfo, PairImage, StereoResult
+from lunar_runtime.inference.pair import Image, Masks, read_pair
+from lunar_runtime.inference.result import ModelInfo, StereoResult
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
-from lunar_runtime.masking.mask import ValidPair
 
 
 class StereoRuntime:
@@ -62,6 +62,8 @@ class StereoRuntime:
         *,
         device: str = "auto",
         threads: int | None = None,
+        trust: TrustStore | Path | str | None = None,
+        require_signature: bool | None = None,
     ) -> StereoRuntime:
         """Verify a bundle and load its network.
 
@@ -70,14 +72,21 @@ class StereoRuntime:
             backend: `auto`, or the name of an installed one: `onnxruntime`, `tensorrt`, ….
             device: `auto`, `cpu` or `cuda`.
             threads: CPU threads; None lets the backend choose.
+            trust: Whose signatures count; see `Bundle.open`, as for the next.
+            require_signature: Whether the bundle must be signed by one of them.
 
         Raises:
-            BundleError: The bundle is incomplete, altered or foreign.
+            BundleError: The bundle is incomplete, altered, foreign, or not signed as it must be.
             BackendError: What was asked for is not there.
-            UsageError: No such backend or device.
+            UsageError: No such backend or device; or `trust` comes with an opened bundle.
         """
         if not isinstance(bundle, Bundle):
-            bundle = Bundle.open(default_bundle_path() if bundle is None else bundle)
+            path = default_bundle_path() if bundle is None else bundle
+            bundle = Bundle.open(
+                path, trust=trust, require_signature=require_signature, keep_model=True
+            )
+        elif trust is not None or require_signature is not None:
+            raise UsageError("`trust` is for a bundle's folder; give it to Bundle.open")
         return cls(bundle, select_backend(bundle, backend, device, threads))
 
     def __enter__(self) -> StereoRuntime:
@@ -101,10 +110,12 @@ class StereoRuntime:
             precision=manifest.precision,
             gate=manifest.gate,
             output_set=manifest.graph.output_set,
+            signed=self.bundle.signed,
             backend=self._backend.name,
             device=self._backend.device,
         )
 
+    @refuse_degenerate
     def infer(
         self,
         left: Image,
@@ -169,8 +180,8 @@ class StereoRuntime:
             outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
         outputs = image_parts(frames, outputs)
         network, notes = read_maps(outputs, grids, options, rig, valid, self._depth_error)
-        failed = gate_warning(self.bundle.manifest)
-        notes = Notes.warn(f"bundle: {failed}" if failed else None) + images.notes() + notes
+        of_bundle = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts))
+        notes = of_bundle + images.notes() + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
@@ -180,12 +191,12 @@ class StereoRuntime:
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
                 valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
-            doubts = doubt_size(images, options, rig)
+            doubts = doubt_size(images, options, rig, fused.refinement)
             geometry = solve_geometry(
                 fused, options, rig, network=network, notes=notes, doubts=doubts
             )
-        seen = _Seen(images, greys, valid, lenses)
-        return _result(geometry, options, self.model, seen, clock)
+        seen = Seen(images, greys, valid, lenses)
+        return assemble(geometry, options, self.model, seen, clock)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -226,94 +237,3 @@ class StereoRuntime:
                     f"instead of float32 {record.shape}"
                 )
         return outputs
-
-
-def infer_geometry_only(
-    left: Image,
-    right: Image,
-    rig: Rig | None = None,
-    *,
-    view: ViewChoice = InferOptions.view,
-    intrinsics: Intrinsics | None = None,
-    baseline_m: float | None = None,
-    altitude_m: float | None = None,
-    slope: SlopeKind = InferOptions.slope,
-    smoothing_px: float = InferOptions.smoothing_px,
-    min_confidence: str | None = None,
-    window: WindowsGiven = None,
-    masks: Masks = (None, None),
-) -> StereoResult:
-    """A pair without any network: the refinement alone, around a plane.
-
-    A baseline to compare with, and what is left when the accelerator is down. Where the images do
-    not overlap, the surface runs out into the plane, and `depth_sigma` says so. Arguments as in
-    `StereoRuntime.infer`; the cameras must be known.
-
-    Raises:
-        UsageError: The options contradict each other, or the intrinsics are not given.
-        NotRefinedError: The images do not give the geometry.
-        InputError: The pair cannot be used.
-    """
-    options = InferOptions(
-        view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on",
-        as_windows(window),
-    )  # fmt: skip
-    options.check("all")
-    rig = rig or Rig()
-    clock = Clock()
-    with clock.stage("read"):
-        images = read_pair(left, right, options.window, masks)
-        images.check_cameras(options, rig)
-    lenses = check_told_cameras(images, options, rig)
-    cameras = known_cameras(options, rig, images.wholes)
-    if cameras is None:
-        raise UsageError(
-            "without a network the cameras cannot be estimated; give `intrinsics` FX,FY,CX,CY or a "
-            "`rig` with them"
-        )
-    with clock.stage("refine"):
-        grids = images.result_grids(cameras)
-        known = known_cameras(options, rig, grids)
-        assert known is not None
-        pair = images.views(grids, known, lenses)
-        fused, more = fuse(pair, grids, None, options, rig)
-        notes = images.notes() + more
-    with clock.stage("geometry"):
-        doubts = doubt_size(images, options, rig)
-        geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
-    greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
-    return _result(geometry, options, None, _Seen(images, greys, valid, lenses), clock)
-
-
-class _Seen(NamedTuple):
-    """Both images, as given and on the result's grids.
-
-    Attributes:
-        images: As given.
-        greys: (H, W) uint8 of each.
-        valid: (H, W) of each; None = all are.
-        lenses: That were taken out of them.
-    """
-
-    images: ImagePair
-    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]]
-    valid: ValidPair
-    lenses: Lenses
-
-
-def _result(
-    geometry: Geometry, options: InferOptions, model: ModelInfo | None, seen: _Seen, clock: Clock
-) -> StereoResult:
-    left, right = (
-        PairImage(image, grey, valid)
-        for image, grey, valid in zip(seen.images, seen.greys, seen.valid, strict=True)
-    )
-    return StereoResult(
-        **vars(geometry),
-        options=options,
-        model=model,
-        left=left,
-        right=right,
-        lenses=seen.lenses,
-        timings_ms=clock.timings_ms,
-    )

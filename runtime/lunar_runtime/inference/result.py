@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.bundles.choices import OutputSet
+from lunar_runtime.bundles.trust import Signed
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.geometry.lens import Lens
@@ -215,6 +216,7 @@ class ModelInfo(NamedTuple):
     precision: str
     gate: str
     output_set: OutputSet
+    signed: Signed
     backend: str
     device: str
 

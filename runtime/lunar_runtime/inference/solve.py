@@ -34,7 +34,7 @@ from lunar_runtime.inference.result import (
     ViewResult,
 )
 from lunar_runtime.inference.up import doubt_up, plane_and_up
-from lunar_runtime.inference.verdict import judge
+from lunar_runtime.inference.verdict import doubt_slopes, judge
 from lunar_runtime.inference.view import solve_view
 
 _SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
@@ -87,8 +87,6 @@ def solve_geometry(
         noted += _doubt_scale(maps.left.points, maps.pose, rig, refined=refined)
     if scale.source is not ScaleSource.RELATIVE and refinement is not None:
         doubts += doubt_lengths(maps, plane, options, rig)
-    judgement = judge(maps, refinement, doubts)
-
     scale, errors = _scale_errors(maps.left, plane, scale)
     left = _scaled(maps.left, scale, errors)
     right = None if maps.right is None else _scaled(maps.right, scale, errors)
@@ -105,6 +103,7 @@ def solve_geometry(
         noted += Notes.warn(
             "slope: the paper's, per pixel and per unit of depth; it is not physical"
         )
+    judgement = judge(maps, refinement, doubts + doubt_slopes(views, up))
     return Geometry(
         pointmap_left=left.points,
         pointmap_right=None if right is None else right.points,

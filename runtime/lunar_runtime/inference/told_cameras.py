@@ -12,6 +12,7 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair, Lenses
+from lunar_runtime.inference.result import Refinement
 
 # Of a pinhole's view, degrees. Wide-angle lenses end at 120; 0.05 is a telescope on the ground.
 _WIDEST_DEG, _NARROWEST_DEG = 150.0, 0.05
@@ -51,32 +52,50 @@ def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Le
             _check_field(side, told, image, UsageError if by_option else InputError)
         if lens is not None:
             try:
-                lens.check(*image.size)
+                lens.check(*image.source_size)
             except InputError as error:
                 raise InputError(f"rig, {side} camera: {error}") from error
     _check_lengths(options, rig)
     return lenses
 
 
-def doubt_size(images: ImagePair, options: InferOptions, rig: Rig) -> tuple[str, ...]:
+def doubt_size(
+    images: ImagePair, options: InferOptions, rig: Rig, refinement: Refinement | None = None
+) -> tuple[str, ...]:
     """Whether intrinsics seem to be those of an image of another size.
 
     A window of an image may have its principal point anywhere, so that this is no proof. A rig's
-    pose is: with other intrinsics the images contradict it.
+    pose is: images that were refined bear out the intrinsics with it.
+
+    Args:
+        images: As given.
+        options: May have intrinsics.
+        rig: May have them, and a pose.
+        refinement: What the images made of them; None = they were not asked.
+
+    Raises:
+        InputError: The images bear out neither the rig's pose nor the intrinsics.
     """
     told = options.intrinsics or rig.left
-    if told is None or rig.right_from_left is not None:
+    posed = rig.right_from_left is not None
+    if told is None or (posed and refinement is not None and refinement.done):
         return ()
-    width, height = images.left.size
+    width, height = images.left.source_size  # also of a window: intrinsics are the whole image's
     across, down = 2 * told.cx / width, 2 * told.cy / height
     alike = abs(across - down) <= _ALIKE * max(across, down)
     if not alike or 1 / _LEAST_OTHER_SIZE < across < _LEAST_OTHER_SIZE:
         return ()
-    return (
+    doubt = (
         f"the principal point ({told.cx:g}, {told.cy:g}) is far from the middle of the image of "
         f"{width}x{height} px; the intrinsics seem to be those of an image of "
-        f"{2 * told.cx:.0f}x{2 * told.cy:.0f} px",
+        f"{2 * told.cx:.0f}x{2 * told.cy:.0f} px"
     )
+    if posed and refinement is not None:
+        raise InputError(
+            f"{doubt}, and the images bear out neither them nor the rig's pose; give the "
+            "intrinsics of the images as given"
+        )
+    return (doubt,)
 
 
 def _check_field(side: str, told: Intrinsics, image: GreyImage, kind: type[LunarError]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.plane import Plane, fit_plane
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.maps import Maps
+from lunar_runtime.inference.maps import NOMINAL, Maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.result import UpEstimate
 
@@ -25,8 +25,19 @@ from lunar_runtime.inference.result import UpEstimate
 # With half of what quarters differ, 69-85 % of them lie within one such sigma, 95 % within two.
 _FIELDS_DEG = (9.0, 15.0, 23.0, 35.0, 45.0)
 _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
+# Of the field that a nominal camera has: the focal length is anyone's guess, 50 % off at one sigma.
+# A window of 160 px of StereoLunar that a crater wall fills has 15 degrees and a nominal camera of
+# 45: with all of the field its ground is 0 % steep within the errors, with half of it the true 82 %
+# are within them.
+_NOMINAL_SHARE = 0.5
 _SIGMAS = 4.0
-_QUARTER_SAMPLES = 40  # pixels along the view: a plane of a quarter needs no more
+_QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
+# Whole clean views of 45 degrees have up to 6.6; strips and windows that missed 22 and 30 points
+# more of the hazards, 7.5 and 9.
+_LEAST_LEVEL_DEG = 7.0
+# Of the view. With a sixth masked and more, six of nine damaged pairs missed 10 to 69 points more
+# of the hazards; with up to a tenth, none of six.
+_MOST_MASKED = 0.1
 _TILTED_DEG = 12.0  # of a whole view, from level: the most of those 8 views is 3
 # With exchanged images; right ones are within 3.1 degrees of the plane.
 _EXCHANGED_DEG = 6.0
@@ -58,17 +69,24 @@ def plane_and_up(
         if plane_needed or given is None:
             raise
         return None, given, Notes.warn(f"plane: {error}")
-    return plane, given or UpEstimate(plane.normal, "plane", plane_sigma_deg(maps)), Notes()
+    share = _NOMINAL_SHARE if maps.camera_left.source == NOMINAL else 1.0
+    by_plane = UpEstimate(plane.normal, "plane", plane_sigma_deg(maps, share))
+    return plane, given or by_plane, Notes()
 
 
-def plane_sigma_deg(maps: Maps) -> float:
+def plane_sigma_deg(maps: Maps, field_share: float = 1.0) -> float:
     """How far the scene's plane may be from level.
 
     Less ground in view is less level, and so is ground whose quarters differ.
+
+    Args:
+        maps: The left pointmap is looked at.
+        field_share: Of the camera's field of view, what surely is in view.
     """
-    width = maps.grids.left.grid_width
-    field_deg = 2 * math.degrees(math.atan2(width / 2, maps.camera_left.intrinsics.fx))
-    level = float(np.interp(field_deg, _FIELDS_DEG, _LEVELS_DEG))
+    width, height = maps.grids.left.grid_width, maps.grids.left.grid_height
+    shorter = min(width, height)  # a strip is as level as its narrow side
+    field_deg = 2 * math.degrees(math.atan2(shorter / 2, maps.camera_left.intrinsics.fx))
+    level = float(np.interp(field_share * field_deg, _FIELDS_DEG, _LEVELS_DEG))
     step = max(1, width // _QUARTER_SAMPLES)
     normals = []
     for rows in np.array_split(maps.left.points[::step, ::step], 2, axis=0):
@@ -86,7 +104,7 @@ def plane_sigma_deg(maps: Maps) -> float:
 def doubt_up(
     plane: Plane | None, up: UpEstimate, maps: Maps, *, refined: bool
 ) -> tuple[UpEstimate, tuple[str, ...]]:
-    """What the scene's plane says against the rig's up.
+    """What the scene's plane says against the rig's up, and what speaks against the plane's.
 
     Args:
         plane: The scene's.
@@ -100,7 +118,9 @@ def doubt_up(
     Raises:
         InputError: The rig's up cannot be.
     """
-    if plane is None or up.source != "rig":
+    if up.source == "plane":
+        return up, (*_doubt_part(maps), *_doubt_level(up))
+    if plane is None:
         return up, ()
     apart = _apart_deg(plane.normal, up.vector)
     if apart > _IMPOSSIBLE_DEG:
@@ -148,6 +168,26 @@ def _likely_cause(plane: Plane, up: UpEstimate) -> str:
         return ""
     likely = [text for text, apart in off.items() if apart < best + _AS_LIKELY_DEG]
     return "; " + ", or ".join(likely)
+
+
+def _doubt_part(maps: Maps) -> tuple[str, ...]:
+    """A plane through a part of the view leans as that part does."""
+    masked = float(np.mean(np.isnan(maps.left.confidence)))
+    if masked <= _MOST_MASKED:
+        return ()
+    return (
+        f"up is that of a plane through the {1 - masked:.0%} of the view that show ground; give "
+        "up_left in the rig",
+    )
+
+
+def _doubt_level(up: UpEstimate) -> tuple[str, ...]:
+    if up.sigma_deg <= _LEAST_LEVEL_DEG:
+        return ()
+    return (
+        f"level is known to {up.sigma_deg:.0f} degrees only, from the plane of a narrow or uneven "
+        "view; give up_left in the rig",
+    )
 
 
 def _apart_deg(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

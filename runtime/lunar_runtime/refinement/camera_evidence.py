@@ -63,6 +63,15 @@ _SIGMAS: dict[CameraNumber, float] = {
     "zoom": 3.4,
     "lens": 4.3,
 }
+# Of the numbers that are told: what a camera that was calibrated on the ground may be off by in
+# flight. The images narrow it where they can.
+_TOLD: dict[CameraNumber, float] = {
+    "focal": 0.02,
+    "centre_x": 0.01,
+    "centre_y": 0.01,
+    "zoom": 0.005,
+    "lens": 0.01,
+}
 _LEAST_CHANGE = 0.002  # of the depth, at nine pixels in ten: below, a wrong number does no harm
 
 
@@ -114,12 +123,15 @@ class CameraEvidence(NamedTuple):
             length explains the matches.
         misfits: Numbers that are wrong beyond their errors, and by enough to matter; the surest
             first.
+        untested: What is left of each number's error as it was told, after the images: one
+            standard deviation as its change.
     """
 
     covariance: Floats
     focal_ratio: float
     focal_sigma: float
     misfits: tuple[Misfit, ...] = ()
+    untested: tuple[Misfit, ...] = ()
 
     @property
     def sigma_deg(self) -> tuple[float, float]:
@@ -162,6 +174,7 @@ def camera_evidence(
     covariance = given.covariance if given is not None and held else np.linalg.pinv(information)
     farthest = float(np.max(np.sum(rays.left[:, :2] ** 2, axis=-1)))
     misfits: list[Misfit] = []
+    untested: list[Misfit] = []
     focal = 0.0, _UNKNOWN
     for number, step in _STEPS.items():
         ahead = _signed_px(changed(rays, number, step), fit.pose)
@@ -181,12 +194,17 @@ def camera_evidence(
         sigma = min(math.sqrt(float(inverse[5, 5])), _UNKNOWN)
         if number == "focal":
             focal = float(change[5]), sigma
+        left = 1 / math.hypot(1 / _TOLD[number], 1 / sigma)
+        by_pose = inverse[:, 5] / inverse[5, 5] * left  # the pose follows the number
+        untested.append(_misfit(rays, fit, number, by_pose, left))
         told = number != "lens" or sigma * farthest < _TOLD_BEND
         if told and abs(change[5]) > _SIGMAS[number] * sigma:
             misfits.append(_misfit(rays, fit, number, change, sigma))
     misfits = [one for one in misfits if one.depth_change > _LEAST_CHANGE]
     misfits.sort(key=lambda one: -abs(one.change) / one.sigma)
-    return CameraEvidence(np.asarray(covariance), 1 + focal[0], focal[1], tuple(misfits))
+    return CameraEvidence(
+        np.asarray(covariance), 1 + focal[0], focal[1], tuple(misfits), tuple(untested)
+    )
 
 
 def _misfit(

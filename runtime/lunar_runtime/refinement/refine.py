@@ -42,7 +42,7 @@ from lunar_runtime.refinement.camera_evidence import (
 from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.first_pose import PoseSource, matches_of_pose
 from lunar_runtime.refinement.free_pose import FoundPose, find_freely
-from lunar_runtime.refinement.misfit_errors import with_misfit
+from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.relative_pose import fit_pose
 from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
@@ -198,8 +198,9 @@ def _surface(pair: Pair, solver: DenseSolver, found: RefinedPose, last: Round) -
     """The surface with all of its errors."""
     poses = draw_poses(found.pose, found.evidence, _DRAWS)
     surface = solver.through_brightness(found.pose, last, poses)
+    surface = with_untested(pair.left, found.pose, surface, found.evidence.untested)
     for worst in found.evidence.misfits[:1]:
-        surface = with_misfit(pair, found.pose, surface, worst)
+        surface = with_misfit(pair.left, found.pose, surface, worst)
     return surface
 
 

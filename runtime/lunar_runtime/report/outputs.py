@@ -30,13 +30,14 @@ from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.pointcloud import FRAME_COMMENT, encode_ply
+from lunar_runtime.files.printable import printable
 from lunar_runtime.files.rasters import RasterTags, encode_raster
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.result import Side, StereoResult
 from lunar_runtime.report.preview import render_preview
 from lunar_runtime.report.records import Report
-from lunar_runtime.report.report import encode_report, make_report, printable
+from lunar_runtime.report.report import encode_report, make_report
 
 REPORT_NAME = "report.json"
 

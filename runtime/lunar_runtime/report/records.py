@@ -5,66 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-import msgspec
-
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.inference.result import Side
+from lunar_runtime.report.input_records import ImageReport, ModelReport, OptionsReport, Record
 
 #: Version 1 called the results' grid the network's: network_px, network_width, network_height.
 REPORT_VERSION = 2
 
 
-class _Record(msgspec.Struct, frozen=True):
-    pass
-
-
-class MaskReport(_Record, frozen=True, kw_only=True):
-    """A mask that was given beside an image.
-
-    Attributes:
-        path: Or `array`.
-        sha256: Of the file; None for an array.
-    """
-
-    path: str
-    sha256: str | None
-
-
-class ImageReport(_Record, frozen=True, kw_only=True):
-    """An image as given, and how it became 8-bit grey.
-
-    Attributes:
-        path: Or `left array`, `right array`.
-        sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
-            array, and for a window of a planetary image.
-        width: Pixels.
-        height: Pixels.
-        window: Part of it that was taken for the whole: left, top, width and height; None = all.
-        dtype: Of the values as given.
-        channels: As given.
-        stretch: Values that became 0 and 255; None where 8-bit values were kept.
-        mask: What was given beside the image; None = nothing.
-        masked_fraction: Of the image's pixels, those that are left out of everything.
-        masked: Why -> share of the image: `file` (nodata, alpha, NaN, special values), `mask file`,
-            `constant` (wedges, frames), `saturated`, `sky`, `fixed` (the same in both images
-            although the ground moved).
-    """
-
-    path: str
-    sha256: str | None
-    width: int
-    height: int
-    window: tuple[int, int, int, int] | None
-    dtype: str
-    channels: int
-    stretch: tuple[float, float] | None
-    mask: MaskReport | None
-    masked_fraction: float
-    masked: dict[str, float]
-
-
-class CameraReport(_Record, frozen=True, kw_only=True):
+class CameraReport(Record, frozen=True, kw_only=True):
     """A pinhole camera, [fx, fy, cx, cy] in pixels; top-left pixel's centre at (0.5, 0.5).
 
     Attributes:
@@ -82,7 +32,7 @@ class CameraReport(_Record, frozen=True, kw_only=True):
     image_px: tuple[float, float, float, float]
 
 
-class ScaleReport(_Record, frozen=True, kw_only=True):
+class ScaleReport(Record, frozen=True, kw_only=True):
     """What makes lengths metres.
 
     Attributes:
@@ -99,7 +49,7 @@ class ScaleReport(_Record, frozen=True, kw_only=True):
     sigma: float | None
 
 
-class PoseReport(_Record, frozen=True, kw_only=True):
+class PoseReport(Record, frozen=True, kw_only=True):
     """The right camera's pose, from its pointmap or, refined, from the images.
 
     Attributes:
@@ -116,7 +66,7 @@ class PoseReport(_Record, frozen=True, kw_only=True):
     reprojection_px: float
 
 
-class MisfitReport(_Record, frozen=True):
+class MisfitReport(Record, frozen=True):
     """A number of the cameras that the matches would have otherwise.
 
     Attributes:
@@ -133,7 +83,7 @@ class MisfitReport(_Record, frozen=True):
     depth_change: float
 
 
-class RefinementReport(_Record, frozen=True, kw_only=True):
+class RefinementReport(Record, frozen=True, kw_only=True):
     """How the images refined the pair.
 
     Attributes:
@@ -173,7 +123,7 @@ class RefinementReport(_Record, frozen=True, kw_only=True):
     views: dict[str, dict[str, float]]
 
 
-class PlaneReport(_Record, frozen=True, kw_only=True):
+class PlaneReport(Record, frozen=True, kw_only=True):
     """The scene's robust plane.
 
     Attributes:
@@ -185,7 +135,7 @@ class PlaneReport(_Record, frozen=True, kw_only=True):
     camera_height: float
 
 
-class UpReport(_Record, frozen=True, kw_only=True):
+class UpReport(Record, frozen=True, kw_only=True):
     """What slopes are measured from.
 
     Attributes:
@@ -199,7 +149,7 @@ class UpReport(_Record, frozen=True, kw_only=True):
     sigma_deg: float
 
 
-class ViewReport(_Record, frozen=True, kw_only=True):
+class ViewReport(Record, frozen=True, kw_only=True):
     """What is seen from one camera.
 
     Attributes:
@@ -229,55 +179,7 @@ class ViewReport(_Record, frozen=True, kw_only=True):
     slope_sigma_deg: dict[str, float]
 
 
-class ModelReport(_Record, frozen=True, kw_only=True):
-    """Which network ran, and on what.
-
-    Attributes:
-        bundle: Its folder.
-        digest: SHA-256 of the bundle's manifest.
-        student: Its id in the family, as in `S2`.
-        precision: `fp32`, `fp16` or `int8`.
-        gate: `passed`; `failed` where the bundle was written although it broke a limit of its
-            export.
-        output_set: What the graph computes: `left`, `both` or `all`.
-        backend: The inference library with its version.
-        device: What it ran on, as in `cpu`.
-    """
-
-    bundle: str
-    digest: str
-    student: str
-    precision: str
-    gate: str
-    output_set: str
-    backend: str
-    device: str
-
-
-class OptionsReport(_Record, frozen=True, kw_only=True):
-    """What was asked for.
-
-    Attributes:
-        view: The camera whose maps were wanted: `left`, `right` or `both`.
-        slope: Its definition: `physical` or `paper`.
-        smoothing_px: Standard deviation of the Gaussian before slopes, pixels of the grid.
-        min_confidence: Percentage of the pixels, those with the largest expected error, that became
-            invalid; None = none did.
-        baseline_m: Distance of the cameras, metres, where given.
-        altitude_m: Height of the left camera above the scene's plane, metres, where given.
-        refine: `auto`, `on` or `off`.
-    """
-
-    view: str
-    slope: str
-    smoothing_px: float
-    min_confidence: str | None
-    baseline_m: float | None
-    altitude_m: float | None
-    refine: str
-
-
-class Report(_Record, frozen=True, kw_only=True):
+class Report(Record, frozen=True, kw_only=True):
     """All that is known of a result.
 
     Attributes:

@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.files.images import GreyImage
+from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
-from lunar_runtime.report.records import (
-    CameraReport,
+from lunar_runtime.report.input_records import (
     ImageReport,
     MaskReport,
-    MisfitReport,
     ModelReport,
     OptionsReport,
+)
+from lunar_runtime.report.records import (
+    CameraReport,
+    MisfitReport,
     PlaneReport,
     PoseReport,
     RefinementReport,
@@ -118,11 +121,6 @@ def encode_report(report: Report, *, indent: int = 0) -> bytes:
     return msgspec.json.format(text, indent=indent) if indent else text
 
 
-def printable(text: object) -> str:
-    """A path as text that any encoder takes: bytes that are no UTF-8 are spelled out."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _image(image: GreyImage) -> ImageReport:
     return ImageReport(
         path=printable(image.name),
@@ -174,10 +172,12 @@ def _model(model: ModelInfo) -> ModelReport:
     return ModelReport(
         bundle=printable(model.bundle_path),
         digest=model.bundle_digest,
-        student=model.student,
+        student=printable(model.student),
         precision=model.precision,
         gate=model.gate,
         output_set=model.output_set,
+        signed=model.signed.state,
+        signers=list(model.signed.signers),
         backend=model.backend,
         device=model.device,
     )

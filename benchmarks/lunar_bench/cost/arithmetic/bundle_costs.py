@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 from lunar_runtime import Bundle
+from lunar_runtime.files.printable import printable
 
 from lunar_bench.cost.arithmetic.graph import read_graph
 from lunar_bench.cost.arithmetic.roofline import part_costs
@@ -31,5 +32,8 @@ def read_costs(paths: Iterable[Path]) -> BundleCosts:
     """
     opened = [Bundle.open(path) for path in paths]
     return BundleCosts(
-        {bundle.path.resolve().name: part_costs(read_graph(bundle.model_path)) for bundle in opened}
+        {
+            printable(bundle.path.resolve().name): part_costs(read_graph(bundle.model_path))
+            for bundle in opened
+        }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lunar_runtime import Bundle
+from lunar_runtime.files.printable import printable
 
 from lunar_bench.cost.in_turn.candidates import Candidate
 from lunar_bench.cost.in_turn.options import MeasureOptions
@@ -41,7 +42,7 @@ def name_bundles(bundles: list[Bundle]) -> list[tuple[str, Bundle]]:
     """Names of folders, numbered where two are the same."""
     names: list[tuple[str, Bundle]] = []
     for bundle in bundles:
-        name = wanted = bundle.path.resolve().name
+        name = wanted = printable(bundle.path.resolve().name)
         number = 1
         while any(name == other for other, _ in names):
             number += 1
@@ -102,7 +103,7 @@ def _identify(bundle: Bundle) -> BundleIdentity:
     """What a result says of a bundle."""
     manifest = bundle.manifest
     return BundleIdentity(
-        name=bundle.path.resolve().name,
+        name=printable(bundle.path.resolve().name),
         digest=bundle.digest,
         student=manifest.student.id,
         parameters=manifest.student.parameters,

@@ -10,6 +10,7 @@ from lunar_runtime import Bundle
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles, read_pairs
+from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.rig import Rig, read_rig
 from lunar_runtime.inference.pair import check_pair
 
@@ -64,7 +65,7 @@ def golden_pair(bundle: Bundle, folder: Path) -> UsablePairs:
     files = folder / "golden_left.png", folder / "golden_right.png"
     for file, image in zip(files, (golden.left, golden.right), strict=True):
         cv2.imwrite(str(file), image)
-    description = f"the golden pair of {bundle.path.resolve().name}"
+    description = f"the golden pair of {printable(bundle.path.resolve().name)}"
     return _look_at(description, [PairFiles(*files, None, Path("golden"))])
 
 

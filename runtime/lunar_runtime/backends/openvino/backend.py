@@ -73,6 +73,7 @@ def _load(library: Library, bundle: Bundle, setting: Setting, name: str) -> Comp
     graph = read_graph(bundle)
     # What a GPU or NPU compiled depends on its driver, which the key does not know.
     kept = setting.device == "CPU" and not is_default_bundle(bundle)
+    kept = kept and bundle.signed.state != "trusted"  # what is compiled is signed by nobody
     key = cache_key(bundle, library, setting.arithmetic) if kept else None
     try:
         blob = read_blob(bundle, key) if key else None

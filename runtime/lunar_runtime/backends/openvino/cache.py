@@ -19,11 +19,13 @@ from typing import Literal
 import msgspec
 
 from lunar_runtime.backends.openvino.library import Library
-from lunar_runtime.bundles.bundle import ENGINES_NAME, Bundle
+from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.bundles.choices import Arithmetic
-from lunar_runtime.bundles.manifest import Positive, Sha256
-from lunar_runtime.errors import BundleError, OutputError
+from lunar_runtime.bundles.manifest import ENGINES_NAME, Positive, Sha256
+from lunar_runtime.errors import BundleError, InputError, OutputError
 from lunar_runtime.files.atomic import atomic_path, make_folder
+from lunar_runtime.files.regular_file import read_regular
+from lunar_runtime.files.strict_json import check_json
 
 FOLDER_NAME = "openvino"
 
@@ -110,10 +112,7 @@ def read_blob(bundle: Bundle, key: CacheKey) -> bytes | None:
     blob = path.parent / record.blob
     if blob.is_symlink() or not blob.is_file():
         raise BundleError(f"{blob}: missing or a link; of {path.name}: {_AGAIN}")
-    try:
-        content = blob.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{blob}: cannot be read ({error.strerror or error})") from error
+    content = _read(blob, record.bytes)
     if len(content) != record.bytes:
         raise BundleError(
             f"{blob}: {len(content)} bytes instead of {record.bytes}; with {path.name}: {_AGAIN}"
@@ -147,19 +146,24 @@ def write_blob(bundle: Bundle, key: CacheKey, content: bytes) -> None:
 
 
 def _read_record(path: Path) -> CacheRecord:
+    if path.is_symlink():
+        raise BundleError(f"{path}: a link; {_AGAIN}")
+    content = _read(path, _LARGEST_RECORD)
     try:
-        if path.is_symlink() or path.stat().st_size > _LARGEST_RECORD:
-            raise BundleError(f"{path}: a link, or too large for a record; {_AGAIN}")
-        record = msgspec.json.decode(path.read_bytes(), type=CacheRecord)
-    except OSError as error:
-        raise BundleError(
-            f"{path}: cannot be read ({error.strerror or error}); {_AGAIN}"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        check_json(content)
+        record = msgspec.json.decode(content, type=CacheRecord)
+    except ValueError as error:
         raise BundleError(f"{path}: not a compiled network's record ({error}); {_AGAIN}") from error
     if record.blob != f"{path.stem}-{record.sha256[:8]}.blob":
         raise BundleError(f"{path}: describes {record.blob!r}, not its neighbour; {_AGAIN}")
     return record
+
+
+def _read(path: Path, most_bytes: int) -> bytes:
+    try:
+        return read_regular(path, most_bytes, "a file of this folder", f"too large: {_AGAIN}")
+    except InputError as error:
+        raise BundleError(f"{error}; {_AGAIN}") from error
 
 
 def _instructions() -> str:

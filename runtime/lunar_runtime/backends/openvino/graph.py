@@ -27,10 +27,7 @@ def read_graph(bundle: Bundle) -> bytes:
             f"{bundle.model_path}: its weights are in a second file, which is not read for "
             "OpenVINO; run it with `backend` onnxruntime"
         )
-    try:
-        content = bundle.model_path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{bundle.model_path}: cannot be read ({error.strerror})") from error
+    content = bundle.model().content
     found = [name for name in _MISREAD if _OP_TYPE + bytes([len(name)]) + name.encode() in content]
     if found:
         raise BundleError(

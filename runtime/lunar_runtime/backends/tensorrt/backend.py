@@ -58,7 +58,7 @@ class TensorrtBackend:
         with self._session.current():
             free, _ = cuda.mem_get_info()
             try:
-                engine = self._engine = LoadedEngine(library, plan, bundle.model_path)
+                engine = self._engine = LoadedEngine(library, plan, bundle)
                 try:
                     self._allocate(engine, bundle, plan)
                     self._start(engine, capture=plan.cuda_graph and library.rtx is None)

@@ -17,6 +17,7 @@ from lunar_runtime.backends.tensorrt.journal import Journal, make_logger
 from lunar_runtime.backends.tensorrt.libraries import Library
 from lunar_runtime.backends.tensorrt.store import StoredEngine
 from lunar_runtime.backends.tensorrt.tensors import read_tensors
+from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError, BundleError
 
 
@@ -61,14 +62,14 @@ class LoadedEngine:
     Args:
         library: What runs the engine.
         plan: The engine.
-        model: The bundle's ONNX file, for the weights that a stripped plan lacks.
+        bundle: With the weights that a stripped plan lacks.
 
     Raises:
         BackendError: TensorRT refuses the engine.
         BundleError: TensorRT refuses the weights.
     """
 
-    def __init__(self, library: Library, plan: Plan, model: Path) -> None:
+    def __init__(self, library: Library, plan: Plan, bundle: Bundle) -> None:
         self._library = library
         self._plan = plan
         self._journal = Journal()
@@ -76,7 +77,7 @@ class LoadedEngine:
         self._engine = self._deserialize()
         try:
             if plan.weight_stripped:
-                self._refit(model)
+                self._refit(bundle)
             self._context = self._make_context()
         except BaseException:
             del self._engine  # now, while the GPU's context is current
@@ -137,14 +138,15 @@ class LoadedEngine:
             raise self.failure(f"refuses {self._plan.path}")
         return engine
 
-    def _refit(self, model: Path) -> None:
+    def _refit(self, bundle: Bundle) -> None:
         trt = self._library.trt
         refitter = trt.Refitter(self._engine, self._logger)
         parser = trt.OnnxParserRefitter(refitter, self._logger)
-        if not parser.refit_from_file(str(model)) or not refitter.refit_cuda_engine():
+        path, content = bundle.model_path, bundle.model().content
+        if not parser.refit_from_bytes(content, str(path)) or not refitter.refit_cuda_engine():
             reason = parser.get_error(0).desc() if parser.num_errors else self._journal.first_error
             raise BundleError(
-                f"{self._plan.path}: {self._library} cannot take the weights from {model} "
+                f"{self._plan.path}: {self._library} cannot take the weights from {path} "
                 f"({reason}); build the engine again with lunar-engine --overwrite, without "
                 "--weight-stripped"
             )

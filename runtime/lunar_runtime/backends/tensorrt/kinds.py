@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 
 from lunar_runtime.backends.kind import AutoRule, BackendKind
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.tensorrt.libraries import LibraryName
-from lunar_runtime.bundles.bundle import ENGINES_NAME, Bundle
+from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.manifest import ENGINES_NAME
+from lunar_runtime.errors import BundleError
+
+_log = logging.getLogger(__name__)
 
 
 def _load(library: LibraryName, bundle: Bundle, device: str, threads: int | None) -> Backend:
@@ -22,7 +27,17 @@ def _has_engine(library: LibraryName, bundle: Bundle) -> bool:
         return False
     from lunar_runtime.backends.tensorrt.store import stored_engines
 
-    return any(engine.record.key.library == library for engine in stored_engines(bundle))
+    try:
+        there = any(engine.record.key.library == library for engine in stored_engines(bundle))
+    except BundleError as error:  # nobody asked for it, and other backends do not need it
+        _log.warning("%s; no engine is used", error)
+        return False
+    if there and bundle.signed.state == "trusted":
+        _log.warning(
+            "%s: nobody signs engines; name the backend to run one all the same", bundle.path
+        )
+        return False
+    return there
 
 
 def _kind(library: LibraryName, title: str, rank: int) -> BackendKind:

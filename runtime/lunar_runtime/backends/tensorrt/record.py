@@ -11,7 +11,9 @@ from lunar_runtime.backends.tensorrt.description import EngineDescription
 from lunar_runtime.backends.tensorrt.key import EngineKey
 from lunar_runtime.bundles.choices import Precision
 from lunar_runtime.bundles.manifest import Sha256, UtcTime
-from lunar_runtime.errors import BundleError
+from lunar_runtime.errors import BundleError, InputError
+from lunar_runtime.files.regular_file import read_regular
+from lunar_runtime.files.strict_json import check_json
 
 _AGAIN = "build it again with lunar-engine --overwrite"
 _LARGEST_RECORD = 16 << 20
@@ -96,14 +98,13 @@ def read_record(path: Path) -> EngineRecord:
         BundleError: It cannot be read, or is of another format.
     """
     try:
-        if path.stat().st_size > _LARGEST_RECORD:
-            raise BundleError(f"{path}: too large for an engine's record; {_AGAIN}")
-        record = msgspec.json.decode(path.read_bytes(), type=EngineRecord)
-    except OSError as error:
-        raise BundleError(
-            f"{path}: cannot be read ({error.strerror or error}); {_AGAIN}"
-        ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        content = read_regular(path, _LARGEST_RECORD, "an engine's record", _AGAIN)
+    except InputError as error:
+        raise BundleError(str(error)) from error
+    try:
+        check_json(content, any_text=True)
+        record = msgspec.json.decode(content, type=EngineRecord)
+    except ValueError as error:
         raise BundleError(f"{path}: not an engine's record ({error}); {_AGAIN}") from error
     if record.plan != f"{path.stem}.plan":
         raise BundleError(f"{path}: describes {record.plan!r}, not its neighbour; {_AGAIN}")

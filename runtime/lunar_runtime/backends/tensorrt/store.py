@@ -11,9 +11,11 @@ from lunar_runtime.backends.tensorrt.gpu import Gpu
 from lunar_runtime.backends.tensorrt.key import EngineKey, file_stem, refusal
 from lunar_runtime.backends.tensorrt.libraries import LibraryName
 from lunar_runtime.backends.tensorrt.record import EngineRecord, encode_record, read_record
-from lunar_runtime.bundles.bundle import ENGINES_NAME, Bundle
-from lunar_runtime.errors import BackendError, BundleError, OutputError
+from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.manifest import ENGINES_NAME
+from lunar_runtime.errors import BackendError, BundleError, InputError, OutputError
 from lunar_runtime.files.atomic import atomic_path, make_folder
+from lunar_runtime.files.regular_file import read_regular
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,12 @@ class StoredEngine:
             BundleError: It is missing, a link, or not the file that the record describes.
         """
         again = "copy engines/ again, or build it again with lunar-engine --overwrite"
-        if self.path.is_symlink() or not self.path.is_file():
+        if self.path.is_symlink() or not self.path.exists():
             raise BundleError(f"{self.path}: missing or a link; {again}")
         try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise BundleError(f"{self.path}: cannot be read ({error.strerror or error})") from error
+            content = read_regular(self.path, self.record.bytes, "an engine", again)
+        except InputError as error:
+            raise BundleError(f"{error}; {again}") from error
         if len(content) != self.record.bytes:
             raise BundleError(
                 f"{self.path}: {len(content)} bytes instead of {self.record.bytes}; {again}"

@@ -1,0 +1,107 @@
+"""What went into a result, as report.json holds it: images, network, options."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A part of report.json."""
+
+
+class MaskReport(Record, frozen=True, kw_only=True):
+    """A mask that was given beside an image.
+
+    Attributes:
+        path: Or `array`.
+        sha256: Of the file; None for an array.
+    """
+
+    path: str
+    sha256: str | None
+
+
+class ImageReport(Record, frozen=True, kw_only=True):
+    """An image as given, and how it became 8-bit grey.
+
+    Attributes:
+        path: Or `left array`, `right array`.
+        sha256: Of the file, or of a label's file and its pixels' one after the other; None for an
+            array, and for a window of a planetary image.
+        width: Pixels.
+        height: Pixels.
+        window: Part of it that was taken for the whole: left, top, width and height; None = all.
+        dtype: Of the values as given.
+        channels: As given.
+        stretch: Values that became 0 and 255; None where 8-bit values were kept.
+        mask: What was given beside the image; None = nothing.
+        masked_fraction: Of the image's pixels, those that are left out of everything.
+        masked: Why -> share of the image: `file` (nodata, alpha, NaN, special values), `mask file`,
+            `constant` (wedges, frames), `saturated`, `sky`, `fixed` (the same in both images
+            although the ground moved).
+    """
+
+    path: str
+    sha256: str | None
+    width: int
+    height: int
+    window: tuple[int, int, int, int] | None
+    dtype: str
+    channels: int
+    stretch: tuple[float, float] | None
+    mask: MaskReport | None
+    masked_fraction: float
+    masked: dict[str, float]
+
+
+class ModelReport(Record, frozen=True, kw_only=True):
+    """Which network ran, and on what.
+
+    Attributes:
+        bundle: Its folder.
+        digest: SHA-256 of the bundle's manifest.
+        student: Its id in the family, as in `S2`.
+        precision: `fp32`, `fp16` or `int8`.
+        gate: `passed`; `failed` where the bundle was written although it broke a limit of its
+            export.
+        output_set: What the graph computes: `left`, `both` or `all`.
+        signed: `trusted`: as the trust store demands; `untrusted`: by others only, or too few;
+            `unsigned`; `not checked`: it has signatures, and no trust store was given.
+        signers: Names of the trusted keys that signed the bundle.
+        backend: The inference library with its version.
+        device: What it ran on, as in `cpu`.
+    """
+
+    bundle: str
+    digest: str
+    student: str
+    precision: str
+    gate: str
+    output_set: str
+    signed: str
+    signers: list[str]
+    backend: str
+    device: str
+
+
+class OptionsReport(Record, frozen=True, kw_only=True):
+    """What was asked for.
+
+    Attributes:
+        view: The camera whose maps were wanted: `left`, `right` or `both`.
+        slope: Its definition: `physical` or `paper`.
+        smoothing_px: Standard deviation of the Gaussian before slopes, pixels of the grid.
+        min_confidence: Percentage of the pixels, those with the largest expected error, that became
+            invalid; None = none did.
+        baseline_m: Distance of the cameras, metres, where given.
+        altitude_m: Height of the left camera above the scene's plane, metres, where given.
+        refine: `auto`, `on` or `off`.
+    """
+
+    view: str
+    slope: str
+    smoothing_px: float
+    min_confidence: str | None
+    baseline_m: float | None
+    altitude_m: float | None
+    refine: str
