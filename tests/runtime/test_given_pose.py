@@ -11,7 +11,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.refinement import refine
+from lunar_runtime.refinement import free_pose
 from lunar_runtime.refinement.acceptance import (
     ContradictionError,
     NotRefinedError,
@@ -115,7 +115,7 @@ def test_the_rigs_pose_is_held_where_the_images_alone_find_none(
     def nothing(*arguments: object, **options: object) -> FirstPose:
         raise NotRefinedError("only 23 points match")
 
-    monkeypatch.setattr(refine, "find_first_pose", nothing)
+    monkeypatch.setattr(free_pose, "find_first_pose", nothing)
     found, _ = refine_pose_and_surface(SCENE.views(), given=given(SCENE.pose, held=False))
     assert found.held
     assert found.pose.turned_deg(SCENE.pose) < SIGMA_DEG[0]

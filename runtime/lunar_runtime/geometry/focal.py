@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights
+from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights, finite
 
 _FOCAL_ITERATIONS = 50
 _FOCAL_GRID = 256  # pixels of the pointmap used, per side; one unknown needs no more
@@ -41,7 +41,7 @@ def estimate_intrinsics(
     step_y, step_x = -(-height // _FOCAL_GRID), -(-width // _FOCAL_GRID)
     rows, columns = np.mgrid[step_y // 2 : height : step_y, step_x // 2 : width : step_x]
     point, weight = pointmap[rows, columns].astype(np.float64), weight[rows, columns]
-    usable = np.isfinite(point).all(axis=-1) & (point[..., 2] > 0)
+    usable = finite(point) & (point[..., 2] > 0)
     usable &= np.isfinite(weight) & (weight > 0)
     point, weight = point[usable], weight[usable]
     row, column = rows[usable], columns[usable]

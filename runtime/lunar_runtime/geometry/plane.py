@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.pointmaps import finite
 from lunar_runtime.geometry.robust import SIGMA_PER_MAD
 
-_MAX_POINTS = 10_000  # more only costs time: the plane has three parameters
+_MAX_POINTS = 5_000  # evenly spread; more only costs time: the plane has three parameters
 _RANDOM_STARTS = 64
-_ITERATIONS = 50
+_FIRST_ITERATIONS, _ITERATIONS = 5, 50  # from every start, and from the best of them
+_SETTLED = 1e-7  # change of normal and offset, at unit spread, at which a fit ends
 # Where Tukey's weight ends, in sigmas. Relief is not noise: at the customary 4.7 a big crater wall
 # is an outlier and the plane turns away from gravity, by 4.4° on one StereoLunar scene where least
 # squares is 1.4° off. At 8 the mean over eight views is that of least squares (1.9°), and it stays
@@ -63,11 +65,8 @@ def fit_plane(points: NDArray[Any], weights: NDArray[Any] | None = None, *, seed
     Raises:
         InputError: Wrong shapes, or fewer than three usable points, or all of them on one line.
     """
-    point, weight = usable_points(points, weights)
+    point, weight = _usable_points(points, weights)
     rng = np.random.default_rng(seed)
-    if len(point) > _MAX_POINTS:
-        chosen = np.sort(rng.choice(len(point), _MAX_POINTS, replace=False))
-        point, weight = point[chosen], weight[chosen]
     # Centred and at unit spread, tolerances mean the same in kilometres and in the network's unit.
     share = weight / weight.sum()
     centre = share @ point
@@ -84,15 +83,16 @@ def fit_plane(points: NDArray[Any], weights: NDArray[Any] | None = None, *, seed
     width = _TUKEY * max(SIGMA_PER_MAD * float(median.min()), 1e-9)
 
     best = [0, *(int(i) for i in np.argsort(median[1:], kind="stable")[:2] + 1)]
-    candidates = [_reweight(unit, weight, width, *starts[i]) for i in best]
-    normal, offset = min(candidates, key=lambda plane: _tukey_cost(unit, share, width, *plane))
+    candidates = [_reweight(unit, weight, width, _FIRST_ITERATIONS, *starts[i]) for i in best]
+    nearest = min(candidates, key=lambda plane: _tukey_cost(unit, share, width, *plane))
+    normal, offset = _reweight(unit, weight, width, _ITERATIONS, *nearest)
     return _towards_camera(normal, offset * (spread or 1.0) + float(normal @ centre))
 
 
-def usable_points(
+def _usable_points(
     points: NDArray[Any], weights: NDArray[Any] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The finite points of positive weight, as (N, 3), with their weights, as (N,), both float64.
+    """Some finite points of positive weight, (N, 3), with their weights, (N,), both float64.
 
     Raises:
         InputError: Wrong shapes, or fewer than three usable points.
@@ -100,21 +100,24 @@ def usable_points(
     points = np.asarray(points)
     if points.ndim not in (2, 3) or points.shape[-1] != 3:
         raise InputError(f"points must be (H, W, 3) or (N, 3), not {points.shape}")
-    keep = np.isfinite(points).all(axis=-1)
-    if weights is None:
-        weight = np.ones(points.shape[:-1])
-    else:
+    keep = finite(points)
+    weight: NDArray[np.float64] | None = None
+    if weights is not None:
         weight = np.asarray(weights, dtype=np.float64)
         if weight.shape != points.shape[:-1]:
             raise InputError(f"weights must be {points.shape[:-1]}, not {weight.shape}")
         keep &= np.isfinite(weight) & (weight > 0)
-    count = int(np.count_nonzero(keep))
+    usable = np.flatnonzero(keep)
+    count = len(usable)
     if count < 3:
         raise InputError(
             f"a plane needs three finite points of positive weight; there are {count}: check the "
             "pointmap and its mask"
         )
-    return points[keep].astype(np.float64), weight[keep]
+    if count > _MAX_POINTS:
+        usable = usable[np.arange(_MAX_POINTS) * count // _MAX_POINTS]
+    point = points.reshape(-1, 3)[usable].astype(np.float64)
+    return point, np.ones(len(usable)) if weight is None else weight.ravel()[usable]
 
 
 def least_squares_plane(
@@ -158,10 +161,11 @@ def _reweight(
     point: NDArray[np.float64],
     weight: NDArray[np.float64],
     width: float,
+    iterations: int,
     normal: NDArray[np.float64],
     offset: float,
 ) -> tuple[NDArray[np.float64], float]:
-    for _ in range(_ITERATIONS):
+    for _ in range(iterations):
         inside = np.clip(1 - ((point @ normal - offset) / width) ** 2, 0, None) ** 2
         try:
             new_normal, new_offset = least_squares_plane(point, weight * inside)
@@ -171,7 +175,7 @@ def _reweight(
             new_normal, new_offset = -new_normal, -new_offset
         moved = float(np.abs(new_normal - normal).max()) + abs(new_offset - offset)
         normal, offset = new_normal, new_offset
-        if moved < 1e-10:
+        if moved < _SETTLED:
             break
     return normal, offset
 

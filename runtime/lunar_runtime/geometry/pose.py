@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights
+from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights, finite
 
 # More points move the pose of a network by tenths of a degree, where its own error is degrees.
 _MAX_POINTS = 1024
@@ -19,7 +19,7 @@ _MIN_POINTS = 16
 _MIN_INLIERS = 0.25
 _INLIER_SHARE = 0.02  # of the image's longer side: 10 px at 512
 _ITERATIONS = 50
-_SETTLED = 1e-8  # relative gain of the cost at which a fit ends
+_SETTLED = 1e-6  # relative gain of the cost at which a fit ends
 _NEAREST = 1e-6  # depth of a point that still projects, at unit scene size
 # Where Tukey's weight ends: 4.685 sigma (95 % efficiency); the median length of a two-dimensional
 # Gaussian error is 1.177 sigma.
@@ -182,7 +182,7 @@ def _usable_grid(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of at most 1024 usable points, evenly spread."""
     height, width = weight.shape
-    usable = np.isfinite(pointmap).all(axis=-1) & np.isfinite(weight) & (weight > 0)
+    usable = finite(pointmap) & np.isfinite(weight) & (weight > 0)
     stride = 1
     while -(-height // stride) * -(-width // stride) > _MAX_POINTS:
         stride += 1
@@ -225,16 +225,9 @@ def _refine(seen: _Seen, width_px: float, pose: _Pose) -> _Pose:
     cost = seen.cost(pose, width_px)
     for _ in range(_ITERATIONS):
         moved, offset, front = seen.offsets_px(pose)  # (N, 3), (N, 2), (N,)
-        z = moved[:, 2]
         pull = np.clip(1 - np.sum(offset**2, axis=-1) / width_px**2, 0, None) ** 2
         pull = np.where(front, seen.weight * pull, 0.0)
-        by_point = np.zeros((len(z), 2, 3))  # (N, 2, 3) of the pixel by the point
-        by_point[:, 0, 0] = focal[0] / z
-        by_point[:, 1, 1] = focal[1] / z
-        by_point[:, :, 2] = -moved[:, :2] * focal / z[:, None] ** 2
-        # A small turn w after R moves the point by w × (R p) = -(R p) × w.
-        by_turn = -by_point @ _cross_matrices(seen.point @ pose.R.T)
-        J = np.concatenate([by_turn, by_point], axis=-1).reshape(-1, 6)  # (2 N, 6)
+        J = _by_step(seen.point @ pose.R.T, moved, focal).reshape(-1, 6)  # (2 N, 6)
         weighted = J * np.repeat(pull, 2)[:, None]
         A, b = weighted.T @ J, weighted.T @ offset.ravel()
         if not np.diag(A).min() > 0:  # nothing within the width: this start leads nowhere
@@ -245,7 +238,7 @@ def _refine(seen: _Seen, width_px: float, pose: _Pose) -> _Pose:
         if new_cost <= cost:
             pose = candidate
             damping = max(damping / 10, 1e-12)
-            done = float(np.abs(step).max()) < 1e-12 or cost - new_cost <= 1e-12 * cost
+            done = float(np.abs(step).max()) < 1e-12 or cost - new_cost <= _SETTLED * cost
             cost = new_cost
             if done:
                 break
@@ -262,8 +255,23 @@ def _rotation(turn: NDArray[Any]) -> _Floats:
     return np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64)
 
 
-def _cross_matrices(vectors: _Floats) -> _Floats:
-    """(N, 3, 3) matrices M with M @ w = v × w."""
-    x, y, z = vectors.T
-    zero = np.zeros_like(x)
-    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3)
+def _by_step(turned: _Floats, moved: _Floats, focal: _Floats) -> _Floats:
+    """(N, 2, 6) of the pixel by a small turn after R, then by a shift.
+
+    A turn w moves the point by w × (R p).
+
+    Args:
+        turned: (N, 3) R p.
+        moved: (N, 3) R p + t.
+        focal: (2,) pixels.
+    """
+    x, y, z = turned.T
+    J = np.zeros((len(moved), 2, 6))
+    for axis, (along, aside) in enumerate(((0, moved[:, 0]), (1, moved[:, 1]))):
+        near = focal[axis] / moved[:, 2]
+        far = -near * aside / moved[:, 2]
+        J[:, axis, 3 + along], J[:, axis, 5] = near, far
+    near_x, far_x, near_y, far_y = J[:, 0, 3], J[:, 0, 5], J[:, 1, 4], J[:, 1, 5]
+    J[:, 0, 0], J[:, 0, 1], J[:, 0, 2] = far_x * y, near_x * z - far_x * x, -near_x * y
+    J[:, 1, 0], J[:, 1, 1], J[:, 1, 2] = far_y * y - near_y * z, -far_y * x, near_y * x
+    return J

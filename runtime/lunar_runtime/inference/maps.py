@@ -15,6 +15,7 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import resized
 from lunar_runtime.geometry.focal import estimate_intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
+from lunar_runtime.geometry.pointmaps import finite
 from lunar_runtime.geometry.pose import PoseEstimate, right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate
@@ -212,7 +213,7 @@ def mask_by_confidence(side: str, found: PointMap, dropped_share: float) -> Poin
     Raises:
         InputError: No point is finite.
     """
-    usable = np.isfinite(found.points).all(axis=-1) & np.isfinite(found.confidence)
+    usable = finite(found.points) & np.isfinite(found.confidence)
     if not usable.any():
         raise InputError(
             f"the network gave no finite point for the {side} image; check this machine with "

@@ -28,7 +28,8 @@ from lunar_runtime.geometry.epipolar import (
     RelativePose,
     sampson_distance,
 )
-from lunar_runtime.refinement.relative_pose import PoseFit, moved, pose_information, step_between
+from lunar_runtime.refinement.relative_pose import PoseFit, pose_information
+from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
 

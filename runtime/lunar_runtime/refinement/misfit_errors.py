@@ -11,7 +11,7 @@ from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.camera_evidence import Misfit, changed
-from lunar_runtime.refinement.relative_pose import moved
+from lunar_runtime.refinement.sampson import moved
 from lunar_runtime.refinement.surface import Surface
 
 _COARSE = 16  # pixels: what wrong cameras do is smooth

@@ -21,7 +21,7 @@ from lunar_runtime.refinement.thin_plate import (
     solve_thin_plate,
 )
 
-_CYCLES = 3  # of every solution, which starts from the last one: in all they leave below 1 %
+_CYCLES = 3  # of every solution, which starts from the last one
 _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pairs)
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
@@ -82,7 +82,12 @@ class Plate(NamedTuple):
         return np.ones((-(-self.height // 2), -(-self.width // 2)), np.float32)
 
     def solve(
-        self, prior: Prior, slack: Field, information: Information, last: Field
+        self,
+        prior: Prior,
+        slack: Field,
+        information: Information,
+        last: Field,
+        cycles: int = _CYCLES,
     ) -> PlateSolution:
         """The surface through measurements.
 
@@ -91,6 +96,7 @@ class Plate(NamedTuple):
             slack: Of the last solution, or `even`.
             information: Of the measurements, per pixel of the view.
             last: (H, W) inverse depth to start from.
+            cycles: Of the solver, at most.
         """
         weight, pull = self._summed(information.weight), self._summed(information.pull)
         start = self._summed(last / prior.inverse_depth - 1) / np.float32(4)
@@ -101,7 +107,7 @@ class Plate(NamedTuple):
             pull * compliance,
             self.stiffness / 4,
             start=start,
-            cycles=_CYCLES,
+            cycles=cycles,
         )
         energy = blurred(bending(e), 1.0)
         relaxed = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
@@ -115,6 +121,9 @@ class Plate(NamedTuple):
     def draw(self, prior: Prior, compliance: Field, information: Information, count: int) -> Field:
         """Errors of a solution, drawn from its posterior; seeded.
 
+        The second half are the first one's with the other sign. Their variance is averaged over
+        neighbours, so four tell it as well as eight.
+
         Args:
             prior: Of the solution.
             compliance: Of the solution.
@@ -127,12 +136,19 @@ class Plate(NamedTuple):
         rng = np.random.default_rng(0)
         weight = (self._summed(information.weight) + self._prior_weight(prior)) * compliance
         # With A = weight + stiffness HᵀH per compliance, the covariance is A⁻¹ · compliance.
-        drawn = sample_thin_plate(weight, self.stiffness / 4, rng, count=count, cycles=_DRAW_CYCLES)
-        return np.asarray(np.sqrt(compliance) * drawn, np.float32)
+        half_of_them = sample_thin_plate(
+            weight, self.stiffness / 4, rng, count=-(-count // 2), cycles=_DRAW_CYCLES
+        )
+        half_of_them *= np.sqrt(compliance)
+        return np.concatenate([half_of_them, -half_of_them])[:count]
 
     def sigma(self, draws: Field) -> Field:
-        """(H, W) standard deviation that draws tell, averaged over neighbours."""
-        variance = blurred(np.mean(draws**2, axis=0, dtype=np.float32), self.width / 128)
+        """(H, W) standard deviation that draws tell, averaged over neighbours.
+
+        Over 6 px at 512, as half of the draws are the other half: else the limit of what the
+        images decide is ragged.
+        """
+        variance = blurred(np.mean(draws**2, axis=0, dtype=np.float32), self.width / 90)
         twice = resized(variance, (2 * variance.shape[0], 2 * variance.shape[1]))
         return np.sqrt(np.maximum(twice, 1e-14))[: self.height, : self.width]
 

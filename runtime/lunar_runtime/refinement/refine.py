@@ -19,16 +19,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
-from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
+from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
     ContradictionError,
-    NoParallaxError,
     NotRefinedError,
     require_agreement,
     require_agreement_with_rig,
@@ -42,26 +40,20 @@ from lunar_runtime.refinement.camera_evidence import (
     draw_poses,
 )
 from lunar_runtime.refinement.dense_match import Flow
-from lunar_runtime.refinement.first_pose import (
-    FirstPose,
-    PoseSource,
-    find_first_pose,
-    matches_of_pose,
-)
+from lunar_runtime.refinement.first_pose import PoseSource, matches_of_pose
+from lunar_runtime.refinement.free_pose import FoundPose, find_freely
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
-from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
-from lunar_runtime.refinement.solver import DenseSolver, Round
+from lunar_runtime.refinement.relative_pose import fit_pose
+from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 from lunar_runtime.refinement.told_pose import agree
 
-_FLOW_ROUNDS = 2  # besides the first, at half resolution
 _DRAWS = 8
 # Times the residual of the images' own pose: a rig's that fits as well. Where the images went
 # astray the right pose left a quarter of theirs.
 _AS_WELL = 1.1
 _WELL_PX = 0.03  # a pose that leaves no more fits well, whatever another one leaves
 _ASTRAY_DEG = 0.3  # a turn of the images' own pose to the rig's, which a right rig does not need
-_LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
 
 
 @dataclass(frozen=True)
@@ -110,7 +102,7 @@ def refine_pose_and_surface(
     if given is not None and given.held:
         return _refine_told(pair, network, given)
     try:
-        found = _find_freely(pair, network, given)
+        found = find_freely(pair, network, given)
     except NotRefinedError as refusal:
         if given is None:
             raise
@@ -167,35 +159,7 @@ def refine_surface(
     return solver.through_brightness(pose, last, poses)
 
 
-class _Found(NamedTuple):
-    """A pose that the images gave, and all that it rests on."""
-
-    solver: DenseSolver
-    first: FirstPose
-    last: Round
-    flow: Flow
-    rays: MatchedRays
-    fit: PoseFit
-    evidence: CameraEvidence
-
-    @property
-    def epipolar_px(self) -> float:
-        # The fit's own sigma ends at what interpolation leaves; the report's residual does not.
-        return float(np.median(self.rays.distance_px(self.fit.pose)))
-
-
-def _find_freely(pair: Pair, network: NetworkGuess | None, given: GivenPose | None) -> _Found:
-    if min(pair.left.shape) >= _LARGE_PX:
-        try:
-            return _find(pair, network, given, halved=True)
-        except NoParallaxError:
-            raise
-        except NotRefinedError:
-            pass  # more features may hold more: on a narrow overlap they settle the pose
-    return _find(pair, network, given, halved=False)
-
-
-def _with_rig(found: _Found, given: GivenPose) -> _Found:
+def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
     """The pose that the images and the rig bear out together, and the surface through it.
 
     Raises:
@@ -214,7 +178,7 @@ def _with_rig(found: _Found, given: GivenPose) -> _Found:
 
 
 def _finished(
-    pair: Pair, found: _Found, network: NetworkGuess | None
+    pair: Pair, found: FoundPose, network: NetworkGuess | None
 ) -> tuple[RefinedPose, Surface]:
     pose = found.fit.pose
     refined = RefinedPose(
@@ -287,8 +251,8 @@ def _follow_flow(
     flow = coarse.match(pose, start)
     require_common_ground(flow)
     last = solver.carried(coarse.through_flow(pose, flow))
-    for _ in range(_FLOW_ROUNDS):
-        flow = solver.match(pose, last.surface)
+    for thorough in FLOW_ROUNDS:
+        flow = solver.match(pose, last.surface, thorough=thorough)
         require_common_ground(flow)
         last = solver.through_flow(pose, flow, last.slack)
     require_agreement(flow)
@@ -297,24 +261,3 @@ def _follow_flow(
 
 def _turned_from(network: NetworkGuess | None, pose: RelativePose) -> float | None:
     return None if network is None or network.pose is None else pose.turned_deg(network.pose)
-
-
-def _find(
-    pair: Pair, network: NetworkGuess | None, given: GivenPose | None, *, halved: bool
-) -> _Found:
-    first = find_first_pose(pair, network, None if given is None else given.pose, halved=halved)
-    solver = DenseSolver(pair, network)
-    coarse = solver.coarser()
-    surface = coarse.through_matches(first.inliers, first.poses[0])
-    flow = coarse.match(first.poses[0], surface)
-    fit, _ = coarse.fit_pose(first.poses, flow)
-    last = solver.carried(coarse.through_flow(fit.pose, flow))
-    for _ in range(_FLOW_ROUNDS):
-        flow = solver.match(fit.pose, last.surface)
-        fit, rays = solver.fit_pose([fit.pose], flow)
-        last = solver.through_flow(fit.pose, flow, last.slack)
-    require_agreement(flow)
-    evidence = camera_evidence(rays, fit)
-    found = _Found(solver, first, last, flow, rays, fit, evidence)
-    require_epipolar_fit(found.epipolar_px, evidence)
-    return found

@@ -1,7 +1,7 @@
 """The right camera's pose from matched points: MAGSAC starts, then a robust fit of all matches.
 
 On ground that is nearly a plane, two poses explain the matches almost equally well, and a coarse
-inlier threshold cannot tell them apart. So several thresholds down to 0.15 px give the starts, and
+inlier threshold cannot tell them apart. So two thresholds, down to 0.3 px, give the starts, and
 where they explain too few matches so do baselines of every direction across the view. Each is
 fitted to the Sampson distances under a cost that forgets outliers (Geman-McClure); of those that
 put their inliers before both cameras the lowest cost wins, and what comes close to it is kept for
@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose, cross_matrix
+from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
 from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.refinement.sampson import Sampson, moved
 
-_THRESHOLDS_PX = (0.15, 0.3, 0.6, 1.2)
+_THRESHOLDS_PX = (0.3, 1.2)  # with 0.15 and 0.6 between them, 36 pairs have the same poses
 _WIDTH_PX = 0.2  # of the robust cost: features are localised to 0.1-0.2 px
 _FINEST_PX = 0.02  # below this, residuals are interpolation's
 _WIDTH_PER_SIGMA = 2.385  # 95 % efficiency of the Cauchy weight, whose square is used
@@ -32,7 +32,11 @@ _DIRECTIONS = 6  # of the baseline, half a turn across the view
 _DIRECTION_PX = 1.0  # width of the cost from such a start
 _AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
 _DISTINCT_DEG = 0.5
+_ASIDE_DEG = 3.0  # between baselines of starts that end in the same place
 _MAGSAC_ITERATIONS = 3000
+_TELL_SIDES = 200  # matches tell which of four poses has them in front
+_FIVE = np.eye(5)
+_SETTLED = 1e-6  # relative gain of the cost at which a fit ends
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class PoseFit:
 def start_poses(rays: MatchedRays) -> list[RelativePose]:
     """Poses that MAGSAC finds at several thresholds; the same input gives the same poses."""
     left, right = rays.left[:, :2], rays.right[:, :2]
+    thin = max(1, len(left) // _TELL_SIDES)
     starts = []
     for threshold in _THRESHOLDS_PX:
         cv2.setRNGSeed(0)
@@ -65,7 +70,7 @@ def start_poses(rays: MatchedRays) -> list[RelativePose]:
             continue
         if E is None or E.shape != (3, 3):
             continue
-        _, R, t, _ = cv2.recoverPose(E, left, right, np.eye(3))
+        _, R, t, _ = cv2.recoverPose(E, left[::thin], right[::thin], np.eye(3))
         starts.append(RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel()))
     return starts
 
@@ -87,8 +92,10 @@ def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
 
 
 def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
-    fits = []
+    fits: list[PoseFit] = []
     for start in starts:
+        if any(_alike(start, fit.pose) for fit in fits):  # it would end there, too
+            continue
         fit = fit_pose(rays, start, width_px=_WIDTH_PX)
         inliers = rays.where(rays.distance_px(fit.pose) < 1)
         share = in_front(inliers, fit.pose)
@@ -98,6 +105,12 @@ def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFi
         if share >= IN_FRONT:
             fits.append(fit)
     return fits
+
+
+def _alike(one: RelativePose, other: RelativePose) -> bool:
+    if one.turned_deg(other) > _DISTINCT_DEG:
+        return False
+    return abs(float(one.t @ other.t)) > math.cos(math.radians(_ASIDE_DEG))
 
 
 def explains(fit: PoseFit, matches: int) -> bool:
@@ -152,15 +165,16 @@ def fit_pose(
     pose, residual = start, sampson.distance_px(start)
     width = _WIDTH_PER_SIGMA * (sigma_of(residual) if width_px is None else width_px)
     cost = cost_of(residual, width)
-    damping = 1e-3
+    damping = 1e-6  # starts are near, and what tells poses apart on flat ground is a weak direction
     for _ in range(iterations):
         J = sampson.derivative_px(pose)
         weight = influence(residual, width)
         A, b = J.T @ (J * weight[:, None]), J.T @ (weight * residual)
-        if not np.diag(A).min() > 0:
+        diagonal = A.diagonal()
+        if not diagonal.min() > 0:
             break
         for _ in range(6):
-            step = -np.linalg.solve(A + damping * np.diag(np.diag(A)), b)
+            step = -np.linalg.solve(A + damping * _FIVE * diagonal, b)
             candidate = moved(pose, step)
             new_residual = sampson.distance_px(candidate)
             new_cost = cost_of(new_residual, width)
@@ -175,7 +189,7 @@ def fit_pose(
         if width_px is None:
             width = _WIDTH_PER_SIGMA * sigma_of(residual)
             cost = cost_of(residual, width)
-        if gained < 1e-7 * cost:
+        if gained < _SETTLED * cost:
             break
     return PoseFit(pose, cost, sigma_of(residual))
 
@@ -221,74 +235,3 @@ def width_of(sigma_px: float) -> float:
 def influence(residual: Floats, width: float) -> Floats:
     """Weights of residuals under the robust cost."""
     return np.asarray(1 / (1 + (residual / width) ** 2) ** 2)
-
-
-class Sampson:
-    """Sampson distances of fixed matches, and their derivative by the pose.
-
-    The algebraic distance n is linear in E, and the squared gradient g quadratic, so both and their
-    derivatives are products of one row a match with what depends on the pose alone.
-    """
-
-    def __init__(self, rays: MatchedRays) -> None:
-        left, right = rays.left, rays.right
-        self._both = _outer(right, left)
-        self._squares = np.concatenate([_outer(left, left), _outer(right, right)], axis=-1)
-        self._focal_px = rays.focal_px
-
-    def distance_px(self, pose: RelativePose) -> Floats:
-        """(N,) signed."""
-        n, g = self._parts(cross_matrix(pose.t) @ pose.R)
-        return np.asarray(n * (self._focal_px / np.sqrt(g)))
-
-    def derivative_px(self, pose: RelativePose) -> Floats:
-        """(N, 5) by the steps of `moved`."""
-        across = cross_matrix(pose.t)
-        E = across @ pose.R
-        n, g = self._parts(E)
-        turns = [across @ cross_matrix(axis) @ pose.R for axis in np.eye(3)]
-        changes = np.array(turns + [cross_matrix(axis) @ pose.R for axis in _tangents(pose.t)])
-        rows = changes[:, :2].transpose(0, 2, 1) @ E[:2]
-        columns = changes[:, :, :2] @ E[:, :2].T
-        twice_half = np.concatenate(
-            [
-                (rows + rows.transpose(0, 2, 1)).reshape(5, 9),
-                (columns + columns.transpose(0, 2, 1)).reshape(5, 9),
-            ],
-            axis=-1,
-        )
-        scale = self._focal_px / np.sqrt(g)
-        by_n = self._both @ changes.reshape(5, 9).T
-        by_g = self._squares @ twice_half.T
-        return np.asarray(scale[:, None] * (by_n - (n / (2 * g))[:, None] * by_g))
-
-    def _parts(self, E: Floats) -> tuple[Floats, Floats]:
-        squares = np.concatenate([(E[:2].T @ E[:2]).ravel(), (E[:, :2] @ E[:, :2].T).ravel()])
-        return self._both @ E.ravel(), np.maximum(self._squares @ squares, 1e-30)
-
-
-def _outer(a: Floats, b: Floats) -> Floats:
-    return np.asarray((a[:, :, None] * b[:, None, :]).reshape(-1, 9))
-
-
-def _tangents(t: Floats) -> Floats:
-    """(2, 3): unit vectors perpendicular to t."""
-    x, y, z = t
-    # The axis that t is furthest from, times t, is perpendicular to it; so is t times that.
-    first = ((0.0, z, -y), (-z, 0.0, x), (y, -x, 0.0))[int(np.argmin(np.abs(t)))]
-    a, b, c = first
-    second = (y * c - z * b, z * a - x * c, x * b - y * a)
-    return np.array([first, second]) / math.sqrt(a * a + b * b + c * c)
-
-
-def moved(pose: RelativePose, step: NDArray[np.float64]) -> RelativePose:
-    """A pose turned by three small angles, its direction moved by two; radians."""
-    t = pose.t + step[3:] @ _tangents(pose.t)
-    R = np.asarray(cv2.Rodrigues(step[:3])[0], np.float64) @ pose.R
-    return RelativePose(R, t / math.sqrt(float(t @ t)))
-
-
-def step_between(pose: RelativePose, other: RelativePose) -> Floats:
-    """(5,) the step by which `moved` brings a pose to another one that is near."""
-    turn = np.asarray(cv2.Rodrigues(other.R @ pose.R.T)[0], np.float64).ravel()
-    return np.concatenate([turn, _tangents(pose.t) @ (other.t - pose.t)])

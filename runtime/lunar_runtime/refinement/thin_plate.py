@@ -114,9 +114,10 @@ def bending(e: Field) -> Field:
 
 
 class _Grids(NamedTuple):
-    """Information per pixel of every grid, and the inverse of the coarsest one's operator."""
+    """Information per pixel of every grid, what preconditions it, and the coarsest's inverse."""
 
     information: list[Field]
+    inverse_diagonal: list[Field]
     coarsest: NDArray[np.float32]
 
 
@@ -132,7 +133,10 @@ def _prepare(information: Field, stiffness: float) -> _Grids:
     while block > 1:
         levels.append(np.maximum(_gather(levels[-1]), 0))
         block //= 2
-    return _Grids(levels, _coarsest_inverse(levels[-1], 0.25 ** (len(levels) - 1)))
+    diagonals = [
+        1 / (level + np.float32(_DIAGONAL * 0.25**i)) for i, level in enumerate(levels[:-1])
+    ]
+    return _Grids(levels, diagonals, _coarsest_inverse(levels[-1], 0.25 ** (len(levels) - 1)))
 
 
 def _solve(grids: _Grids, pull: Field, stiffness: float, start: Field | None, cycles: int) -> Field:
@@ -169,9 +173,10 @@ def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
     bent = _apply(e, information, stiffness)
     energy = float(np.vdot(e, bent))
     step = np.float32(np.vdot(e, residual) / energy) if energy > 0 else np.float32(0)
-    residual = residual - step * bent
-    smooth = _conjugate_gradients(information, residual, stiffness)
-    return np.asarray(step * e + smooth, np.float32)
+    residual = np.asarray(cv2.scaleAdd(bent, -float(step), residual), np.float32)
+    smooth = _conjugate_gradients(information, grids.inverse_diagonal[level], residual, stiffness)
+    cv2.scaleAdd(e, float(step), smooth, smooth)
+    return smooth
 
 
 def _spread(e: Field) -> Field:
@@ -215,10 +220,11 @@ def _dense_bending(shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.stack([_apply(e, nothing, 1.0).ravel() for e in unit]).astype(np.float64)
 
 
-def _conjugate_gradients(information: Field, residual: Field, stiffness: float) -> Field:
-    inverse_diagonal = 1 / (information + np.float32(_DIAGONAL * stiffness))
+def _conjugate_gradients(
+    information: Field, inverse_diagonal: Field, residual: Field, stiffness: float
+) -> Field:
+    """Some steps from 0; the residual is used up. Every step of it is one pass, in place."""
     e = np.zeros_like(residual)
-    residual = residual.copy()
     z = inverse_diagonal * residual
     p = z.copy()
     size = first = float(np.vdot(residual, z))
@@ -226,13 +232,12 @@ def _conjugate_gradients(information: Field, residual: Field, stiffness: float) 
         if size <= 1e-10 * first or size <= 0:
             break
         q = _apply(p, information, stiffness)
-        step = np.float32(size / float(np.vdot(p, q)))
-        e += step * p
-        residual -= step * q
-        z = inverse_diagonal * residual
+        step = size / float(np.vdot(p, q))
+        cv2.scaleAdd(p, step, e, e)
+        cv2.scaleAdd(q, -step, residual, residual)
+        np.multiply(inverse_diagonal, residual, out=z)
         previous, size = size, float(np.vdot(residual, z))
-        p *= np.float32(size / previous)
-        p += z
+        cv2.scaleAdd(p, size / previous, z, p)
     return e
 
 
@@ -254,7 +259,7 @@ def _apply(e: Field, information: Field, stiffness: float) -> Field:
         result[beside] += rise
         rise *= 2
         result[edges] -= rise
-    total += information * e
+    cv2.accumulateProduct(information, e, total)
     return total
 
 

@@ -14,14 +14,8 @@ import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
 from lunar_runtime.refinement.camera_evidence import shared_by
-from lunar_runtime.refinement.relative_pose import (
-    PoseFit,
-    Sampson,
-    influence,
-    moved,
-    step_between,
-    width_of,
-)
+from lunar_runtime.refinement.relative_pose import PoseFit, influence, width_of
+from lunar_runtime.refinement.sampson import Sampson, moved, step_between
 from lunar_runtime.refinement.surface import GivenPose
 
 _STEPS = 12

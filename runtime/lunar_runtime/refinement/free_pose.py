@@ -1,0 +1,90 @@
+"""The pose that the images give by themselves: features, then dense rounds that fit it anew."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lunar_runtime.geometry.epipolar import MatchedRays
+from lunar_runtime.geometry.views import Pair
+from lunar_runtime.refinement.acceptance import (
+    NoParallaxError,
+    NotRefinedError,
+    require_agreement,
+    require_epipolar_fit,
+)
+from lunar_runtime.refinement.camera_evidence import CameraEvidence, camera_evidence
+from lunar_runtime.refinement.dense_match import Flow
+from lunar_runtime.refinement.first_pose import FirstPose, find_first_pose
+from lunar_runtime.refinement.relative_pose import PoseFit
+from lunar_runtime.refinement.solver import (
+    EARLY_SAMPLES,
+    FLOW_ROUNDS,
+    POSE_SAMPLES,
+    DenseSolver,
+    Round,
+)
+from lunar_runtime.refinement.surface import GivenPose, NetworkGuess
+
+_LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
+
+
+class FoundPose(NamedTuple):
+    """A pose that the images gave, and all that it rests on."""
+
+    solver: DenseSolver
+    first: FirstPose
+    last: Round
+    flow: Flow
+    rays: MatchedRays
+    fit: PoseFit
+    evidence: CameraEvidence
+
+    @property
+    def epipolar_px(self) -> float:
+        """Median distance; the fit's own sigma ends at what interpolation leaves."""
+        return float(np.median(self.rays.distance_px(self.fit.pose)))
+
+
+def find_freely(pair: Pair, network: NetworkGuess | None, given: GivenPose | None) -> FoundPose:
+    """Find the pose: from halved features first, then from all.
+
+    Args:
+        pair: (H, W) uint8 grey levels and both cameras.
+        network: One more start; None = geometry alone.
+        given: What a rig says: one more start.
+
+    Raises:
+        NotRefinedError: The images give none.
+    """
+    if min(pair.left.shape) >= _LARGE_PX:
+        try:
+            return _find(pair, network, given, halved=True)
+        except NoParallaxError:
+            raise
+        except NotRefinedError:
+            pass  # more features may hold more: on a narrow overlap they settle the pose
+    return _find(pair, network, given, halved=False)
+
+
+def _find(
+    pair: Pair, network: NetworkGuess | None, given: GivenPose | None, *, halved: bool
+) -> FoundPose:
+    first = find_first_pose(pair, network, None if given is None else given.pose, halved=halved)
+    solver = DenseSolver(pair, network)
+    coarse = solver.coarser()
+    surface = coarse.through_matches(first.inliers, first.poses[0])
+    flow = coarse.match(first.poses[0], surface)
+    fit, _ = coarse.fit_pose(first.poses, flow, EARLY_SAMPLES)
+    last = solver.carried(coarse.through_flow(fit.pose, flow))
+    for thorough in FLOW_ROUNDS:
+        flow = solver.match(fit.pose, last.surface, thorough=thorough)
+        samples = POSE_SAMPLES if thorough else EARLY_SAMPLES
+        fit, rays = solver.fit_pose([fit.pose], flow, samples)
+        last = solver.through_flow(fit.pose, flow, last.slack)
+    require_agreement(flow)
+    evidence = camera_evidence(rays, fit)
+    found = FoundPose(solver, first, last, flow, rays, fit, evidence)
+    require_epipolar_fit(found.epipolar_px, evidence)
+    return found
