@@ -66,11 +66,11 @@ _SIGMAS: dict[CameraNumber, float] = {
 # Of the numbers that are told: what a camera that was calibrated on the ground may be off by in
 # flight. The images narrow it where they can.
 _TOLD: dict[CameraNumber, float] = {
-    "focal": 0.02,
-    "centre_x": 0.01,
-    "centre_y": 0.01,
-    "zoom": 0.005,
-    "lens": 0.01,
+    "focal": 0.01,
+    "centre_x": 0.005,
+    "centre_y": 0.005,
+    "zoom": 0.0025,
+    "lens": 0.005,
 }
 _LEAST_CHANGE = 0.002  # of the depth, at nine pixels in ten: below, a wrong number does no harm
 
