@@ -31,11 +31,11 @@ from lunar_runtime.refinement.surface import NetworkGuess, Surface
 FLOW_ROUNDS = (False, True)
 #: Of the dense matches, for the last fit of the pose and for those before it.
 POSE_SAMPLES, EARLY_SAMPLES = 8000, 3000
-# Nothing comes after it: with 4, single surfaces beyond the overlap are off by half of their error.
+# Nothing comes after it: with 4, single surfaces beyond the overlap were farther off.
 _BRIGHTNESS_CYCLES = 6
 _BRIGHTNESS_ROUNDS = 2  # at most
-# Where the first round of brightness moves nine pixels in ten by less, a second one only adds its
-# noise: on 14 of 36 pairs, slopes are 5 % better without it. Above, single pairs need it by 27 %.
+# Where the first round of brightness moves nine pixels in ten by less, a second one gains nothing
+# (14 of 36 pairs). Above, single pairs need it by 27 % of their error.
 _STILL_PX = 0.045
 _STILL_SHARE = 90  # percent
 _THIN = (slice(None, None, 4),) * 2
