@@ -26,5 +26,6 @@ def verify(path: Path) -> None:
     manifest = read_manifest(path)
     echo(
         f"{path}: {len(manifest.pairs)} pairs, {len(manifest.files)} files, digests, statistics "
-        f"and coverage are right\n{manifest.digest}"
+        "and coverage are right"
     )
+    echo(manifest.digest)
