@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_bench.honesty.campaign import Campaign
-from lunar_bench.honesty.judge import Figures, faults, measure
+from lunar_bench.honesty.judge import faults, measure
 from lunar_bench.honesty.kinds import KINDS
-from lunar_bench.honesty.record import SituationRecord, summarise
+from lunar_bench.honesty.record import summarise
 from lunar_bench.honesty.run import Label, run_situation
 from lunar_bench.honesty.situation import (
     Draw,
@@ -25,27 +25,12 @@ from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoResult, StereoRuntime
 from lunar_runtime.errors import UsageError
 
-RIGHT = Figures(
-    pixels=1000,
-    metres_ratio=1.001,
-    depth_error=0.001,
-    depth_sigmas=0.7,
-    slope_error_deg=1.0,
-    slope_sigmas=0.6,
-    hazards=5000,
-    missed=0.12,
-    missed_surely=0.02,
-    missed_clean=0.1,
-    on_nothing=None,
-)
+from .honesty_records import RIGHT, ground_and_another, record
 
 
 @pytest.fixture(scope="module")
 def pairs(rendered_pair: KnownPair) -> list[KnownPair]:
-    """The rendered pair, as if it stood under two suns, and another scene."""
-    suns = [replace(rendered_pair, name=f"ground sun {sun}") for sun in range(2)]
-    other = replace(rendered_pair, name="other", right=rendered_pair.right[::-1].copy())
-    return [*suns, other]
+    return ground_and_another(rendered_pair)
 
 
 @pytest.fixture(scope="module")
@@ -207,24 +192,6 @@ def test_an_id_of_no_situation_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=f"`only` {identity}"):
         Campaign(runtime, pairs, 7).situation(identity)
-
-
-def record(identity: str, outcome: str, kind: str = "noise") -> SituationRecord:
-    found = {
-        "id": identity,
-        "kind": kind,
-        "pair": "ground",
-        "given": "rig",
-        "parameters": {"noise_dn": 3.0},
-        "outcome": outcome,
-        "faults": ["metres 1.2 times the true ones"] if outcome.endswith("wrong") else [],
-        "reasons": [],
-        "warnings": [],
-        "unit": "m",
-        "figures": msgspec.to_builtins(RIGHT),
-        "seconds": 1.0,
-    }
-    return msgspec.convert(found, SituationRecord)
 
 
 def test_counts_shares_and_the_page_are_those_of_the_records() -> None:

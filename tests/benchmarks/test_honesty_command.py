@@ -4,51 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from lunar_bench.honesty.journal import Journal, JournalHead
-from lunar_bench.honesty.judge import Figures
 from lunar_bench.honesty.measure import CampaignOptions, measure_honesty
-from lunar_bench.honesty.record import SituationRecord
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import stereolunar_pairs
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.plane import fit_plane
 
 from .command_line import run
-
-RIGHT = Figures(
-    pixels=1000,
-    metres_ratio=1.001,
-    depth_error=0.001,
-    depth_sigmas=0.7,
-    slope_error_deg=1.0,
-    slope_sigmas=0.6,
-    hazards=5000,
-    missed=0.12,
-    missed_surely=0.02,
-    missed_clean=0.1,
-    on_nothing=None,
-)
-
-
-def record(identity: str, outcome: str, kind: str = "noise") -> SituationRecord:
-    found = {
-        "id": identity,
-        "kind": kind,
-        "pair": "ground",
-        "given": "rig",
-        "parameters": {"noise_dn": 3.0},
-        "outcome": outcome,
-        "faults": ["metres 1.2 times the true ones"] if outcome.endswith("wrong") else [],
-        "reasons": [],
-        "warnings": [],
-        "unit": "m",
-        "figures": msgspec.to_builtins(RIGHT),
-        "seconds": 1.0,
-    }
-    return msgspec.convert(found, SituationRecord)
+from .honesty_records import record
 
 
 def test_a_stopped_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lunar_bench.honesty.damages import cameras, covers, files, partners, rigs, views
-from lunar_bench.honesty.judge import Figures
 from lunar_bench.honesty.kinds import KINDS
 from lunar_bench.honesty.situation import (
     GIVINGS,
@@ -23,27 +21,12 @@ from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime.files.images import grey_from_array, read_image
 from lunar_runtime.geometry.plane import fit_plane
 
-RIGHT = Figures(
-    pixels=1000,
-    metres_ratio=1.001,
-    depth_error=0.001,
-    depth_sigmas=0.7,
-    slope_error_deg=1.0,
-    slope_sigmas=0.6,
-    hazards=5000,
-    missed=0.12,
-    missed_surely=0.02,
-    missed_clean=0.1,
-    on_nothing=None,
-)
+from .honesty_records import ground_and_another
 
 
 @pytest.fixture(scope="module")
 def pairs(rendered_pair: KnownPair) -> list[KnownPair]:
-    """The rendered pair, as if it stood under two suns, and another scene."""
-    suns = [replace(rendered_pair, name=f"ground sun {sun}") for sun in range(2)]
-    other = replace(rendered_pair, name="other", right=rendered_pair.right[::-1].copy())
-    return [*suns, other]
+    return ground_and_another(rendered_pair)
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError
-from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
-from numpy.typing import NDArray
+from lunar_runtime.files.images import GreyImage, read_image
 
-from .images import texture
 from .tiffs import (
     COMPRESSION,
     PHOTOMETRIC,
     Tags,
     make_tiff,
+    relief,
+    same,
 )
 
 TYPES = ("uint8", "uint16", "int16", "float32", "float64")
@@ -32,21 +32,6 @@ def read(tmp_path: Path) -> Read:
         return read_image(tmp_path / "image.tif")
 
     return read_bytes
-
-
-def relief(dtype: str, bands: int = 1, seed: int = 0) -> NDArray[Any]:
-    """(45, 70) or (45, 70, bands) over much of a type's range."""
-    layers = [texture(seed + band, 45, 70).astype(np.float64) for band in range(bands)]
-    scale, offset = {"uint8": (1, 0), "int16": (100, -9000)}.get(dtype, (200, 1000))
-    values = (np.stack(layers, axis=2) * scale + offset).astype(dtype)
-    return values if bands > 1 else values[..., 0]
-
-
-def same(image: GreyImage, values: NDArray[Any]) -> None:
-    """As if the values had been given as an array, colours in OpenCV's order."""
-    expected = grey_from_array(values)
-    np.testing.assert_array_equal(image.pixels, expected.pixels)
-    assert (image.dtype, image.stretch) == (expected.dtype, expected.stretch)
 
 
 NOT_SUPPORTED = {

@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from lunar_runtime.files.images import GreyImage, grey_from_array
 from numpy.typing import NDArray
+
+from .images import texture
 
 
 def hand_written_tiff(pixels: NDArray[np.uint8], order: str, big: bool) -> bytes:
@@ -179,3 +182,18 @@ def _entries(tags: Tags, at: int, order: str) -> tuple[bytes, int]:
         entries.append(struct.pack(order + "HHI4s", tag, kind, len(raw) // size, inline))
     body = struct.pack(order + "H", len(entries)) + b"".join(entries) + bytes(4)
     return arrays + body, at + len(arrays)
+
+
+def relief(dtype: str, bands: int = 1, seed: int = 0) -> NDArray[Any]:
+    """(45, 70) or (45, 70, bands) over much of a type's range."""
+    layers = [texture(seed + band, 45, 70).astype(np.float64) for band in range(bands)]
+    scale, offset = {"uint8": (1, 0), "int16": (100, -9000)}.get(dtype, (200, 1000))
+    values = (np.stack(layers, axis=2) * scale + offset).astype(dtype)
+    return values if bands > 1 else values[..., 0]
+
+
+def same(image: GreyImage, values: NDArray[Any]) -> None:
+    """As if the values had been given as an array, colours in OpenCV's order."""
+    expected = grey_from_array(values)
+    np.testing.assert_array_equal(image.pixels, expected.pixels)
+    assert (image.dtype, image.stretch) == (expected.dtype, expected.stretch)

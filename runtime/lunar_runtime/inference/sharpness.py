@@ -16,6 +16,7 @@ from lunar_runtime.inference.pair import ImagePair
 # rendered and Apollo images have 0.56 and more; blurred by 2 px 0.41 to 0.57 (0.5 in the median),
 # by 3 px at most 0.46, by 4 px and more at most 0.44, round or along one axis.
 _LEAST_SHARP = 0.52
+_LARGEST_SIDE = 2048  # pixels: the middle tells it, without a copy of a large image
 _LEAST_SIDE = 64  # pixels: of less, an eighth is nothing
 
 
@@ -35,8 +36,10 @@ def sharpness(image: GreyImage) -> float:
     """
     if min(image.size) < _LEAST_SIDE:
         return 1.0
+    top, left = (max(0, (side - _LARGEST_SIDE) // 2) for side in image.pixels.shape)
+    middle = image.pixels[top : top + _LARGEST_SIDE, left : left + _LARGEST_SIDE]
     quarter = cv2.resize(
-        image.pixels.astype(np.float32), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA
+        middle.astype(np.float32), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA
     )
     eighth = cv2.resize(quarter, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     ratios = []
