@@ -84,7 +84,7 @@ class Misfit(NamedTuple):
             `centre_y`, k1 of `lens`.
         sigma: Its standard deviation.
         depth_change: What it does to depths that are scaled alike: a relative change that nine of
-            ten do not exceed.
+            ten do not exceed; 0 of an untested number.
         focal_px: Of the cameras whose rays were judged.
         pose_step: Where the pose goes with the change.
     """
@@ -196,7 +196,7 @@ def camera_evidence(
             focal = float(change[5]), sigma
         left = 1 / math.hypot(1 / _TOLD[number], 1 / sigma)
         by_pose = inverse[:, 5] / inverse[5, 5] * left  # the pose follows the number
-        untested.append(_misfit(rays, fit, number, by_pose, left))
+        untested.append(_number(rays, number, by_pose, left))
         told = number != "lens" or sigma * farthest < _TOLD_BEND
         if told and abs(change[5]) > _SIGMAS[number] * sigma:
             misfits.append(_misfit(rays, fit, number, change, sigma))
@@ -216,12 +216,18 @@ def _misfit(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = right.inverse_depth(moved(fit.pose, change[:5])) / before
         off = np.abs(ratio / np.median(ratio) - 1)
+    found = _number(rays, number, change, sigma)
+    return found._replace(depth_change=float(np.percentile(off, 90)))
+
+
+def _number(rays: MatchedRays, number: CameraNumber, change: Floats, sigma: float) -> Misfit:
+    """A number's change and the pose's with it; what it does to depths is not looked at."""
     pixels = rays.focal_px if number in _CENTRES else 1.0
     return Misfit(
         number=number,
         change=float(change[5]) * pixels,
         sigma=sigma * pixels,
-        depth_change=float(np.percentile(off, 90)),
+        depth_change=0.0,
         focal_px=rays.focal_px,
         pose_step=tuple(change[:5].tolist()),
     )
