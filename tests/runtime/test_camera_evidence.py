@@ -18,7 +18,7 @@ from lunar_runtime.refinement.camera_evidence import (
     rescaled,
     shared_by,
 )
-from lunar_runtime.refinement.misfit_errors import with_misfit
+from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import GivenPose, Surface
@@ -132,6 +132,23 @@ def test_a_misfit_widens_the_errors_of_the_surface() -> None:
     assert np.median(wider.sigma[corner]) > 5 * np.median(surface.sigma)
     assert np.abs(wider.draws).max() > 5e-3
     np.testing.assert_array_equal(wider.draws[0], -wider.draws[1])
+
+
+def test_what_the_images_leave_open_of_told_cameras_widens_the_surfaces_errors() -> None:
+    scene = hilly_scene()
+    sigma = np.full((128, 128), 1e-4, np.float32)
+    prior = Prior(scene.inverse_depth, 0.01, sigma, None)
+    draws = np.zeros((8, 64, 64), np.float32)
+    surface = Surface(scene.inverse_depth, sigma, sigma > 0, draws, prior, 1.0, 1.0)
+    few, many = (evidence(count=count).untested for count in (60, 6000))
+    assert [one.number for one in few] == ["focal", "centre_x", "centre_y", "zoom", "lens"]
+    # More matches leave less open.
+    assert all(abs(b.change) < abs(a.change) for a, b in zip(few, many, strict=True))
+    view = scene.views().left
+    wide, narrow = (with_untested(view, scene.pose, surface, numbers) for numbers in (few, many))
+    assert np.median(wide.sigma) > np.median(narrow.sigma) > np.median(sigma)
+    assert with_untested(view, scene.pose, surface, ()).sigma.max() == pytest.approx(1e-4)
+    assert wide.draws is draws
 
 
 def test_draws_of_poses_have_the_covariance() -> None:

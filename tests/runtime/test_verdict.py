@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from lunar_runtime.inference.maps import Maps
-from lunar_runtime.inference.result import RefinedView, Refinement, Side
-from lunar_runtime.inference.verdict import judge
+from lunar_runtime.inference.result import RefinedView, Refinement, Side, UpEstimate, ViewResult
+from lunar_runtime.inference.verdict import doubt_slopes, judge
 from lunar_runtime.refinement.camera_evidence import Misfit
 
 from .known_maps import PLANE, maps_of
@@ -89,3 +90,34 @@ def test_every_reason_is_given() -> None:
         "the focal length is not known",
         "the ground is tilted",
     )
+
+
+@pytest.mark.parametrize(
+    ("correlation", "epipolar_px", "verdict"),
+    [(0.65, 0.06, "measured"), (0.5, 0.06, "guessed"), (0.9, 0.09, "guessed")],
+)
+def test_images_that_match_poorly_are_a_guess(
+    correlation: float, epipolar_px: float, verdict: str
+) -> None:
+    view = RefinedView(fraction=0.9, overlap=0.9, correlation=correlation, prior_sigma=0.01)
+    found = replace(DONE, epipolar_px=epipolar_px, views={"left": view})
+    judged = judge(MAPS, found, ())
+    assert judged.verdict == verdict
+    assert all(reason.startswith("the images match poorly") for reason in judged.reasons)
+
+
+@pytest.mark.parametrize(
+    ("sigma_deg", "up_deg", "doubted"), [(3.0, 0.0, False), (6.5, 0.0, True), (8.0, 7.8, False)]
+)
+def test_slopes_that_tell_little_are_a_doubt_but_for_ups_part(
+    sigma_deg: float, up_deg: float, doubted: bool
+) -> None:
+    one = np.ones((8, 8), np.float32)
+    sigma = sigma_deg * one
+    sigma[:2] = 90.0  # where the images decide nothing
+    decided = np.ones((8, 8), bool)
+    decided[:2] = False
+    view = ViewResult(one, one, one, one, sigma, decided)
+    up = UpEstimate(np.array([0.0, 0.0, -1.0]), "plane", up_deg)
+    doubts = doubt_slopes({"left": view}, up)
+    assert bool(doubts) is doubted
