@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -228,6 +229,18 @@ def test_a_writer_at_work_is_left_alone(tmp_path: Path) -> None:
         (folder / "b").write_text("2")
     assert entries(tmp_path) == ["quick", "slow"]
     assert entries(tmp_path / "slow") == ["a", "b"]
+
+
+def test_many_writers_beside_each_other_do_not_take_each_other_for_leftovers(
+    tmp_path: Path,
+) -> None:
+    def write(number: int) -> None:
+        with atomic_folder(tmp_path / "out" / str(number)) as folder:
+            (folder / "a").write_text("1")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(800)))
+    assert len(entries(tmp_path / "out")) == 800
 
 
 def test_links_and_files_of_such_names_are_left_alone(tmp_path: Path) -> None:

@@ -123,6 +123,17 @@ def test_c27_a_signal_to_end_is_one_line_and_leaves_nothing(
     assert names(tmp_path) == {"left.png", "right.png"}
 
 
+def test_c27_nothing_stops_a_process_on_its_way_out(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = "import atexit; atexit.register(lambda: signal.raise_signal(signal.SIGHUP))"
+    call += WHEN_OPENED.format(suffix=".ply", happens="signal.raise_signal(signal.SIGTERM)")
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--refine", "off"]
+    done = run_apart(call, *pair, *options)
+    assert (done.returncode, done.stderr) == (143, "lunar-infer: ended by SIGTERM\n")
+    assert names(tmp_path) == {"left.png", "right.png"}
+
+
 def test_c27_what_a_killed_run_leaves_the_next_one_removes(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -159,6 +159,9 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, end)
     try:
         yield
+    except _EndedError:
+        before.clear()  # the process is about to exit: nothing may stop it on its way
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

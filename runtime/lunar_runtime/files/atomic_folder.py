@@ -143,17 +143,29 @@ def _swap(new: Path, final: Path, locks: ExitStack) -> None:
 
 
 def _locked_folder(prefix: str, parent: Path, locks: ExitStack) -> Path:
-    """A new hidden folder, locked for as long as `locks` lives where the file system can."""
+    """A new hidden folder, locked for as long as `locks` lives where the file system can.
+
+    Another writer beside this one may take it for a leftover before it is locked. Then there is
+    another folder.
+    """
     while True:
         folder = parent / f"{prefix}{secrets.token_hex(8)}"
         folder.mkdir()  # not mkdtemp: its 0700 would outlive the rename
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        with suppress(OSError):  # no locks here: then `_sweep` gets none either
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        except OSError:  # no locks here: then `_sweep` gets none either
+            pass
         if folder.exists():
             locks.callback(os.close, descriptor)
             return folder
-        os.close(descriptor)  # swept between the two calls
+        os.close(descriptor)
 
 
 def _sweep(parent: Path) -> None:

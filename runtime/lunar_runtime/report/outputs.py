@@ -14,9 +14,10 @@ report.json                            how it came about
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -94,15 +95,28 @@ def write_result(result: StereoResult, path: Path | str, *, overwrite: bool = Fa
 
 def _write_all(writers: dict[str, Writer], folder: Path) -> dict[str, FileRecord]:
     """Write every file, beside each other: compression keeps the interpreter free."""
+    # A signal can end the command while a thread is being started, and then nothing waits for
+    # that thread: so none writes before all are there.
+    ready, abandoned = threading.Event(), threading.Event()
 
     def write(name: str) -> FileRecord:
+        ready.wait()
+        if abandoned.is_set():
+            raise CancelledError
         file = folder / name
         with file.open("wb") as stream:
             writers[name](stream)
         return FileRecord(sha256=sha256_of(file), bytes=file.stat().st_size)
 
     with ThreadPoolExecutor(max(1, min(len(writers), cv2.getNumThreads()))) as pool:
-        records = dict(zip(writers, pool.map(write, writers), strict=True))
+        try:
+            written = pool.map(write, writers)
+        except BaseException:
+            abandoned.set()
+            raise
+        finally:
+            ready.set()
+        records = dict(zip(writers, written, strict=True))
     return {name: records[name] for name in sorted(records)}
 
 
