@@ -1,0 +1,1 @@
+"""All measurements of a bundle in one document."""

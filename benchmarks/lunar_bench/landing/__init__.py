@@ -1,0 +1,1 @@
+"""Whether ground that is called safe is safe."""

@@ -1,0 +1,1 @@
+"""Results as maps in a lunar coordinate system."""

@@ -1,0 +1,1 @@
+"""Where a vehicle may stand, how sure that is, and where on the ground."""
