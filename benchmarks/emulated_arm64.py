@@ -128,7 +128,7 @@ def install(root: Path) -> None:
         _call("chroot", root, "python3", "-m", "venv", environment)
     _call(
         "chroot", root, environment / "bin/pip", "install", "--quiet", "--no-index",
-        "--force-reinstall", "--find-links", _INSIDE / "wheels", "lunar-edge",
+        "--no-compile", "--upgrade", "--find-links", _INSIDE / "wheels", "lunar-edge",
     )  # fmt: skip
 
 
