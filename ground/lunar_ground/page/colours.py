@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 _HAZARD = ((46, 111, 164), (150, 150, 150), (240, 142, 44))
 # Purple where a value is too small, green where it is too large: dark in the middle, so that the
 # eye finds what is wrong on a dark page.
+# What a method has more of is in its own colour: B's blue below 0, A's amber above.
+_DIFFERENCE = ((196, 226, 255), (62, 130, 200), (32, 32, 36), (196, 116, 36), (255, 222, 170))
 _ERROR = ((222, 188, 255), (149, 96, 203), (32, 32, 36), (66, 145, 90), (185, 240, 190))
 
 
@@ -24,6 +26,7 @@ def tables() -> dict[str, NDArray[np.uint8]]:
         "magma": _of_opencv(cv2.COLORMAP_MAGMA),
         "relief": relief_colours()[:, ::-1],
         "error": _between(_ERROR),
+        "difference": _between(_DIFFERENCE),
         "hazard": np.array(_HAZARD, np.uint8)[np.minimum(ramp // 86, 2)],
     }
 

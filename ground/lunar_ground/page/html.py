@@ -1,4 +1,4 @@
-"""The page's file: markup, style, scripts and data in one, and a policy that allows nothing else."""
+"""The page's file: markup, style, scripts and data in one, and a policy that allows no more."""
 
 from __future__ import annotations
 

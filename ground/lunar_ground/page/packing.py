@@ -1,8 +1,8 @@
 """Maps as short texts: numbers to 16-bit codes, codes to differences, differences deflated.
 
-The page unpacks them in `static/unpack.js`. A code of 0 is NaN. Others stand for values: `lo + (code
-− 1) · step`, or `lo · exp((code − 1) · step)`. Each code is predicted as left + above − above left;
-what is left of it is folded to a small positive number and split into low and high bytes.
+The page unpacks them in `static/unpack.js`. A code of 0 is NaN. Others stand for values:
+`lo + (code − 1) · step`, or `lo · exp((code − 1) · step)`. Each code is predicted as left + above −
+above left; the rest is folded to a small positive number and split into low and high bytes.
 """
 
 from __future__ import annotations

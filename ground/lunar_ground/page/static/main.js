@@ -13,7 +13,10 @@ const Main = (() => {
     const other = key !== shown;
     shown = key;
     const has = (names) => other || names.some((name) => changed.has(name));
-    if (other) Findings.show();
+    if (other) {
+      Findings.show();
+      Values.sites();
+    }
     if (has(["map", "mode", "panel", "keep", "limit", "cut", "tool", "dot", "exaggerate", "clip"])) Controls.show();
     if (has(["map", "mode", "limit", "panel"])) legend();
     if (now.panel === "maps") {
@@ -39,8 +42,8 @@ const Main = (() => {
     const [a, b] = [Pair.method("a"), Pair.method("b")];
     const values = mode === "difference" && panel === "maps" ? Derive.difference(a, b, name) : null;
     if (values) {
-      const sign = name.endsWith("_error") ? "|A| − |B|: above 0 A is worse" : "A − B";
-      Scale.legend(`${layer.label}, ${sign}`, "error", Scale.difference(values), Scale.unit(name, a));
+      const sign = name.endsWith("_error") ? "|A| − |B|: amber where A is worse, blue where B is" : "A − B: amber where A has more, blue where B has";
+      Scale.legend(`${layer.label}, ${sign}`, "difference", Scale.difference(values), Scale.unit(name, a));
     } else {
       const one = Derive.layer(a, name) || !Derive.layer(b, name) ? a : b;
       const unit = Scale.unit(name, one);

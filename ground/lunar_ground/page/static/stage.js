@@ -89,7 +89,7 @@ const Stage = (() => {
       return Derive.comparable(a, b, name) ? `Not both have a map of ${Scale.layer(name).label.toLowerCase()}`
         : "Lengths without a common unit have no difference";
     }
-    const made = Raster.of(`${name}:${a.name}-${b.name}:${State.now.limit}`, values, "error", Scale.difference(values), Derive.keep(a));
+    const made = Raster.of(`${name}:${a.name}-${b.name}:${State.now.limit}`, values, "difference", Scale.difference(values), Derive.keep(a));
     put(made, frame(parts()[0]), 0, canvas.width);
     return "";
   }

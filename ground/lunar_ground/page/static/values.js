@@ -90,5 +90,18 @@ const Values = (() => {
     ]));
   }
 
-  return { show, measure, between, index, cell, upOf };
+  // Places to land that A and B found; their numbers are on the map.
+  function sites() {
+    const box = document.getElementById("sites");
+    box.replaceChildren();
+    for (const which of new Set([Pair.method("a"), Pair.method("b")])) {
+      if (!which.sites.length) continue;
+      const share = (site) => (site.p_safe === undefined ? "–" : `${Numbers.text(100 * site.p_safe, 1)} %`);
+      const rows = which.sites.map((site, i) => [`${i + 1}`, share(site), Numbers.withUnit(site.slope_deg, site.slope_deg === undefined ? "" : "°", 0.1)]);
+      box.append(...table(`Sites of ${which.name}`, [["P(safe)", ""], ["slope", ""]], rows));
+    }
+    box.hidden = !box.children.length;
+  }
+
+  return { show, measure, sites, between, index, cell, upOf };
 })();
