@@ -33,7 +33,8 @@ def tables() -> dict[str, NDArray[np.uint8]]:
 
 def _of_opencv(colormap: int) -> NDArray[np.uint8]:
     ramp = np.arange(256, dtype=np.uint8)[:, None]
-    return np.asarray(cv2.applyColorMap(ramp, colormap), np.uint8)[:, 0, ::-1]
+    bgr: NDArray[np.uint8] = np.asarray(cv2.applyColorMap(ramp, colormap), np.uint8)
+    return bgr.reshape(256, 3)[:, ::-1]
 
 
 def _between(stops: tuple[tuple[int, int, int], ...]) -> NDArray[np.uint8]:

@@ -45,10 +45,12 @@ def pairs_of_results(
             "pair, in the order of the results"
         )
     names = _pair_names([results[0] for results in groups.values()])
-    given = [read_truth(path) for path in truths] or [None] * len(groups)
+    given: list[Truth | None] = [read_truth(path) for path in truths]
     return [
         _pair(name, results, truth, longest)
-        for name, results, truth in zip(names, groups.values(), given, strict=True)
+        for name, results, truth in zip(
+            names, groups.values(), given or [None] * len(groups), strict=True
+        )
     ]
 
 

@@ -65,7 +65,7 @@ class Page:
         from selenium.webdriver.common.action_chains import ActionChains
 
         box = self.js(f"const b = {canvas}.getBoundingClientRect(); return [b.left, b.top]")
-        chain = ActionChains(self.driver, duration=20)
+        chain: Any = ActionChains(self.driver, duration=20)
         chain.w3c_actions.pointer_action.move_to_location(*self._at(box, start))
         chain.w3c_actions.pointer_action.pointer_down()
         chain.w3c_actions.pointer_action.move_to_location(*self._at(box, end))
@@ -78,7 +78,7 @@ class Page:
         from selenium.webdriver.common.action_chains import ActionChains
 
         box = self.js(f"const b = {canvas}.getBoundingClientRect(); return [b.left, b.top]")
-        chain = ActionChains(self.driver, duration=20)
+        chain: Any = ActionChains(self.driver, duration=20)
         chain.w3c_actions.pointer_action.move_to_location(*self._at(box, place))
         chain.perform()
         self.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +43,14 @@ def shown(page: Page, pairs: list[Pair], folder: Path, hash_: str = "") -> Page:
     return page
 
 
-def flat(name: str, size: int, unit: str = "m", **given: object) -> Method:
+def flat(name: str, size: int, unit: str = "m") -> Method:
     """A plane with a gentle ripple, seen from straight above."""
     camera = Intrinsics(size, size, size / 2, size / 2)
     ripple = np.sin(np.arange(size) / max(4, size / 40))
     points = (1000 + ripple[:, None] * ripple)[..., None] * pixel_rays(camera, size, size)
     slope = np.abs(np.degrees(ripple[:, None] * ripple) / 3)
-    return Method(name, points, unit, {"slope": slope}, np.array([0, 0, -1, 1000.0]), unit, np.array([0, 0, -1.0]), **given)  # type: ignore[arg-type]  # fmt: skip
+    above = np.array([0, 0, -1, 1000.0])
+    return Method(name, points, unit, {"slope": slope}, above, unit, above[:3])
 
 
 def of(methods: list[Method], size: int) -> Pair:
@@ -134,7 +136,9 @@ def test_sites_are_drawn_where_they_are(phone: Page, tmp_path: Path) -> None:
     size = 64
     without = shown(phone, [of([flat("bare", size)], size)], tmp_path, "#map=image")
     before = without.js("return Stage.canvas.toDataURL()")
-    landed = flat("landed", size, sites=[{"x": 20.0, "y": 40.0, "p_safe": 0.99, "slope_deg": 2.0}])
+    landed = replace(
+        flat("landed", size), sites=[{"x": 20.0, "y": 40.0, "p_safe": 0.99, "slope_deg": 2.0}]
+    )
     page = shown(phone, [of([landed], size)], tmp_path, "#map=image")
     assert page.js("return Stage.canvas.toDataURL()") != before
     assert "99 %" in page.js("return document.getElementById('sites').textContent")

@@ -47,7 +47,8 @@ def page(opened: Page, file: Path) -> Iterator[Page]:
 def values(page: Page, which: str, layer: str) -> np.ndarray:
     """A map of A or B, as the page has unpacked or derived it."""
     found = page.js(
-        f"return Array.from(Derive.layer(Pair.method('{which}'), '{layer}'), (v) => v === v ? v : null)"
+        f"return Array.from(Derive.layer(Pair.method('{which}'), '{layer}'), (v) => v "
+        f"=== v ? v : null)"
     )
     return np.array(found, np.float64).reshape(COLUMNS, COLUMNS)
 
@@ -70,7 +71,9 @@ def test_maps_are_those_of_the_result(page: Page, pair: Pair, layer: str) -> Non
     expected = method.points[..., 2] if layer == "depth" else method.maps[layer]
     found = values(page, "a", layer)
     assert np.array_equal(np.isnan(found), np.isnan(expected))
-    step = {"depth": 1e-5 * np.nanmax(expected), "slope": 0.01, "depth_error": 0.001, "slope_error": 0.025,
+    step = {"depth": 1e-5 * np.nanmax(expected), "slope": 0.01, (
+        "depth_error"
+    ): 0.001, "slope_error": 0.025,
             "confidence": 0.0051 * np.nanmax(expected)}[layer]  # fmt: skip
     assert found == pytest.approx(expected, abs=1.01 * step, nan_ok=True)
 
@@ -108,7 +111,12 @@ def test_the_curtain_shows_a_to_its_left_and_b_to_its_right(page: Page) -> None:
     expected = []
     for which, x in (("a", 90), ("b", 170)):
         colour = page.js(
-            "return Colours.css(Colours.paint(Derive.layer(Pair.method(arguments[0]), 'slope'), 'magma', Scale.shared('slope', 'a'))[60 * 256 + arguments[1]])", which, x)  # fmt: skip
+            "return "
+            "Colours.css(Colours.paint(Derive.layer(Pair.method(arguments[0]), "
+            "'slope'), 'magma', Scale.shared('slope', 'a'))[60 * 256 + arguments[1]])",
+            which,
+            x,
+        )
         expected.append([int(v) for v in colour[4:-1].split(",")])
     for found, wanted in zip(half, expected, strict=True):
         assert found[:3] == pytest.approx(wanted, abs=2)
@@ -126,8 +134,13 @@ def test_hovering_tells_depth_slope_and_their_errors(page: Page, pair: Pair) -> 
     text = page.js("return document.getElementById('values').innerText")
     assert text.splitlines()[0].lower().startswith("pixel 75.4, 112.9")  # of 192 px, shown as 256
     s0, images, truth = pair.views[0].methods
-    rows = {row[0]: row[1:] for row in page.js(
-        "return [...document.querySelectorAll('#values tr')].map((r) => [...r.cells].map((c) => c.textContent))")}  # fmt: skip
+    rows = {
+        row[0]: row[1:]
+        for row in page.js(
+            "return [...document.querySelectorAll('#values tr')].map((r) => "
+            "[...r.cells].map((c) => c.textContent))"
+        )
+    }
     assert [name for name in rows if name] == ["Depth", "Slope", "Relief"]
 
     def number(text: str) -> list[float]:
@@ -170,7 +183,10 @@ def test_the_difference_of_errors_says_where_a_is_worse(page: Page, pair: Pair) 
     page.set(map="depth_error", mode="difference")
     s0, images, _ = pair.views[0].methods
     expected = np.abs(s0.maps["depth_error"]) - np.abs(images.maps["depth_error"])
-    found = page.js("return Array.from(Derive.difference(Pair.method('a'), Pair.method('b'), 'depth_error'), (v) => v === v ? v : null)")  # fmt: skip
+    found = page.js(
+        "return Array.from(Derive.difference(Pair.method('a'), Pair.method('b'), "
+        "'depth_error'), (v) => v === v ? v : null)"
+    )
     assert np.array(found, float).reshape(COLUMNS, COLUMNS) == pytest.approx(
         expected, abs=0.003, nan_ok=True
     )
@@ -182,7 +198,10 @@ def test_one_sentence_says_who_is_worse_by_how_much_and_where(page: Page, pair: 
     s0, images, _ = pair.views[0].methods
     x, y = (100 * one.scores["absrel_median"] for one in (s0, images))
     said = page.js("return document.getElementById('finding').textContent").replace("−", "-")
-    assert said.startswith(f"A (s0) errs more: depth {x:.3f} % against {y:.3f} % of B (images), {x / y:.1f} times, worse on ")  # fmt: skip
+    assert said.startswith(
+        f"A (s0) errs more: depth {x:.3f} % against {y:.3f} % of B (images), {x / y:.1f} "
+        f"times, worse on "
+    )
     worse = np.abs(s0.maps["depth_error"]) > np.abs(images.maps["depth_error"])
     known = np.isfinite(s0.maps["depth_error"]) & np.isfinite(images.maps["depth_error"])
     share = float(said.split("worse on ")[1].split(" %")[0])
@@ -225,7 +244,10 @@ def test_a_drawn_line_gives_the_profile_with_truth_and_band(page: Page, pair: Pa
     page.drag(middle_of(page, 20, 128), middle_of(page, 220, 128), "Stage.canvas")
     line = page.js("return State.list('line')")
     assert line == pytest.approx([20.5, 128.5, 220.5, 128.5], abs=1)
-    found = page.js("const s = Profile.sample(); return {along: s.along, unit: s.unit, at: s.at, series: s.series.map((o) => [o.kind, o.values, o.sigma])}")  # fmt: skip
+    found = page.js(
+        "const s = Profile.sample(); return {along: s.along, unit: s.unit, at: s.at, "
+        "series: s.series.map((o) => [o.kind, o.values, o.sigma])}"
+    )
     assert [kind for kind, _, _ in found["series"]] == ["a", "b", "truth"]
     images, truth = pair.views[0].methods[1:]
     assert images.relief is not None and truth.relief is not None
@@ -259,7 +281,13 @@ def test_a_drawn_line_gives_the_profile_with_truth_and_band(page: Page, pair: Pa
 
 def test_two_points_have_a_distance_and_a_slope(page: Page, pair: Pair) -> None:
     page.set(points="60.5,60.5,190.5,170.5")
-    rows = dict(page.js("return [...document.querySelectorAll('#measure tr')].map((r) => [r.cells[0].textContent, [...r.cells].slice(1).map((c) => parseFloat(c.textContent.replace('−', '-')))])"))  # fmt: skip
+    rows = dict(
+        page.js(
+            "return [...document.querySelectorAll('#measure tr')].map((r) => "
+            "[r.cells[0].textContent, [...r.cells].slice(1).map((c) => "
+            "parseFloat(c.textContent.replace('−', '-')))])"
+        )
+    )
     for k, method in enumerate(pair.views[0].methods):
         p, q = method.points[60, 60], method.points[170, 190]
         assert method.up is not None
@@ -314,7 +342,10 @@ def test_the_clip_plane_and_the_exaggeration_do_what_they_say(page: Page, pair: 
 
     def tall() -> int:
         page.js("Clouds.draw(1)")
-        shown = "const c = Clouds.clouds.b, ys = []; c.which.forEach((w, k) => { if (w >= 0) ys.push(Math.floor(k / c.width)); });"  # fmt: skip
+        shown = (
+            "const c = Clouds.clouds.b, ys = []; c.which.forEach((w, k) => { if (w >= 0) "
+            "ys.push(Math.floor(k / c.width)); });"
+        )
         return int(page.js(f"{shown} return Math.max(...new Set(ys)) - Math.min(...new Set(ys))"))
 
     flat = tall()
@@ -333,7 +364,11 @@ def test_a_double_click_flies_to_the_point(page: Page) -> None:
     page.js("Clouds.draw(1)")
     place = page.js("const c = Clouds.clouds.a; return c.pick(c.width >> 1, c.height >> 1)")
     target = page.js("return [State.now.tx, State.now.ty, State.now.tz]")
-    found = page.js("const c = Clouds.clouds.a; return Array.from(c.positions.subarray(3 * arguments[0], 3 * arguments[0] + 3))", place)  # fmt: skip
+    found = page.js(
+        "const c = Clouds.clouds.a; return Array.from(c.positions.subarray(3 * "
+        "arguments[0], 3 * arguments[0] + 3))",
+        place,
+    )
     assert found == pytest.approx(target, abs=0.02)
     assert np.linalg.norm(target) > 0.01
 
@@ -396,7 +431,11 @@ def test_the_saved_points_are_the_visible_ones(page: Page, pair: Pair) -> None:
 
 def test_the_table_holds_the_numbers_of_the_scores(page: Page, pair: Pair) -> None:
     page.set(panel="numbers")
-    rows = page.js("return [...document.querySelectorAll('#scores tr')].slice(1).map((r) => [r.cells[0].textContent, ...[...r.cells].slice(1).map((c) => Number(c.dataset.value))])")  # fmt: skip
+    rows = page.js(
+        "return [...document.querySelectorAll('#scores tr')].slice(1).map((r) => "
+        "[r.cells[0].textContent, ...[...r.cells].slice(1).map((c) => "
+        "Number(c.dataset.value))])"
+    )
     for row, method in zip(rows, pair.views[0].methods[:2], strict=True):
         scores = method.scores
         assert row[0] == method.name
@@ -424,7 +463,13 @@ def test_the_right_camera_has_its_own_maps(page: Page, pair: Pair) -> None:
 
 
 def test_everything_can_be_reached_with_keys_and_has_a_name(page: Page) -> None:
-    unnamed = page.js("return [...document.querySelectorAll('button, select, input, canvas[tabindex], [role=tabpanel], dialog')].filter((e) => !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.textContent.trim() || document.querySelector(`label[for='${e.id}']`) || e.closest('label'))).map((e) => e.outerHTML)")  # fmt: skip
+    unnamed = page.js(
+        "return [...document.querySelectorAll('button, select, input, canvas[tabindex], "
+        "[role=tabpanel], dialog')].filter((e) => !(e.getAttribute('aria-label') || "
+        "e.getAttribute('aria-labelledby') || e.textContent.trim() || "
+        "document.querySelector(`label[for='${e.id}']`) || e.closest('label'))).map((e) "
+        "=> e.outerHTML)"
+    )
     assert unnamed == []
     page.keys("?")
     assert page.js("return document.getElementById('keys').open")

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from lunar_bench.accuracy.measure import measure_accuracy_of
 from lunar_calib.datasets.shards import write_shards
+from lunar_ground.page.content import Method
 from lunar_ground.page.results import pairs_of_results
 from lunar_runtime import StereoRuntime, default_bundle_path, read_rig
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.files.rasters import read_raster
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.report.outputs import write_result
 
@@ -57,8 +59,9 @@ def test_results_of_one_pair_stand_beside_each_other_and_the_truth(results: Path
     assert s0.scores["absrel_median"] > images.scores["absrel_median"]
 
     # Heights above the true plane, after the alignment: the better method's are the truth's.
-    def heights(one) -> np.ndarray:  # type: ignore[no-untyped-def]
-        return one.points @ one.relief[:3] + one.relief[3]
+    def heights(one: Method) -> np.ndarray:
+        assert one.relief is not None
+        return np.asarray(one.points @ one.relief[:3] + one.relief[3])
 
     off = [np.nanmedian(np.abs(heights(one) - heights(truth))) for one in (s0, images)]
     spread = np.nanstd(heights(truth))
@@ -73,8 +76,6 @@ def test_the_right_view_lies_in_its_own_camera(results: Path) -> None:
     (pair,) = pairs_of_results([results / "images"])
     right = pair.views[1]
     z = right.methods[0].points[..., 2]
-    from lunar_runtime.files.rasters import read_raster
-
     depth = read_raster(results / "images/depth_right.tif")
     assert z == pytest.approx(depth, rel=1e-4, nan_ok=True)
 
@@ -110,9 +111,11 @@ def test_the_image_comes_from_the_cloud_where_its_file_is_gone(
     (tmp_path / "moved/report.json").write_text(json.dumps(report))
     (given,) = pairs_of_results([results / "images"])
     (moved,) = pairs_of_results([tmp_path / "moved"])
-    known = np.isfinite(moved.views[0].image)
+    image, whole = moved.views[0].image, given.views[0].image
+    assert image is not None and whole is not None
+    known = np.isfinite(image)
     assert known.mean() > 0.9
-    assert np.array_equal(moved.views[0].image[known], given.views[0].image[known])
+    assert np.array_equal(image[known], whole[known])
     assert moved.views[1].image is None
 
 
