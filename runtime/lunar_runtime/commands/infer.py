@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lunar_runtime.files.pair_lists import PairFiles
     from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
+    from lunar_runtime.landing.lander import Lander
 
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
@@ -47,6 +48,16 @@ def _masks(
     if not comma or "," in right or not (left or right):
         raise click.BadParameter(f"{value!r} is not LEFT,RIGHT; one of the two may be empty.")
     return Path(left) if left else None, Path(right) if right else None
+
+
+def _aim(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    try:
+        x, y = (float(part) for part in value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not X,Y in pixels.") from error
+    return x, y
 
 
 @click.command(context_settings=options.CONTEXT)
@@ -138,6 +149,18 @@ def _masks(
     help="Fail (exit 3) where the result is guessed: where the images did not decide, the focal "
     "length is not known, or what was told does not agree.",
 )
+@click.option(
+    "--lander",
+    type=options.PATH,
+    help="A vehicle (JSON): adds where it may stand, hazard.tif, safe_probability.tif and "
+    "sites.json. Needs metres.",
+)
+@click.option(
+    "--aim",
+    callback=_aim,
+    metavar="X,Y",
+    help="Pixel of LEFT as given at which the vehicle aims: sites then tell the divert.",
+)
 @options.trust
 @options.backend
 @options.device
@@ -155,6 +178,8 @@ def command(
     masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
+    lander: Path | None,
+    aim: tuple[float, float] | None,
     trust: Path | None,
     require_signature: bool | None,
     backend: str,
@@ -180,6 +205,7 @@ def command(
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
+    vehicle = _vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device)
     # The network loads in the background, while Python imports and reads the rest.
@@ -212,7 +238,7 @@ def command(
             for doubt in runtime.bundle.doubts:
                 fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
-        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once)
+        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once, vehicle, aim)
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
@@ -222,6 +248,20 @@ def command(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
     run_command(command, NAME, arguments)
+
+
+def _vehicle(
+    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
+) -> Lander | None:
+    if path is None:
+        if aim is not None:
+            raise click.UsageError("--aim is a lander's; give --lander.")
+        return None
+    if wanted.view == "right":
+        raise click.UsageError("--lander needs the left view; leave out --view right.")
+    from lunar_runtime.landing.lander import read_lander
+
+    return read_lander(path)
 
 
 def _open(path: Path | None, trust: Path | None, require_signature: bool | None) -> Bundle:

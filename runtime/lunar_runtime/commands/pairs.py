@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -22,6 +23,8 @@ from lunar_runtime.geometry.rig import Rig, read_rig
 from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
+from lunar_runtime.landing.lander import Lander
+from lunar_runtime.landing.landing import find_landing
 from lunar_runtime.report.outputs import check_out, write_result
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report
@@ -38,6 +41,8 @@ class Job:
         folder: Where the pairs' folders go.
         overwrite: Replace results that are there.
         strict: Refuse a result that is guessed.
+        lander: A vehicle to try on the ground.
+        aim: Pixel of the left image at which it aims.
         at_once: Pairs of many that are under way together. One alone leaves cores idle.
     """
 
@@ -48,6 +53,8 @@ class Job:
     overwrite: bool
     strict: bool = False
     at_once: int = 1
+    lander: Lander | None = None
+    aim: tuple[float, float] | None = None
 
     def run(self, pair: PairFiles) -> Report:
         """Infer one pair and write its result.
@@ -67,7 +74,13 @@ class Job:
             result = self.runtime.infer(pair.left, pair.right, rig, masks=pair.masks, **options)
         if self.strict and result.verdict == "guessed":
             raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
-        return write_result(result, folder, overwrite=self.overwrite)
+        landing = None
+        if self.lander is not None:
+            start = time.perf_counter()
+            landing = find_landing(result, self.lander, aim_px=self.aim)
+            elapsed_ms = (time.perf_counter() - start) * 1e3
+            result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
+        return write_result(result, folder, overwrite=self.overwrite, landing=landing)
 
 
 def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
