@@ -28,9 +28,10 @@ from lunar_runtime.landing.visible_surface import (
 )
 
 _MOST_CELLS = 1024  # a side: beyond that the least dense rim of an oblique view is left out
-_STEPS = 4  # down the vertical; on slopes of 40 degrees three leave 1e-3 of a cell
+_STEPS = 4  # down the vertical
 _CLOSE = 0.05  # of a cell: how near the found point must be to the vertical
 _COARSE = 4  # cells a side of a first guess's cell
+_NO_PIXEL = np.float32(-9)  # outside of every view
 _EDGE = 0.02  # of the points: those beyond are left to the rim
 
 
@@ -127,7 +128,7 @@ def ground_grid(source: GridSource, cell_m: float | None = None) -> GroundGrid:
     near = found.offset <= _CLOSE * max(cell, ground_px)
     hole = ~(near & np.isfinite(found.height))
     height = np.where(hole, np.float32(np.nan), found.height)
-    pixel_x, pixel_y = (np.where(hole, np.float32(-9), p) for p in (found.pixel_x, found.pixel_y))
+    pixel_x, pixel_y = (np.where(hole, _NO_PIXEL, p) for p in (found.pixel_x, found.pixel_y))
     area = taken(surface.area, pixel_x, pixel_y)
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = np.where(hole, 0, np.float32(cell * cell) / area)
@@ -193,8 +194,9 @@ def _first_heights(
     surface: VisibleSurface, x0: float, y0: float, cell: float, rows: int, columns: int
 ) -> Field:
     """(R, C) highest point of a coarse cell around each; NaN where none falls."""
-    good = np.isfinite(surface.x)
-    x, y, z = surface.x[good], surface.y[good], surface.z[good]
+    thin = (slice(None, None, 2),) * 2  # four pixels of a coarse cell are enough
+    good = np.isfinite(surface.x[thin])
+    x, y, z = surface.x[thin][good], surface.y[thin][good], surface.z[thin][good]
     tall, wide = -(-rows // _COARSE), -(-columns // _COARSE)
     column = np.floor((x - (x0 - cell / 2)) / (cell * _COARSE)).astype(np.int32)
     row = np.floor(((y0 + cell / 2) - y) / (cell * _COARSE)).astype(np.int32)
@@ -238,11 +240,14 @@ def _walk(
 def _project(k: Intrinsics, point: tuple[Field, ...]) -> tuple[Field, Field]:
     x, y, z = point
     with np.errstate(invalid="ignore", divide="ignore"):
-        front = np.where(z > 0, z, np.float32(np.nan))
-        return (
-            np.asarray(x / front * np.float32(k.fx) + np.float32(k.cx), np.float32),
-            np.asarray(y / front * np.float32(k.fy) + np.float32(k.cy), np.float32),
+        lost = ~(z > 0)
+        pixels = (
+            x / z * np.float32(k.fx) + np.float32(k.cx),
+            y / z * np.float32(k.fy) + np.float32(k.cy),
         )
+    for pixel in pixels:
+        pixel[lost] = _NO_PIXEL
+    return pixels
 
 
 def _height_errors(

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import UsageError
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.footprint_draws import FootprintDraws
 from lunar_runtime.landing.ground_grid import GroundGrid
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.rocks import unseen_rock_free
-from lunar_runtime.landing.roughness import Roughness, roughness
-from lunar_runtime.landing.stance import Centres, Planes, disc, pad_ground, pad_heights, stand
+from lunar_runtime.landing.roughness import roughness
+from lunar_runtime.landing.stance import Centres, disc, pad_ground, pad_heights, stand
 
 UNKNOWN, SAFE, HAZARDOUS = 0, 1, 2
 #: Class -> its value in `hazard.tif`.
@@ -33,6 +34,7 @@ CLASSES = {"unknown": UNKNOWN, "safe": SAFE, "hazardous": HAZARDOUS}
 MOST_CELLS = 21
 _LEAST_CELLS = 3  # below that the footprint's inside is not seen
 _CENTRES_ACROSS = 5  # of a footprint: so near to each other is the vehicle tried
+_MOST_CENTRES = 70_000  # of small footprints no more are tried: every second cell of 512 x 512
 _SURE = 4.0  # sigmas beyond the slope's limit, where roughness does not matter any more
 
 
@@ -100,7 +102,8 @@ def find_hazards(
             f"the lander's footprint of {lander.footprint_diameter_m:g} m is larger than the view "
             f"({min(grid.shape) * cell:.3g} m); give a smaller vehicle or a wider view"
         )
-    centres = Centres(grid.shape, max(1, round(across / _CENTRES_ACROSS)))
+    most = math.sqrt(grid.height.size / _MOST_CENTRES)
+    centres = Centres(grid.shape, max(1, round(across / _CENTRES_ACROSS), math.ceil(most)))
     ground = np.where(known, grid.height, np.float32(np.nan))
     share = _unknown_share(np.isfinite(ground), across, centres)
     pads = pad_heights(pad_ground(ground, lander, cell), lander, cell, centres)
@@ -110,19 +113,19 @@ def find_hazards(
         stands = np.isfinite(slope) & (share <= lander.unknown_share)
         stands &= np.isfinite(ground[:: centres.stride, :: centres.stride])
     slope[~stands] = np.nan
-    moved = _filled(grid.errors, np.isfinite(ground), across)
-    drawn = [
-        stand(pads + pad_heights(one, lander, cell, centres), lander.pad_radius_m) for one in moved
-    ]
-    slope_sigma = _slope_sigma(slope, drawn, errors)
+    draws = FootprintDraws(grid.errors, np.isfinite(ground), lander, cell, centres, pads)
     steepness = np.degrees(np.arctan(slope))
+    slope_sigma = np.hypot(
+        draws.slope_sigma_deg(slope), np.float32(math.hypot(errors.up_deg, errors.slope_deg))
+    )
     with np.errstate(invalid="ignore"):
         tried = stands & (
             steepness <= np.float32(lander.slope_limit_deg) + np.float32(_SURE) * slope_sigma
         )
     found = roughness(ground, planes, across, cell, centres, tried)
-    rough_sigma = _roughness_sigma(found, planes, moved, drawn, centres, cell)
-    rough_sigma = np.hypot(rough_sigma, np.float32(errors.roughness_cells * cell))
+    rough_sigma = np.hypot(
+        draws.roughness_sigma_m(found, planes), np.float32(errors.roughness_cells * cell)
+    )
     unseen = np.nan_to_num(_LEAST_CELLS * grid.spacing_m[:: centres.stride, :: centres.stride])
     probability = _at_most(np.float32(lander.slope_limit_deg), steepness, slope_sigma)
     probability *= np.where(
@@ -163,61 +166,6 @@ def _unknown_share(known: NDArray[np.bool_], across: float, centres: Centres) ->
     share = cv2.filter2D(beyond, cv2.CV_32F, kernel / kernel.sum(), borderType=cv2.BORDER_CONSTANT)
     inside = share[reach : share.shape[0] - reach, reach : share.shape[1] - reach]
     return np.clip(inside[:: centres.stride, :: centres.stride], 0, 1)
-
-
-def _filled(errors: Field, known: NDArray[np.bool_], across: float) -> list[Field]:
-    """Every draw, its holes as the known cells around them."""
-    if known.all():
-        return list(errors)
-    size = 2 * math.ceil(across / 2) + 1
-    weight = cv2.blur(known.astype(np.float32), (size, size))
-    filled = []
-    for one in errors:
-        value = np.where(known, one, 0)
-        around = cv2.blur(value, (size, size)) / np.maximum(weight, np.float32(1e-6))
-        filled.append(np.where(known, value, around).astype(np.float32))
-    return filled
-
-
-def _slope_sigma(slope: Field, drawn: list[Planes], errors: Errors) -> Field:
-    """(r, c) degrees."""
-    own = np.float32(errors.up_deg**2 + errors.slope_deg**2)
-    if not drawn:
-        return np.full(slope.shape, np.sqrt(own), np.float32)
-    mean_square = np.zeros(slope.shape, np.float32)
-    with np.errstate(invalid="ignore"):
-        for planes in drawn:
-            mean_square += (planes.slope().max(axis=0) - slope) ** 2
-    by_angle = np.degrees(np.sqrt(mean_square / len(drawn)) / (1 + slope**2))
-    return np.asarray(np.sqrt(by_angle**2 + own), np.float32)
-
-
-def _roughness_sigma(
-    found: Roughness,
-    planes: Planes,
-    moved: list[Field],
-    drawn: list[Planes],
-    centres: Centres,
-    cell_m: float,
-) -> Field:
-    """(r, c) metres: of the cell that stands out, above the plane it stands out of."""
-    shape = found.height_m.shape
-    if not drawn:
-        return np.zeros(shape, np.float32)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    rows = np.clip(y * centres.stride + found.row, 0, centres.shape[0] - 1)
-    columns = np.clip(x * centres.stride + found.column, 0, centres.shape[1] - 1)
-    aside_x, aside_y = found.column * np.float32(cell_m), -found.row * np.float32(cell_m)
-    way = (found.way, y, x)
-
-    def plane_there(one: Planes) -> Field:
-        return np.asarray(one.centre[way] + one.a[way] * aside_x + one.b[way] * aside_y, np.float32)
-
-    before = plane_there(planes)
-    mean_square = np.zeros(shape, np.float32)
-    for error, one in zip(moved, drawn, strict=True):
-        mean_square += (error[rows, columns] - (plane_there(one) - before)) ** 2
-    return np.asarray(np.sqrt(mean_square / len(drawn)), np.float32)
 
 
 def _at_most(limit: np.float32, value: Field, sigma: Field) -> Field:

@@ -85,12 +85,21 @@ def _differences(values: Field) -> tuple[Field, Field]:
 def taken(
     values: NDArray[Any], pixel_x: Field, pixel_y: Field, how: int = cv2.INTER_LINEAR
 ) -> NDArray[Any]:
-    """Values of a view at pixels, bilinear; NaN (or 0) beyond the outermost centres."""
+    """Values of a view at pixels, bilinear; NaN (or 0) beyond the outermost centres.
+
+    Where there is no pixel, its coordinates are far outside, and not NaN.
+    """
     outside = np.nan if np.issubdtype(values.dtype, np.floating) else 0
     half = np.float32(0.5)
-    at_x, at_y = np.nan_to_num(pixel_x, nan=-9) - half, np.nan_to_num(pixel_y, nan=-9) - half
     return np.asarray(
-        cv2.remap(values, at_x, at_y, how, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
+        cv2.remap(
+            values,
+            pixel_x - half,
+            pixel_y - half,
+            how,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=outside,
+        )
     )
 
 
