@@ -2,8 +2,8 @@
 
 Slope is that of the plane through the pads that carry the vehicle, of the worst heading. Roughness
 is the highest ground above that plane inside the footprint, again of the worst heading. P(safe) is
-the probability that both are within the vehicle's limits, from the surface's own random draws: every
-draw moves all cells together, as the errors of a stereo surface do.
+the probability that both are within the vehicle's limits, from the surface's own random draws:
+every draw moves all cells together, as the errors of a stereo surface do.
 """
 
 from __future__ import annotations
