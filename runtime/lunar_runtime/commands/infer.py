@@ -138,6 +138,12 @@ def _masks(
     help="Fail (exit 3) where the result is guessed: where the images did not decide, the focal "
     "length is not known, or what was told does not agree.",
 )
+@click.option(
+    "--deadline-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    help="From a pair's images to its result: the best that fits is given, down to an earlier "
+    "pair's result with its age. What pairs cost is measured first. Writing comes after.",
+)
 @options.trust
 @options.backend
 @options.device
@@ -155,6 +161,7 @@ def command(
     masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
+    deadline_ms: float | None,
     trust: Path | None,
     require_signature: bool | None,
     backend: str,
@@ -174,14 +181,14 @@ def command(
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
-    4 backend or device missing.
+    4 backend or device missing, 7 nothing could be answered within --deadline-ms.
     """
     from lunar_runtime.backends.cores import usable_cores
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
     if geometry_only:
-        _check_geometry_only(wanted, bundle, backend, device)
+        _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
     # The network loads in the background, while Python imports and reads the rest.
     network = None
     if not geometry_only:
@@ -190,7 +197,7 @@ def command(
 
     import cv2
 
-    from lunar_runtime.commands.pairs import Job, run_many, run_one
+    from lunar_runtime.commands.pairs import Job, learn_costs, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime
 
@@ -212,7 +219,10 @@ def command(
             for doubt in runtime.bundle.doubts:
                 fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
-        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once)
+        if runtime is not None and deadline_ms is not None:
+            at_once = 1  # else pairs would wait for each other, and their costs would not be alike
+            learn_costs(runtime, pairs[0], wanted)
+        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once, deadline_ms)
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
@@ -240,10 +250,18 @@ def _start_loading(
 
 
 def _check_geometry_only(
-    wanted: InferOptions, bundle: Path | None, backend: str, device: str
+    wanted: InferOptions,
+    bundle: Path | None,
+    backend: str,
+    device: str,
+    deadline_ms: float | None,
 ) -> None:
     if wanted.refine == "off":
         raise click.UsageError("--geometry-only is the refinement alone; leave out --refine off.")
+    if deadline_ms is not None:
+        raise click.UsageError(
+            "--geometry-only is one rung of the ladder; leave out --deadline-ms."
+        )
     if bundle is not None or backend != "auto" or device != "auto":
         raise click.UsageError(
             "--geometry-only runs no network; leave out --bundle, --backend and --device."
