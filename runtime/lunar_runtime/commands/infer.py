@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lunar_runtime.commands import options
+from lunar_runtime.commands import flight, options, values
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
@@ -17,36 +17,12 @@ if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
-    from lunar_runtime.files.window import Windows
-    from lunar_runtime.geometry.cameras import Intrinsics
+    from lunar_runtime.landing.lander import Lander
 
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
 _MOST_SMOOTHING_PX = 512
 _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
-
-
-def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
-    from lunar_runtime.geometry.cameras import Intrinsics
-
-    return None if value is None else Intrinsics.parse(value)
-
-
-def _windows(_: click.Context, __: click.Parameter, value: str | None) -> Windows | None:
-    from lunar_runtime.files.window import parse_windows
-
-    return None if value is None else parse_windows(value)
-
-
-def _masks(
-    _: click.Context, __: click.Parameter, value: str | None
-) -> tuple[Path | None, Path | None]:
-    if value is None:
-        return None, None
-    left, comma, right = value.partition(",")
-    if not comma or "," in right or not (left or right):
-        raise click.BadParameter(f"{value!r} is not LEFT,RIGHT; one of the two may be empty.")
-    return Path(left) if left else None, Path(right) if right else None
 
 
 @click.command(context_settings=options.CONTEXT)
@@ -73,14 +49,14 @@ def _masks(
 )
 @click.option(
     "--intrinsics",
-    callback=_intrinsics,
+    callback=values.intrinsics,
     metavar="FX,FY,CX,CY",
     help="Of both cameras, in pixels of the files as given; the top-left pixel's centre is "
     "(0.5, 0.5).  [default: the rig's, else found from the pair or nominal]",
 )
 @click.option(
     "--window",
-    callback=_windows,
+    callback=values.windows,
     metavar="X,Y,W,H[,X,Y,W,H]",
     help="Part of both images to take for the whole, in pixels of the files as given; of eight "
     "numbers the first four are LEFT's, the others RIGHT's. Intrinsics and rig stay as they are.",
@@ -89,7 +65,7 @@ def _masks(
 @click.option(
     "--mask",
     "masks",
-    callback=_masks,
+    callback=values.masks,
     metavar="LEFT,RIGHT",
     help="Images of the same sizes, not 0 where LEFT and RIGHT may be used; one may be empty, as "
     "in `left.png,`. Of many pairs: the CSV file's columns left_mask and right_mask.",
@@ -139,11 +115,18 @@ def _masks(
     "length is not known, or what was told does not agree.",
 )
 @click.option(
-    "--deadline-ms",
-    type=click.FloatRange(min=0, min_open=True),
-    help="From a pair's images to its result: the best that fits is given, down to an earlier "
-    "pair's result with its age. What pairs cost is measured first. Writing comes after.",
+    "--lander",
+    type=options.PATH,
+    help="A vehicle (JSON): adds where it may stand, hazard.tif, safe_probability.tif and "
+    "sites.json. Needs metres.",
 )
+@click.option(
+    "--aim",
+    callback=values.aim,
+    metavar="X,Y",
+    help="Pixel of LEFT as given at which the vehicle aims: sites then tell the divert.",
+)
+@flight.options
 @options.trust
 @options.backend
 @options.device
@@ -162,6 +145,8 @@ def command(
     geometry_only: bool,
     strict: bool,
     deadline_ms: float | None,
+    lander: Path | None,
+    aim: tuple[float, float] | None,
     trust: Path | None,
     require_signature: bool | None,
     backend: str,
@@ -187,6 +172,7 @@ def command(
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
+    vehicle = _vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
     # The network loads in the background, while Python imports and reads the rest.
@@ -222,7 +208,18 @@ def command(
         if runtime is not None and deadline_ms is not None:
             at_once = 1  # else pairs would wait for each other, and their costs would not be alike
             learn_costs(runtime, pairs[0], wanted)
-        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once, deadline_ms)
+        job = Job(
+            runtime,
+            wanted,
+            shared_rig,
+            folder,
+            overwrite,
+            strict,
+            at_once,
+            vehicle,
+            aim,
+            deadline_ms,
+        )
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
@@ -232,6 +229,20 @@ def command(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
     run_command(command, NAME, arguments)
+
+
+def _vehicle(
+    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
+) -> Lander | None:
+    if path is None:
+        if aim is not None:
+            raise click.UsageError("--aim is a lander's; give --lander.")
+        return None
+    if wanted.view == "right":
+        raise click.UsageError("--lander needs the left view; leave out --view right.")
+    from lunar_runtime.landing.lander import read_lander
+
+    return read_lander(path)
 
 
 def _open(path: Path | None, trust: Path | None, require_signature: bool | None) -> Bundle:
@@ -250,11 +261,7 @@ def _start_loading(
 
 
 def _check_geometry_only(
-    wanted: InferOptions,
-    bundle: Path | None,
-    backend: str,
-    device: str,
-    deadline_ms: float | None,
+    wanted: InferOptions, bundle: Path | None, backend: str, device: str, deadline_ms: float | None
 ) -> None:
     if wanted.refine == "off":
         raise click.UsageError("--geometry-only is the refinement alone; leave out --refine off.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -24,6 +25,8 @@ from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result_grids import LONGEST_PX
+from lunar_runtime.landing.lander import Lander
+from lunar_runtime.landing.landing import find_landing
 from lunar_runtime.report.outputs import check_out, write_result
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report
@@ -42,6 +45,8 @@ class Job:
         folder: Where the pairs' folders go.
         overwrite: Replace results that are there.
         strict: Refuse a result that is guessed.
+        lander: A vehicle to try on the ground.
+        aim: Pixel of the left image at which it aims.
         at_once: Pairs of many that are under way together. One alone leaves cores idle.
         deadline_ms: Of every pair, from its call to its result; None = it has none.
     """
@@ -53,6 +58,8 @@ class Job:
     overwrite: bool
     strict: bool = False
     at_once: int = 1
+    lander: Lander | None = None
+    aim: tuple[float, float] | None = None
     deadline_ms: float | None = None
 
     def run(self, pair: PairFiles) -> Report:
@@ -81,7 +88,13 @@ class Job:
             )
         if self.strict and result.verdict == "guessed":
             raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
-        return write_result(result, folder, overwrite=self.overwrite)
+        landing = None
+        if self.lander is not None:
+            start = time.perf_counter()
+            landing = find_landing(result, self.lander, aim_px=self.aim)
+            elapsed_ms = (time.perf_counter() - start) * 1e3
+            result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
+        return write_result(result, folder, overwrite=self.overwrite, landing=landing)
 
 
 def learn_costs(runtime: StereoRuntime, pair: PairFiles, options: InferOptions) -> None:

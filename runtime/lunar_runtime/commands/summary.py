@@ -30,6 +30,7 @@ def summary(report: Report) -> list[str]:
         ("unit", _unit(report)),
         ("depth", _depth(report)),
         ("slope", _slope(report)),
+        *_landing(report),
         ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
         *_masked(report),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
@@ -59,6 +60,18 @@ def _verdict(report: Report) -> str:
     if report.verdict == "measured":
         return "measured: the images decided, and what was told of the cameras agrees"
     return f"guessed: {'; '.join(report.verdict_reasons)}"
+
+
+def _landing(report: Report) -> list[tuple[str, str]]:
+    found = report.landing
+    if found is None:
+        return []
+    if found.reason is not None:
+        return [("land", f"no place is called safe: {found.reason}")]
+    shares = f"{found.safe:.0%} safe, {found.hazardous:.0%} hazardous, {found.unknown:.0%} unknown"
+    best = found.best_safe_probability
+    sites = "no site" if best is None else f"{found.sites} sites, the best P(safe) {best:.3f}"
+    return [("land", f"{sites}; of the ground {shares}")]
 
 
 def _unit(report: Report) -> str:

@@ -53,6 +53,8 @@ class ViewResult:
             None where the pair was not refined, as below.
         slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.
         refined: (H, W) bool, where the images decide; elsewhere the network does, or the plane.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 random errors of the depth, relative to it: those that
+            `depth_sigma` and `slope_sigma` sum up.
         steep_ranges: Degrees -> least and largest share of the pixels that is steeper, within the
             errors of the slopes and of up; empty where there is none.
     """
@@ -63,6 +65,7 @@ class ViewResult:
     depth_sigma: NDArray[np.float32] | None = None
     slope_sigma: NDArray[np.float32] | None = None
     refined: NDArray[np.bool_] | None = None
+    draws: NDArray[np.float32] | None = None
     steep_ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 

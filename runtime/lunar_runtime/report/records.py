@@ -203,6 +203,30 @@ class ViewReport(Record, frozen=True, kw_only=True):
     slope_sigma_deg: dict[str, float]
 
 
+class LandingReport(Record, frozen=True, kw_only=True):
+    """Where the asked vehicle may stand; all of it is in sites.json.
+
+    Attributes:
+        lander: Its name.
+        cell_m: Side of a cell of the ground's grid.
+        safe: Share of the places that were tried.
+        hazardous: Share of them.
+        unknown: Share of them.
+        sites: How many are named.
+        best_safe_probability: Of the first site; None without one.
+        reason: Why nothing is called safe or hazardous; None = something may be.
+    """
+
+    lander: str
+    cell_m: float
+    safe: float
+    hazardous: float
+    unknown: float
+    sites: int
+    best_safe_probability: float | None
+    reason: str | None
+
+
 class Report(Record, frozen=True, kw_only=True):
     """All that is known of a result.
 
@@ -228,6 +252,7 @@ class Report(Record, frozen=True, kw_only=True):
         plane: None where there is none.
         up: What slopes are measured from.
         views: What each camera sees, as asked for.
+        landing: Where a vehicle may stand; None where nobody asked.
         not_finite: Per output, pixels that the network gave as NaN or infinite.
         timings_ms: Per stage.
         flown: How the pair's deadline was met; None where it had none.
@@ -256,6 +281,7 @@ class Report(Record, frozen=True, kw_only=True):
     plane: PlaneReport | None
     up: UpReport
     views: list[ViewReport]
+    landing: LandingReport | None
     not_finite: dict[str, int]
     timings_ms: dict[str, float]
     flown: FlownReport | None = None
