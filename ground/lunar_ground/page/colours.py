@@ -34,7 +34,8 @@ def tables() -> dict[str, NDArray[np.uint8]]:
 def _of_opencv(colormap: int) -> NDArray[np.uint8]:
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     bgr: NDArray[np.uint8] = np.asarray(cv2.applyColorMap(ramp, colormap), np.uint8)
-    return bgr.reshape(256, 3)[:, ::-1]
+    rgb: NDArray[np.uint8] = bgr.reshape(256, 3)[:, ::-1]
+    return rgb
 
 
 def _between(stops: tuple[tuple[int, int, int], ...]) -> NDArray[np.uint8]:

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from lunar_ground.page.grids import Grid
 
-_MAPS = ("slope", "confidence", "depth_sigma", "slope_sigma")
+_MAPS = ("slope", "confidence", "depth_sigma", "slope_sigma", "safe_probability", "hazard")
+# Classes of hazard.tif, unknown, safe and hazardous, in the order of the page's: safe, unsure, not.
+_CLASSES = np.array([1.0, 0.0, 2.0])
 SITES = "sites.json"
 
 
@@ -49,7 +51,7 @@ class ResultFolder:
         path: Of the folder.
         report: Its report.
         sides: `left`, `right` -> its maps; a side without maps is absent.
-        sites: Of its `sites.json`, pixels of the main view's grid; empty = there is none.
+        sites: Of its `sites.json`, pixels of the left grid; empty = there is none.
     """
 
     path: Path
@@ -126,7 +128,7 @@ def read_result_folder(path: Path) -> ResultFolder:
 
 
 def read_sites(path: Path) -> list[dict[str, float]]:
-    """Sites of a `sites.json`: x, y, and p_safe and slope_deg where it has them.
+    """Sites of a `sites.json`: x, y in pixels of the left result, and p_safe and slope_deg.
 
     Raises:
         InputError: The file is there and is no list of sites.
@@ -135,22 +137,17 @@ def read_sites(path: Path) -> list[dict[str, float]]:
         return []
     try:
         content = json.loads(path.read_bytes())
-        listed = content["sites"] if isinstance(content, dict) else content
-        return [_site(site) for site in listed]
+        return [_site(site) for site in content["sites"]]
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
         raise InputError(f"{path}: no list of sites ({error}); write it again") from error
 
 
 def _site(site: dict[str, Any]) -> dict[str, float]:
-    x, y = site["pixel"] if "pixel" in site else (site["x"], site["y"])
+    x, y = site["pixel"]
     found = {"x": float(x), "y": float(y)}
-    for name, others in (
-        ("p_safe", ("p_safe", "probability_safe", "safe")),
-        ("slope_deg", ("slope_deg", "slope")),
-    ):
-        value = next((site[key] for key in others if site.get(key) is not None), None)
-        if value is not None:
-            found[name] = float(value)
+    for name, key in (("p_safe", "safe_probability"), ("slope_deg", "slope_deg")):
+        if site.get(key) is not None:
+            found[name] = float(site[key])
     return found
 
 
@@ -198,7 +195,14 @@ def _read_side(
         for name in _MAPS
         if (path / f"{name}{suffix}.tif").exists()
     }
+    if "hazard" in maps:
+        maps["lander_hazard"] = _classes(maps.pop("hazard"))
     return SideMaps(grid, points, depth, maps)
+
+
+def _classes(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isin(found, range(len(_CLASSES)))
+    return np.where(known, _CLASSES[np.where(known, found, 0).astype(np.intp)], np.nan)
 
 
 def _raster(path: Path, grid: Grid) -> NDArray[np.float64]:

@@ -57,6 +57,10 @@ LAYERS = (
           what="safe, unsure within one expected error, steeper than the limit"),
     Layer("p_safe", "P(safe)", "", "cividis", (0.0, 1.0), "derived",
           what="probability that the slope is below the limit"),
+    Layer("lander_hazard", "Hazard to the lander", "", "hazard", (0.0, 2.0), "linear", 1.0,
+          what="where the vehicle of sites.json may stand"),
+    Layer("safe_probability", "P(safe) of the lander", "", "cividis", (0.0, 1.0), "linear", 0.005,
+          what="probability that the vehicle of sites.json may stand there"),
 )  # fmt: skip
 
 BY_NAME = {layer.name: layer for layer in LAYERS}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lunar_ground.page.layers import Layer
 
 _MOST = 65534  # codes beside NaN's
+_FEWEST = 1000  # steps of a logarithmic map: a network's confidences may lie within a few per cent
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Packed:
 
 
 def pack(values: NDArray[Any], layer: Layer) -> Packed:
-    """Pack a map as finely as its layer says, or in 65534 steps where that is coarser.
+    """Pack a map as finely as its layer says, with 65534 steps at most.
 
     Args:
         values: (H, W); not finite = NaN. Of a logarithmic layer what is not positive is NaN too.
@@ -55,8 +56,8 @@ def pack(values: NDArray[Any], layer: Layer) -> Packed:
     good = np.isfinite(values) & ((values > 0) if log else True)
     known = np.log(values[good]) if log else values[good]
     lo, hi = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    finest = (hi - lo) / _MOST
-    step = max(layer.step, finest)
+    coarsest = (hi - lo) / _FEWEST if log else layer.step
+    step = max(min(layer.step, coarsest), (hi - lo) / _MOST)
     if step == 0:  # one value
         step = 1.0
     codes = np.zeros(values.shape, np.uint16)

@@ -100,7 +100,6 @@ def _given(result: ResultFolder, side: str) -> Given | None:
         if normal is not None:
             normal = pose[:3, :3] @ normal
             offset += float(normal @ pose[:3, 3])
-    main = "right" if report.options.view == "right" else "left"
     return Given(
         name=printable(result.path.resolve().name),
         points=points,
@@ -111,7 +110,7 @@ def _given(result: ResultFolder, side: str) -> Given | None:
         up=up,
         verdict=report.verdict,
         notes=_notes(result, maps),
-        sites=result.sites if side == main else [],
+        sites=result.sites if side == "left" else [],
     )
 
 

@@ -313,8 +313,7 @@ def test_clouds_move_together_and_none_is_empty_at_any_percentile(page: Page, pa
             kept = page.js(
                 f"return Clouds.clouds.{which}.colours.reduce((n, c) => n + (c ? 1 : 0), 0)"
             )
-            # The page keeps confidences in steps of 1 %: pixels of one step go together.
-            assert share / 100 * count - 3 <= kept <= 1.2 * share / 100 * count + 3, (which, share)
+            assert share / 100 * count - 3 <= kept <= 1.05 * share / 100 * count + 3, (which, share)
     # The surest are those with the smallest relative error.
     images = pair.views[0].methods[1]
     kept = (

@@ -121,7 +121,12 @@ def test_the_image_comes_from_the_cloud_where_its_file_is_gone(
 
 def test_sites_are_read_where_they_are(results: Path, tmp_path: Path) -> None:
     shutil.copytree(results / "images", tmp_path / "landed")
-    sites = {"sites": [{"x": 50.5, "y": 20.0, "p_safe": 0.97, "slope_deg": 3.0}, {"pixel": [1, 2]}]}
+    sites = {
+        "sites": [
+            {"pixel": [50.5, 20], "safe_probability": 0.97, "slope_deg": 3.0},
+            {"pixel": [1, 2]},
+        ]
+    }
     (tmp_path / "landed/sites.json").write_text(json.dumps(sites))
     (pair,) = pairs_of_results([tmp_path / "landed"], longest=SIZE // 2)
     found = pair.views[0].methods[0].sites

@@ -49,7 +49,7 @@ const Main = (() => {
       const unit = Scale.unit(name, one);
       const apart = Scale.unit(name, a) !== Scale.unit(name, b) || unit === "relative" ? "; A's scale, B has its own" : "";
       Scale.legend(`${layer.label}${unit === "relative" ? " (relative)" : ""}: ${layer.what}${apart}`, layer.colours, Scale.shared(name, "a"),
-        unit === "relative" ? "" : unit, name === "hazard" ? ["safe", "unsure", `over ${State.now.limit}°`] : null);
+        unit === "relative" ? "" : unit, ({ hazard: ["safe", "unsure", `over ${State.now.limit}°`], lander_hazard: ["safe", "unknown", "hazardous"] })[name]);
     }
     const place = document.getElementById(panel === "clouds" ? "cloud-legend" : "panel-maps");
     const box = document.getElementById("legend");
