@@ -33,12 +33,12 @@ def tables() -> dict[str, NDArray[np.uint8]]:
 
 def _of_opencv(colormap: int) -> NDArray[np.uint8]:
     ramp = np.arange(256, dtype=np.uint8)[:, None]
-    bgr: NDArray[np.uint8] = np.asarray(cv2.applyColorMap(ramp, colormap), np.uint8)
-    rgb: NDArray[np.uint8] = bgr.reshape(256, 3)[:, ::-1]
-    return rgb
+    bgr = np.asarray(cv2.applyColorMap(ramp, colormap), np.uint8)
+    return bgr.reshape(256, 3)[:, ::-1]
 
 
 def _between(stops: tuple[tuple[int, int, int], ...]) -> NDArray[np.uint8]:
     at, places = np.linspace(0, 1, 256), np.linspace(0, 1, len(stops))
     channels = [np.interp(at, places, channel) for channel in zip(*stops, strict=True)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    rgb: NDArray[np.uint8] = np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return rgb
