@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lunar_runtime.inference.flown import Flown
 from lunar_runtime.report.records import Report, ViewReport
 
 _SCALE = "scale: "  # how the notes of a scale begin
@@ -35,6 +36,7 @@ def summary(report: Report) -> list[str]:
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
         *_refinement(report),
         *_signed(report),
+        *_rung(report),
         ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
         ("files", f"{report.out}: {', '.join([*report.files, 'report.json'])}"),
         *(("note", warning) for warning in report.warnings),
@@ -48,6 +50,7 @@ def summary_lines(report: Report) -> list[str]:
     return [
         f"{report.out} ({left}, {right}): {report.verdict}; depth {_depth(report)}; "
         f"slope {_slope(report)}",
+        *(f"  {name or '    '} {text}" for name, text in _rung(report)),
         *(f"  guessed: {reason}" for reason in report.verdict_reasons),
         *(f"  note {warning}" for warning in report.warnings),
     ]
@@ -128,6 +131,17 @@ def _refinement(report: Report) -> list[tuple[str, str]]:
         ),
         ("", f"{expected} (medians)"),
     ]
+
+
+def _rung(report: Report) -> list[tuple[str, str]]:
+    """Which rung of the ladder a pair with a deadline stands on, and why no better one."""
+    flown = report.flown
+    if flown is None:
+        return []
+    name = Flown(
+        flown.rung, flown.step, flown.deadline_ms, flown.took_ms, age_s=flown.age_s
+    ).words()
+    return [("rung", name), *(("", f"not {why}") for why in flown.passed_over)]
 
 
 def _signed(report: Report) -> list[tuple[str, str]]:

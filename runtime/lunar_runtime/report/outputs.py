@@ -198,6 +198,7 @@ def _raster_tags(result: StereoResult, side: Side, unit: str, what: str) -> Rast
         crop=mapping.crop,
         source_size=mapping.source_size,
         verdict=result.verdict,
+        rung=None if result.flown is None else result.flown.words(),
     )
 
 

@@ -18,6 +18,7 @@ from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
 from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
@@ -30,6 +31,7 @@ from lunar_runtime.report.input_records import (
 )
 from lunar_runtime.report.records import (
     CameraReport,
+    FlownReport,
     LandingReport,
     MisfitReport,
     PlaneReport,
@@ -112,6 +114,7 @@ def make_report(
             name: round(value, 2)
             for name, value in {**result.timings_ms, "write": write_ms}.items()
         },
+        flown=None if result.flown is None else _flown(result.flown),
         warnings=list(result.warnings),
         out=out,
         files=dict(files),
@@ -189,6 +192,18 @@ def _model(model: ModelInfo) -> ModelReport:
         signers=list(model.signed.signers),
         backend=model.backend,
         device=model.device,
+    )
+
+
+def _flown(flown: Flown) -> FlownReport:
+    return FlownReport(
+        rung=flown.rung,
+        step=flown.step,
+        deadline_ms=flown.deadline_ms,
+        took_ms=flown.took_ms,
+        met=flown.met,
+        passed_over=list(flown.passed_over),
+        age_s=flown.age_s,
     )
 
 
