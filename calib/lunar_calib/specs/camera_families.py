@@ -177,7 +177,7 @@ def _dynamic(
 def _landing(
     rng: np.random.Generator, altitude_range: tuple[float, float]
 ) -> tuple[CameraSpec, CameraSpec]:
-    """Two frames of a descent: the second is further along the track, lower, and turned a little."""
+    """Two frames of a descent: the second is further along the track, lower, a little turned."""
     altitude = log_uniform(rng, *altitude_range)
     tilt = math.radians(rng.choice([0.0, rng.uniform(0, 45)], p=[0.3, 0.7]))
     track = rng.uniform(0, 2 * math.pi)

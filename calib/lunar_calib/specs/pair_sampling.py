@@ -25,7 +25,6 @@ CELLS_PER_PIXEL = 1.25
 """Grid nodes per ground sample of the nearest pixels."""
 
 
-
 def derived_seed(*parts: int) -> int:
     """A seed of its own for each sequence of numbers, such as a set's seed and a pair's number."""
     return int(np.random.SeedSequence(parts).generate_state(1)[0])
