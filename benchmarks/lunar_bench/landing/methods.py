@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from lunar_runtime import Rig, StereoResult, StereoRuntime
 from lunar_runtime.errors import LunarError
+from lunar_runtime.geometry.cameras import pixel_rays
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.ground_grid import GridSource, GroundGrid, ground_grid
 from lunar_runtime.landing.hazards import Errors, find_hazards
@@ -27,6 +28,7 @@ from lunar_bench.landing.cases import LandingCase
 Method = Literal["ours", "one sigma", "network only", "SGBM 2x"]
 METHODS: tuple[Method, ...] = ("ours", "one sigma", "network only", "SGBM 2x")
 _FINER = 2  # SGBM's resolution over the image's
+_FILL_PX, _LEAST_AROUND = 4.0, 0.3  # of holes, and of the weight of what is around them
 _SMOOTHING_PX = 4.0  # of SGBM's disparities: the best of 2, 4 and 6 on the published pairs
 
 
@@ -88,22 +90,34 @@ def _network(
         result = runtime.infer(pair.left, pair.right, rig, refine="off", altitude_m=altitude_m)
     except LunarError:
         return None
-    return _on_pixels(result.pointmap_left, pair.left.shape)
+    return _on_rays(result.pointmap_left[..., 2], case)
 
 
 def _sgbm(case: LandingCase) -> NDArray[np.float32] | None:
     try:
         rectified = RectifiedPair.of(case.pair, _FINER)
         disparity = smoothed(sgbm(rectified), _SMOOTHING_PX * _FINER)
-        return np.asarray(rectified.points(disparity), np.float32)
+        return _on_rays(_filled(rectified.points(disparity)[..., 2]), case)
     except LunarError:
         return None
 
 
-def _on_pixels(points: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    if points.shape[:2] == shape:
-        return points
-    return np.asarray(cv2.resize(points, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+def _on_rays(z: NDArray[np.floating], case: LandingCase) -> NDArray[np.float32]:
+    """(H, W, 3) of a depth of any resolution, on the rays of the left image's pixels."""
+    shape = case.pair.left.shape
+    fine = cv2.resize(z.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
+    rays = pixel_rays(case.pair.camera_left, *shape)
+    return np.asarray(rays * fine[..., None], np.float32)
+
+
+def _filled(z: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Small holes take the mean of what is around them, as who uses a window matcher does."""
+    known = np.isfinite(z)
+    value = np.where(known, z, 0).astype(np.float32)
+    weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), _FILL_PX)
+    around = cv2.GaussianBlur(value, (0, 0), _FILL_PX) / np.maximum(weight, np.float32(1e-6))
+    filled = np.where(known, value, around)
+    return np.where(weight > _LEAST_AROUND, filled, np.float32(np.nan))
 
 
 def _median(values: Field) -> float:
