@@ -14,7 +14,7 @@ from lunar_runtime.geometry.plane import Plane, fit_plane
 from lunar_runtime.geometry.slope import slope_deg
 from numpy.typing import NDArray
 
-from lunar_ground.page.grids import Grid
+from lunar_ground.folders.grids import Grid
 
 
 @dataclass(frozen=True)

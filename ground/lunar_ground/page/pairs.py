@@ -13,9 +13,9 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.plane import Plane
 from numpy.typing import NDArray
 
+from lunar_ground.folders.grids import Grid, place
 from lunar_ground.page.comparison import Compared, Reference, compare, relief_row
 from lunar_ground.page.content import Method, View
-from lunar_ground.page.grids import Grid, place
 
 _LENGTHS = ("depth_sigma",)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lunar_runtime.errors import InputError, UsageError
@@ -13,12 +14,15 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.plane import Plane
 from numpy.typing import NDArray
 
+from lunar_ground.folders.grids import Grid
+from lunar_ground.folders.result_folder import ResultFolder, SideMaps, read_result_folder
 from lunar_ground.page.comparison import Reference
 from lunar_ground.page.content import Pair
-from lunar_ground.page.folders import ResultFolder, SideMaps, read_result_folder
-from lunar_ground.page.grids import Grid
 from lunar_ground.page.pairs import Given, make_view
 from lunar_ground.page.truth_file import Truth, read_truth
+
+# Classes of hazard.tif, unknown, safe and hazardous, in the order of the page's: safe, unsure, not.
+_CLASSES = np.array([1.0, 0.0, 2.0])
 
 
 def pairs_of_results(
@@ -105,13 +109,24 @@ def _given(result: ResultFolder, side: str) -> Given | None:
         points=points,
         grid=maps.grid,
         unit=report.scale.unit,
-        maps=dict(maps.maps),
+        maps=_page_maps(maps.maps),
         plane=None if normal is None else Plane(normal, offset),
         up=up,
         verdict=report.verdict,
         notes=_notes(result, maps),
         sites=result.sites if side == "left" else [],
     )
+
+
+def _page_maps(maps: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The maps under the page's names; the classes of a hazard in the page's order."""
+    named = dict(maps)
+    if "hazard" in named:
+        found = named.pop("hazard")
+        known = np.isin(found, range(len(_CLASSES)))
+        order = _CLASSES[np.where(known, found, 0).astype(np.intp)]
+        named["lander_hazard"] = np.where(known, order, np.nan)
+    return named
 
 
 def _notes(result: ResultFolder, maps: SideMaps) -> list[str]:

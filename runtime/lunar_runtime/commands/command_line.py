@@ -26,7 +26,7 @@ from lunar_runtime.files.printable import printable
 _ON_THE_GROUND = "pip install '.[export,distill,ground]'"
 #: What the tools on the ground need beside the runtime -> how to get it.
 _EXTRAS = dict.fromkeys(
-    ("torch", "onnx", "onnxsim", "onnxscript", "safetensors", "matplotlib", "OpenEXR"),
+    ("torch", "onnx", "onnxsim", "onnxscript", "safetensors", "matplotlib", "OpenEXR", "rasterio"),
     _ON_THE_GROUND,
 )
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it

@@ -32,6 +32,11 @@ _COEFFICIENTS = {
     "fisheye": ("k1", "k2", "k3", "k4"),
 }
 
+#: The one body-fixed frame that is understood: of the Moon's mean Earth direction and polar axis.
+BODY_FRAME = "MOON_ME"
+# The deepest ground of the Moon is 9.1 km below its mean radius; beyond 10 radii nobody maps it.
+_LEAST_RADIUS_M, _LARGEST_RADIUS_M = 1_728_000.0, 17_374_000.0
+
 #: What becomes of a rig's pose; see `Rig`.
 RigPose = Literal["initial", "fixed"]
 
@@ -51,6 +56,8 @@ class Rig:
             baseline's direction.
         distortion_left: Of the left camera's lens; None = a pinhole's.
         distortion_right: Of the right camera's lens.
+        body_from_left: (4, 4) float64 rigid transform, metres: where the left camera is in the
+            Moon's mean Earth frame (MOON_ME), origin in the centre of mass.
     """
 
     left: Intrinsics | None = None
@@ -61,6 +68,7 @@ class Rig:
     pose_sigma_deg: tuple[float, float] = (0.02, 0.1)
     distortion_left: Distortion | None = None
     distortion_right: Distortion | None = None
+    body_from_left: NDArray[np.float64] | None = None
 
     @property
     def lenses(self) -> tuple[Lens | None, Lens | None]:
@@ -87,6 +95,8 @@ class _RigFile(msgspec.Struct, forbid_unknown_fields=True):
     up_left: list[float] | None = None
     pose: RigPose | None = None
     pose_sigma_deg: tuple[float, float] | None = None
+    body_from_left: list[list[float]] | None = None
+    body_frame: str | None = None
 
 
 def read_rig(path: str | os.PathLike[str]) -> Rig:
@@ -100,7 +110,9 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
          "right_from_left": [[…4], [0, 0, 0, 1]],             4 × 4 rigid transform, metres
          "up_left": [x, y, z],                                against gravity, left camera's frame
          "pose": "initial",                                   or "fixed": hold right_from_left
-         "pose_sigma_deg": [0.02, 0.1]}                       of its rotation and direction
+         "pose_sigma_deg": [0.02, 0.1],                       of its rotation and direction
+         "body_from_left": [[…4], [0, 0, 0, 1]],              4 × 4 rigid transform, metres
+         "body_frame": "MOON_ME"}                             needed beside it
 
     Args:
         path: The JSON file.
@@ -127,6 +139,7 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
             up_left=_unit_vector("up_left", file.up_left),
             distortion_left=_distortion("left", file.left),
             distortion_right=_distortion("right", file.right),
+            body_from_left=_body_from_left(file),
             **_pose_rules(file),
         )
     except InputError as error:
@@ -187,6 +200,28 @@ def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.fl
         raise InputError(f"{name}: the rotation mirrors (determinant -1); it must be a rotation")
     U, _, Vt = np.linalg.svd(R)
     transform[:3, :3] = U @ Vt
+    return transform
+
+
+def _body_from_left(file: _RigFile) -> NDArray[np.float64] | None:
+    if file.body_from_left is None:
+        if file.body_frame is not None:
+            raise InputError("body_frame is about body_from_left, which the rig lacks")
+        return None
+    if file.body_frame != BODY_FRAME:
+        told = "no body_frame" if file.body_frame is None else f"body_frame {file.body_frame!r}"
+        raise InputError(
+            f'body_from_left with {told}: write "body_frame": "{BODY_FRAME}" and a pose in that '
+            "frame; others, as MOON_PA, differ by hundreds of metres on the ground"
+        )
+    transform = _rigid_transform("body_from_left", file.body_from_left)
+    assert transform is not None
+    away = float(np.linalg.norm(transform[:3, 3]))
+    if not _LEAST_RADIUS_M < away < _LARGEST_RADIUS_M:
+        raise InputError(
+            f"body_from_left puts the camera {away / 1000:.6g} km from the Moon's centre; it maps "
+            "points of the left camera into the body's frame, in metres"
+        )
     return transform
 
 

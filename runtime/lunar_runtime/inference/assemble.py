@@ -22,12 +22,14 @@ class Seen(NamedTuple):
         greys: (H, W) uint8 of each.
         valid: (H, W) of each; None = all are.
         lenses: That were taken out of them.
+        body_from_left: Where the rig places the left camera on the Moon; None = it does not.
     """
 
     images: ImagePair
     greys: tuple[NDArray[np.uint8], NDArray[np.uint8]]
     valid: ValidPair
     lenses: Lenses
+    body_from_left: NDArray[np.float64] | None = None
 
 
 def assemble(
@@ -53,5 +55,6 @@ def assemble(
         left=left,
         right=right,
         lenses=seen.lenses,
+        body_from_left=seen.body_from_left,
         timings_ms=clock.timings_ms,
     )

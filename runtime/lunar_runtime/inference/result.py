@@ -251,6 +251,8 @@ class StereoResult(Geometry):
         timings_ms: Per stage.
         lenses: That were taken out of the images, of the left and the right camera; None = none.
         flown: How the pair's deadline was met; None = it had none.
+        body_from_left: (4, 4) where the rig places the left camera in the Moon's frame (MOON_ME),
+            metres; None = it does not.
     """
 
     options: InferOptions
@@ -260,6 +262,7 @@ class StereoResult(Geometry):
     timings_ms: dict[str, float]
     lenses: tuple[Lens | None, Lens | None] = (None, None)
     flown: Flown | None = None
+    body_from_left: NDArray[np.float64] | None = None
 
     @property
     def primary(self) -> Side:

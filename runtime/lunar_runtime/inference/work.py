@@ -117,7 +117,7 @@ class PairWork:
         outputs = image_parts(frames, outputs)
         self.maps, noted = read_maps(outputs, grids, self.options, self.rig, valid, depth_error)
         self.notes += noted
-        self.seen = Seen(self.images, greys, valid, self.lenses)
+        self.seen = Seen(self.images, greys, valid, self.lenses, self.rig.body_from_left)
 
     def alone(self, model: ModelInfo) -> StereoResult:
         """The network's word, at its own pixels, as it was asked for: with `refine` off."""
@@ -174,7 +174,7 @@ class PairWork:
 
     def _seen(self, pair: Pair) -> Seen:
         greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
-        return Seen(self.images, greys, valid, self.lenses)
+        return Seen(self.images, greys, valid, self.lenses, self.rig.body_from_left)
 
     def _solved(
         self, fused: Fused, seen: Seen, notes: Notes, model: ModelInfo | None, step: int = 1

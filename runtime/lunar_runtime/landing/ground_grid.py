@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.landing.local_frame import LocalFrame, fall, level_frame
+from lunar_runtime.landing.local_frame import LocalFrame, level_frame
+from lunar_runtime.landing.surface_walk import Found, lever, walk
 from lunar_runtime.landing.visible_surface import (
     VisibleSurface,
     held,
@@ -28,10 +29,7 @@ from lunar_runtime.landing.visible_surface import (
 )
 
 _MOST_CELLS = 1024  # a side: beyond that the least dense rim of an oblique view is left out
-_STEPS = 4  # down the vertical
-_CLOSE = 0.05  # of a cell: how near the found point must be to the vertical
 _COARSE = 4  # cells a side of a first guess's cell
-_NO_PIXEL = np.float32(-9)  # outside of every view
 _EDGE = 0.02  # of the points: those beyond are left to the rim
 
 
@@ -128,13 +126,11 @@ def ground_grid(
         cell, x0, y0, (rows, columns) = like.cell_m, like.x0_m, like.y0_m, like.shape
     xs, ys = _centres(x0, y0, cell, rows, columns)
     x, y = np.broadcast_to(xs, (rows, columns)), np.broadcast_to(ys[:, None], (rows, columns))
-    found = _walk(
-        source, frame, surface, x, y, _first_heights(surface, x0, y0, cell, rows, columns)
-    )
-    near = found.offset <= _CLOSE * max(cell, ground_px)
-    hole = ~(near & np.isfinite(found.height))
-    height = np.where(hole, np.float32(np.nan), found.height)
-    pixel_x, pixel_y = (np.where(hole, _NO_PIXEL, p) for p in (found.pixel_x, found.pixel_y))
+    first = _first_heights(surface, x0, y0, cell, rows, columns)
+    found = walk(source.intrinsics, frame, surface, x, y, first)
+    found = found.without_misses(max(cell, ground_px))
+    height, pixel_x, pixel_y = found.height, found.pixel_x, found.pixel_y
+    hole = ~np.isfinite(height)
     area = taken(surface.area, pixel_x, pixel_y)
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = np.where(hole, 0, np.float32(cell * cell) / area)
@@ -149,16 +145,9 @@ def ground_grid(
         pixel_y=pixel_y,
         spacing_m=taken(surface.spacing, pixel_x, pixel_y),
         samples=np.asarray(np.nan_to_num(samples), np.float32),
-        errors=_height_errors(source, frame, surface, x, y, height, pixel_x, pixel_y),
+        errors=_height_errors(source, frame, surface, x, y, found),
         measured=taken(refined.astype(np.float32), pixel_x, pixel_y) > 0.5,
     )
-
-
-class _Found(NamedTuple):
-    height: Field
-    offset: Field
-    pixel_x: Field
-    pixel_y: Field
 
 
 def _two_digits(length: float) -> float:
@@ -222,61 +211,14 @@ def _first_heights(
     return np.asarray(fine[:rows, :columns], np.float32)
 
 
-def _walk(
-    source: GridSource,
-    frame: LocalFrame,
-    surface: VisibleSurface,
-    x: Field,
-    y: Field,
-    height: Field,
-) -> _Found:
-    """Newton's steps along every cell's vertical to the surface."""
-    pixel_x = pixel_y = offset = height
-    for _ in range(_STEPS):
-        pixel_x, pixel_y = _project(source.intrinsics, frame.to_camera(x, y, height))
-        at_x, at_y, at_z, slope_x, slope_y = (
-            taken(plane, pixel_x, pixel_y) for plane in surface[:5]
-        )
-        aside_x, aside_y = x - at_x, y - at_y
-        height = at_z + slope_x * aside_x + slope_y * aside_y
-        offset = np.hypot(aside_x, aside_y)
-    return _Found(height, offset, pixel_x, pixel_y)
-
-
-def _project(k: Intrinsics, point: tuple[Field, ...]) -> tuple[Field, Field]:
-    x, y, z = point
-    with np.errstate(invalid="ignore", divide="ignore"):
-        lost = ~(z > 0)
-        pixels = (
-            x / z * np.float32(k.fx) + np.float32(k.cx),
-            y / z * np.float32(k.fy) + np.float32(k.cy),
-        )
-    for pixel in pixels:
-        pixel[lost] = _NO_PIXEL
-    return pixels
-
-
 def _height_errors(
-    source: GridSource,
-    frame: LocalFrame,
-    surface: VisibleSurface,
-    x: Field,
-    y: Field,
-    height: Field,
-    pixel_x: Field,
-    pixel_y: Field,
+    source: GridSource, frame: LocalFrame, surface: VisibleSurface, x: Field, y: Field, found: Found
 ) -> Field:
     """(N, R, C): every draw moves the surface along the rays; seen on the vertical."""
     if source.draws is None:
-        return np.zeros((0, *height.shape), np.float32)
-    slope_x, slope_y = (
-        taken(plane, pixel_x, pixel_y) for plane in (surface.slope_x, surface.slope_y)
-    )
-    camera = -(frame.axes @ frame.origin)  # the left camera, in the local frame
-    lever = (height - fall(x, y) - np.float32(camera[2])) - (
-        slope_x * (x - np.float32(camera[0])) + slope_y * (y - np.float32(camera[1]))
-    )
-    half_x, half_y = pixel_x * np.float32(0.5), pixel_y * np.float32(0.5)
+        return np.zeros((0, *found.height.shape), np.float32)
+    moved = lever(surface, frame, x, y, found)
+    half_x, half_y = found.pixel_x * np.float32(0.5), found.pixel_y * np.float32(0.5)
     return np.stack(
-        [np.asarray(held(draw, half_x, half_y) * lever, np.float32) for draw in source.draws]
+        [np.asarray(held(draw, half_x, half_y) * moved, np.float32) for draw in source.draws]
     )

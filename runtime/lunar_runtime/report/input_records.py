@@ -1,6 +1,8 @@
-"""What went into a result, as report.json holds it: images, network, options."""
+"""What went into a result, as report.json holds it: images, network, options, place."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -105,3 +107,15 @@ class OptionsReport(Record, frozen=True, kw_only=True):
     baseline_m: float | None
     altitude_m: float | None
     refine: str
+
+
+class BodyReport(Record, frozen=True, kw_only=True):
+    """Where the rig places the left camera on the Moon.
+
+    Attributes:
+        frame: `MOON_ME`, the body-fixed frame.
+        body_from_left: 4×4, row by row: maps points of the left camera's frame into it, metres.
+    """
+
+    frame: Literal["MOON_ME"] = "MOON_ME"
+    body_from_left: list[list[float]]

@@ -9,7 +9,13 @@ from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.inference.ladder import RungName
 from lunar_runtime.inference.result import Side
-from lunar_runtime.report.input_records import ImageReport, ModelReport, OptionsReport, Record
+from lunar_runtime.report.input_records import (
+    BodyReport,
+    ImageReport,
+    ModelReport,
+    OptionsReport,
+    Record,
+)
 
 #: Version 1 called the results' grid the network's: network_px, network_width, network_height.
 REPORT_VERSION = 2
@@ -249,6 +255,7 @@ class Report(Record, frozen=True, kw_only=True):
         camera_right: Of the right image.
         pose: The right camera's; None where it was not, or could not be, recovered.
         refinement: How the images refined the pair; None where nobody asked.
+        body: Where the left camera is on the Moon; None where the rig does not say.
         plane: None where there is none.
         up: What slopes are measured from.
         views: What each camera sees, as asked for.
@@ -278,6 +285,7 @@ class Report(Record, frozen=True, kw_only=True):
     camera_right: CameraReport
     pose: PoseReport | None
     refinement: RefinementReport | None
+    body: BodyReport | None = None
     plane: PlaneReport | None
     up: UpReport
     views: list[ViewReport]

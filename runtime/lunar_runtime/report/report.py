@@ -24,6 +24,7 @@ from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoRe
 from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.input_records import (
+    BodyReport,
     ImageReport,
     MaskReport,
     ModelReport,
@@ -99,6 +100,9 @@ def make_report(
             reprojection_px=pose.reprojection_px,
         ),
         refinement=None if result.refinement is None else _refinement(result.refinement),
+        body=None
+        if result.body_from_left is None
+        else BodyReport(body_from_left=result.body_from_left.tolist()),
         plane=None
         if plane is None
         else PlaneReport(normal=plane.normal.tolist(), camera_height=plane.camera_height),

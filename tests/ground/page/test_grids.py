@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from lunar_ground.page.grids import Grid, place
+from lunar_ground.folders.grids import Grid, place
 from lunar_ground.page.pairs import page_grid
 
 WHOLE = (0, 0, 90, 60)

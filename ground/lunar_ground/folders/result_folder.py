@@ -1,4 +1,4 @@
-"""Result folders of `lunar-infer`, as the page needs them."""
+"""Result folders of `lunar-infer`, read for people."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from lunar_runtime.report.outputs import REPORT_NAME
 from lunar_runtime.report.records import Report
 from numpy.typing import NDArray
 
-from lunar_ground.page.grids import Grid
+from lunar_ground.folders.grids import Grid
 
 _MAPS = ("slope", "confidence", "depth_sigma", "slope_sigma", "safe_probability", "hazard")
-# Classes of hazard.tif, unknown, safe and hazardous, in the order of the page's: safe, unsure, not.
-_CLASSES = np.array([1.0, 0.0, 2.0])
 SITES = "sites.json"
 
 
@@ -69,12 +67,17 @@ class ResultFolder:
         """Of a side's image to its grid."""
         return self.report.mapping if side == "left" else self.report.mapping_right
 
-    def image(self, side: str) -> tuple[NDArray[Any], Grid] | None:
-        """The side's image on its part: as given where the file is there, else from the cloud."""
+    def image(self, side: str, moved: Path | None = None) -> tuple[NDArray[Any], Grid] | None:
+        """The side's image on its part: as given where the file is there, else from the cloud.
+
+        Args:
+            side: `left` or `right`.
+            moved: Where the image is now; None = where it was.
+        """
         given = self.report.left if side == "left" else self.report.right
         camera = self.report.camera_left if side == "left" else self.report.camera_right
         mapping = self.mapping(side)
-        path = Path(given.path)
+        path = moved or Path(given.path)
         if camera.distortion is None and given.window is None and given.sha256 is not None:
             try:
                 if sha256_of(path) == given.sha256:
@@ -195,14 +198,7 @@ def _read_side(
         for name in _MAPS
         if (path / f"{name}{suffix}.tif").exists()
     }
-    if "hazard" in maps:
-        maps["lander_hazard"] = _classes(maps.pop("hazard"))
     return SideMaps(grid, points, depth, maps)
-
-
-def _classes(found: NDArray[np.float64]) -> NDArray[np.float64]:
-    known = np.isin(found, range(len(_CLASSES)))
-    return np.where(known, _CLASSES[np.where(known, found, 0).astype(np.intp)], np.nan)
 
 
 def _raster(path: Path, grid: Grid) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Result folders of `lunar-infer`, as the ground reads them."""

@@ -1,0 +1,201 @@
+"""From a result folder to a folder of maps, there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from lunar_runtime.errors import InputError, OutputError, UsageError
+from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
+from lunar_runtime.files.digests import sha256_of
+from lunar_runtime.files.printable import printable
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.landing.ground_grid import GridSource
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
+from lunar_runtime.landing.visible_surface import taken
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+
+from lunar_ground.folders.grids import Grid
+from lunar_ground.folders.result_folder import ResultFolder, SideMaps, read_result_folder
+from lunar_ground.maps.cells import Cells, local_cells, lunar_cells
+from lunar_ground.maps.geotiff import read_projection, write_geotiff
+from lunar_ground.maps.layers import NAMES, layers_of
+from lunar_ground.maps.projection import Array, lon_lat
+
+_SITES = "sites.geojson"
+_OWNED = {_SITES, *(f"{name}{suffix}" for name in NAMES for suffix in (".tif", ".wkt"))}
+
+
+class Written(NamedTuple):
+    """What was written.
+
+    Attributes:
+        names: Of the files, without the `.wkt` beside each.
+        cells: Of all maps.
+    """
+
+    names: list[str]
+    cells: Cells
+
+
+def write_maps(
+    folder: Path,
+    out: Path,
+    *,
+    cell_m: float | None = None,
+    like: Path | None = None,
+    image: Path | None = None,
+    overwrite: bool = False,
+) -> Written:
+    """Write the maps of a result.
+
+    Args:
+        folder: That `lunar-infer` wrote.
+        out: Folder to write.
+        cell_m: Side of a cell; None = the distance of neighbouring pixels on the ground.
+        like: A map whose projection and cells are taken.
+        image: Where the left image is now; None = where it was.
+        overwrite: Replace maps that are there.
+
+    Raises:
+        InputError: The result cannot be read, or shows no ground.
+        OutputError: The maps cannot be written.
+        UsageError: The result is relative, lacks the left view, or an option does not fit it.
+    """
+    check_folder(out, overwrite=overwrite, owned=_OWNED)
+    result = read_result_folder(folder)
+    maps = _left(result)
+    body = _body_from_left(result)
+    shown = _image(result, image)
+    projection = None
+    if like is not None:
+        if body is None:
+            raise UsageError("`like` needs a result whose rig has body_from_left")
+        if cell_m is not None:
+            raise UsageError("`like` gives the cells already; leave out `cell_m`")
+        projection, cell_m = read_projection(like)
+    source = GridSource(
+        np.asarray(maps.points, np.float32),
+        Intrinsics(*result.report.camera_left.grid_px),
+        np.asarray(result.report.up.vector),
+    )
+    if body is None:
+        cells = local_cells(source, cell_m)
+    else:
+        cells = lunar_cells(source, body, cell_m, projection)
+    tags, names = _tags(result, cells, "as given" if shown[1] else "8-bit greys"), []
+    try:
+        with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
+            for layer in layers_of(cells, maps, shown[0]):
+                write_geotiff(temporary / f"{layer.name}.tif", layer, cells, tags)
+                names.append(f"{layer.name}.tif")
+            if body is not None and result.sites:
+                content = json.dumps(_sites(result, maps, body), indent=2) + "\n"
+                (temporary / _SITES).write_text(content, encoding="utf-8")
+                names.append(_SITES)
+    except RasterioError as error:
+        raise OutputError(f"{out}: cannot write ({error}); choose another place") from error
+    return Written(names, cells)
+
+
+def _left(result: ResultFolder) -> SideMaps:
+    if "left" not in result.sides:
+        raise UsageError(
+            f"{result.path}: only the right view is in it; run lunar-infer with another --view"
+        )
+    if result.report.scale.unit != "m":
+        raise UsageError(
+            f"{result.path}: a map needs metres, and this depth is relative; run lunar-infer with "
+            "a rig that holds the pose, --baseline-m or --altitude-m"
+        )
+    maps = result.sides["left"]
+    if "slope" not in maps.maps:
+        raise InputError(f"{result.path}: no slope.tif in it; run lunar-infer again")
+    return maps
+
+
+def _body_from_left(result: ResultFolder) -> Array | None:
+    body = result.report.body
+    if body is None:
+        return None
+    pose = np.asarray(body.body_from_left, np.float64)
+    if pose.shape != (4, 4) or not np.isfinite(pose).all():
+        raise InputError(f"{result.path}: body_from_left is no pose; run lunar-infer again")
+    return pose
+
+
+def _image(result: ResultFolder, moved: Path | None) -> tuple[tuple[NDArray[Any], Grid], bool]:
+    """The left image, and whether its values are the file's own."""
+    if moved is not None:
+        try:
+            digest = sha256_of(moved)
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise InputError(f"{moved}: cannot read ({why}); give the left image") from error
+        if digest != result.report.left.sha256:
+            raise InputError(f"{moved}: not the left image of this result; give that one")
+    shown = result.image("left", moved)
+    if shown is None:
+        raise InputError(
+            f"{printable(result.report.left.path)}: the left image is not there as it was, and "
+            "pointcloud.ply does not have it; give `image`"
+        )
+    given, camera = result.report.left, result.report.camera_left
+    own = shown[0].dtype != np.float64 and camera.distortion is None and given.window is None
+    return shown, own
+
+
+def _tags(result: ResultFolder, cells: Cells, image: str) -> dict[str, str]:
+    report = result.report
+    up = report.up.source
+    if cells.projection is not None:
+        up += f", {cells.up_off_deg:.2g} degrees off the Moon's radius"
+    return {
+        "VERDICT": report.verdict,
+        "VERDICT_REASONS": printable("; ".join(report.verdict_reasons)),
+        "SCALE": f"metres, from {report.scale.source}",
+        "UP": up,
+        "FRAME": "level, origin below the left camera, x the level part of the camera's x axis"
+        if cells.projection is None
+        else f"MOON_ME, {cells.projection.words}",
+        "CELL_M": repr(cells.cell_m),
+        "IMAGE": printable(f"{report.left.path}, {image}"),
+        "CREATED_BY": f"lunar-edge {report.versions.get('lunar-edge', '')}, lunar-map",
+    }
+
+
+def _sites(result: ResultFolder, maps: SideMaps, body: Array) -> dict[str, Any]:
+    """GeoJSON, whose longitudes and latitudes are the Moon's."""
+    features = []
+    for number, site in enumerate(result.sites, start=1):
+        x, y = (np.array([[site[axis]]], np.float32) for axis in "xy")
+        point = taken(maps.points, x, y)[0, 0]
+        if not np.isfinite(point).all():
+            continue
+        there = body[:3, :3] @ point + body[:3, 3]
+        longitude, latitude = (round(float(angle), 8) for angle in lon_lat(there))
+        height = round(float(np.linalg.norm(there)) - MOON_RADIUS_M, 3)
+        features.append(
+            {
+                "type": "Feature",
+                "geometry": {"type": "Point", "coordinates": [longitude, latitude, height]},
+                "properties": {
+                    "rank": number,
+                    "pixel": [site["x"], site["y"]],
+                    "safe_probability": site.get("p_safe"),
+                    "slope_deg": site.get("slope_deg"),
+                },
+            }
+        )
+    return {
+        "type": "FeatureCollection",
+        "body": "Moon",
+        "frame": "MOON_ME",
+        "note": "Longitudes (east) and planetocentric latitudes of the Moon, IAU_2015:30100, in "
+        "degrees; heights above the sphere of 1737.4 km, metres. Not WGS 84, which GeoJSON "
+        "readers assume.",
+        "features": features,
+    }

@@ -1,0 +1,93 @@
+"""Where the verticals of the ground meet the surface that a view shows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.local_frame import LocalFrame, fall
+from lunar_runtime.landing.visible_surface import VisibleSurface, taken
+
+_STEPS = 4  # down the vertical
+_CLOSE = 0.05  # of a cell: how near the found point must be to the vertical
+_NO_PIXEL = np.float32(-9)  # outside of every view
+
+
+class Found(NamedTuple):
+    """What was met; (R, C) each.
+
+    Attributes:
+        height: Metres; NaN = nothing.
+        offset: Metres from the vertical.
+        pixel_x: Column of the view.
+        pixel_y: Row of the view.
+    """
+
+    height: Field
+    offset: Field
+    pixel_x: Field
+    pixel_y: Field
+
+    def without_misses(self, cell_m: float) -> Found:
+        """Holes where the surface was not met within a cell's twentieth."""
+        hole = ~((self.offset <= _CLOSE * cell_m) & np.isfinite(self.height))
+        height = np.where(hole, np.float32(np.nan), self.height)
+        x, y = (np.where(hole, _NO_PIXEL, pixel) for pixel in (self.pixel_x, self.pixel_y))
+        return Found(height, self.offset, x, y)
+
+
+def walk(
+    intrinsics: Intrinsics,
+    frame: LocalFrame,
+    surface: VisibleSurface,
+    x: Field,
+    y: Field,
+    height: Field,
+) -> Found:
+    """Newton's steps along every vertical to the surface.
+
+    Args:
+        intrinsics: Of the left camera, pixels of the surface.
+        frame: Of x, y and height.
+        surface: That the view shows.
+        x: (R, C) metres, of the verticals.
+        y: (R, C) metres.
+        height: (R, C) metres, where to start; NaN = nowhere.
+    """
+    pixel_x = pixel_y = offset = height
+    for _ in range(_STEPS):
+        pixel_x, pixel_y = _project(intrinsics, frame.to_camera(x, y, height))
+        at_x, at_y, at_z, slope_x, slope_y = (
+            taken(plane, pixel_x, pixel_y) for plane in surface[:5]
+        )
+        aside_x, aside_y = x - at_x, y - at_y
+        height = at_z + slope_x * aside_x + slope_y * aside_y
+        offset = np.hypot(aside_x, aside_y)
+    return Found(height, offset, pixel_x, pixel_y)
+
+
+def lever(surface: VisibleSurface, frame: LocalFrame, x: Field, y: Field, found: Found) -> Field:
+    """(R, C) metres: what a relative error of a ray's length does to the height at its vertical."""
+    slope_x, slope_y = (
+        taken(plane, found.pixel_x, found.pixel_y) for plane in (surface.slope_x, surface.slope_y)
+    )
+    camera = -(frame.axes @ frame.origin)  # the left camera, in the local frame
+    above = found.height - fall(x, y) - np.float32(camera[2])
+    aside = slope_x * (x - np.float32(camera[0])) + slope_y * (y - np.float32(camera[1]))
+    return np.asarray(above - aside, np.float32)
+
+
+def _project(k: Intrinsics, point: tuple[Field, ...]) -> tuple[Field, Field]:
+    x, y, z = point
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lost = ~(z > 0)
+        pixels = (
+            x / z * np.float32(k.fx) + np.float32(k.cx),
+            y / z * np.float32(k.fy) + np.float32(k.cy),
+        )
+    for pixel in pixels:
+        pixel[lost] = _NO_PIXEL
+    return pixels

@@ -1,0 +1,320 @@
+"""Maps of an analytic Moon open in GDAL, and every cell lies where it must."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
+
+from .moon import body_from_left, direction, relief, result_at, run, write
+
+rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed ([ground])")
+# rasterio 1.4 with affine 3 warns in its own code.
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
+
+PLACES = {
+    "mid": (10.3, 77.4),
+    "antimeridian": (-20.1, 179.98),
+    "north": (89.95, 12.0),
+    "south": (-84.7, -130.0),
+}
+
+
+def _lunar(folder: Path, place: str) -> Path:
+    return write(result_at(body_from_left(*PLACES[place])), folder)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_cells_lie_where_they_must(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    from rasterio.crs import CRS
+    from rasterio.warp import transform
+
+    result = _lunar(tmp_path / "result", place)
+    code, _, err = run(capsys, result, "--out", tmp_path / "maps")
+    assert (code, err) == (0, ""), err
+    pose = body_from_left(*PLACES[place])
+    camera = result_at(pose).camera_left.intrinsics
+    with rasterio.open(tmp_path / "maps/dem.tif") as dem:
+        height, crs, to_map = dem.read(1), dem.crs, dem.transform
+    with rasterio.open(tmp_path / "maps/slope.tif") as slope:
+        column_seen = slope.read(1)  # the result's slope holds the pixels' columns here
+    seen = np.isfinite(height)
+    assert seen.mean() > 0.4  # the view is a turned square in its upright frame
+    rows, columns = np.nonzero(seen)
+    chosen = np.random.default_rng(1).choice(rows.size, 200, replace=False)
+    rows, columns = rows[chosen], columns[chosen]
+    xs = to_map.c + to_map.a * (columns + 0.5)
+    ys = to_map.f + to_map.e * (rows + 0.5)
+    longitudes, latitudes = transform(
+        crs, CRS.from_authority("IAU_2015", 30100), xs.tolist(), ys.tolist()
+    )
+    toward = np.array([direction(*at) for at in zip(latitudes, longitudes, strict=True)])
+    truth = relief(toward)
+    # The surface between pixels is a plane's: 20 cm of sag on waves of 12 km seen every 200 m.
+    assert np.abs(height[rows, columns] - truth).max() < 1.0
+    place_m = toward * (MOON_RADIUS_M + truth)[:, None]
+    x, _, z = ((place_m - pose[:3, 3]) @ pose[:3, :3]).T
+    column = camera.fx * x / z + camera.cx
+    inside = np.isfinite(column_seen[rows, columns])
+    assert inside.mean() > 0.95
+    assert np.abs(column_seen[rows, columns] - column)[inside].max() < 0.01
+
+
+def test_every_map_opens_and_says_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rasterio.crs import CRS
+
+    result = _lunar(tmp_path / "result", "mid")
+    code, out, _ = run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 25)
+    assert code == 0
+    assert "orthographic, centre 10 N, 77 E" in out
+    names = {"dem", "dem_sigma", "ortho", "slope", "hillshade"}
+    assert {path.stem for path in (tmp_path / "maps").glob("*.tif")} == names
+    units = {"dem": "m", "dem_sigma": "m", "slope": "deg"}
+    for name in names:
+        with rasterio.open(tmp_path / f"maps/{name}.tif") as file:
+            assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+            assert file.overviews(1)
+            assert file.tags()["VERDICT"] == "measured"
+            assert file.tags()["PRODUCT"] == name
+            assert (file.units[0] or "") == units.get(name, "")
+            assert file.descriptions[0]
+            nodata = file.nodata
+            assert nodata == 0 if name == "hillshade" else np.isnan(nodata)
+            assert file.transform.a == 25 and file.transform.e == -25
+            assert file.transform.c % 25 == file.transform.f % 25 == 0
+            told = CRS.from_wkt((tmp_path / f"maps/{name}.wkt").read_text())
+            assert told.to_dict()["lat_0"] == file.crs.to_dict()["lat_0"] == 10
+            assert file.crs.to_dict()["R"] == MOON_RADIUS_M
+            assert "IAU" in (tmp_path / f"maps/{name}.wkt").read_text()
+
+
+def test_an_overview_is_the_mean_of_its_cells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = _lunar(tmp_path / "result", "mid")
+    run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 25)
+    with rasterio.open(tmp_path / "maps/dem.tif") as file:
+        whole = file.read(1)
+    with rasterio.open(tmp_path / "maps/dem.tif", overview_level=0) as file:
+        half = file.read(1)
+    rows, columns = (side // 2 for side in whole.shape)
+    blocks = whole[: rows * 2, : columns * 2].reshape(rows, 2, columns, 2).mean(axis=(1, 3))
+    both = np.isfinite(blocks) & np.isfinite(half[:rows, :columns])
+    # Where a side is odd, GDAL's cells are a little wider than two.
+    assert np.abs(blocks - half[:rows, :columns])[both].max() < 2.0
+    assert np.median(np.abs(blocks - half[:rows, :columns])[both]) < 0.2
+
+
+def test_the_error_of_depth_becomes_one_of_height(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = _lunar(tmp_path / "result", "mid")
+    run(capsys, result, "--out", tmp_path / "maps")
+    with rasterio.open(tmp_path / "maps/dem_sigma.tif") as file:
+        sigma = file.read(1)
+    # 0.1 % of the way down from 40 km, over hills of a kilometre: to 39 m on the level, more or
+    # less on slopes that face the camera or turn away, by up to 3 % with tan(12 + 6) deg.
+    assert np.nanmedian(sigma) == pytest.approx(39, rel=0.02)
+    assert np.nanmax(sigma) < 48 and np.nanmin(sigma) > 30
+
+
+def test_tiles_of_two_runs_merge_without_holes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rasterio.merge import merge
+
+    tiles = []
+    for number, longitude in enumerate((179.7, 179.95)):  # 7.5 km apart, of 20 km
+        result = write(
+            result_at(body_from_left(-30.0, longitude, tilt_deg=0)), tmp_path / f"r{number}"
+        )
+        like = ["--like", tiles[0]] if tiles else ["--cell-m", 200]
+        code, _, err = run(capsys, result, "--out", tmp_path / f"m{number}", *like)
+        assert code == 0, err
+        tiles.append(tmp_path / f"m{number}/dem.tif")
+    opened = [rasterio.open(tile) for tile in tiles]
+    try:
+        one, other = (file.crs.to_dict() for file in opened)
+        assert one == other
+        both, to_map = merge(opened)
+        parts = [file.read(1) for file in opened]
+    finally:
+        for file in opened:
+            file.close()
+    assert to_map.a == 200
+    merged = both[0]
+    filled = cv2.morphologyEx(
+        np.isfinite(merged).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)
+    )
+    assert (filled.astype(bool) == np.isfinite(merged))[1:-1, 1:-1].mean() > 0.999
+    count = sum(int(np.isfinite(part).sum()) for part in parts)
+    shared = count - int(np.isfinite(merged).sum())
+    assert shared > 1000
+    row, column = (
+        round((opened[0].bounds.top - opened[1].bounds.top) / 200),
+        round((opened[1].bounds.left - opened[0].bounds.left) / 200),
+    )
+    first, second = parts
+    rows, columns = np.nonzero(np.isfinite(first))
+    there = rows - row, columns - column
+    inside = (
+        (there[0] >= 0) & (there[0] < second.shape[0])
+        & (there[1] >= 0) & (there[1] < second.shape[1])
+    )  # fmt: skip
+    gap = first[rows[inside], columns[inside]] - second[there[0][inside], there[1][inside]]
+    assert np.nanmax(np.abs(gap)) < 2.0  # both within 1 m of the truth, see above
+
+
+def test_a_polar_map_is_taken_by_its_parameters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = _lunar(tmp_path / "result", "south")
+    run(capsys, result, "--out", tmp_path / "one", "--cell-m", 150)
+    code, out, err = run(
+        capsys, result, "--out", tmp_path / "two", "--like", tmp_path / "one/ortho.tif"
+    )
+    assert code == 0, err
+    assert "polar stereographic, south (IAU_2015:30135)" in out
+    with (
+        rasterio.open(tmp_path / "one/dem.tif") as one,
+        rasterio.open(tmp_path / "two/dem.tif") as two,
+    ):
+        assert one.transform == two.transform
+        np.testing.assert_array_equal(one.read(1), two.read(1))
+
+
+def test_without_a_place_on_the_moon_the_frame_is_local(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = write(result_at(body_from_left(10, 20), told=False), tmp_path / "result")
+    code, out, err = run(capsys, result, "--out", tmp_path / "maps")
+    assert (code, err) == (0, "")
+    assert "local frame" in out
+    with rasterio.open(tmp_path / "maps/dem.tif") as file:
+        height = file.read(1)
+        assert file.crs.linear_units == "metre"
+        assert not file.crs.is_geographic and not file.crs.is_projected
+    assert (tmp_path / "maps/dem.wkt").read_text().startswith("ENGCRS[")
+    assert abs(float(np.nanmedian(height))) < 20  # the origin is at the median height
+    assert np.nanstd(height) == pytest.approx(60 / np.sqrt(2), rel=0.3)
+    code, _, err = run(capsys, result, "--out", tmp_path / "x", "--like", tmp_path / "maps/dem.tif")
+    assert code == 2 and "--like needs a result whose rig has body_from_left" in err
+
+
+def test_classes_and_sites_come_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from lunar_runtime.files.rasters import read_raster
+    from lunar_runtime.report.outputs import RESULT_NAMES
+
+    assert {"hazard.tif", "sites.json"} <= RESULT_NAMES
+    result = _lunar(tmp_path / "result", "mid")
+    (result / "hazard.tif").write_bytes(_raster_like(result / "slope.tif"))
+    (result / "safe_probability.tif").write_bytes((result / "hazard.tif").read_bytes())
+    site = {"pixel": [64.0, 64.0], "safe_probability": 0.99, "slope_deg": 3.0}
+    (result / "sites.json").write_text(json.dumps({"sites": [site]}))
+    code, _, err = run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 25)
+    assert code == 0, err
+    with rasterio.open(tmp_path / "maps/hazard.tif") as file:
+        classes = file.read(1)
+        assert file.nodata == 255 and file.dtypes[0] == "uint8"
+        assert set(np.unique(classes)) == {0, 1, 2, 255}
+    with rasterio.open(tmp_path / "maps/hazard.tif", overview_level=0) as file:
+        assert set(np.unique(file.read(1))) <= {0, 1, 2, 255}
+    content = json.loads((tmp_path / "maps/sites.geojson").read_text())
+    assert content["body"] == "Moon" and "Not WGS 84" in content["note"]
+    longitude, latitude, height = content["features"][0]["geometry"]["coordinates"]
+    pose = body_from_left(*PLACES["mid"])
+    there = direction(latitude, longitude) * (MOON_RADIUS_M + height)
+    x, y, z = pose[:3, :3].T @ (there - pose[:3, 3])
+    camera = result_at(pose).camera_left.intrinsics
+    assert camera.fx * x / z + camera.cx == pytest.approx(64, abs=0.01)
+    assert camera.fy * y / z + camera.cy == pytest.approx(64, abs=0.01)
+    assert read_raster(result / "hazard.tif").max() == 2
+
+
+def _raster_like(path: Path) -> bytes:
+    """The file's raster with classes instead of its values."""
+    from io import BytesIO
+
+    from lunar_runtime.files.rasters import RasterTags, encode_raster, read_raster
+
+    values = np.floor(read_raster(path) / 43).clip(0, 2).astype(np.float32)
+    encoded = encode_raster(values, RasterTags(unit="class"))
+    return encoded if isinstance(encoded, bytes) else BytesIO(encoded).getvalue()
+
+
+def test_what_cannot_be_mapped_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    pose = body_from_left(10, 20)
+    good = write(result_at(pose), tmp_path / "good")
+    base = result_at(pose)
+    unscaled = replace(base.scale, metres_per_unit=None, source=type(base.scale.source)("relative"))
+    relative = write(result_at(pose, scale=unscaled), tmp_path / "relative")
+    inverted = write(
+        replace(base, body_from_left=body_from_left(10, 20, 400_000)), tmp_path / "far"
+    )
+    turned = pose.copy()
+    turned[:3, :3] = pose[:3, :3] @ np.diag([1.0, -1, -1])
+    away = write(replace(base, body_from_left=turned), tmp_path / "away")
+    out = tmp_path / "maps"
+    cases = (
+        ((relative,), 2, "a map needs metres, and this depth is relative"),
+        ((inverted,), 3, "km above the Moon's mean radius; check its direction"),
+        ((away,), 3, "check"),
+        ((tmp_path / "none",), 3, "no report.json in it"),
+        ((good, "--cell-m", 1e6), 2, "--cell-m 1e+06: the view is"),
+        ((good, "--image", good / "depth.tif"), 3, "not the left image of this result"),
+        ((good, "--like", good / "depth.tif"), 2, "not a map that lunar-map wrote"),
+        ((good, "--like", good / "report.json"), 3, "not a raster that can be read"),
+    )
+    for arguments, expected, text in cases:
+        code, _, err = run(capsys, *arguments, "--out", out)
+        assert (code, err.count("\n")) == (expected, 1), (arguments, err)
+        assert text in err
+        assert not out.exists()
+    assert run(capsys, good, "--out", out)[0] == 0
+    code, _, err = run(capsys, good, "--out", out)
+    assert code == 3 and "set --overwrite" in err
+    assert run(capsys, good, "--out", out, "--overwrite")[0] == 0
+
+
+def test_a_writer_that_fails_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lunar_ground.maps import write as writing
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    result = _lunar(tmp_path / "result", "mid")
+    monkeypatch.setattr(writing, "_sites", full)
+    site = {"pixel": [64.0, 64.0], "safe_probability": 0.99, "slope_deg": 3.0}
+    (result / "sites.json").write_text(json.dumps({"sites": [site]}))
+    code, _, err = run(capsys, result, "--out", tmp_path / "maps")
+    assert code == 3 and "No space left" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+def test_without_rasterio_one_line_names_the_extra(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "rasterio"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("write", "geotiff"):
+        monkeypatch.delitem(sys.modules, f"lunar_ground.maps.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    code, _, err = run(capsys, tmp_path, "--out", tmp_path / "maps")
+    assert code == 4
+    assert err.startswith("lunar-map: rasterio is not installed; pip install '.[")
+    assert "ground" in err and err.count("\n") == 1
