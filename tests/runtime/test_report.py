@@ -15,7 +15,9 @@ from lunar_runtime.files.printable import printable
 from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
+from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import PairImage, Refinement, StereoResult
@@ -49,6 +51,17 @@ def test_the_version_is_two_and_the_grid_is_called_so() -> None:
     assert content["mapping"]["grid_width"] == 64
     assert not [name for name in content["mapping"] if "network" in name]
     assert "network_px" not in content["camera_left"]
+
+
+def test_where_the_rig_places_the_camera_on_the_moon() -> None:
+    assert report_of(refined_result()).body is None
+    pose = np.array([[0.0, 0, -1, 1_777_400], [1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    scene = hilly_scene(128)
+    result = infer_geometry_only(
+        scene.grey_left, scene.grey_right, Rig(left=scene.left, body_from_left=pose)
+    )
+    content = json.loads(encode_report(report_of(result)))
+    assert content["body"] == {"frame": "MOON_ME", "body_from_left": pose.tolist()}
 
 
 def test_what_was_done_and_when() -> None:

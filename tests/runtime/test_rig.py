@@ -22,6 +22,10 @@ CAMERA = Intrinsics(618.04, 617.0, 250.0, 130.5)
 ASIDE = [[1.0, 0, 0, -9], [0.0, 1, 0, 0], [0.0, 0, 1, 0], [0.0, 0, 0, 1]]
 
 
+# Above longitude and latitude 0, looking down, the image's top to the north.
+ABOVE = [[0.0, 0, -1, 1_777_400], [1.0, 0, 0, 0], [0.0, -1, 0, 0], [0.0, 0, 0, 1]]
+
+
 def _write(path: Path, content: Any) -> Path:
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
@@ -74,6 +78,36 @@ def test_a_pose_is_a_start_unless_the_rig_says_that_it_is_fixed(tmp_path: Path) 
     content = {"right_from_left": ASIDE, "pose": "fixed", "pose_sigma_deg": [0.5, 2]}
     fixed = read_rig(_write(tmp_path / "rig.json", content))
     assert (fixed.pose, fixed.pose_sigma_deg) == ("fixed", (0.5, 2.0))
+
+
+def test_a_place_on_the_moon_is_read_with_its_frame(tmp_path: Path) -> None:
+    content = {"body_from_left": ABOVE, "body_frame": "MOON_ME"}
+    rig = read_rig(_write(tmp_path / "rig.json", content))
+    assert rig.body_from_left is not None
+    np.testing.assert_array_equal(rig.body_from_left, ABOVE)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"body_from_left": ABOVE}, 'with no body_frame: write "body_frame": "MOON_ME"'),
+        (
+            {"body_from_left": ABOVE, "body_frame": "MOON_PA"},
+            'with body_frame \'MOON_PA\': write "body_frame": "MOON_ME" and a pose in that frame',
+        ),
+        ({"up_left": [0, 0, -1], "body_frame": "MOON_ME"}, "body_frame is about body_from_left"),
+        (
+            {"body_from_left": ASIDE, "body_frame": "MOON_ME"},
+            "puts the camera 0.009 km from the Moon's centre",
+        ),
+        ({"body_from_left": ABOVE[:3], "body_frame": "MOON_ME"}, "must be a 4 × 4 matrix"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(tmp_path: Path, content: Any, text: str) -> None:
+    path = _write(tmp_path / "rig.json", content)
+    with pytest.raises(InputError, match=re.escape(text)) as refused:
+        read_rig(path)
+    assert str(refused.value).startswith(f"{path}: ")
 
 
 def test_a_printed_rotation_becomes_an_exact_one(tmp_path: Path) -> None:

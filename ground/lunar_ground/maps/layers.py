@@ -101,6 +101,7 @@ def hillshade(height: NDArray[Any], cell_m: float) -> NDArray[np.uint8]:
     lit = (np.sin(elevation) - east * towards[0] + south * towards[1]) / np.sqrt(
         1 + east**2 + south**2
     )
+    lit[~np.isfinite(height)] = np.nan  # central differences pass over it
     return np.where(np.isfinite(lit), 1 + np.rint(254 * np.clip(lit, 0, 1)), 0).astype(np.uint8)
 
 

@@ -86,7 +86,8 @@ def write_maps(
         cells = local_cells(source, cell_m)
     else:
         cells = lunar_cells(source, body, cell_m, projection)
-    tags, names = _tags(result, cells, "as given" if shown[1] else "8-bit greys"), []
+    image_kind = "the file's values" if shown[1] else "8-bit greys of the cloud"
+    tags, names = _tags(result, cells, image_kind), []
     try:
         with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
             for layer in layers_of(cells, maps, shown[0]):
@@ -143,8 +144,7 @@ def _image(result: ResultFolder, moved: Path | None) -> tuple[tuple[NDArray[Any]
             f"{printable(result.report.left.path)}: the left image is not there as it was, and "
             "pointcloud.ply does not have it; give `image`"
         )
-    given, camera = result.report.left, result.report.camera_left
-    own = shown[0].dtype != np.float64 and camera.distortion is None and given.window is None
+    own = not np.issubdtype(shown[0].dtype, np.floating)  # a cloud's greys are floats
     return shown, own
 
 
