@@ -9,14 +9,14 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.degenerate import refuse_degenerate
+from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.fuse import fuse
 from lunar_runtime.inference.maps import known_cameras
 from lunar_runtime.inference.options import InferOptions, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, Masks, read_pair
 from lunar_runtime.inference.result import StereoResult
-from lunar_runtime.inference.sharpness import doubt_sharpness
 from lunar_runtime.inference.solve import solve_geometry
-from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.inference.told_cameras import check_told_cameras
 
 
 @refuse_degenerate
@@ -68,11 +68,9 @@ def infer_geometry_only(
         known = known_cameras(options, rig, grids)
         assert known is not None
         pair = images.views(grids, known, lenses)
-        fused, more = fuse(pair, grids, None, options, rig)
-        notes = images.notes() + more
+        fused, notes = fuse(pair, grids, None, options, rig)
     with clock.stage("geometry"):
-        doubts = doubt_size(images, options, rig, fused.refinement)
-        doubts += doubt_sharpness(images)
+        doubts = doubt_images(images, options, rig, fused.refinement)
         geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
     greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
     return assemble(geometry, options, None, Seen(images, greys, valid, lenses), clock)

@@ -31,6 +31,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.degenerate import refuse_degenerate
+from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.maps import read_maps
 from lunar_runtime.inference.network_error import depth_error_of
@@ -38,9 +39,8 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, Masks, read_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
-from lunar_runtime.inference.sharpness import doubt_sharpness
 from lunar_runtime.inference.solve import solve_geometry
-from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.inference.told_cameras import check_told_cameras
 
 
 class StereoRuntime:
@@ -181,8 +181,7 @@ class StereoRuntime:
             outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
         outputs = image_parts(frames, outputs)
         network, notes = read_maps(outputs, grids, options, rig, valid, self._depth_error)
-        of_bundle = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts))
-        notes = of_bundle + images.notes() + notes
+        notes = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts)) + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
@@ -192,8 +191,7 @@ class StereoRuntime:
                 notes, greys = notes + more, (pair.left.grey, pair.right.grey)
                 valid = pair.left.valid, pair.right.valid
         with clock.stage("geometry"):
-            doubts = doubt_size(images, options, rig, fused.refinement)
-            doubts += doubt_sharpness(images)
+            doubts = doubt_images(images, options, rig, fused.refinement)
             geometry = solve_geometry(
                 fused, options, rig, network=network, notes=notes, doubts=doubts
             )
