@@ -1,9 +1,9 @@
 """Whether both images show the ground in one light, or brighter here and darker there.
 
-A gain that changes from row to row, or dust over the detector, lies over the ground as shading does.
-Local means and contrasts take away what is broad; the rest moves the surface, by less than pixels and
-all the same by degrees of slope, and the matches look well. But the ratio of the two images through
-the surface shows it: of the same ground under the same sun it is nearly even.
+A gain that changes from row to row, or dust over the detector, looks like shading. Local means and
+contrasts take away what is broad. The rest moves the surface by hundredths of a pixel, which is
+degrees of slope, while the matches look well. The ratio of the two images through the surface shows
+it: of one ground under one sun it is nearly even.
 """
 
 from __future__ import annotations
