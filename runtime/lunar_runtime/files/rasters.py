@@ -3,7 +3,8 @@
 The file says what it holds, in tags that GDAL and all that is built on it read:
 
 - GDAL_NODATA `nan`: else merging tools keep NaN over data.
-- GDAL_METADATA: the band's unit and description; and of the image LUNAR_VERDICT, LUNAR_VIEW,
+- GDAL_METADATA: the band's unit and description; and of the image LUNAR_VERDICT, LUNAR_RUNG (how
+  a deadline was met), LUNAR_VIEW,
   LUNAR_CAMERA (focal lengths and principal point in pixels of the raster), LUNAR_CROP (left, top,
   width and height of what the raster shows, in pixels of the image as given) and LUNAR_SOURCE_SIZE.
 - ImageDescription and Software, for everything else.
@@ -53,6 +54,7 @@ class RasterTags:
         camera: (fx, fy, cx, cy) of that camera in pixels of the raster.
         crop: (left, top, width, height) of what it shows, in pixels of the image as given.
         source_size: (width, height) of the image as given.
+        rung: How the pair's deadline was met, in words; None = it had none.
     """
 
     unit: str
@@ -62,11 +64,13 @@ class RasterTags:
     camera: tuple[float, float, float, float] | None = None
     crop: tuple[int, int, int, int] | None = None
     source_size: tuple[int, int] | None = None
+    rung: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """Name and text of everything but unit and description."""
         named = {
             "LUNAR_VERDICT": self.verdict,
+            "LUNAR_RUNG": self.rung,
             "LUNAR_VIEW": self.view,
             "LUNAR_CAMERA": None if self.camera is None else _numbers(self.camera),
             "LUNAR_CROP": None if self.crop is None else _numbers(self.crop),

@@ -40,6 +40,7 @@ def render_preview(
     title: Sequence[str] = (),
     caption: str = "Left image",
     valid: NDArray[np.bool_] | None = None,
+    landing: Panel | None = None,
 ) -> NDArray[np.uint8]:
     """Draw image | depth | relief | slope (| confidence) with colour bars, numbers and units.
 
@@ -54,6 +55,7 @@ def render_preview(
         title: Lines above the panels; what is not ASCII is drawn as "?".
         caption: Above the image.
         valid: (H, W) bool, False where the image is masked; None = nowhere.
+        landing: A further panel; see `landing_panel`.
 
     Returns:
         (h, w, 3) uint8, BGR as OpenCV writes it.
@@ -85,6 +87,8 @@ def render_preview(
     ]
     if confidence is not None:
         panels.append(_confidence_panel(confidence))
+    if landing is not None:
+        panels.append(landing)
     return draw_sheet(panels, title)
 
 
