@@ -83,6 +83,26 @@ def test_a_view_that_the_images_leave_undecided_is_a_guess() -> None:
     assert found == ("guessed", ("the images decide 1% of the right view",))
 
 
+@pytest.mark.parametrize(
+    ("decided", "slope_deg", "doubted"),
+    [(0.6, 13.0, False), (0.4, 13.0, True), (0.4, 5.0, False), (0.4, 20.0, False)],
+)
+def test_undecided_ground_that_may_be_steep_is_a_doubt(
+    decided: float, slope_deg: float, doubted: bool
+) -> None:
+    """A strip, or a view cut down by sky; masked pixels count on neither side."""
+    one = np.ones((20, 10), np.float32)
+    slope = slope_deg * one
+    slope[10:] = np.nan
+    refined = np.zeros(one.shape, bool)
+    refined[: round(10 * decided)] = True
+    up = UpEstimate(np.array([0.0, 0.0, -1.0]), "rig")
+    view = ViewResult(one, slope, one, one, 3 * one, refined)
+    doubts = doubt_slopes({"left": view}, up)
+    assert bool(doubts) is doubted
+    assert all("decide 40% of the ground" in doubt for doubt in doubts)
+
+
 def test_every_reason_is_given() -> None:
     judged = judge(of_camera("nominal"), None, ("the ground is tilted",))
     assert judged.verdict == "guessed"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.fields import Field, blurred, half
 from lunar_runtime.geometry.robust import robust_sigma
 
-_SIGMA_PX = 6.0  # of the means that are compared: single pixels differ by noise
+_SIGMA_PX = 2.0  # of the means of 4 × 4 px that are compared: single pixels differ by noise
 _DARK_DN = 8.0  # a mean below it is shadow, whose ratio is noise
 _LEAST_KNOWN = 0.5  # of a mean's weight
 _LEAST_SAMPLES = 100
