@@ -91,6 +91,9 @@ _KINDS = {
         "lunar-bench honesty",
         headlines.honesty,
     ),
+    "sonnx": _Kind(
+        "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
+    ),
     "edits": _Kind("Edited bundles: is an edit ever taken", "lunar-bench edits", headlines.edits),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
