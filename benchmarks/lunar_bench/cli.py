@@ -18,6 +18,7 @@ from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
+from lunar_bench.commands.page import page
 from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement.group import refinement
@@ -59,6 +60,7 @@ for subcommand in (
     precision,
     refinement,
     peers,
+    page,
     honesty,
     edits,
     coverage,
