@@ -113,6 +113,15 @@ def honesty(result: Json) -> str:
     )
 
 
+def deadlines(result: Json) -> str:
+    """Share of the pairs that met each deadline."""
+    shares = (
+        f"{row['deadline_ms']:g} ms {row['met'] / row['pairs']:.1%}" for row in result["rows"]
+    )
+    pairs = result["rows"][0]["pairs"]
+    return f"met, of {pairs} pairs each, {result['burners']} busy beside: {', '.join(shares)}"
+
+
 def edits(result: Json) -> str:
     """Edits of a bundle's files, and how many were not refused."""
     text = f"{result['edits']} edits of {len(result['counts'])} files"

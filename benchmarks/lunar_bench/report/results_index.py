@@ -86,6 +86,7 @@ _KINDS = {
         "lunar-bench honesty",
         headlines.honesty,
     ),
+    "deadlines": _Kind("Answers in time", "lunar-bench deadlines", headlines.deadlines),
     "edits": _Kind("Edited bundles: is an edit ever taken", "lunar-bench edits", headlines.edits),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
