@@ -12,7 +12,7 @@ import numpy as np
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 from lunar_runtime import StereoResult, StereoRuntime
 from lunar_runtime.backends.cores import usable_cores
-from lunar_runtime.errors import DeadlineError
+from lunar_runtime.errors import DeadlineError, InputError
 from lunar_runtime.geometry.rig import Rig
 
 from lunar_bench.deadlines.load import burners
@@ -114,7 +114,7 @@ class _Tally:
         result: StereoResult | None = None
         try:
             result = runtime.infer(pair.left, pair.right, rig, deadline_ms=self._deadline_ms)
-        except DeadlineError:
+        except (DeadlineError, InputError):
             self._nothing += 1
         # Measured here, around the call, and not by what is measured.
         self._took_ms.append((time.perf_counter() - start) * 1e3)

@@ -40,6 +40,7 @@ from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, Vie
 from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.practice_pair import practice_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
+from lunar_runtime.inference.sound_outputs import bounds_of
 from lunar_runtime.inference.work import PairWork
 
 _WARM_UP_PX = 128  # of a pair whose time does not count: libraries allocate and compile
@@ -56,6 +57,7 @@ class StereoRuntime:
         self._backend = backend
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
         self._depth_error = depth_error_of(bundle.manifest.student)
+        self._bounds = bounds_of(bundle.manifest.student)
         self._in_time = InTime()
 
     @classmethod
@@ -187,7 +189,9 @@ class StereoRuntime:
             return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
         work = read(Clock())
         self._see(work, None)
-        return work.alone(self.model) if refine == "off" else work.refined(self.model)
+        if refine == "off":
+            return work.alone(self.model)
+        return work.refined(None if work.maps is None else self.model)
 
     def learn_costs(
         self, width: int = 512, height: int = 512, *, view: ViewChoice = "left", rounds: int = 2
@@ -260,7 +264,7 @@ class StereoRuntime:
     def _see(self, work: PairWork, within_ms: float | None) -> None:
         graph = self.bundle.manifest.graph
         run = partial(self._run, within_ms=within_ms)
-        work.see(run, (graph.height, graph.width), self._depth_error)
+        work.see(run, (graph.height, graph.width), self._depth_error, self._bounds)
 
     def _run(
         self,

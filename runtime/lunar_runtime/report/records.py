@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.inference.ladder import RungName
@@ -147,6 +149,18 @@ class FlownReport(Record, frozen=True, kw_only=True):
     age_s: float | None
 
 
+class AlarmReport(Record, frozen=True):
+    """A monitor that tripped.
+
+    Attributes:
+        monitor: `network`, `prior`, `domain`, `frozen` or `scale`.
+        saw: What it saw, in words.
+    """
+
+    monitor: str
+    saw: str
+
+
 class PlaneReport(Record, frozen=True, kw_only=True):
     """The scene's robust plane.
 
@@ -236,6 +250,10 @@ class Report(Record, frozen=True, kw_only=True):
         verdict: `measured`: the images decided and what was told agrees; `guessed`: something
             rests on less.
         verdict_reasons: Why it is guessed.
+        condition: `nominal`: what was asked for, measured, in time, no monitor tripped; or
+            `degraded`.
+        degraded_to: What is left, in words; None where it is nominal.
+        alarms: Monitors that tripped.
         created: UTC.
         left: The left image.
         right: The right image.
@@ -266,6 +284,9 @@ class Report(Record, frozen=True, kw_only=True):
     status: Literal["done"] = "done"
     verdict: str
     verdict_reasons: list[str]
+    condition: str = ""
+    degraded_to: str | None = None
+    alarms: list[AlarmReport] = msgspec.field(default_factory=list)
     created: datetime
     left: ImageReport
     right: ImageReport
