@@ -14,6 +14,7 @@ from lunar_runtime.bundles.bundle import default_bundle_path
 from lunar_runtime.errors import BackendError
 from lunar_runtime.files.images import grey_from_array, read_image
 from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.geometry.scale import relative_scale
 from lunar_runtime.guard.condition import condition_of
 from lunar_runtime.guard.sequence import Altimeter, Sequence, watch_altimeter
 from lunar_runtime.inference.domain import watch_domain
@@ -168,7 +169,7 @@ def test_a_frozen_image_makes_a_guess_of_the_second_pair() -> None:
     assert [alarm.monitor for alarm in again.alarms] == ["frozen"]
     assert again.verdict == "guessed"
     assert again.verdict_reasons[-1] == "the left and the right image is that of the pair before"
-    moved = replace(result.left.source, pixels=result.left.source.pixels ^ 1)
+    moved = replace(result.left.source, pixels=255 - result.left.source.pixels)
     half = sequence.watch(replace(result, left=result.left._replace(source=moved)))
     assert half.alarms[0].saw == "the right image is that of the pair before"
     assert Sequence(in_order=False).watch(result).alarms == ()
@@ -184,7 +185,7 @@ def test_an_altimeter_that_says_another_height_makes_a_guess() -> None:
     guessed = sequence.watch(result, Altimeter(height_m * 1.5))
     assert guessed.verdict == "guessed"
     assert "the altimeter says" in guessed.verdict_reasons[-1]
-    relative = replace(result, scale=result.scale.__class__(1.0, "relative", "relative"))  # type: ignore[arg-type]
+    relative = replace(result, scale=relative_scale())
     assert watch_altimeter(relative, Altimeter(height_m * 9)) == ()
 
 

@@ -39,7 +39,8 @@ def _left(result: StereoResult) -> str | None:
         return "the network's word"
     if flown is not None and (flown.rung, flown.step) != ("refined", 1):
         return flown.rung_words()
-    if any(alarm.monitor == "prior" for alarm in result.alarms):
+    dropped = any(alarm.monitor in ("network", "prior") for alarm in result.alarms)
+    if dropped and result.model is None:
         return "the images alone"
     if result.alarms:
         return f"a guess: {result.alarms[0].saw}"
