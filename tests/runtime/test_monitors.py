@@ -92,7 +92,7 @@ def test_a_sound_networks_outputs_trip_nothing(packaged: StereoRuntime) -> None:
     [
         ("one pixel", "1 pixels are not finite"),
         ("behind", "100% of the points lie behind the camera"),
-        ("even", "the median confidence is 2.6, 3.2 to 14 are ordinary"),
+        ("even", "the median confidence is 2.6, 3 to 14 are ordinary"),
         ("bent", "the rays are no pinhole camera's"),
     ],
 )

@@ -103,6 +103,15 @@ def profile(result: Json) -> str:
     )
 
 
+def landing(record: Json) -> str:
+    """Sites, places, and the share of safe ground that is found."""
+    false, sites = record["false_sites"], record["sites"]
+    return (
+        f"{record['data']}: {false} of {sites} sites hazardous; of what is called safe "
+        f"{record['false_safe']:.2%} is not; {record['found']:.0%} of safe ground found"
+    )
+
+
 def honesty(result: Json) -> str:
     """Outcomes of the damaged situations, and how many clean ones are lost."""
     counts = result["counts"]["damaged"]

@@ -67,6 +67,11 @@ _KINDS = {
         "lunar-bench coverage rendered|stereolunar",
         headlines.coverage,
     ),
+    "landing": _Kind(
+        "Places to land against true ground",
+        "lunar-bench landing rendered|stereolunar",
+        headlines.landing,
+    ),
     "sweep": _Kind(
         "The refinement against what makes a pair hard",
         "lunar-bench refinement sweep",

@@ -25,11 +25,11 @@ from html import escape  # xml.sax would do, and imports an HTTP client
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.opencv_decoder import OpenCvDecoder
 from lunar_runtime.version import __version__
 
 _STRIP_BYTES = 1 << 18  # readers unpack one strip at a time
@@ -118,13 +118,9 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path}: cannot be read ({reason}); give the path of a TIFF") from error
-    image = None
-    if content:
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error:
-            image = None
-    if image is None:
+    decoder = OpenCvDecoder()  # it keeps OpenCV's words on GDAL's tags from stderr
+    image = decoder(content) if content else None
+    if image is None or decoder.complaint:
         raise InputError(f"{path}: not a TIFF that can be decoded; write it again")
     if image.dtype != np.float32 or image.ndim != 2:
         raise InputError(

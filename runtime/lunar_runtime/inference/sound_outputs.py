@@ -38,7 +38,7 @@ class OutputBounds(NamedTuple):
 
 _BOUNDS = {
     "a9b4a9d41646cce5fde31dd963f7b07568aa978b6e72dc08d7cf299baf8fa645": OutputBounds(
-        least_contrast=1.8, confidence=(3.2, 14.0), most_bent=0.018, most_range=3.2
+        least_contrast=1.8, confidence=(3.0, 14.0), most_bent=0.03, most_range=3.2
     )
 }
 

@@ -101,25 +101,31 @@ class GridSource(NamedTuple):
     refined: NDArray[np.bool_] | None = None
 
 
-def ground_grid(source: GridSource, cell_m: float | None = None) -> GroundGrid:
+def ground_grid(
+    source: GridSource, cell_m: float | None = None, *, like: GroundGrid | None = None
+) -> GroundGrid:
     """Grid the left view.
 
     Args:
         source: The view.
         cell_m: Side of a cell; None = the median distance of neighbouring pixels on the ground.
+        like: Take the frame and the cells of this grid.
 
     Raises:
         InputError: The view shows no ground that could be gridded.
         UsageError: `cell_m` is not a length that fits the view.
     """
-    frame = level_frame(source.points, source.up)
+    frame = level_frame(source.points, source.up) if like is None else like.frame
     surface = visible_surface(source.points, frame)
     dense = np.isfinite(surface.x)
     if np.count_nonzero(dense) < 16:
         raise InputError("there is no ground to map; check the pair")
     ground_px = float(np.median(np.sqrt(surface.area[dense])))
-    cell = _two_digits(ground_px) if cell_m is None else float(cell_m)
-    x0, y0, rows, columns = _extent(surface, dense, cell)
+    if like is None:
+        cell = _two_digits(ground_px) if cell_m is None else float(cell_m)
+        x0, y0, rows, columns = _extent(surface, dense, cell)
+    else:
+        cell, x0, y0, (rows, columns) = like.cell_m, like.x0_m, like.y0_m, like.shape
     xs, ys = _centres(x0, y0, cell, rows, columns)
     x, y = np.broadcast_to(xs, (rows, columns)), np.broadcast_to(ys[:, None], (rows, columns))
     found = _walk(

@@ -81,7 +81,12 @@ class Hazards:
 
 
 def find_hazards(
-    grid: GroundGrid, known: NDArray[np.bool_], lander: Lander, errors: Errors | None = None
+    grid: GroundGrid,
+    known: NDArray[np.bool_],
+    lander: Lander,
+    errors: Errors | None = None,
+    *,
+    stride: int | None = None,
 ) -> Hazards:
     """Try the vehicle everywhere.
 
@@ -90,6 +95,8 @@ def find_hazards(
         known: (R, C) bool: False in shadow, where saturated, where the images did not decide.
         lander: The vehicle.
         errors: Beside the draws.
+        stride: Cells from one tried centre to the next; None = a fifth of the footprint, and more
+            where there would be too many.
 
     Raises:
         UsageError: The footprint does not fit into the view.
@@ -102,8 +109,10 @@ def find_hazards(
             f"the lander's footprint of {lander.footprint_diameter_m:g} m is larger than the view "
             f"({min(grid.shape) * cell:.3g} m); give a smaller vehicle or a wider view"
         )
-    most = math.sqrt(grid.height.size / _MOST_CENTRES)
-    centres = Centres(grid.shape, max(1, round(across / _CENTRES_ACROSS), math.ceil(most)))
+    if stride is None:
+        most = math.ceil(math.sqrt(grid.height.size / _MOST_CENTRES))
+        stride = max(1, round(across / _CENTRES_ACROSS), most)
+    centres = Centres(grid.shape, stride)
     ground = np.where(known, grid.height, np.float32(np.nan))
     share = _unknown_share(np.isfinite(ground), across, centres)
     pads = pad_heights(pad_ground(ground, lander, cell), lander, cell, centres)

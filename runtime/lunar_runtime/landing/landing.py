@@ -34,6 +34,7 @@ class Landing:
     Attributes:
         lander: The vehicle.
         grid: The ground.
+        known: (R, C) bool, the cells that count as seen.
         hazards: On it.
         sites: The best first.
         classes: (H, W) float32 of the left view: see `hazards.CLASSES`.
@@ -43,6 +44,7 @@ class Landing:
 
     lander: Lander
     grid: GroundGrid
+    known: NDArray[np.bool_]
     hazards: Hazards
     sites: tuple[Site, ...]
     classes: Field
@@ -97,6 +99,7 @@ def find_landing(
     return Landing(
         lander=lander,
         grid=grid,
+        known=known,
         hazards=hazards,
         sites=tuple(rank_sites(grid, hazards, lander, aim=aim)),
         classes=seen[0],
