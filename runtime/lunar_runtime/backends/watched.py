@@ -1,8 +1,8 @@
 """A network in a process of its own, which is ended and started again when it hangs.
 
-Nothing else can stop a library that does not return. The process shares memory for inputs and outputs
-with this one, so that a pair costs two copies more. It is started again in the background: a pair that
-comes meanwhile is told so at once.
+Nothing else can stop a library that does not return. The process shares memory for inputs and
+outputs with this one, so that a pair costs two copies more. It is started again in the background:
+a pair that comes meanwhile is told so at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import msgspec
 import numpy as np
@@ -64,9 +65,7 @@ class WatchedBackend:
         os.ftruncate(self._file, bytes_of(graph))
         self._memory = mmap.mmap(self._file, 0)
         self._arrays = SharedArrays(graph, self._memory)
-        self._order = Order(
-            str(bundle.path), bundle.digest, backend, device, threads, self._file
-        )
+        self._order = Order(str(bundle.path), bundle.digest, backend, device, threads, self._file)
         bundle.forget()  # the other process reads it
         self._restarting: threading.Thread | None = None
         self._failed: BackendError | None = None
@@ -182,9 +181,5 @@ class WatchedBackend:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                with open(os.devnull, "wb"):
-                    pass
-                try:
+                with suppress(OSError):  # of what was not yet written to a process that is gone
                     pipe.close()
-                except OSError:  # what was not yet written to a process that is gone
-                    pass

@@ -1,22 +1,24 @@
 """The process that a watched network runs in: `python -m lunar_runtime.backends.worker`.
 
 It gets what to load as one line of JSON on stdin, and memory that it shares with its parent as an
-inherited descriptor. Then a line `run` is answered with `done`, once the outputs are in that memory,
-or with `failed` and the reason. The end of stdin ends it; so does the end of the thread that started
-it, by the kernel.
+inherited descriptor. A line `run` is answered once the outputs are in that memory,
+or with the reason why not. The end of stdin ends it; so does its parent's end, while it hangs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import sys
+import threading
+import time
 from typing import IO
 
 import msgspec
 
 from lunar_runtime.errors import BackendError, BundleError, LunarError
+
+_LOOK_S = 1.0  # for the parent
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -90,12 +92,15 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Have the kernel end this process with its parent, even if a library hangs."""
-    import ctypes
-    import signal
+    """End with the parent also where a library does not return, and stdin is not read."""
+    parent = os.getppid()
 
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 if __name__ == "__main__":

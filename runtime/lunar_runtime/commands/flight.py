@@ -11,13 +11,20 @@ import click
 if TYPE_CHECKING:
     from lunar_runtime.guard.health import Health
     from lunar_runtime.guard.sequence import Altimeter, Sequence
+    from lunar_runtime.inference.pipeline import StereoRuntime
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def options(command: _Function) -> _Function:
-    """`--deadline-ms`, `--sequence`, `--altimeter-m`, `--health`."""
+    """`--deadline-ms`, `--sequence`, `--altimeter-m`, `--health`, `--watchdog`."""
     for option in (
+        click.option(
+            "--watchdog",
+            is_flag=True,
+            help="Run the network in a process of its own, which is ended and started again when "
+            "it hangs. Costs a second at the start and the memory of another interpreter.",
+        ),
         click.option(
             "--health",
             metavar="FILE|udp://HOST:PORT",
@@ -48,7 +55,9 @@ def options(command: _Function) -> _Function:
     return command
 
 
-def told(health: str | None) -> AbstractContextManager[Health | None]:
+def told(
+    health: str | None, runtime: StereoRuntime | None
+) -> AbstractContextManager[Health | None]:
     """What tells of the runtime's health, open; None where nobody asked.
 
     Raises:
@@ -60,7 +69,8 @@ def told(health: str | None) -> AbstractContextManager[Health | None]:
     from lunar_runtime.guard.health import Health
     from lunar_runtime.guard.health_sink import open_sink
 
-    return Health(open_sink(health))
+    restarts = None if runtime is None else lambda: runtime.restarts
+    return Health(open_sink(health), restarts=restarts)
 
 
 def watched(in_order: bool, altimeter_m: float | None) -> tuple[Sequence | None, Altimeter | None]:

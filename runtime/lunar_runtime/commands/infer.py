@@ -148,6 +148,7 @@ def command(
     health: str | None,
     sequence: bool,
     altimeter_m: float | None,
+    watchdog: bool,
     lander: Path | None,
     aim: tuple[float, float] | None,
     trust: Path | None,
@@ -182,7 +183,7 @@ def command(
     network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
-        network = _start_loading(opened, backend, device, threads)
+        network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2
 
@@ -202,7 +203,7 @@ def command(
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
     opened_runtime = nullcontext() if network is None else StereoRuntime(*network)
-    with opened_runtime as runtime, flight.told(health) as teller:
+    with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:
             manifest = runtime.bundle.manifest
             wanted.check(manifest.graph.output_set)
@@ -250,10 +251,13 @@ def _open(path: Path | None, trust: Path | None, require_signature: bool | None)
 
 
 def _start_loading(
-    bundle: Bundle, backend: str, device: str, threads: int | None
+    bundle: Bundle, backend: str, device: str, threads: int | None, *, watchdog: bool
 ) -> tuple[Bundle, Backend]:
     from lunar_runtime.backends.loading import LoadingBackend
+    from lunar_runtime.backends.watched import WatchedBackend
 
+    if watchdog:
+        return bundle, WatchedBackend(bundle, backend, device, threads)
     return bundle, LoadingBackend(bundle, backend, device, threads)
 
 

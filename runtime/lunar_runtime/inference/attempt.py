@@ -53,6 +53,7 @@ class Attempt:
         self.passed_over: list[str] = []
         self.failure: BackendError | InputError | None = None
         self._costs, self._work, self._network, self._ends_at = costs, work, network, ends_at
+        self._hopes = False
 
     def rungs(self) -> list[Rung]:
         """Of this pair, the best first."""
@@ -77,12 +78,13 @@ class Attempt:
     def quickest(self) -> tuple[StereoResult, Rung] | None:
         """The same of the rung that is expected to be the quickest, although that is too slow.
 
-        What was expected may be wrong, and it is given up on the way where it is right.
+        What was expected may be wrong. It is given up once the time is over, whatever was expected.
         """
         there = [rung for rung in self.rungs() if not self._ruled_out(rung)]
         if not there or self._left_ms() <= 0:
             return None
         rung = min(there, key=self._expected_ms)
+        self._hopes = True
         result = self._tried(rung)
         return None if result is None else (result, rung)
 
@@ -114,14 +116,18 @@ class Attempt:
         """
         if rung.runs_network and self._work.maps is None:
             start = time.perf_counter()
-            self._network.see(self._work, self._left_ms())
+            self._network.see(self._work, self._network_ms())
             self._costs.add(*self._network_stage(), _since_ms(start))
             if self._work.maps is None:
                 raise BackendError(self._work.alarms[-1].saw)
         stage, pixels = self._stage(rung)
-        budget = Budget(
-            self._ends_at, lambda place: self._costs.expect_ms(f"{stage}, {place}", pixels) or 0.0
-        )
+
+        def still_ms(place: str) -> float:
+            if self._hopes:
+                return 0.0
+            return self._costs.expect_ms(f"{stage}, {place}", pixels) or 0.0
+
+        budget = Budget(self._ends_at, still_ms)
         start = time.perf_counter()
         try:
             with within(budget):
@@ -163,6 +169,12 @@ class Attempt:
             stages.append(self._network_stage())
         expected = [self._costs.expect_ms(*stage) for stage in stages]
         return sum(NEVER if one is None else one for one in expected)
+
+    def _network_ms(self) -> float:
+        """Time that the network has: what is left, less what the images need to answer alone."""
+        left = self._left_ms()
+        alone = [self._expected_ms(one) for one in self.rungs() if not one.runs_network]
+        return left - min(alone) if alone and 0 < left - min(alone) < NEVER else left
 
     def _network_stage(self) -> tuple[str, int]:
         return "network", self._network.longer_px**2
