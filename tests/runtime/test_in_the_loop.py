@@ -62,3 +62,18 @@ def test_no_file_is_opened_between_pairs(bundles: dict[str, Path], tmp_path: Pat
     assert opened == "[]"
     assert sees == "True"  # the hook does see what is opened
     assert health.read_bytes().count(b'"kind":"pair"') == 6
+
+
+def test_locked_memory_is_the_kernels_word_or_an_error() -> None:
+    code = (
+        "from lunar_runtime.guard.locked_memory import lock_memory; lock_memory();"
+        "print(open('/proc/self/status').read())"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    call = [sys.executable, "-c", code]
+    done = subprocess.run(call, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        assert "UsageError: `mlock`: the system refuses" in done.stderr
+        return
+    (locked,) = [line for line in done.stdout.splitlines() if line.startswith("VmLck:")]
+    assert int(locked.split()[1]) > 1000  # kB

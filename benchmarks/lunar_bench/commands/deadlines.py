@@ -32,6 +32,14 @@ _DEADLINES_MS = (100.0, 200.0, 300.0, 500.0, 700.0, 1000.0, 1500.0, 2000.0)
 )
 @click.option("--scenes", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--size", type=click.IntRange(64, 1024), default=512, show_default=True)
+@click.option(
+    "--growth",
+    type=click.IntRange(0),
+    nargs=2,
+    default=(0, 0),
+    metavar="UNREFINED REFINED",
+    help="Also run so many small pairs and watch the process's memory.  [default: none]",
+)
 @SEED
 @BUNDLE
 @threads
@@ -42,6 +50,7 @@ def deadlines(
     load: int,
     scenes: int,
     size: int,
+    growth: tuple[int, int],
     seed: int,
     bundle: Path | None,
     threads: int | None,
@@ -65,6 +74,7 @@ def deadlines(
         seed=seed,
         threads=threads,
         load=load,
+        growth=growth,
         tell=logging.getLogger(__name__).info,
     )
     echo_lines(summary(result), as_json=as_json)

@@ -14,12 +14,15 @@ from lunar_runtime import StereoResult, StereoRuntime
 from lunar_runtime.backends.cores import usable_cores
 from lunar_runtime.errors import DeadlineError, InputError
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.options import Refine
 
+from lunar_bench.deadlines.growth import measure_growth
 from lunar_bench.deadlines.load import burners
 from lunar_bench.deadlines.record import DeadlineRow, DeadlinesResult
 from lunar_bench.deadlines.rungs import measure_rungs
 from lunar_bench.sensors.machine import describe_machine
 
+_GROWTH_PX = 128
 _LATE_AT, _TOOK_AT = (50, 95, 100), (50, 95, 99, 100)
 
 
@@ -33,6 +36,7 @@ def measure_deadlines(
     seed: int,
     threads: int | None,
     load: int,
+    growth: tuple[int, int] = (0, 0),
     tell: Callable[[str], None] = lambda _: None,
 ) -> DeadlinesResult:
     """Answer rendered pairs within deadlines, and score every rung on them without one.
@@ -48,6 +52,7 @@ def measure_deadlines(
         seed: Of the pairs.
         threads: Of network and refinement; None = as many as there are cores.
         load: Processes that compute beside it.
+        growth: Small pairs over which memory is watched: unrefined, and refined; 0 = not.
         tell: Given what is done, now and then.
     """
     machine = describe_machine()
@@ -66,6 +71,12 @@ def measure_deadlines(
                     tally.run(runtime, known[number % scenes])
                 tell(f"{number + 1} of {pairs} pairs")
         rungs = measure_rungs(runtime, known)
+        refines: tuple[Refine, ...] = ("off", "auto")
+        grown = [
+            measure_growth(runtime, count, _GROWTH_PX, seed, refine=refine)
+            for count, refine in zip(growth, refines, strict=True)
+            if count
+        ]
         digest = runtime.bundle.digest
     return DeadlinesResult(
         bundle_digest=digest,
@@ -77,6 +88,7 @@ def measure_deadlines(
         learning_s=round(learning_s, 2),
         rows=[tally.row() for tally in tallies.values()],
         rungs=rungs,
+        growth=grown,
         machine=machine,
     )
 
@@ -95,6 +107,12 @@ def summary(result: DeadlinesResult) -> Iterator[str]:
             f"{rung.rung:<12}{rung.pairs} pairs, {rung.refused} refused, {rung.measured} measured; "
             f"depth {rung.absrel_median or 0:.2%}, slope {rung.slope_mae_deg or 0:.1f} deg, "
             f"misses {miss}; {rung.took_ms:.0f} ms"
+        )
+    for grown in result.ggrownth:
+        low, high = grown.kib_per_pair_range or (grown.kib_per_pair,) * 2
+        yield (
+            f"memory over {grown.pairs} pairs, refine {grown.refine}: {grown.first_mib:.0f} to "
+            f"{grown.last_mib:.0f} MiB, {grown.kib_per_pair:+.2f} KiB a pair ({low:+.2f} to {high:+.2f})"
         )
 
 

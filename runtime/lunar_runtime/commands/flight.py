@@ -17,8 +17,16 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def options(command: _Function) -> _Function:
-    """`--deadline-ms`, `--sequence`, `--altimeter-m`, `--health`, `--watchdog`."""
+    """`--deadline-ms`, `--sequence`, `--altimeter-m`, `--health`, `--watchdog`, `--mlock`."""
     for option in (
+        click.option(
+            "--mlock",
+            is_flag=True,
+            expose_value=False,
+            callback=_lock,
+            help="Lock the process's memory, so that none of it goes to disk; an error where the "
+            "system does not allow it.",
+        ),
         click.option(
             "--watchdog",
             is_flag=True,
@@ -53,6 +61,13 @@ def options(command: _Function) -> _Function:
     ):
         command = option(command)
     return command
+
+
+def _lock(_: click.Context, __: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from lunar_runtime.guard.locked_memory import lock_memory
+
+        lock_memory()
 
 
 def told(
