@@ -27,6 +27,7 @@ from lunar_bench.commands.report import report
 from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
 from lunar_bench.commands.sliding import sliding
+from lunar_bench.commands.sonnx import sonnx
 
 NAME = "lunar-bench"
 
@@ -69,6 +70,7 @@ for subcommand in (
     sliding,
     footprint,
     gpu_check,
+    sonnx,
     index,
 ):
     command.add_command(subcommand)

@@ -108,11 +108,12 @@ def summary(result: DeadlinesResult) -> Iterator[str]:
             f"depth {rung.absrel_median or 0:.2%}, slope {rung.slope_mae_deg or 0:.1f} deg, "
             f"misses {miss}; {rung.took_ms:.0f} ms"
         )
-    for grown in result.ggrownth:
+    for grown in result.growth:
         low, high = grown.kib_per_pair_range or (grown.kib_per_pair,) * 2
         yield (
             f"memory over {grown.pairs} pairs, refine {grown.refine}: {grown.first_mib:.0f} to "
-            f"{grown.last_mib:.0f} MiB, {grown.kib_per_pair:+.2f} KiB a pair ({low:+.2f} to {high:+.2f})"
+            f"{grown.last_mib:.0f} MiB, {grown.kib_per_pair:+.2f} KiB a pair "
+            f"({low:+.2f} to {high:+.2f})"
         )
 
 

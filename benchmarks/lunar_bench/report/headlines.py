@@ -131,6 +131,17 @@ def deadlines(result: Json) -> str:
     return f"met, of {pairs} pairs each, {result['burners']} busy beside: {', '.join(shares)}"
 
 
+def sonnx(result: Json) -> str:
+    """How many requirements are met, of those that a model can be asked."""
+    asked = [f for f in result["findings"] if f["met"] is not None]
+    required = [f for f in asked if f["required"]]
+    met, required_met = (sum(f["met"] for f in found) for found in (asked, required))
+    return (
+        f"{required_met} of {len(required)} required ones met, {met - required_met} of "
+        f"{len(asked) - len(required)} open ones"
+    )
+
+
 def edits(result: Json) -> str:
     """Edits of a bundle's files, and how many were not refused."""
     text = f"{result['edits']} edits of {len(result['counts'])} files"

@@ -92,6 +92,9 @@ _KINDS = {
         headlines.honesty,
     ),
     "deadlines": _Kind("Answers in time", "lunar-bench deadlines", headlines.deadlines),
+    "sonnx": _Kind(
+        "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
+    ),
     "edits": _Kind("Edited bundles: is an edit ever taken", "lunar-bench edits", headlines.edits),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
