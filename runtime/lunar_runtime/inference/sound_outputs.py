@@ -36,6 +36,9 @@ class OutputBounds(NamedTuple):
     most_range: float
 
 
+# 1300 clean pairs, 438 of which set the bounds, have a contrast of 2.0 and more, 3.2 to 11.4, 0.024
+# and 2.6 at most; networks with a flipped bit that harmed the result 1.5 to 2.6, 2.6 to 3.1 or
+# infinite, 0.021 to infinite, and 3.9 to infinite: one of these, mostly two.
 _BOUNDS = {
     "a9b4a9d41646cce5fde31dd963f7b07568aa978b6e72dc08d7cf299baf8fa645": OutputBounds(
         least_contrast=1.8, confidence=(3.0, 14.0), most_bent=0.03, most_range=3.2

@@ -24,6 +24,7 @@ from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
 from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
 from lunar_runtime.landing.landing import Landing
+from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import (
     ImageReport,
     MaskReport,
@@ -31,9 +32,7 @@ from lunar_runtime.report.input_records import (
     OptionsReport,
 )
 from lunar_runtime.report.records import (
-    AlarmReport,
     CameraReport,
-    FlownReport,
     LandingReport,
     MisfitReport,
     PlaneReport,
