@@ -16,6 +16,7 @@ from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.domain import watch_domain
+from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.kept import keep_network
 from lunar_runtime.inference.ladder import doubt_rung
@@ -25,10 +26,9 @@ from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
 from lunar_runtime.inference.result import ModelInfo, Refinement, StereoResult
 from lunar_runtime.inference.result_grids import LONGEST_PX
-from lunar_runtime.inference.sharpness import doubt_sharpness
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.sound_outputs import OutputBounds, watch_outputs
-from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.inference.told_cameras import check_told_cameras
 from lunar_runtime.refinement.budget import checkpoint
 
 #: Runs the network on its two inputs, (H, W) uint8.
@@ -82,7 +82,7 @@ class PairWork:
             images.check_cameras(options, rig)
             lenses = check_told_cameras(images, options, rig)
             alarms = watch_domain(images)
-        return cls(images, options, rig, lenses, clock, notes=images.notes(), alarms=alarms)
+        return cls(images, options, rig, lenses, clock, alarms=alarms)
 
     @property
     def longer_px(self) -> int:
@@ -206,8 +206,7 @@ class PairWork:
             options = replace(options, smoothing_px=options.smoothing_px / step)
         checkpoint("geometry")
         with self.clock.stage("geometry"):
-            doubts = doubt_size(self.images, options, self.rig, fused.refinement)
-            doubts += doubt_sharpness(self.images)
+            doubts = doubt_images(self.images, options, self.rig, fused.refinement)
             doubts += tuple(
                 a.saw for a in self.alarms if model is not None or a.monitor == "domain"
             )
