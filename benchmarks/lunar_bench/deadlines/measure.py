@@ -125,7 +125,7 @@ class _Tally:
         self._took_ms: list[float] = []
         self._ages_s: list[float] = []
         self._flown: Counter[str] = Counter()
-        self._given_up = self._nothing = 0
+        self._given_up = self._nothing = self._met = 0
 
     def run(self, runtime: StereoRuntime, pair: KnownPair) -> None:
         rig = Rig(left=pair.camera_left, right=pair.camera_right)
@@ -140,6 +140,7 @@ class _Tally:
         if result is None or result.flown is None:
             return
         flown = result.flown
+        self._met += self._took_ms[-1] <= self._deadline_ms
         self._flown[flown.rung if flown.step == 1 else f"{flown.rung} 1/{flown.step}"] += 1
         self._given_up += any("no time was left before" in why for why in flown.passed_over)
         if flown.age_s is not None:
@@ -151,7 +152,7 @@ class _Tally:
         return DeadlineRow(
             deadline_ms=self._deadline_ms,
             pairs=len(took),
-            met=len(took) - len(late),
+            met=self._met,
             late_ms=_percentiles(late, _LATE_AT) if len(late) else [],
             took_ms=_percentiles(took, _TOOK_AT),
             flown=dict(self._flown.most_common()),

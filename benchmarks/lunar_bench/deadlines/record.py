@@ -37,7 +37,7 @@ class DeadlineRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         deadline_ms: From the call to the result.
         pairs: How many.
-        met: How many were there in time.
+        met: How many were answered in time; an error is no answer.
         late_ms: 50th, 95th and 100th percentile of what the others were late by; empty if none was.
         took_ms: 50th, 95th, 99th and 100th percentile of all.
         flown: Rung -> pairs.
