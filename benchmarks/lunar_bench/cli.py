@@ -13,6 +13,7 @@ from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.coverage import coverage
+from lunar_bench.commands.deadlines import deadlines
 from lunar_bench.commands.edits import edits
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
@@ -65,6 +66,7 @@ for subcommand in (
     page,
     honesty,
     edits,
+    deadlines,
     landing,
     coverage,
     sliding,

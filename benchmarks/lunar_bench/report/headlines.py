@@ -122,6 +122,15 @@ def honesty(result: Json) -> str:
     )
 
 
+def deadlines(result: Json) -> str:
+    """Share of the pairs that met each deadline."""
+    shares = (
+        f"{row['deadline_ms']:g} ms {row['met'] / row['pairs']:.1%}" for row in result["rows"]
+    )
+    pairs = result["rows"][0]["pairs"]
+    return f"met, of {pairs} pairs each, {result['burners']} busy beside: {', '.join(shares)}"
+
+
 def sonnx(result: Json) -> str:
     """How many requirements are met, of those that a model can be asked."""
     asked = [f for f in result["findings"] if f["met"] is not None]

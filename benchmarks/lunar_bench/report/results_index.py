@@ -91,6 +91,7 @@ _KINDS = {
         "lunar-bench honesty",
         headlines.honesty,
     ),
+    "deadlines": _Kind("Answers in time", "lunar-bench deadlines", headlines.deadlines),
     "sonnx": _Kind(
         "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
     ),

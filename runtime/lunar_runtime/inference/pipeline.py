@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.backends.watched import WatchedBackend
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.bundles.trust import TrustStore
@@ -40,6 +41,7 @@ from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, Vie
 from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.practice_pair import practice_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
+from lunar_runtime.inference.sound_outputs import bounds_of
 from lunar_runtime.inference.work import PairWork
 
 _WARM_UP_PX = 128  # of a pair whose time does not count: libraries allocate and compile
@@ -56,6 +58,7 @@ class StereoRuntime:
         self._backend = backend
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
         self._depth_error = depth_error_of(bundle.manifest.student)
+        self._bounds = bounds_of(bundle.manifest.student)
         self._in_time = InTime()
 
     @classmethod
@@ -68,6 +71,7 @@ class StereoRuntime:
         threads: int | None = None,
         trust: TrustStore | Path | str | None = None,
         require_signature: bool | None = None,
+        watchdog: bool = False,
     ) -> StereoRuntime:
         """Verify a bundle and load its network.
 
@@ -78,6 +82,8 @@ class StereoRuntime:
             threads: CPU threads; None lets the backend choose.
             trust: Whose signatures count; see `Bundle.open`, as for the next.
             require_signature: Whether the bundle must be signed by one of them.
+            watchdog: Run the network in a process of its own, which is ended and started again
+                when it hangs.
 
         Raises:
             BundleError: The bundle is incomplete, altered, foreign, or not signed as it must be.
@@ -91,7 +97,8 @@ class StereoRuntime:
             )
         elif trust is not None or require_signature is not None:
             raise UsageError("`trust` is for a bundle's folder; give it to Bundle.open")
-        return cls(bundle, select_backend(bundle, backend, device, threads))
+        load = WatchedBackend if watchdog else select_backend
+        return cls(bundle, load(bundle, backend, device, threads))
 
     def __enter__(self) -> StereoRuntime:
         return self
@@ -187,7 +194,9 @@ class StereoRuntime:
             return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
         work = read(Clock())
         self._see(work, None)
-        return work.alone(self.model) if refine == "off" else work.refined(self.model)
+        if refine == "off":
+            return work.alone(self.model)
+        return work.refined(None if work.maps is None else self.model)
 
     def learn_costs(
         self, width: int = 512, height: int = 512, *, view: ViewChoice = "left", rounds: int = 2
@@ -247,6 +256,11 @@ class StereoRuntime:
         return errors
 
     @property
+    def restarts(self) -> int:
+        """How often the network's process was started again; 0 without one."""
+        return self._backend.restarts if isinstance(self._backend, WatchedBackend) else 0
+
+    @property
     def costs(self) -> Costs:
         """What stages of pairs with deadlines took lately."""
         return self._in_time.costs
@@ -260,7 +274,7 @@ class StereoRuntime:
     def _see(self, work: PairWork, within_ms: float | None) -> None:
         graph = self.bundle.manifest.graph
         run = partial(self._run, within_ms=within_ms)
-        work.see(run, (graph.height, graph.width), self._depth_error)
+        work.see(run, (graph.height, graph.width), self._depth_error, self._bounds)
 
     def _run(
         self,
@@ -269,7 +283,12 @@ class StereoRuntime:
         within_ms: float | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         with self._one_at_a_time:
-            outputs = self._backend.run(left[None, None], right[None, None])
+            pair = left[None, None], right[None, None]
+            watched = self._backend if isinstance(self._backend, WatchedBackend) else None
+            if watched is not None and within_ms is not None:
+                outputs = watched.run_within(*pair, within_ms)
+            else:
+                outputs = self._backend.run(*pair)
         for record in self.bundle.manifest.graph.outputs:
             found = outputs[record.name]
             if found.shape != record.shape or found.dtype != np.float32:

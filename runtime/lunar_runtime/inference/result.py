@@ -18,6 +18,7 @@ from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate
 from lunar_runtime.geometry.scale import Scale
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.refinement.camera_evidence import Misfit
@@ -253,6 +254,7 @@ class StereoResult(Geometry):
         timings_ms: Per stage.
         lenses: That were taken out of the images, of the left and the right camera; None = none.
         flown: How the pair's deadline was met; None = it had none.
+        alarms: Monitors that tripped.
     """
 
     options: InferOptions
@@ -262,6 +264,7 @@ class StereoResult(Geometry):
     timings_ms: dict[str, float]
     lenses: tuple[Lens | None, Lens | None] = (None, None)
     flown: Flown | None = None
+    alarms: tuple[Alarm, ...] = ()
 
     @property
     def primary(self) -> Side:
