@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunar_bench.honesty.journal import Journal, JournalHead
 from lunar_bench.honesty.measure import CampaignOptions, measure_honesty
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import stereolunar_pairs

@@ -82,12 +82,12 @@ class OnnxRuntimeBackend:
                 anew.
             BundleError: Weights changed, and the bundle is no longer what it was.
         """
-        outputs = self._compute(left, right)
+        outputs = self.compute(left, right)
         if self._intact():
             return outputs
         _log.warning("weights changed in memory; loading them again and repeating the pair")
         self.reload()
-        outputs = self._compute(left, right)
+        outputs = self.compute(left, right)
         self._record = replace(self._record, repeated=self._record.repeated + 1)
         if not self._intact():
             raise BackendError(
@@ -110,9 +110,15 @@ class OnnxRuntimeBackend:
         """Free the network."""
         self._loaded = None
 
-    def _compute(
+    @property
+    def weights(self) -> HeldWeights | None:
+        """The weights in memory; None where they cannot be checked, or the network was closed."""
+        return None if self._loaded is None else self._loaded.weights
+
+    def compute(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
+        """Run one pair with whatever is in memory; `run` is what checks it."""
         if self._loaded is None:
             raise BackendError("this network was closed; load the bundle again")
         try:
@@ -125,7 +131,7 @@ class OnnxRuntimeBackend:
 
     def _intact(self) -> bool:
         """Whether the weights are what they were, as far as one pair's check tells."""
-        held = None if self._loaded is None else self._loaded.weights
+        held = self.weights
         if held is None:
             return True
         started, record = time.perf_counter(), self._record
