@@ -25,6 +25,7 @@ from lunar_bench.commands.report import report
 from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
 from lunar_bench.commands.sliding import sliding
+from lunar_bench.commands.upsets import upsets
 
 NAME = "lunar-bench"
 
@@ -61,6 +62,7 @@ for subcommand in (
     peers,
     honesty,
     edits,
+    upsets,
     coverage,
     sliding,
     footprint,

@@ -150,7 +150,7 @@ def test_the_graphs_bytes_are_held_by_nobody_after_loading() -> None:
     runtime = StereoRuntime.load(bundle, "onnxruntime", device="cpu", threads=1)
     with runtime:
         assert not bundle._kept
-        session = runtime._backend._session  # type: ignore[attr-defined]
+        session = runtime._backend._loaded.session  # type: ignore[attr-defined]
         assert getattr(session, "_model_bytes", None) is None
 
 

@@ -14,12 +14,12 @@ from lunar_runtime import StereoRuntime
 from lunar_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.parity import relative_error
-from lunar_runtime.errors import UsageError
+from lunar_runtime.errors import BackendError, UsageError
 from numpy.typing import NDArray
 
 from lunar_bench.upsets.activations import ActivationSite
 from lunar_bench.upsets.flip import Flip
-from lunar_bench.upsets.judge import Judge, Told
+from lunar_bench.upsets.judge import Judge, Told, refused
 from lunar_bench.upsets.network_sites import (
     Inputs,
     InputSite,
@@ -28,13 +28,11 @@ from lunar_bench.upsets.network_sites import (
     OutputSite,
     WeightSite,
 )
-from lunar_bench.upsets.record import HAZARDS_DEG, MORE_MISSED, MOVED_DEG, Harm, UpsetRecord
+from lunar_bench.upsets.record import MORE_MISSED, MOVED_DEG, Harm, UpsetRecord
 from lunar_bench.upsets.refinement_site import RefinementSite
 
 _SAME = 1e-6  # of an output's mean size: another order of additions changes as much
 _QUIET = 0.1  # of the limits: what a group may do whose flips count as harmless
-
-__all__ = ["Bench", "HAZARDS_DEG"]
 
 
 class Tap:
@@ -96,9 +94,7 @@ class Bench:
 
     @classmethod
     @contextmanager
-    def open(
-        cls, path: Path | None, pairs: int, seed: int, threads: int | None
-    ) -> Iterator[Bench]:
+    def open(cls, path: Path | None, pairs: int, seed: int, threads: int | None) -> Iterator[Bench]:
         """A bundle with rendered pairs of its size.
 
         Raises:
@@ -117,9 +113,7 @@ class Bench:
             cv2.setNumThreads(before)
             backend.close()
 
-    def draw(
-        self, site: str, identity: str, pair: int, rng: np.random.Generator
-    ) -> Flip | None:
+    def draw(self, site: str, identity: str, pair: int, rng: np.random.Generator) -> Flip | None:
         """A random bit of a site; None where the pair has none there."""
         if site == "refinement":
             return self._refinement.draw(identity, pair, rng)
@@ -131,7 +125,10 @@ class Bench:
         if flips[0].site == "refinement":
             with self._refinement.flipped(flips[0]):
                 return judge.harm(self._infer(flips[0].pair, self.clean[flips[0].pair]), "auto")
-        outputs = self._site(flips[0].site).outputs(flips, flips[0].pair)
+        try:
+            outputs = self._site(flips[0].site).outputs(flips, flips[0].pair)
+        except BackendError as error:  # a flipped shape, say: the library refuses
+            return judge.harm(refused(error), "off")
         if self._same(outputs, self.clean[flips[0].pair]):
             return Harm(moved_deg=0.0, more_missed=0.0, lost=0.0, said=[])
         return judge.harm(self._infer(flips[0].pair, outputs, refine=False), "off")
@@ -141,7 +138,7 @@ class Bench:
         harm = self.harm([flip])
         refined = None
         guards = self.guards(flip)
-        if flip.site == "refinement":
+        if flip.site == "refinement" or harm.failed:
             refined = harm
         elif not self.quiet(harm):
             outputs = self._site(flip.site).outputs([flip], flip.pair)
@@ -205,6 +202,4 @@ class Bench:
 
     @cached_property
     def _refinement(self) -> RefinementSite:
-        return RefinementSite(
-            lambda pair: self._infer(pair, self.clean[pair]), len(self.judges)
-        )
+        return RefinementSite(lambda pair: self._infer(pair, self.clean[pair]), len(self.judges))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,8 +45,8 @@ class Flip(Record, frozen=True):
         return self.bit >= 8 * np.dtype(self.dtype).itemsize - _RARE_BITS
 
 
-def flipped(value: np.generic, bit: int) -> np.generic:
-    """A value with one bit turned over."""
+def flipped(value: Any, bit: int) -> Any:
+    """A NumPy scalar with one bit turned over."""
     words = np.array([value]).view(f"u{value.itemsize}")
     words ^= words.dtype.type(1 << bit)
     return words.view(value.dtype)[0]

@@ -57,7 +57,7 @@ class Judge:
                 warnings.simplefilter("ignore")
                 result = runtime.infer(self.pair.left, self.pair.right, self._rig, refine=refine)
         except LunarError as error:
-            return Told(None, frozenset([f"{type(error).__name__}: {_skeleton(str(error))}"]))
+            return refused(error)
         except Exception as error:  # a traceback is noticed too; it is counted by its name
             return Told(None, frozenset([f"crashed: {type(error).__name__}"]))
         return told(result)
@@ -86,6 +86,11 @@ class Judge:
             lost=round(1 - float(both.sum()) / max(1, int(known.sum())), 5),
             said=said,
         )
+
+
+def refused(error: LunarError) -> Told:
+    """An error in a result's place."""
+    return Told(None, frozenset([f"{type(error).__name__}: {_skeleton(str(error))}"]))
 
 
 def told(result: StereoResult) -> Told:

@@ -16,7 +16,7 @@ from lunar_bench.sensors.machine import describe_machine
 from lunar_bench.upsets.bench import Bench
 from lunar_bench.upsets.flip import Flip
 from lunar_bench.upsets.rates import rates, rates_by, worst
-from lunar_bench.upsets.record import JournalHead, UpsetRecord, UpsetsResult
+from lunar_bench.upsets.record import JournalHead, Rates, UpsetRecord, UpsetsResult
 
 Site = Literal["weights", "activations", "inputs", "outputs", "refinement"]
 SITES: tuple[Site, ...] = ("weights", "activations", "inputs", "outputs", "refinement")
@@ -153,7 +153,7 @@ def _tried(bench: Bench, group: list[Flip]) -> Iterator[UpsetRecord]:
         yield bench.record(flip)
 
 
-def _by_bit(records: Sequence[UpsetRecord]) -> dict[str, dict[str, object]]:
+def _by_bit(records: Sequence[UpsetRecord]) -> dict[str, dict[str, Rates]]:
     kinds = sorted({f"{one.flip.site} {one.flip.dtype}" for one in records})
     return {
         kind: rates_by(
@@ -164,7 +164,7 @@ def _by_bit(records: Sequence[UpsetRecord]) -> dict[str, dict[str, object]]:
     }
 
 
-def _by_layer(records: Sequence[UpsetRecord]) -> dict[str, dict[str, object]]:
+def _by_layer(records: Sequence[UpsetRecord]) -> dict[str, dict[str, Rates]]:
     sites = sorted({one.flip.site for one in records})
     return {
         site: rates_by([one for one in records if one.flip.site == site], _layer) for site in sites

@@ -42,9 +42,7 @@ def rates(records: Sequence[UpsetRecord]) -> Rates:
     )
 
 
-def rates_by(
-    records: Iterable[UpsetRecord], key: Callable[[UpsetRecord], str]
-) -> dict[str, Rates]:
+def rates_by(records: Iterable[UpsetRecord], key: Callable[[UpsetRecord], str]) -> dict[str, Rates]:
     """The same of every group of flips that have one key."""
     groups: dict[str, list[UpsetRecord]] = {}
     for record in records:

@@ -40,6 +40,11 @@ class Harm(Record, frozen=True):
         return (self.moved_deg or 0.0) > MOVED_DEG or (self.more_missed or 0.0) >= MORE_MISSED
 
     @property
+    def failed(self) -> bool:
+        """Whether the network gave nothing."""
+        return any(text.startswith("BackendError") for text in self.said)
+
+    @property
     def silent(self) -> bool:
         """Whether the result is unsafe and says nothing."""
         return self.unsafe and not self.said

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -27,6 +28,15 @@ _HANDS_OVER: dict[str, tuple[object, str]] = {
 }
 
 
+class _Handed(NamedTuple):
+    """An array that was handed over: by whom, in which call, its place in what was, a copy."""
+
+    name: str
+    call: int
+    path: str
+    values: NDArray[Any]
+
+
 class RefinementSite:
     """Arrays that pass from one step of the refinement to the next.
 
@@ -36,12 +46,10 @@ class RefinementSite:
     """
 
     def __init__(self, run: Callable[[int], object], count: int) -> None:
-        self._arrays: list[list[tuple[str, int, str, NDArray[Any]]]] = []
+        self._arrays: list[list[_Handed]] = []
         for pair in range(count):
-            seen: list[tuple[str, int, str, NDArray[Any]]] = []
-            with _watched(lambda name, call, found, seen=seen: seen.extend(
-                (name, call, path, values.copy()) for path, values in arrays_in(found)
-            )):  # fmt: skip
+            seen: list[_Handed] = []
+            with _watched(partial(_keep, seen)):
                 run(pair)
             self._arrays.append(seen)
 
@@ -82,6 +90,10 @@ def arrays_in(value: object, path: str = "") -> Iterator[tuple[str, NDArray[Any]
     elif hasattr(value, "__dataclass_fields__"):
         for name in value.__dataclass_fields__:
             yield from arrays_in(getattr(value, name), f"{path}.{name}".lstrip("."))
+
+
+def _keep(seen: list[_Handed], name: str, call: int, found: object) -> None:
+    seen += [_Handed(name, call, path, values.copy()) for path, values in arrays_in(found)]
 
 
 def _parts(where: str) -> tuple[str, int, str]:

@@ -84,7 +84,8 @@ class HeldWeights:
             os.close(file)  # the mapping stays as long as its arrays
 
     def _sum(self) -> NDArray[np.uint64]:
-        return np.add.reduce(self._rows, axis=0)
+        sums: NDArray[np.uint64] = np.add.reduce(self._rows, axis=0)
+        return sums
 
     def _crc(self, index: int) -> int:
         rows = len(self._rows)

@@ -82,9 +82,14 @@ class OnnxRuntimeBackend:
                 anew.
             BundleError: Weights changed, and the bundle is no longer what it was.
         """
-        outputs = self.compute(left, right)
-        if self._intact():
-            return outputs
+        try:
+            outputs = self.compute(left, right)
+        except BackendError:  # a changed shape makes the library fail
+            if self._intact():
+                raise
+        else:
+            if self._intact():
+                return outputs
         _log.warning("weights changed in memory; loading them again and repeating the pair")
         self.reload()
         outputs = self.compute(left, right)
@@ -96,7 +101,7 @@ class OnnxRuntimeBackend:
             )
         return outputs
 
-    def reload(self) -> None:
+    def reload(self) -> bool:
         """Load the network again from its verified file.
 
         Raises:
@@ -105,6 +110,7 @@ class OnnxRuntimeBackend:
         """
         self._loaded = _load(_import(), self._bundle, self.device, self._threads)
         self._record = replace(self._record, reloads=self._record.reloads + 1)
+        return True
 
     def close(self) -> None:
         """Free the network."""

@@ -42,7 +42,7 @@ def optimised_graph(ort: Any, content: bytes, options: Any, given: list[Any]) ->
         ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         del given
         os.lseek(file, 0, os.SEEK_SET)
-        with open(file, "rb", closefd=False) as stream:  # noqa: PTH123
+        with open(file, "rb", closefd=False) as stream:
             return stream.read()
     finally:
         os.close(file)

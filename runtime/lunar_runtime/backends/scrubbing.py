@@ -47,8 +47,8 @@ class Scrubbed(Protocol):
         """What was found so far."""
         ...
 
-    def reload(self) -> None:
-        """Load the network again from its verified file."""
+    def reload(self) -> bool:
+        """Load the network again from its verified file; False where the library cannot."""
         ...
 
 

@@ -12,6 +12,7 @@ import click
 from lunar_runtime.commands import options
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
+from lunar_runtime.inference.self_test import EVERY, SELF_TESTS, SelfTest
 
 if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
@@ -138,6 +139,21 @@ def _masks(
     help="Fail (exit 3) where the result is guessed: where the images did not decide, the focal "
     "length is not known, or what was told does not agree.",
 )
+@click.option(
+    "--self-test",
+    type=click.Choice(SELF_TESTS),
+    default="load",
+    show_default=True,
+    help="Run the bundle's golden pair and compare: before the first pair (`load`); then too, and "
+    "before every --self-test-every pairs (`period`); or never.",
+)
+@click.option(
+    "--self-test-every",
+    type=click.IntRange(1),
+    default=EVERY,
+    show_default=True,
+    help="Pairs from one self-test to the next.",
+)
 @options.trust
 @options.backend
 @options.device
@@ -155,6 +171,8 @@ def command(
     masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
+    self_test: SelfTest,
+    self_test_every: int,
     trust: Path | None,
     require_signature: bool | None,
     backend: str,
@@ -174,7 +192,7 @@ def command(
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
-    4 backend or device missing.
+    4 backend or device missing, 5 the self-test failed.
     """
     from lunar_runtime.backends.cores import usable_cores
 
@@ -205,7 +223,11 @@ def command(
         pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    with nullcontext() if network is None else StereoRuntime(*network) as runtime:
+    with (
+        nullcontext()
+        if network is None
+        else StereoRuntime(*network, self_test, self_test_every) as runtime
+    ):
         if runtime is not None:
             manifest = runtime.bundle.manifest
             wanted.check(manifest.graph.output_set)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.backends.scrubbing import Scrubbed, ScrubRecord, scrub_record_of
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.bundles.trust import TrustStore
@@ -38,6 +39,7 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, Masks, read_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
+from lunar_runtime.inference.self_test import EVERY, SelfTest, SelfTester
 from lunar_runtime.inference.sharpness import doubt_sharpness
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
@@ -49,9 +51,16 @@ class StereoRuntime:
     Threads may share one: the network runs one pair at a time, everything else beside it.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: Backend,
+        self_test: SelfTest = "never",
+        self_test_every: int = EVERY,
+    ) -> None:
         self.bundle = bundle
         self._backend = backend
+        self._tester = SelfTester(self.check_golden, self._reload, self_test, self_test_every)
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
         self._depth_error = depth_error_of(bundle.manifest.student)
 
@@ -65,6 +74,8 @@ class StereoRuntime:
         threads: int | None = None,
         trust: TrustStore | Path | str | None = None,
         require_signature: bool | None = None,
+        self_test: SelfTest = "load",
+        self_test_every: int = EVERY,
     ) -> StereoRuntime:
         """Verify a bundle and load its network.
 
@@ -75,11 +86,15 @@ class StereoRuntime:
             threads: CPU threads; None lets the backend choose.
             trust: Whose signatures count; see `Bundle.open`, as for the next.
             require_signature: Whether the bundle must be signed by one of them.
+            self_test: When the bundle's golden pair is run and compared: at `load`; by `period`,
+                then and before every `self_test_every` pairs; or `never`.
+            self_test_every: Pairs from one test to the next.
 
         Raises:
+            GateError: The golden pair's outputs are not what they must be; see `check_golden`.
             BundleError: The bundle is incomplete, altered, foreign, or not signed as it must be.
             BackendError: What was asked for is not there.
-            UsageError: No such backend or device; or `trust` comes with an opened bundle.
+            UsageError: No such backend, device or test; or `trust` comes with an opened bundle.
         """
         if not isinstance(bundle, Bundle):
             path = default_bundle_path() if bundle is None else bundle
@@ -88,7 +103,10 @@ class StereoRuntime:
             )
         elif trust is not None or require_signature is not None:
             raise UsageError("`trust` is for a bundle's folder; give it to Bundle.open")
-        return cls(bundle, select_backend(bundle, backend, device, threads))
+        network = select_backend(bundle, backend, device, threads)
+        runtime = cls(bundle, network, self_test, self_test_every)
+        runtime._tester.test_if_due()
+        return runtime
 
     def __enter__(self) -> StereoRuntime:
         return self
@@ -114,7 +132,15 @@ class StereoRuntime:
             signed=self.bundle.signed,
             backend=self._backend.name,
             device=self._backend.device,
+            ranges=bool(manifest.weight_ranges),
+            weights=self.scrub_record,
+            self_test=self._tester.record,
         )
+
+    @property
+    def scrub_record(self) -> ScrubRecord:
+        """What checking the weights in memory found so far."""
+        return scrub_record_of(self._backend)
 
     @refuse_degenerate
     def infer(
@@ -177,12 +203,17 @@ class StereoRuntime:
             frames = images.frames(graph.height, graph.width)
             grids = PairGrids(frames[0].mapping, frames[1].mapping)
             greys, valid = images.greys(grids, lenses), images.valid(grids)
+        if self._tester.due:
+            with clock.stage("self-test"):
+                self._tester.test_if_due()
         with clock.stage("network"):
-            outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
+            outputs, repaired = self._run_counted(
+                frames[0].fill(greys[0]), frames[1].fill(greys[1])
+            )
         outputs = image_parts(frames, outputs)
         network, notes = read_maps(outputs, grids, options, rig, valid, self._depth_error)
         of_bundle = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts))
-        notes = of_bundle + images.notes() + notes
+        notes = of_bundle + repaired + images.notes() + notes
         fused = Fused(network, None)
         if options.refine != "off":
             with clock.stage("refine"):
@@ -225,6 +256,27 @@ class StereoRuntime:
                     "use another backend or version of it"
                 )
         return errors
+
+    def _run_counted(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> tuple[dict[str, NDArray[np.float32]], Notes]:
+        """Run a user's pair; and say where weights had to be loaded again for it."""
+        before = self.scrub_record.repeated
+        outputs = self._run(left, right)
+        self._tester.count_pair()
+        if self.scrub_record.repeated == before:
+            return outputs, Notes()
+        return outputs, Notes.warn(
+            "network: weights had changed in memory; they were loaded again from the verified file "
+            "and the pair was computed again"
+        )
+
+    def _reload(self) -> bool:
+        """Load the network again; False where the backend cannot."""
+        if not isinstance(self._backend, Scrubbed):
+            return False
+        with self._one_at_a_time:
+            return self._backend.reload()
 
     def _run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
