@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from lunar_bench.record.base import Record
 
-# Highest bits of a number: its sign, and what multiplies it by 2^64 and more. Bits below are tried
-# in groups; see `measure`.
-_RARE_BITS = 3
 
 
 class Flip(Record, frozen=True):
@@ -41,8 +38,9 @@ class Flip(Record, frozen=True):
 
     @property
     def alone(self) -> bool:
-        """Whether it is tried alone: its bit can do harm often."""
-        return self.bit >= 8 * np.dtype(self.dtype).itemsize - _RARE_BITS
+        """Whether it is tried alone: the exponent's highest bit, which does harm often."""
+        kind = np.dtype(self.dtype)
+        return kind.kind == "f" and self.bit == 8 * kind.itemsize - 2
 
 
 def flipped(value: Any, bit: int) -> Any:

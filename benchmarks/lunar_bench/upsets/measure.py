@@ -21,7 +21,8 @@ from lunar_bench.upsets.record import JournalHead, Rates, UpsetRecord, UpsetsRes
 Site = Literal["weights", "activations", "inputs", "outputs", "refinement"]
 SITES: tuple[Site, ...] = ("weights", "activations", "inputs", "outputs", "refinement")
 
-_GROUP = 10
+# S0: of 1000 flips in the other bits of its weights none did harm; a group of so many is quiet.
+_GROUP = 32
 _CHECKS = 11
 
 #: Shows how far the work is: what is to be done, and how much of it -> the same, one by one.
@@ -133,24 +134,21 @@ def _groups(flips: Sequence[Flip]) -> Iterator[list[Flip]]:
 
 
 def _tried(bench: Bench, group: list[Flip]) -> Iterator[UpsetRecord]:
-    """Records of a group; one by one where together they do anything."""
+    """Records of a group; of its halves where together they do anything."""
     if len(group) == 1:
         yield bench.record(group[0])
         return
     harm = bench.harm(group)
-    if bench.quiet(harm):
-        for flip in group:
-            yield UpsetRecord(
-                id=flip.id,
-                flip=flip,
-                group=len(group),
-                harm=harm,
-                refined=None,
-                guards=bench.guards(flip),
-            )
+    if not bench.quiet(harm):
+        middle = len(group) // 2
+        yield from _tried(bench, group[:middle])
+        yield from _tried(bench, group[middle:])
         return
     for flip in group:
-        yield bench.record(flip)
+        guards = bench.guards(flip)
+        yield UpsetRecord(
+            id=flip.id, flip=flip, group=len(group), harm=harm, refined=None, guards=guards
+        )
 
 
 def _by_bit(records: Sequence[UpsetRecord]) -> dict[str, dict[str, Rates]]:

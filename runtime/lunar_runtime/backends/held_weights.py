@@ -3,10 +3,10 @@
 They lie in one mapping, which this process can read and not write. Two kinds of checksums are taken
 of it when it is made, from bytes that were verified:
 
-- *sums*: the memory as rows of 512 words of 64 bits, added up column by column. They take a
-  thirtieth of a CRC's time, so that all memory is summed after every pair. No single bit, and no odd
-  number of bits, escapes them; two do where they cancel: the same bit of the same column, once set
-  and once cleared, which is one of 65 536 random pairs of bits.
+- *sums*: the memory as rows of 512 words of 64 bits, added up column by column. They take a sixth
+  of a CRC's time, so that all memory is summed after every pair. No single bit escapes them. Two do
+  where they cancel: the same bit of the same column, once set and once cleared, which is one of
+  65 536 random pairs of bits.
 - *CRC-32*, slice by slice, one slice a pair: what cancels in the sums is found within 32 pairs.
 """
 
