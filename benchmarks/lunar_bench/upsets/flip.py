@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from lunar_bench.record.base import Record
 
 
-
 class Flip(Record, frozen=True):
     """A bit that is turned over.
 

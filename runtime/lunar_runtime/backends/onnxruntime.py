@@ -22,6 +22,8 @@ from lunar_runtime.errors import BackendError, BundleError
 _FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ON_DEVICE = "they are in the GPU's memory"
+# The graph that ONNX Runtime rewrites is one message, of 2 GB at most.
+_TOO_LARGE = "they are too large for one file"
 _log = logging.getLogger(__name__)
 
 
@@ -180,7 +182,7 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
         _find_cuda(ort)
     model = bundle.model()
     try:
-        if device == "cpu":
+        if device == "cpu" and not model.weights:
             return _load_held(ort, bundle, model, threads)
         options, values = _options(ort, bundle, threads, model)
         session = ort.InferenceSession(model.content, options, providers=[_PROVIDERS[device]])
@@ -196,7 +198,7 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
     if session.get_providers()[0] != _PROVIDERS[device]:
         # A missing driver or cuDNN makes ORT take the CPU and only log it.
         raise BackendError(_no_cuda(ort, "the GPU, its driver or cuDNN is not there"))
-    return _Loaded(session, values, None, _ON_DEVICE)
+    return _Loaded(session, values, None, _TOO_LARGE if device == "cpu" else _ON_DEVICE)
 
 
 def _load_held(ort: Any, bundle: Bundle, model: Model, threads: int | None) -> _Loaded:
