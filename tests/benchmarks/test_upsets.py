@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,8 @@ def test_a_small_campaign_is_kept_and_resumed(tmp_path: Path) -> None:
 
     again = measure_upsets(few, journal=journal, tell=none_left)
     assert again.rates == first.rates
+    fewer = measure_upsets(replace(few, judged=2), journal=journal)
+    assert (fewer.flips, fewer.noticed["weights sums"].count) == (4, 6)
     assert "sums" in lines[1].decode()  # every flipped weight is noticed by its sum
 
 

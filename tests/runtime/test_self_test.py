@@ -72,7 +72,7 @@ def test_wrong_usage_is_told() -> None:
 def wrong(
     tmp_path_factory: pytest.TempPathFactory,
     make_bundle: Callable[..., Path],
-    make_outputs: Callable[..., dict[str, np.ndarray]],  # type: ignore[type-arg]
+    make_outputs: Callable[..., dict[str, np.ndarray]],
     scene: PlaneScene,
 ) -> Path:
     """A bundle whose golden pair asks for other outputs than its network gives."""

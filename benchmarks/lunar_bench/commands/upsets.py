@@ -30,6 +30,11 @@ _SITES = ("weights", "activations", "inputs", "outputs", "refinement")
     multiple=True,
     help="Where bits are flipped; repeatable.  [default: everywhere]",
 )
+@click.option(
+    "--judged",
+    type=click.IntRange(1),
+    help="Of these, how many are worked out; guards of memory are asked about all.  [default: all]",
+)
 @click.option("--flip-seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
     "--pairs", type=click.IntRange(1), default=6, show_default=True, help="Rendered pairs."
@@ -45,6 +50,7 @@ _SITES = ("weights", "activations", "inputs", "outputs", "refinement")
 def upsets(
     bundle: Path | None,
     flips: int,
+    judged: int | None,
     sites: tuple[str, ...],
     flip_seed: int,
     pairs: int,
@@ -64,7 +70,7 @@ def upsets(
     from lunar_bench.upsets.measure import SITES, UpsetOptions, measure_upsets
 
     chosen = tuple(site for site in SITES if site in sites or not sites)
-    options = UpsetOptions(bundle, flips, chosen, flip_seed, pairs, seed, threads)
+    options = UpsetOptions(bundle, flips, chosen, flip_seed, pairs, seed, threads, judged)
     result = measure_upsets(options, journal=journal, tell=_progress)
     echo_lines(_summary(result), as_json=as_json)
     finish(result, as_json=as_json, save=save)
@@ -86,6 +92,8 @@ def _summary(result: UpsetsResult) -> Iterator[str]:
         for name, share in found.noticed.items():
             if share.of:
                 yield f"  {name} notices {share.count} of {share.of} unsafe ones"
+    for name, share in result.noticed.items():
+        yield f"{name}: notice {_share(share)} of {share.of} flips"
     for what, one in (("silent", result.worst_silent), ("undetected", result.worst_undetected)):
         if one is not None:
             yield f"worst {what}: {one.flip.where}, element {one.flip.element}, bit {one.flip.bit}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,8 @@ from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
 from lunar_bench.upsets.bench import Bench
 from lunar_bench.upsets.flip import Flip
-from lunar_bench.upsets.rates import rates, rates_by, worst
-from lunar_bench.upsets.record import JournalHead, Rates, UpsetRecord, UpsetsResult
+from lunar_bench.upsets.rates import rates, rates_by, share, worst
+from lunar_bench.upsets.record import JournalHead, Rates, Share, UpsetRecord, UpsetsResult
 
 Site = Literal["weights", "activations", "inputs", "outputs", "refinement"]
 SITES: tuple[Site, ...] = ("weights", "activations", "inputs", "outputs", "refinement")
@@ -41,6 +42,8 @@ class UpsetOptions:
         pairs: How many are rendered; the flips take turns.
         pairs_seed: Of what is rendered.
         threads: Of the processor; None leaves it to the libraries.
+        judged: Of the flips at each site, how many are worked out; the guards of memory are asked
+            about all. None = all.
     """
 
     bundle: Path | None
@@ -50,6 +53,7 @@ class UpsetOptions:
     pairs: int = 6
     pairs_seed: int = 9000
     threads: int | None = None
+    judged: int | None = None
 
 
 def measure_upsets(
@@ -82,8 +86,11 @@ def measure_upsets(
         head = JournalHead(digest, options.pairs, options.pairs_seed, options.seed)
         kept = Journal(journal, head, UpsetRecord)
         wanted: list[str] = []
+        noticed: dict[str, Share] = {}
         for site in options.sites:
-            flips = list(_drawn(bench, site, options))
+            drawn = list(_drawn(bench, site, options))
+            noticed |= _noticed(bench, site, drawn)
+            flips = drawn[: options.judged]
             wanted += [flip.id for flip in flips]
             groups = list(_groups([flip for flip in flips if flip.id not in kept.done]))
             for group in tell(groups, len(groups)):
@@ -99,6 +106,7 @@ def measure_upsets(
             seed=options.seed,
             flips=len(records),
             rates={"all": rates(records), **rates_by(records, lambda one: one.flip.site)},
+            noticed=noticed,
             by_bit=_by_bit(records),
             by_layer=_by_layer(records),
             check_ms=_median_ms(lambda: bench.held.intact(0)),
@@ -117,6 +125,14 @@ def _drawn(bench: Bench, site: Site, options: UpsetOptions) -> Iterator[Flip]:
         flip = bench.draw(site, f"{site}-{number}", number % options.pairs, rng)
         if flip is not None:
             yield flip
+
+
+def _noticed(bench: Bench, site: Site, flips: Sequence[Flip]) -> dict[str, Share]:
+    """Of all flips at a site, those that guards of memory notice, whatever they would do."""
+    counts: Counter[str] = Counter()
+    for flip in flips:
+        counts.update(bench.guards(flip))
+    return {f"{site} {name}": share(count, len(flips)) for name, count in sorted(counts.items())}
 
 
 def _groups(flips: Sequence[Flip]) -> Iterator[list[Flip]]:

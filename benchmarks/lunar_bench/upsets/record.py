@@ -125,7 +125,9 @@ class UpsetsResult(msgspec.Struct, frozen=True, kw_only=True):
         size_px: Rows and columns of the input.
         pairs: Names of the pairs.
         seed: Of the flips.
-        flips: How many are recorded, of all sites.
+        flips: How many were worked out, of all sites.
+        noticed: Site and guard, as in `weights sums` -> flips that the guard notices, of all that
+            were drawn, those too that were not worked out.
         rates: Site -> rates; `all` is every site.
         by_bit: Site and type, as in `weights float32` -> bit -> rates.
         by_layer: Site -> the first parts of a tensor's name -> rates.
@@ -145,6 +147,7 @@ class UpsetsResult(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[str]
     seed: int
     flips: int
+    noticed: dict[str, Share]
     rates: dict[str, Rates]
     by_bit: dict[str, dict[str, Rates]]
     by_layer: dict[str, dict[str, Rates]]
