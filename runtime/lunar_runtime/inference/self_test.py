@@ -12,9 +12,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from lunar_runtime.errors import GateError, UsageError
+
+if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lunar_runtime.bundles.bundle import Bundle
 
 #: `load`: before the first pair; `period`: then too, and before every so many pairs; `never`.
 SelfTest = Literal["load", "period", "never"]
@@ -111,3 +117,39 @@ class SelfTester:
         self.record = replace(
             self.record, passed=self.record.passed + 1, pairs_since=0, last_ms=took
         )
+
+
+def require_golden(
+    bundle: Bundle,
+    run: Callable[[NDArray[np.uint8], NDArray[np.uint8]], dict[str, NDArray[np.float32]]],
+    where: str,
+) -> dict[str, float]:
+    """Run a bundle's golden pair, and hold the outputs to those that it must give.
+
+    Args:
+        bundle: That has the pair.
+        run: The network.
+        where: It runs, for the error.
+
+    Returns:
+        Per output, the mean relative error.
+
+    Raises:
+        GateError: One is larger than the manifest allows.
+    """
+    from lunar_runtime.bundles.parity import relative_error
+
+    golden = bundle.golden()
+    outputs = run(golden.left, golden.right)
+    start, step = golden.step // 2, golden.step
+    errors = {
+        name: relative_error(outputs[name][:, start::step, start::step], expected)[1]
+        for name, expected in golden.outputs.items()
+    }
+    for name, error in errors.items():
+        if not error <= golden.tolerances[name]:
+            raise GateError(
+                f"{bundle.path}: on {where}, {name} is off by {error:.2g} on average, "
+                f"{golden.tolerances[name]:.2g} is allowed; use another backend or version of it"
+            )
+    return errors
