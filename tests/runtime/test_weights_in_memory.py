@@ -160,7 +160,8 @@ def test_a_result_says_that_weights_had_changed(bundles: dict[str, Path]) -> Non
 def test_all_weights_of_the_default_bundle_are_held() -> None:
     bundle = Bundle.open(default_bundle_path())
     backend = OnnxRuntimeBackend(bundle, "cpu", 1)
-    assert backend.scrub_record.held_bytes > 4 * bundle.manifest.student.parameters
+    graph = bundle.manifest.files[bundle.manifest.graph.file].bytes
+    assert backend.scrub_record.held_bytes > 0.95 * graph  # the rest is structure
     backend.close()
 
 
