@@ -29,6 +29,7 @@ from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
 from lunar_bench.commands.sliding import sliding
 from lunar_bench.commands.sonnx import sonnx
+from lunar_bench.commands.upsets import upsets
 
 NAME = "lunar-bench"
 
@@ -67,6 +68,7 @@ for subcommand in (
     honesty,
     edits,
     deadlines,
+    upsets,
     landing,
     coverage,
     sliding,

@@ -157,6 +157,17 @@ def edits(result: Json) -> str:
     return f"{text}: {len(result['unnoticed']) + missed} not refused"
 
 
+def upsets(result: Json) -> str:
+    """Flipped bits, the unsafe ones, the silent ones, and those that no guard notices."""
+    found = result["rates"]["all"]
+    counts = ", ".join(
+        f"{found[kind]['count']} {kind}" for kind in ("unsafe", "silent", "undetected")
+    )
+    text = f"{result['flips']} flips in {result['precision']}: {counts}"
+    sums = result["noticed"].get("weights sums")
+    return text + (f"; sums notice {sums['count']} of {sums['of']}" if sums else "")
+
+
 def variants(result: Json) -> str:
     """How many variants were measured on how many pairs."""
     rows = list(result["variants"].values())

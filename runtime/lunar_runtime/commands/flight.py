@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from lunar_runtime.inference.self_test import EVERY, SELF_TESTS
 
 if TYPE_CHECKING:
     from lunar_runtime.guard.health import Health
@@ -17,8 +20,23 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def options(command: _Function) -> _Function:
-    """`--deadline-ms`, `--sequence`, `--altimeter-m`, `--health`, `--watchdog`, `--mlock`."""
+    """What a vehicle asks beside a map: its deadline, its guards, and who is told."""
     for option in (
+        click.option(
+            "--self-test-every",
+            type=click.IntRange(1),
+            default=EVERY,
+            show_default=True,
+            help="Pairs from one self-test to the next.",
+        ),
+        click.option(
+            "--self-test",
+            type=click.Choice(SELF_TESTS),
+            default="load",
+            show_default=True,
+            help="Run the bundle's golden pair and compare: before the first pair (`load`); then "
+            "too, and before every --self-test-every pairs (`period`); or never.",
+        ),
         click.option(
             "--mlock",
             is_flag=True,
@@ -84,8 +102,13 @@ def told(
     from lunar_runtime.guard.health import Health
     from lunar_runtime.guard.health_sink import open_sink
 
-    restarts = None if runtime is None else lambda: runtime.restarts
-    return Health(open_sink(health), restarts=restarts)
+    if runtime is None:
+        return Health(open_sink(health))
+    return Health(
+        open_sink(health),
+        restarts=lambda: runtime.restarts,
+        scrub=lambda: asdict(runtime.scrub_record),
+    )
 
 
 def watched(in_order: bool, altimeter_m: float | None) -> tuple[Sequence | None, Altimeter | None]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
+    from lunar_runtime.inference.self_test import SelfTest
     from lunar_runtime.landing.lander import Lander
 
 NAME = "lunar-infer"
@@ -144,6 +145,8 @@ def command(
     masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
+    self_test: SelfTest,
+    self_test_every: int,
     deadline_ms: float | None,
     health: str | None,
     sequence: bool,
@@ -170,7 +173,8 @@ def command(
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
-    4 backend or device missing, 7 nothing could be answered within --deadline-ms.
+    4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
+    --deadline-ms.
     """
     from lunar_runtime.backends.cores import usable_cores
 
@@ -202,7 +206,8 @@ def command(
         pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    opened_runtime = nullcontext() if network is None else StereoRuntime(*network)
+    tests = self_test, self_test_every
+    opened_runtime = nullcontext() if network is None else StereoRuntime(*network, *tests)
     with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:
             manifest = runtime.bundle.manifest

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.bundles.trust import Signed
 from lunar_runtime.files.images import GreyImage
@@ -21,6 +22,7 @@ from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.self_test import SelfTestRecord
 from lunar_runtime.refinement.camera_evidence import Misfit
 
 Side = Literal["left", "right"]
@@ -226,6 +228,9 @@ class ModelInfo(NamedTuple):
     signed: Signed
     backend: str
     device: str
+    ranges: bool = False
+    weights: ScrubRecord = ScrubRecord(reason="nobody looked")
+    self_test: SelfTestRecord = SelfTestRecord("never")
 
 
 class PairImage(NamedTuple):

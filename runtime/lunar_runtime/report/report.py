@@ -30,6 +30,8 @@ from lunar_runtime.report.input_records import (
     MaskReport,
     ModelReport,
     OptionsReport,
+    SelfTestReport,
+    WeightsReport,
 )
 from lunar_runtime.report.records import (
     CameraReport,
@@ -197,6 +199,24 @@ def _model(model: ModelInfo) -> ModelReport:
         signers=list(model.signed.signers),
         backend=model.backend,
         device=model.device,
+        weights=WeightsReport(
+            ranges=model.ranges,
+            held_bytes=model.weights.held_bytes,
+            not_held=model.weights.reason,
+            pairs=model.weights.pairs,
+            mismatches=model.weights.mismatches,
+            reloads=model.weights.reloads,
+            repeated=model.weights.repeated,
+            check_ms=round(model.weights.check_ms, 2),
+        ),
+        self_test=SelfTestReport(
+            mode=model.self_test.mode,
+            every=model.self_test.every,
+            passed=model.self_test.passed,
+            failed=model.self_test.failed,
+            pairs_since=model.self_test.pairs_since,
+            ms=round(model.self_test.last_ms, 2),
+        ),
     )
 
 
