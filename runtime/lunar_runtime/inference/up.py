@@ -33,7 +33,7 @@ _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
 # 45: with all of the field its ground is 0 % steep within the errors, with half of it the true 82 %
 # are within them.
 _NOMINAL_SHARE = 0.5
-_SIGMAS, _DOUBTED_SIGMAS = 3.2, 1.6
+_SIGMAS, _DOUBTED_SIGMAS = 3.4, 1.7
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 # Whole clean views of 45 degrees have up to 6.6; strips and windows that missed 22 and 30 points
 # more of the hazards, 7.5 and 9.
