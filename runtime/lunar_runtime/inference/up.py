@@ -26,6 +26,9 @@ from lunar_runtime.inference.result import UpEstimate
 # From gravity itself 60 whole views of 30 rendered pairs are 5.6 degrees (RMS), 1.6 where quarters
 # differ by less than 2.5 degrees and 8.7 from 7.5 degrees on: it takes more than half of that.
 _QUARTERS = 0.63
+# A rig's up is doubted sooner. With this, no clean pair's is: the largest tilt is 14.5 degrees, of
+# ground whose limit is 15.1.
+_DOUBTED_QUARTERS = 0.5
 _FIELDS_DEG = (9.0, 15.0, 23.0, 35.0, 45.0)
 _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
 # Of the field that a nominal camera has: the focal length is anyone's guess, 50 % off at one sigma.
@@ -33,7 +36,7 @@ _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
 # 45: with all of the field its ground is 0 % steep within the errors, with half of it the true 82 %
 # are within them.
 _NOMINAL_SHARE = 0.5
-_SIGMAS, _DOUBTED_SIGMAS = 3.4, 1.7
+_SIGMAS = 4.0
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 # Whole clean views of 45 degrees have up to 6.6; strips and windows that missed 22 and 30 points
 # more of the hazards, 7.5 and 9.
@@ -77,7 +80,7 @@ def plane_and_up(
     return plane, given or by_plane, Notes()
 
 
-def plane_sigma_deg(maps: Maps, field_share: float = 1.0) -> float:
+def plane_sigma_deg(maps: Maps, field_share: float = 1.0, quarters: float = _QUARTERS) -> float:
     """How far the scene's plane may be from level.
 
     Less ground in view is less level, and so is ground whose quarters differ.
@@ -85,6 +88,7 @@ def plane_sigma_deg(maps: Maps, field_share: float = 1.0) -> float:
     Args:
         maps: The left pointmap is looked at.
         field_share: Of the camera's field of view, what surely is in view.
+        quarters: Of what the quarters differ, how much counts.
     """
     width, height = maps.grids.left.grid_width, maps.grids.left.grid_height
     shorter = min(width, height)  # a strip is as level as its narrow side
@@ -101,7 +105,7 @@ def plane_sigma_deg(maps: Maps, field_share: float = 1.0) -> float:
     mean = np.mean(normals, axis=0)
     cosine = np.clip(np.asarray(normals) @ (mean / np.linalg.norm(mean)), -1, 1)
     apart = float(np.degrees(np.sqrt(np.mean(np.arccos(cosine) ** 2))))
-    return math.hypot(level, _QUARTERS * apart)
+    return math.hypot(level, quarters * apart)
 
 
 def doubt_up(
@@ -138,9 +142,9 @@ def doubt_up(
             "direction against gravity in the left camera's frame, x right, y down, z forward"
             + _likely_cause(plane, up)
         )
-    sigma = plane_sigma_deg(maps)
+    sigma = plane_sigma_deg(maps, quarters=_DOUBTED_QUARTERS)
     sure = _SIGMAS * sigma
-    if maps.pose is not None and refined and apart > max(_DOUBTED_SIGMAS * sigma, _EXCHANGED_DEG):
+    if maps.pose is not None and refined and apart > max(2 * sigma, _EXCHANGED_DEG):
         other = _apart_deg(maps.pose.right_from_left[:3, :3] @ plane.normal, up.vector)
         text = (
             f"the rig's up_left is {apart:.0f} degrees from the normal of the ground as the left "

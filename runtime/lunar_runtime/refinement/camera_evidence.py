@@ -43,8 +43,6 @@ _CENTRES: tuple[CameraNumber, ...] = ("centre_x", "centre_y")
 # 256, 512 and 768 px, were 1.24, 0.66 and 0.57 with 49 times the variance in all of them; a patch
 # of 32 px holds 114, 28 and 13 of their matches.
 _SHARED_PX = 32.0
-# With that, the errors of those poses were 0.81, 0.87 and 1.1 of the expected ones.
-_POSE_VARIANCE = 0.77
 # Of the image's farthest radius: a bend by k1 that is told worse than this is none. One clean pair
 # of 58 (nadir) asks for k1 -0.9 ± 0.22, which is 0.075 of it; lenses that are there, 0.017 at most.
 _TOLD_BEND = 0.03
@@ -159,15 +157,13 @@ def shared_by(rays: MatchedRays) -> float:
 
 
 def measured_share(residual: Floats, fit: PoseFit) -> float:
-    """Variance that a pose owes to matches over the one that a fit gives them.
-
-    The fit's ends at interpolation's, and is a little too large.
+    """Variance of matches over the one that a fit gives them, which ends at interpolation's.
 
     Args:
         residual: (N,) distances of the matches from the epipolar lines, pixels.
         fit: Of them, or of a pose that is held.
     """
-    return _POSE_VARIANCE * min(1.0, (robust_sigma(residual) / fit.sigma_px) ** 2)
+    return min(1.0, (robust_sigma(residual) / fit.sigma_px) ** 2)
 
 
 def camera_evidence(
