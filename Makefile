@@ -1,12 +1,14 @@
 # make demo  - install the runtime alone, run the main job on the example pair
 # make test  - install everything, run every check
+# make lock  - choose the flight image's versions anew, with the hash of every file (needs pip-tools)
+# make sbom  - out/sbom.json: what the runtime's environment holds, as CycloneDX
 # make docs  - build the documentation's site into out/site; a warning is an error
 PYTHON ?= python3
 DEV := .venv
 LEAN := .venv-runtime
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types imports unit docs pictures install clean
+.PHONY: demo test lint types imports unit docs pictures lock sbom install clean
 
 demo: $(LEAN)/.installed
 	$(LEAN)/bin/lunar-infer examples/pair/left.png examples/pair/right.png \
@@ -36,6 +38,18 @@ docs: $(DEV)/.installed
 pictures: $(DEV)/.installed
 	$(DEV)/bin/python docs/pages/architecture_picture.py
 	$(DEV)/bin/python docs/pages/concept_pictures.py
+
+# Once for each Python that flies: LOCK_PYTHON=python3.10 and LOCK_PYTHON=python3.12.
+LOCK_PYTHON ?= python3.12
+lock:
+	$(LOCK_PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-header --extra sign \
+	  --output-file requirements/flight-python$$($(LOCK_PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt \
+	  pyproject.toml requirements/flight.in
+
+sbom: $(LEAN)/.installed
+	mkdir -p out
+	$(LEAN)/bin/python requirements/sbom.py > out/sbom.json
 
 install: $(DEV)/.installed
 

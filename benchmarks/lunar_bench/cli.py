@@ -18,6 +18,7 @@ from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
+from lunar_bench.commands.landing import landing
 from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement.group import refinement
@@ -25,6 +26,7 @@ from lunar_bench.commands.report import report
 from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
 from lunar_bench.commands.sliding import sliding
+from lunar_bench.commands.sonnx import sonnx
 
 NAME = "lunar-bench"
 
@@ -61,10 +63,12 @@ for subcommand in (
     peers,
     honesty,
     edits,
+    landing,
     coverage,
     sliding,
     footprint,
     gpu_check,
+    sonnx,
     index,
 ):
     command.add_command(subcommand)

@@ -14,6 +14,10 @@ METHODS: tuple[Method, ...] = get_args(Method)
 MethodChoice = Literal["auto", "minmax", "percentile", "entropy", "mse"]
 METHOD_CHOICES: tuple[MethodChoice, ...] = get_args(MethodChoice)
 
+#: Whose rules the graph follows besides: those of the safety-related profile of ONNX.
+Profile = Literal["sonnx"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+
 #: Whether an engine is built after the export: where this machine can; not at all; or else fail.
 EngineChoice = Literal["auto", "never", "require"]
 ENGINE_CHOICES: tuple[EngineChoice, ...] = get_args(EngineChoice)

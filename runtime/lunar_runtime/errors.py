@@ -7,7 +7,8 @@
     ├── CheckpointError ValueError   exit 3  weights that cannot be loaded
     ├── BundleError     ValueError   exit 3  a bundle that is incomplete, altered or foreign
     ├── BackendError    RuntimeError exit 4  an inference library or device that is not there
-    └── GateError       RuntimeError exit 5  a result outside the accuracy it must have
+    ├── GateError       RuntimeError exit 5  a result outside the accuracy it must have
+    └── DeadlineError   TimeoutError exit 7  nothing could be answered in time
 
 Each also is a builtin, so that a caller who does not know this package can still catch it. The
 message says what, where and the next step; a command line prints it as one line and exits with
@@ -63,3 +64,9 @@ class GateError(LunarError, RuntimeError):
     """A result outside the accuracy that it must have."""
 
     exit_code = 5
+
+
+class DeadlineError(LunarError, TimeoutError):
+    """Nothing could be answered within the deadline, and there is no earlier result."""
+
+    exit_code = 7

@@ -11,12 +11,13 @@ from lunar_bench.accuracy.measure import measure_accuracy_of
 from lunar_bench.accuracy.methods import MethodOutput, run_network
 from lunar_bench.accuracy.pairs import LabelledPair, fit_pair
 from lunar_bench.accuracy.report import AccuracyReport
-from lunar_bench.accuracy.scores import scores_as_published, shape_scores
+from lunar_bench.accuracy.scores import scores_as_published
 from lunar_bench.accuracy.tally import MethodTally
 from lunar_calib.datasets.shards import write_shards
 from lunar_calib.datasets.stereolunar_frames import write_pair
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair
+from lunar_calib.truth.shape_scores import shape_scores
 from lunar_runtime import Bundle, default_bundle_path
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import InputError
@@ -93,7 +94,9 @@ def test_a_similar_pointmap_has_no_error_and_the_plane_none_on_a_plane(
     tilted_pair: KnownPair,
 ) -> None:
     true = true_pointmap(tilted_pair.depth, tilted_pair.camera_left)
-    scores, accuracy = shape_scores(0.003 * true + [1, 2, 3], tilted_pair)
+    scores, accuracy = shape_scores(
+        0.003 * true + [1, 2, 3], tilted_pair.depth, tilted_pair.camera_left
+    )
     assert accuracy.alignment.scale == pytest.approx(1 / 0.003, rel=1e-6)
     for name in ("absrel_median", "absrel_median_null", "slope_mae_deg", "slope_mae_null_deg"):
         assert scores[name] == pytest.approx(0, abs=2e-3)  # depth is float32: 1e-7 and 1e-3 degrees
@@ -106,10 +109,10 @@ def test_the_null_is_measured_on_the_pixels_of_the_method(tilted_pair: KnownPair
     pair = replace(tilted_pair, depth=depth.astype(np.float32))
     true = true_pointmap(pair.depth, pair.camera_left)
     left_half = np.where(np.arange(96)[None, :, None] < 48, true, np.nan)
-    scores, _ = shape_scores(left_half, pair)
+    scores, _ = shape_scores(left_half, pair.depth, pair.camera_left)
     assert scores["coverage"] == pytest.approx(0.5)
     assert scores["absrel_median_null"] == pytest.approx(0, abs=1e-5)
-    assert shape_scores(true, pair)[0]["absrel_median_null"] > 1e-3
+    assert shape_scores(true, pair.depth, pair.camera_left)[0]["absrel_median_null"] > 1e-3
 
 
 def test_a_flat_answer_misses_every_hazard(tilted_pair: KnownPair) -> None:
@@ -117,8 +120,10 @@ def test_a_flat_answer_misses_every_hazard(tilted_pair: KnownPair) -> None:
     depth = tilted_pair.depth * (1 + 0.02 * np.sin(column / 5) * np.sin(row / 5))
     pair = replace(tilted_pair, depth=depth.astype(np.float32))
     true = true_pointmap(pair.depth, pair.camera_left)
-    flat, _ = shape_scores(true_pointmap(tilted_pair.depth, tilted_pair.camera_left), pair)
-    exact, _ = shape_scores(true, pair)
+    flat, _ = shape_scores(
+        true_pointmap(tilted_pair.depth, tilted_pair.camera_left), pair.depth, pair.camera_left
+    )
+    exact, _ = shape_scores(true, pair.depth, pair.camera_left)
     assert flat["hazard_miss_10deg"] == 1
     assert flat["hazard_false_alarm_10deg"] == 0
     assert exact["hazard_miss_10deg"] == 0
@@ -180,7 +185,7 @@ def test_a_pair_is_cropped_and_resized_with_its_cameras(tilted_pair: KnownPair) 
     assert small.left.shape == small.depth.shape == (24, 48)
     # The tilted plane is still what the small camera sees: its plane null is nothing.
     true = true_pointmap(small.depth, small.camera_left)
-    scores, _ = shape_scores(true, small)
+    scores, _ = shape_scores(true, small.depth, small.camera_left)
     assert scores["absrel_median_null"] < 1e-4  # depth is averaged over 2 x 2 px
     assert small.camera_left.fy == pytest.approx(50)
     assert small.camera_left.cy == pytest.approx(12)

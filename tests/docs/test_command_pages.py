@@ -20,7 +20,7 @@ def every_command(name: str, command: click.Command) -> Iterator[tuple[str, clic
 def test_there_are_seven_tools() -> None:
     assert list(command_pages.tools()) == [
         f"lunar-{name}"
-        for name in ("bench", "calib", "distill", "engine", "export", "infer", "sign")
+        for name in ("bench", "calib", "distill", "engine", "export", "infer", "sign", "view")
     ]
 
 

@@ -18,6 +18,8 @@ LEFT_FILES = {
     "report.json",
     "slope.tif",
 }
+#: With --lander.
+LANDING_FILES = {"hazard.tif", "safe_probability.tif", "sites.json"}
 
 
 class Outcome(NamedTuple):

@@ -18,7 +18,7 @@ from lunar_runtime.report.outputs import RESULT_NAMES
 from lunar_runtime.report.records import Report
 from numpy.typing import NDArray
 
-from .outcomes import LEFT_FILES, Outcome, names
+from .outcomes import LANDING_FILES, LEFT_FILES, Outcome, names
 from .plane_scene import PlaneScene
 
 RIGHT_FILES = {"confidence_right.tif", "depth_right.tif", "slope_right.tif"}
@@ -67,7 +67,7 @@ def test_both_views_add_the_right_ones_files(
 ) -> None:
     out = tmp_path / "out"
     infer(*pair, "--bundle", bundles["both"], "--out", out, "--view", "both")
-    assert names(out) == LEFT_FILES | RIGHT_FILES == RESULT_NAMES - SIGMA_FILES
+    assert names(out) == LEFT_FILES | RIGHT_FILES == RESULT_NAMES - SIGMA_FILES - LANDING_FILES
     # 1e-5: the pose is found from float32 points.
     depth = read_raster(out / "depth_right.tif")
     np.testing.assert_allclose(depth, scene.depth_right(), rtol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import shutil
@@ -146,3 +147,62 @@ def test_the_runtimes_needs_resolve_to_wheels_for_the_jetson(
     names = {item["metadata"]["name"].lower() for item in json.loads(process.stdout)["install"]}
     assert {"numpy", "onnxruntime", "opencv-python-headless", "msgspec", "click"} <= names
     assert not names & {"torch", "onnx", "scipy", "matplotlib"}
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.12"])
+def test_every_locked_library_has_its_hash_and_none_comes_from_a_named_host(python: str) -> None:
+    text = (ROOT / f"requirements/flight-python{python}.txt").read_text()
+    locked = re.findall(
+        r"^([\w.-]+)==(\S+) \\((?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)", text, re.M
+    )
+    pins = re.findall(r"^[\w.-]+==", text, re.M)
+    assert len(locked) == len(pins) > 15
+    assert "://" not in text and "index" not in text
+    names = {name for name, *_ in locked}
+    assert {"numpy", "onnxruntime", "opencv-python-headless", "cryptography", "pycuda"} <= names
+    assert not names & {"torch", "onnx", "tensorrt"}
+
+
+def test_the_image_takes_locked_libraries_alone_and_lists_them(final: list[str]) -> None:
+    built = "\n".join(stages()["wheels"])
+    assert "--require-hashes --wheel-dir /wheels" in re.sub(r"\s+", " ", built)
+    assert "--no-deps --wheel-dir /wheels ." in built
+    text = "\n".join(final)
+    assert "/requirements/sbom.py > /opt/lunar/sbom.json" in text
+    (health,) = (line for line in final if line.startswith("HEALTHCHECK "))
+    call = json.loads(health.partition(" CMD ")[2])
+    done = subprocess.run([sys.executable, *call[1:]], check=False)
+    assert (call[0], done.returncode) == ("python", 0)
+
+
+def test_the_compose_example_takes_every_right_away() -> None:
+    yaml = pytest.importorskip("yaml")
+    services = yaml.safe_load((ROOT / "examples/compose.jetson.yaml").read_text())["services"]
+    assert set(services) == {"infer", "engine"}
+    for service in services.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"] and "cap_add" not in service
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["network_mode"] == "none"
+        assert "privileged" not in service and not service["user"].startswith("0")
+        assert service["tmpfs"] == ["/tmp"]
+    assert "${LUNAR_BUNDLE:-./bundle}:/bundle:ro" in services["infer"]["volumes"]
+
+
+def test_the_bill_of_materials_names_what_is_installed() -> None:
+    script = ROOT / "requirements/sbom.py"
+    calls = [
+        subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert calls[0].stdout == calls[1].stdout
+    bill = json.loads(calls[0].stdout)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    versions = {part["name"]: part["version"] for part in bill["components"]}
+    numpy = importlib.metadata.version("numpy")
+    assert versions["numpy"] == numpy
+    references = {part["bom-ref"] for part in bill["components"]}
+    assert len(references) == len(bill["components"])
+    (runtime,) = (d for d in bill["dependencies"] if "/onnxruntime@" in d["ref"])
+    assert f"pkg:pypi/numpy@{numpy}" in runtime["dependsOn"]
+    assert all(set(d["dependsOn"]) <= references for d in bill["dependencies"])

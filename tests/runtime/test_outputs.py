@@ -19,6 +19,7 @@ from lunar_runtime.inference.result import Refinement
 from lunar_runtime.report.outputs import REPORT_NAME, RESULT_NAMES, check_out, write_result
 from lunar_runtime.report.records import Report
 
+from .outcomes import LANDING_FILES, names
 from .results import network_result, refined_result
 
 PLAIN = {
@@ -26,10 +27,6 @@ PLAIN = {
     "pointmap.npz", "pointcloud.ply", "preview.png", "report.json",
 }  # fmt: skip
 SIGMAS = {"depth_sigma.tif", "slope_sigma.tif"}
-
-
-def names(folder: Path) -> set[str]:
-    return {file.name for file in folder.iterdir()}
 
 
 def test_a_result_of_the_network_has_these_files(tmp_path: Path) -> None:
@@ -41,7 +38,7 @@ def test_a_refined_pair_of_both_views_has_all_that_a_folder_may_hold(tmp_path: P
     write_result(refined_result(), tmp_path / "out")
     rasters = {name for name in PLAIN | SIGMAS if name.endswith(".tif")}
     right = {name.replace(".tif", "_right.tif") for name in rasters}
-    assert names(tmp_path / "out") == PLAIN | SIGMAS | right == RESULT_NAMES
+    assert names(tmp_path / "out") == PLAIN | SIGMAS | right == RESULT_NAMES - LANDING_FILES
 
 
 def test_rasters_hold_the_results_values_to_the_bit(tmp_path: Path) -> None:
@@ -197,7 +194,7 @@ def test_an_existing_folder_is_not_touched_unless_asked(tmp_path: Path) -> None:
     assert (tmp_path / "out" / REPORT_NAME).read_bytes() == before
     check_out(tmp_path / "out", overwrite=True)
     write_result(refined_result(), tmp_path / "out", overwrite=True)
-    assert names(tmp_path / "out") == RESULT_NAMES
+    assert names(tmp_path / "out") == RESULT_NAMES - LANDING_FILES
     write_result(network_result(), tmp_path / "out", overwrite=True)
     assert names(tmp_path / "out") == PLAIN  # nothing of the last one is left
 

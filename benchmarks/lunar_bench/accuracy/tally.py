@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from lunar_calib.truth.shape_scores import shape_scores
 from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from lunar_bench.accuracy.methods import Method, MethodOutput
 from lunar_bench.accuracy.pairs import LabelledPair
 from lunar_bench.accuracy.pose_errors import AUC_THRESHOLDS_DEG, area_under_recall, pose_scores
 from lunar_bench.accuracy.report import BundleRecord, MethodAccuracy
-from lunar_bench.accuracy.scores import confidence_scores, scores_as_published, shape_scores
+from lunar_bench.accuracy.scores import confidence_scores, scores_as_published
 
 _DIGITS = 5  # significant ones of every figure: the rest is the processor's rounding
 
@@ -46,7 +47,7 @@ class MethodTally:
         known = pair.known
         try:
             found = self._run(pair)
-            scores, accuracy = shape_scores(found.points_left, known)
+            scores, accuracy = shape_scores(found.points_left, known.depth, known.camera_left)
         except InputError as error:
             self._failed[pair.name] = str(error)
             return

@@ -103,6 +103,15 @@ def profile(result: Json) -> str:
     )
 
 
+def landing(record: Json) -> str:
+    """Sites, places, and the share of safe ground that is found."""
+    false, sites = record["false_sites"], record["sites"]
+    return (
+        f"{record['data']}: {false} of {sites} sites hazardous; of what is called safe "
+        f"{record['false_safe']:.2%} is not; {record['found']:.0%} of safe ground found"
+    )
+
+
 def honesty(result: Json) -> str:
     """Outcomes of the damaged situations, and how many clean ones are lost."""
     counts = result["counts"]["damaged"]
@@ -110,6 +119,17 @@ def honesty(result: Json) -> str:
     return (
         f"{len(result['damaged'])} situations: {outcomes}; lost {_percent(result['lost_share'])} "
         f"of {len(result['clean'])} clean ones"
+    )
+
+
+def sonnx(result: Json) -> str:
+    """How many requirements are met, of those that a model can be asked."""
+    asked = [f for f in result["findings"] if f["met"] is not None]
+    required = [f for f in asked if f["required"]]
+    met, required_met = (sum(f["met"] for f in found) for found in (asked, required))
+    return (
+        f"{required_met} of {len(required)} required ones met, {met - required_met} of "
+        f"{len(asked) - len(required)} open ones"
     )
 
 

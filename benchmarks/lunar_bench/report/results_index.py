@@ -67,6 +67,11 @@ _KINDS = {
         "lunar-bench coverage rendered|stereolunar",
         headlines.coverage,
     ),
+    "landing": _Kind(
+        "Places to land against true ground",
+        "lunar-bench landing rendered|stereolunar",
+        headlines.landing,
+    ),
     "sweep": _Kind(
         "The refinement against what makes a pair hard",
         "lunar-bench refinement sweep",
@@ -85,6 +90,9 @@ _KINDS = {
         "Damaged situations: is a confident answer ever wrong",
         "lunar-bench honesty",
         headlines.honesty,
+    ),
+    "sonnx": _Kind(
+        "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
     ),
     "edits": _Kind("Edited bundles: is an edit ever taken", "lunar-bench edits", headlines.edits),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),

@@ -187,7 +187,7 @@ def add_craters(height_m: NDArray[np.float32], spec: TerrainSpec, rng: np.random
         radius = 500 * diameter_km / cell_m
         if radius < _CACHED_RADIUS:
             patch = _cached_patch(_radius_bin(radius), min(_AGE_BINS - 1, round(blur * 8)))
-            _add_periodic(height_m, patch * np.float32(radius * cell_m), row, col)
+            add_periodic(height_m, patch * np.float32(radius * cell_m), row, col)
         else:
             _add_large(height_m, spec, rng, diameter_km, (row, col), floor, blur)
 
@@ -214,7 +214,7 @@ def _add_large(
         erased = np.clip((np.float32(1.2) - rho) / np.float32(0.5), 0, 1)
         erased *= np.float32(fresh)
         patch += (_plane_through(before, (rho > 0.95) & (rho < 1.15)) - before) * erased
-    _add_periodic(height_m, patch, *centre)
+    add_periodic(height_m, patch, *centre)
     if blur < 0.25 and floor > 0.05:
         for _ in range(int(rng.integers(5, 20))):
             size = radius * rng.uniform(0.04, 0.12)
@@ -224,7 +224,7 @@ def _add_large(
             col = round(centre[1] + reach * math.cos(angle))
             mound = _cached_patch(_radius_bin(min(max(size, 2), 24)), 6)
             height = -rng.uniform(0.5, 2) * size * spec.cell_m
-            _add_periodic(height_m, mound * np.float32(height), row, col)
+            add_periodic(height_m, mound * np.float32(height), row, col)
 
 
 def _plane_through(patch: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -249,15 +249,16 @@ def _draw_wobble(rng: np.random.Generator) -> _Wobble:
 
 
 def _window(field: NDArray[np.float32], side: int, row: int, col: int) -> NDArray[np.float32]:
-    """The part of a periodic field that `_add_periodic` changes."""
+    """The part of a periodic field that `add_periodic` changes."""
     rows = np.arange(row - side // 2, row - side // 2 + side)
     cols = np.arange(col - side // 2, col - side // 2 + side)
     return np.asarray(field.take(rows, axis=0, mode="wrap").take(cols, axis=1, mode="wrap"))
 
 
-def _add_periodic(
+def add_periodic(
     field: NDArray[np.float32], patch: NDArray[np.float32], row: int, col: int
 ) -> None:
+    """Add a patch to a periodic field, its middle at a node."""
     cells, side = field.shape[0], patch.shape[0]
     top, left = row - side // 2, col - side // 2
     if top >= 0 and left >= 0 and top + side <= cells and left + side <= cells:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_calib.render.boulders import add_boulders
 from lunar_calib.render.craters import add_craters
 from lunar_calib.specs.pair_spec import TerrainSpec
 
@@ -45,7 +46,12 @@ class Terrain:
 
     @cached_property
     def steepest(self) -> float:
-        """Nearly the largest |gradient|: its 99.97th percentile on a subset, and a margin."""
+        """Nearly the largest |gradient|: its 99.97th percentile on a subset, and a margin.
+
+        With boulders it is their rims'.
+        """
+        if self.spec.boulder_abundance > 0:
+            return float(np.hypot(self.gradient[..., 0], self.gradient[..., 1]).max())
         g = self.gradient[::3, ::3]
         return float(np.percentile(np.hypot(g[..., 0], g[..., 1]), 99.97)) + 0.05
 
@@ -128,6 +134,7 @@ def synthesise_terrain(spec: TerrainSpec) -> Terrain:
     height = relief * np.float32(wanted / fractal_rms) + craters
     slope = _sampled_rms(texture, 1) / cell_m
     height += texture * np.float32(spec.roughness * ROUGHNESS_SLOPE / slope)
+    add_boulders(height, spec, np.random.default_rng([spec.seed, 4]))
     height -= height.mean()
     return Terrain(spec, height, gradient_of(height, cell_m))
 

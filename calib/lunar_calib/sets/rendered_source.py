@@ -7,7 +7,7 @@ from functools import partial
 from lunar_runtime.errors import UsageError
 from lunar_runtime.files.images import GreyImage, grey_from_array
 
-from lunar_calib.choices import GeometryKind
+from lunar_calib.choices import ORBITAL_KINDS
 from lunar_calib.render.processes import in_processes
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
@@ -43,7 +43,7 @@ def rendered(count: int, size_px: int, seed: int = 0, jobs: int = 1) -> Candidat
         )
     if not 0 <= seed < MOST_SEEDS:
         raise UsageError(f"seed {seed}; calibration has the seeds 0 to {MOST_SEEDS - 1}")
-    tasks = [(seed * MOST_RENDERED + i, size_px, i % len(GeometryKind)) for i in range(count)]
+    tasks = [(seed * MOST_RENDERED + i, size_px, i % len(ORBITAL_KINDS)) for i in range(count)]
     return CandidateSource(
         "rendered",
         count,
@@ -53,7 +53,7 @@ def rendered(count: int, size_px: int, seed: int = 0, jobs: int = 1) -> Candidat
 
 
 def _render(seed: int, size_px: int, kind: int) -> CandidatePair:
-    spec = sample_spec(seed, size_px, kind=tuple(GeometryKind)[kind])
+    spec = sample_spec(seed, size_px, kind=ORBITAL_KINDS[kind])
     pair = render_pair(spec)
     views = (("left", pair.left.image), ("right", pair.right.image))
     left, right = (grey_from_array(image, f"rendered {seed} {side}") for side, image in views)

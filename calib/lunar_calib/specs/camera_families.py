@@ -1,4 +1,4 @@
-"""Random pairs of cameras, of StereoLunar's nadir, oblique and dynamic families."""
+"""Random pairs of cameras: StereoLunar's nadir, oblique and dynamic families, and a lander's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lunar_calib.specs import pinhole
 from lunar_calib.specs.pair_spec import MOON_RADIUS_M, CameraSpec
 
 ALTITUDE_RANGE_M = (3_500.0, 40_000.0)
+LANDING_RANGE_M = (40.0, 650.0)
 
 _MAX_TRIES = 200
 
@@ -71,6 +72,7 @@ def sample_cameras(
         GeometryKind.NADIR: _nadir,
         GeometryKind.OBLIQUE: _oblique,
         GeometryKind.DYNAMIC: _dynamic,
+        GeometryKind.LANDING: _landing,
     }[kind]
     best, best_overlap = None, -1.0
     for _ in range(_MAX_TRIES):
@@ -167,6 +169,30 @@ def _dynamic(
                 up_hint=up,
                 roll_deg=float(rng.uniform(-10, 10)) + (turn if i else 0.0),
                 pitch_deg=float(rng.uniform(-pitch_limit, pitch_limit)),
+            )
+        )
+    return views[0], views[1]
+
+
+def _landing(
+    rng: np.random.Generator, altitude_range: tuple[float, float]
+) -> tuple[CameraSpec, CameraSpec]:
+    """Two frames of a descent: the second is further along the track, lower, a little turned."""
+    altitude = log_uniform(rng, *altitude_range)
+    tilt = math.radians(rng.choice([0.0, rng.uniform(0, 45)], p=[0.3, 0.7]))
+    track = rng.uniform(0, 2 * math.pi)
+    ahead, up = altitude * math.tan(tilt), (math.sin(track), math.cos(track), 0.0)
+    step, fall = altitude * rng.uniform(0.05, 0.2), rng.uniform(0.0, 0.06)
+    views = []
+    for along, height in ((0.0, altitude), (step, altitude * (1 - fall))):
+        east, north = rng.uniform(-0.02, 0.02, 2) * altitude
+        behind = along - ahead - step / 2
+        views.append(
+            CameraSpec(
+                _at(height, [(track, behind)]),
+                aim_m=(float(east), float(north), 0.0),
+                up_hint=up,
+                roll_deg=float(rng.uniform(-5, 5)),
             )
         )
     return views[0], views[1]

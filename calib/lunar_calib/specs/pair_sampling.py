@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from lunar_calib.choices import GeometryKind, Preset, Reflectance
+from lunar_calib.choices import ORBITAL_KINDS, GeometryKind, Preset, Reflectance
 from lunar_calib.specs import pinhole
 from lunar_calib.specs.camera_families import (
     ALTITUDE_RANGE_M,
+    LANDING_RANGE_M,
     CameraPair,
     ground_points,
     log_uniform,
@@ -21,8 +23,6 @@ SUN_ELEVATION_DEG = (5.0, 50.0)
 
 CELLS_PER_PIXEL = 1.25
 """Grid nodes per ground sample of the nearest pixels."""
-
-_KINDS = (GeometryKind.NADIR, GeometryKind.OBLIQUE, GeometryKind.DYNAMIC)
 
 
 def derived_seed(*parts: int) -> int:
@@ -52,15 +52,18 @@ def sample_spec(
     """
     rng = np.random.default_rng([seed, 7])
     preset = Preset(preset)
-    chosen = GeometryKind(kind) if kind is not None else _KINDS[int(rng.integers(3))]
+    chosen = GeometryKind(kind) if kind is not None else ORBITAL_KINDS[int(rng.integers(3))]
     if terrain is None:
-        altitude_range = ALTITUDE_RANGE_M
+        landing = chosen is GeometryKind.LANDING
+        altitude_range = LANDING_RANGE_M if landing else ALTITUDE_RANGE_M
     else:
         base = altitude_for(terrain, size_px)
         altitude_range = (0.85 * base, 1.5 * base)
     pair = sample_cameras(rng, chosen, altitude_range)
     if terrain is None:
         terrain = _fitting_terrain(rng, seed, size_px, pair)
+        if chosen is GeometryKind.LANDING:
+            terrain = _landing_terrain(rng, terrain)
         site = (terrain.cells * terrain.cell_m / 2,) * 2
     else:
         site = tuple(rng.uniform(0, terrain.cells * terrain.cell_m, 2).tolist())
@@ -147,6 +150,24 @@ def _terrain_values(
         fresh_crater_m=float(rng.uniform(0.3, 0.9)) * min(footprint, 12_000.0),
         degradation=float(rng.uniform(0.5, 1.0)),
         roughness=log_uniform(rng, 0.2, 1.5),
+    )
+
+
+def _landing_terrain(rng: np.random.Generator, terrain: TerrainSpec) -> TerrainSpec:
+    """Ground that somebody chose to land on: gentler, with small craters and boulders.
+
+    Slopes over 10 m are 2 to 9 degrees in the mean. The relief's spectrum goes on to eight cells.
+    """
+    extent = terrain.cells * terrain.cell_m
+    return replace(
+        terrain,
+        relief_scale=log_uniform(rng, 0.15, 0.7),
+        rolloff_m=8 * terrain.cell_m,
+        crater_max_m=0.15 * extent,
+        fresh_craters=int(rng.poisson(2)),
+        fresh_crater_m=float(rng.uniform(0.03, 0.12)) * extent,
+        boulder_abundance=log_uniform(rng, 0.01, 0.2),
+        boulder_max_m=log_uniform(rng, 1.0, 6.0),
     )
 
 

@@ -35,6 +35,8 @@ class TerrainSpec:
         fresh_crater_m: Their largest diameter; the smallest is a third of it.
         degradation: Factor on the craters' diffusion age; 0 leaves all of them fresh.
         roughness: Strength of the fine texture, `terrain.ROUGHNESS_SLOPE` at 1.
+        boulder_abundance: Share of the ground under boulders of any size, by their law.
+        boulder_max_m: Largest boulder's diameter, metres.
     """
 
     seed: int
@@ -50,6 +52,8 @@ class TerrainSpec:
     fresh_crater_m: float = 4000.0
     degradation: float = 0.8
     roughness: float = 1.0
+    boulder_abundance: float = 0.0
+    boulder_max_m: float = 5.0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lunar_calib.datasets.stereolunar_frames import read_pair
 from lunar_calib.datasets.stereolunar_scenes import Scene, find_scenes
 from lunar_calib.render.renderer import render_pair
+from lunar_calib.render.views import RenderedPair
 from lunar_calib.specs.pair_sampling import sample_spec
 from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
@@ -96,17 +97,22 @@ def rendered_pairs(count: int, size_px: int, seed: int) -> Iterator[KnownPair]:
     for number in range(count):
         kind, preset = kinds[number % 3], presets[number // 3 % 2]
         pair = render_pair(sample_spec(seed + number, size_px, preset, kind))
-        yield KnownPair(
-            f"{preset} {kind} {seed + number}",
-            pair.left.image,
-            pair.right.image,
-            pair.left.depth_m,
-            Intrinsics.from_matrix(pair.left.intrinsics),
-            Intrinsics.from_matrix(pair.right.intrinsics),
-            pair.right_from_left,
-            _up(pair.left.cam2world, pair.left.depth_m),
-            pair.right.depth_m,
-        )
+        yield known_pair(f"{preset} {kind} {seed + number}", pair)
+
+
+def known_pair(name: str, pair: RenderedPair) -> KnownPair:
+    """A rendered pair under a name."""
+    return KnownPair(
+        name,
+        pair.left.image,
+        pair.right.image,
+        pair.left.depth_m,
+        Intrinsics.from_matrix(pair.left.intrinsics),
+        Intrinsics.from_matrix(pair.right.intrinsics),
+        pair.right_from_left,
+        _up(pair.left.cam2world, pair.left.depth_m),
+        pair.right.depth_m,
+    )
 
 
 def _up(cam2world: NDArray[np.float64], depth: NDArray[np.floating]) -> NDArray[np.float64]:

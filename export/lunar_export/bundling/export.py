@@ -16,7 +16,7 @@ from lunar_student import Student
 
 from lunar_export.bundling.draft import Origin, draft_fp32, draft_lowered
 from lunar_export.bundling.options import ExportOptions, PrecisionOptions
-from lunar_export.bundling.records import golden_file, student_record
+from lunar_export.bundling.records import golden_file, provenance, student_record
 from lunar_export.graph.suitability import check_graph
 from lunar_export.graph.traced import Traced, trace_student
 from lunar_export.judging.gate import require_gate
@@ -25,8 +25,10 @@ from lunar_export.judging.processor import has_bfloat16, require_openvino
 from lunar_export.judging.reference import Reference, run_network
 from lunar_export.judging.search import Found, search_precision
 from lunar_export.judging.slope_error import SlopeReference
+from lunar_export.judging.sonnx import require_sonnx
 from lunar_export.lowering.measure import Measured, measure_ranges
 from lunar_export.lowering.placement import measured_tensors
+from lunar_export.lowering.to_sonnx import to_sonnx
 from lunar_export.pairs.calibration import Calibration
 from lunar_export.pairs.choose import (
     ExportPairs,
@@ -77,7 +79,7 @@ def export_bundle(
         BundleError: The graph holds what TensorRT could not read.
         BackendError: For OpenVINO, which is not there or does not compute in the precision here.
         GateError: The graph does not compute what the network computes, or in the lower precision
-            not well or fast enough. Nothing was written.
+            not well or fast enough, or is not of the profile. Nothing was written.
     """
     options = options or ExportOptions()
     options.check(student.config)
@@ -92,6 +94,10 @@ def export_bundle(
         pairs = stages.choose_pairs()
         expected = stages.run_network(pairs.held_out)
         traced = traced or stages.trace()
+        if options.profile is not None:
+            progress.begin(f"writing for {options.profile}")
+            traced = to_sonnx(traced, provenance(record, traced, options.precision.target))
+            require_sonnx(traced.model)
         origin = Origin(record, traced, options.precision.target, golden_file(expected))
         draft = draft_fp32(origin, work, options.sizes)
         fp32 = draft.write(work / "fp32 draft")

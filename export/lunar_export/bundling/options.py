@@ -10,7 +10,7 @@ from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Targ
 from lunar_runtime.errors import UsageError
 from lunar_student import StudentConfig
 
-from lunar_export.choices import Method, MethodChoice
+from lunar_export.choices import Method, MethodChoice, Profile
 from lunar_export.graph.model_file import SIZES, SizeLimits
 from lunar_export.judging.gate import LIMITS, GateLimits
 from lunar_export.judging.search import SearchPlan
@@ -105,6 +105,7 @@ class ExportOptions:
         threads: Of the processor, for PyTorch and ONNX Runtime; None leaves it to them.
         counts: How many pairs are rendered.
         sizes: How large a model the tools can handle at once.
+        profile: Whose rules the graph follows besides; None for nobody's.
     """
 
     outputs: OutputSet = "both"
@@ -114,6 +115,7 @@ class ExportOptions:
     threads: int | None = None
     counts: PairCounts = field(default_factory=PairCounts)
     sizes: SizeLimits = SIZES
+    profile: Profile | None = None
 
     def check(self, config: StudentConfig | None = None) -> None:
         """Refuse what cannot be done.
@@ -136,3 +138,8 @@ class ExportOptions:
             raise UsageError(f"`outputs` all: {config.id} has no descriptors; use both")
         check_threads(self.threads)
         self.precision.check()
+        if self.profile is not None and self.precision.precision != "fp32":
+            raise UsageError(
+                f"`profile` {self.profile} has no operators of lower precision; leave it out, or "
+                "use `precision` fp32"
+            )

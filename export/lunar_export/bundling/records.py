@@ -129,6 +129,20 @@ def versions(simplifier: str, target: Target) -> dict[str, str]:
     }
 
 
+def provenance(student: StudentRecord, traced: Traced, target: Target) -> dict[str, str]:
+    """What a graph says of its origin, name -> text; the manifest says the same at more length."""
+    said = {
+        "student": student.id,
+        "target": f"{target}, any processor",
+        "export_environment": ", ".join(
+            f"{name} {version}" for name, version in versions(traced.simplifier, target).items()
+        ),
+    }
+    if student.checkpoint_sha256 is not None:
+        said["checkpoint_sha256"] = student.checkpoint_sha256
+    return said
+
+
 def _output_record(name: str, shape: tuple[int, ...]) -> TensorRecord:
     points = name.startswith("pointmap")
     return TensorRecord(

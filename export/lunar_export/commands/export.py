@@ -18,7 +18,14 @@ from lunar_runtime.bundles.choices import (
 from lunar_runtime.commands import options
 from lunar_runtime.commands.command_line import echo, run_command
 
-from lunar_export.choices import ENGINE_CHOICES, METHOD_CHOICES, EngineChoice, MethodChoice
+from lunar_export.choices import (
+    ENGINE_CHOICES,
+    METHOD_CHOICES,
+    PROFILES,
+    EngineChoice,
+    MethodChoice,
+    Profile,
+)
 from lunar_export.commands.job import Deployment, choose_source, run_job
 from lunar_export.commands.options import STUDENTS, WEIGHTS, rows_columns
 from lunar_export.commands.summary import gate_table, summary
@@ -111,6 +118,12 @@ NAME = "lunar-export"
     metavar="PX|HxW",
     help="Size of the images: a side, or rows x columns; multiples of 16.",
 )
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    help="Write the graph in operators of ONNX's safety-related profile (a draft), with every "
+    "attribute, type and shape said; refuse it if a requirement is not met. For fp32.",
+)
 @click.option("--out", type=options.PATH, required=True, help="Folder of the bundle to make.")
 @click.option(
     "--engine",
@@ -150,6 +163,7 @@ def command(
     plot: Path | None,
     outputs: OutputSet,
     size: tuple[int, int],
+    profile: Profile | None,
     out: Path,
     engine: EngineChoice,
     triton: Path | None,
@@ -166,14 +180,15 @@ def command(
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable checkpoint, calibration set or output folder, 4
     no engine can be built although one is required, or OpenVINO or what it should compute in is not
-    here, 5 the graph differs from the network, or fails the gate of its precision.
+    here, 5 the graph differs from the network, fails the gate of its precision, or is
+    not of the profile.
     """
 
     def asked() -> ExportOptions:
         from lunar_export.bundling.options import ExportOptions, PrecisionOptions
 
         lower = PrecisionOptions(precision, target, calib, calib_method, force, plot)
-        return ExportOptions(outputs, *size, lower, threads)
+        return ExportOptions(outputs, *size, lower, threads, profile=profile)
 
     source = choose_source(ckpt, untrained, student, seed, weights)
     if target == "openvino":

@@ -38,3 +38,14 @@ def activation_shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         for name, kind in infer_types(model).items()
         if name in computed and kind.tensor_type.elem_type == TensorProto.FLOAT
     }
+
+
+def every_shape(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Shape of every input, constant and computed value."""
+    values = {**infer_types(model), **{value.name: value.type for value in model.graph.input}}
+    shapes = {
+        name: tuple(d.dim_value for d in kind.tensor_type.shape.dim)
+        for name, kind in values.items()
+    }
+    shapes.update((tensor.name, tuple(tensor.dims)) for tensor in model.graph.initializer)
+    return shapes

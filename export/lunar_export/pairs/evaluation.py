@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from lunar_calib.choices import GeometryKind
+from lunar_calib.choices import ORBITAL_KINDS
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.sets.calibration_manifest import FIRST_EVALUATION_SEED
 from lunar_calib.specs.pair_sampling import sample_spec
@@ -21,7 +21,7 @@ from lunar_export.pairs.real import real_images
 # Of the pairs that methods and layers are chosen on; the gate judges what was chosen on others.
 TUNING_SEED = FIRST_EVALUATION_SEED + 1000
 
-_KINDS = tuple(GeometryKind)
+_KINDS = ORBITAL_KINDS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lunar_runtime.commands import options
+from lunar_runtime.commands import flight, options, values
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
@@ -17,36 +17,12 @@ if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
-    from lunar_runtime.files.window import Windows
-    from lunar_runtime.geometry.cameras import Intrinsics
+    from lunar_runtime.landing.lander import Lander
 
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
 _MOST_SMOOTHING_PX = 512
 _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
-
-
-def _intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
-    from lunar_runtime.geometry.cameras import Intrinsics
-
-    return None if value is None else Intrinsics.parse(value)
-
-
-def _windows(_: click.Context, __: click.Parameter, value: str | None) -> Windows | None:
-    from lunar_runtime.files.window import parse_windows
-
-    return None if value is None else parse_windows(value)
-
-
-def _masks(
-    _: click.Context, __: click.Parameter, value: str | None
-) -> tuple[Path | None, Path | None]:
-    if value is None:
-        return None, None
-    left, comma, right = value.partition(",")
-    if not comma or "," in right or not (left or right):
-        raise click.BadParameter(f"{value!r} is not LEFT,RIGHT; one of the two may be empty.")
-    return Path(left) if left else None, Path(right) if right else None
 
 
 @click.command(context_settings=options.CONTEXT)
@@ -73,14 +49,14 @@ def _masks(
 )
 @click.option(
     "--intrinsics",
-    callback=_intrinsics,
+    callback=values.intrinsics,
     metavar="FX,FY,CX,CY",
     help="Of both cameras, in pixels of the files as given; the top-left pixel's centre is "
     "(0.5, 0.5).  [default: the rig's, else found from the pair or nominal]",
 )
 @click.option(
     "--window",
-    callback=_windows,
+    callback=values.windows,
     metavar="X,Y,W,H[,X,Y,W,H]",
     help="Part of both images to take for the whole, in pixels of the files as given; of eight "
     "numbers the first four are LEFT's, the others RIGHT's. Intrinsics and rig stay as they are.",
@@ -89,7 +65,7 @@ def _masks(
 @click.option(
     "--mask",
     "masks",
-    callback=_masks,
+    callback=values.masks,
     metavar="LEFT,RIGHT",
     help="Images of the same sizes, not 0 where LEFT and RIGHT may be used; one may be empty, as "
     "in `left.png,`. Of many pairs: the CSV file's columns left_mask and right_mask.",
@@ -138,6 +114,19 @@ def _masks(
     help="Fail (exit 3) where the result is guessed: where the images did not decide, the focal "
     "length is not known, or what was told does not agree.",
 )
+@click.option(
+    "--lander",
+    type=options.PATH,
+    help="A vehicle (JSON): adds where it may stand, hazard.tif, safe_probability.tif and "
+    "sites.json. Needs metres.",
+)
+@click.option(
+    "--aim",
+    callback=values.aim,
+    metavar="X,Y",
+    help="Pixel of LEFT as given at which the vehicle aims: sites then tell the divert.",
+)
+@flight.options
 @options.trust
 @options.backend
 @options.device
@@ -155,6 +144,9 @@ def command(
     masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
+    deadline_ms: float | None,
+    lander: Path | None,
+    aim: tuple[float, float] | None,
     trust: Path | None,
     require_signature: bool | None,
     backend: str,
@@ -174,14 +166,15 @@ def command(
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
-    4 backend or device missing.
+    4 backend or device missing, 7 nothing could be answered within --deadline-ms.
     """
     from lunar_runtime.backends.cores import usable_cores
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
+    vehicle = _vehicle(lander, aim, wanted)
     if geometry_only:
-        _check_geometry_only(wanted, bundle, backend, device)
+        _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
     # The network loads in the background, while Python imports and reads the rest.
     network = None
     if not geometry_only:
@@ -190,7 +183,7 @@ def command(
 
     import cv2
 
-    from lunar_runtime.commands.pairs import Job, run_many, run_one
+    from lunar_runtime.commands.pairs import Job, learn_costs, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime
 
@@ -212,7 +205,21 @@ def command(
             for doubt in runtime.bundle.doubts:
                 fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
-        job = Job(runtime, wanted, shared_rig, folder, overwrite, strict, at_once)
+        if runtime is not None and deadline_ms is not None:
+            at_once = 1  # else pairs would wait for each other, and their costs would not be alike
+            learn_costs(runtime, pairs[0], wanted)
+        job = Job(
+            runtime,
+            wanted,
+            shared_rig,
+            folder,
+            overwrite,
+            strict,
+            at_once,
+            vehicle,
+            aim,
+            deadline_ms,
+        )
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
@@ -222,6 +229,20 @@ def command(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
     run_command(command, NAME, arguments)
+
+
+def _vehicle(
+    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
+) -> Lander | None:
+    if path is None:
+        if aim is not None:
+            raise click.UsageError("--aim is a lander's; give --lander.")
+        return None
+    if wanted.view == "right":
+        raise click.UsageError("--lander needs the left view; leave out --view right.")
+    from lunar_runtime.landing.lander import read_lander
+
+    return read_lander(path)
 
 
 def _open(path: Path | None, trust: Path | None, require_signature: bool | None) -> Bundle:
@@ -240,10 +261,14 @@ def _start_loading(
 
 
 def _check_geometry_only(
-    wanted: InferOptions, bundle: Path | None, backend: str, device: str
+    wanted: InferOptions, bundle: Path | None, backend: str, device: str, deadline_ms: float | None
 ) -> None:
     if wanted.refine == "off":
         raise click.UsageError("--geometry-only is the refinement alone; leave out --refine off.")
+    if deadline_ms is not None:
+        raise click.UsageError(
+            "--geometry-only is one rung of the ladder; leave out --deadline-ms."
+        )
     if bundle is not None or backend != "auto" or device != "auto":
         raise click.UsageError(
             "--geometry-only runs no network; leave out --bundle, --backend and --device."

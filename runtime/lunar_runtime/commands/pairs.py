@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -15,16 +16,22 @@ import msgspec
 
 from lunar_runtime.commands.command_line import echo, fail, with_flags
 from lunar_runtime.commands.summary import summary, summary_lines
-from lunar_runtime.errors import InputError, OutputError
+from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError
+from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.rig import Rig, read_rig
 from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
+from lunar_runtime.inference.result_grids import LONGEST_PX
+from lunar_runtime.landing.lander import Lander
+from lunar_runtime.landing.landing import find_landing
 from lunar_runtime.report.outputs import check_out, write_result
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report
+
+_COMMON_PX = 512
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,10 @@ class Job:
         folder: Where the pairs' folders go.
         overwrite: Replace results that are there.
         strict: Refuse a result that is guessed.
+        lander: A vehicle to try on the ground.
+        aim: Pixel of the left image at which it aims.
         at_once: Pairs of many that are under way together. One alone leaves cores idle.
+        deadline_ms: Of every pair, from its call to its result; None = it has none.
     """
 
     runtime: StereoRuntime | None
@@ -48,6 +58,9 @@ class Job:
     overwrite: bool
     strict: bool = False
     at_once: int = 1
+    lander: Lander | None = None
+    aim: tuple[float, float] | None = None
+    deadline_ms: float | None = None
 
     def run(self, pair: PairFiles) -> Report:
         """Infer one pair and write its result.
@@ -55,6 +68,7 @@ class Job:
         Raises:
             InputError: The pair or its rig cannot be used.
             OutputError: Its folder exists, or cannot be written.
+            DeadlineError: Nothing could be answered in time.
         """
         folder = self.folder / pair.out
         check_out(folder, overwrite=self.overwrite)
@@ -64,10 +78,33 @@ class Job:
             del options["refine"]
             result = infer_geometry_only(pair.left, pair.right, rig, masks=pair.masks, **options)
         else:
-            result = self.runtime.infer(pair.left, pair.right, rig, masks=pair.masks, **options)
+            result = self.runtime.infer(
+                pair.left,
+                pair.right,
+                rig,
+                masks=pair.masks,
+                deadline_ms=self.deadline_ms,
+                **options,
+            )
         if self.strict and result.verdict == "guessed":
             raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
-        return write_result(result, folder, overwrite=self.overwrite)
+        landing = None
+        if self.lander is not None:
+            start = time.perf_counter()
+            landing = find_landing(result, self.lander, aim_px=self.aim)
+            elapsed_ms = (time.perf_counter() - start) * 1e3
+            result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
+        return write_result(result, folder, overwrite=self.overwrite, landing=landing)
+
+
+def learn_costs(runtime: StereoRuntime, pair: PairFiles, options: InferOptions) -> None:
+    """Learn what pairs of this one's size cost, or of a common size where it cannot be read."""
+    try:
+        width, height = read_image(pair.left, options.window and options.window[0]).size
+    except InputError:  # the pair's own error comes in its turn
+        width = height = _COMMON_PX
+    shrink = min(1.0, LONGEST_PX / max(width, height))
+    runtime.learn_costs(round(width * shrink), round(height * shrink), view=options.view)
 
 
 def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
@@ -118,7 +155,7 @@ def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) 
 
 def _outcomes(
     job: Job, pairs: Iterator[PairFiles]
-) -> Generator[tuple[PairFiles, Report | InputError | OutputError], None, None]:
+) -> Generator[tuple[PairFiles, Report | LunarError], None, None]:
     """Every pair with its report or error, in order; `job.at_once` are under way."""
     under_way: deque[tuple[PairFiles, Future[Report]]] = deque()
     with ThreadPoolExecutor(job.at_once, "pair") as workers:
@@ -133,12 +170,10 @@ def _outcomes(
             workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _outcome(
-    pair: PairFiles, future: Future[Report]
-) -> tuple[PairFiles, Report | InputError | OutputError]:
+def _outcome(pair: PairFiles, future: Future[Report]) -> tuple[PairFiles, Report | LunarError]:
     try:
         return pair, future.result()
-    except (InputError, OutputError) as error:  # of this pair; the next may be good
+    except (InputError, OutputError, DeadlineError) as error:  # of this pair; the next may be good
         return pair, error
 
 

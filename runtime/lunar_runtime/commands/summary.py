@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lunar_runtime.inference.flown import Flown
 from lunar_runtime.report.records import Report, ViewReport
 
 _SCALE = "scale: "  # how the notes of a scale begin
@@ -29,11 +30,13 @@ def summary(report: Report) -> list[str]:
         ("unit", _unit(report)),
         ("depth", _depth(report)),
         ("slope", _slope(report)),
+        *_landing(report),
         ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
         *_masked(report),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
         *_refinement(report),
         *_signed(report),
+        *_rung(report),
         ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
         ("files", f"{report.out}: {', '.join([*report.files, 'report.json'])}"),
         *(("note", warning) for warning in report.warnings),
@@ -47,6 +50,7 @@ def summary_lines(report: Report) -> list[str]:
     return [
         f"{report.out} ({left}, {right}): {report.verdict}; depth {_depth(report)}; "
         f"slope {_slope(report)}",
+        *(f"  {name or '    '} {text}" for name, text in _rung(report)),
         *(f"  guessed: {reason}" for reason in report.verdict_reasons),
         *(f"  note {warning}" for warning in report.warnings),
     ]
@@ -56,6 +60,18 @@ def _verdict(report: Report) -> str:
     if report.verdict == "measured":
         return "measured: the images decided, and what was told of the cameras agrees"
     return f"guessed: {'; '.join(report.verdict_reasons)}"
+
+
+def _landing(report: Report) -> list[tuple[str, str]]:
+    found = report.landing
+    if found is None:
+        return []
+    if found.reason is not None:
+        return [("land", f"no place is called safe: {found.reason}")]
+    shares = f"{found.safe:.0%} safe, {found.hazardous:.0%} hazardous, {found.unknown:.0%} unknown"
+    best = found.best_safe_probability
+    sites = "no site" if best is None else f"{found.sites} sites, the best P(safe) {best:.3f}"
+    return [("land", f"{sites}; of the ground {shares}")]
 
 
 def _unit(report: Report) -> str:
@@ -115,6 +131,17 @@ def _refinement(report: Report) -> list[tuple[str, str]]:
         ),
         ("", f"{expected} (medians)"),
     ]
+
+
+def _rung(report: Report) -> list[tuple[str, str]]:
+    """Which rung of the ladder a pair with a deadline stands on, and why no better one."""
+    flown = report.flown
+    if flown is None:
+        return []
+    name = Flown(
+        flown.rung, flown.step, flown.deadline_ms, flown.took_ms, age_s=flown.age_s
+    ).words()
+    return [("rung", name), *(("", f"not {why}") for why in flown.passed_over)]
 
 
 def _signed(report: Report) -> list[tuple[str, str]]:

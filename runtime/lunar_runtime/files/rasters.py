@@ -3,7 +3,8 @@
 The file says what it holds, in tags that GDAL and all that is built on it read:
 
 - GDAL_NODATA `nan`: else merging tools keep NaN over data.
-- GDAL_METADATA: the band's unit and description; and of the image LUNAR_VERDICT, LUNAR_VIEW,
+- GDAL_METADATA: the band's unit and description; and of the image LUNAR_VERDICT, LUNAR_RUNG (how
+  a deadline was met), LUNAR_VIEW,
   LUNAR_CAMERA (focal lengths and principal point in pixels of the raster), LUNAR_CROP (left, top,
   width and height of what the raster shows, in pixels of the image as given) and LUNAR_SOURCE_SIZE.
 - ImageDescription and Software, for everything else.
@@ -24,11 +25,11 @@ from html import escape  # xml.sax would do, and imports an HTTP client
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.opencv_decoder import OpenCvDecoder
 from lunar_runtime.version import __version__
 
 _STRIP_BYTES = 1 << 18  # readers unpack one strip at a time
@@ -53,6 +54,7 @@ class RasterTags:
         camera: (fx, fy, cx, cy) of that camera in pixels of the raster.
         crop: (left, top, width, height) of what it shows, in pixels of the image as given.
         source_size: (width, height) of the image as given.
+        rung: How the pair's deadline was met, in words; None = it had none.
     """
 
     unit: str
@@ -62,11 +64,13 @@ class RasterTags:
     camera: tuple[float, float, float, float] | None = None
     crop: tuple[int, int, int, int] | None = None
     source_size: tuple[int, int] | None = None
+    rung: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """Name and text of everything but unit and description."""
         named = {
             "LUNAR_VERDICT": self.verdict,
+            "LUNAR_RUNG": self.rung,
             "LUNAR_VIEW": self.view,
             "LUNAR_CAMERA": None if self.camera is None else _numbers(self.camera),
             "LUNAR_CROP": None if self.crop is None else _numbers(self.crop),
@@ -114,13 +118,9 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path}: cannot be read ({reason}); give the path of a TIFF") from error
-    image = None
-    if content:
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error:
-            image = None
-    if image is None:
+    decoder = OpenCvDecoder()  # it keeps OpenCV's words on GDAL's tags from stderr
+    image = decoder(content) if content else None
+    if image is None or decoder.complaint:
         raise InputError(f"{path}: not a TIFF that can be decoded; write it again")
     if image.dtype != np.float32 or image.ndim != 2:
         raise InputError(

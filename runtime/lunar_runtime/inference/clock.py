@@ -13,7 +13,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Clock:
-    """Times by stage, in milliseconds."""
+    """Times by stage, in milliseconds; of a stage that ran twice, both together."""
 
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -21,6 +21,9 @@ class Clock:
     def stage(self, name: str) -> Iterator[None]:
         """Time what is done inside, and log it."""
         start = time.perf_counter()
-        yield
-        self.timings_ms[name] = (time.perf_counter() - start) * 1e3
-        _log.info("%s: %.1f ms", name, self.timings_ms[name])
+        try:
+            yield
+        finally:  # a stage that was given up took its time too
+            took_ms = (time.perf_counter() - start) * 1e3
+            self.timings_ms[name] = self.timings_ms.get(name, 0.0) + took_ms
+            _log.info("%s: %.1f ms", name, took_ms)

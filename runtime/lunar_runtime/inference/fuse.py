@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +14,7 @@ from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import Pair, View
+from lunar_runtime.inference.kept import enlarged, keep_network
 from lunar_runtime.inference.maps import (
     NOMINAL,
     ExpectedError,
@@ -34,6 +33,7 @@ from lunar_runtime.refinement.acceptance import (
     is_doubtful,
     require_same_ground,
 )
+from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.camera_evidence import draw_poses
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
 from lunar_runtime.refinement.same_ground import common_ground
@@ -81,13 +81,12 @@ def fuse(
     except NotRefinedError as error:
         if network is None or options.refine == "on":
             raise
-        if not isinstance(error, NoParallaxError):  # which many matches showed
-            require_same_ground(common_ground(pair))
-        kept = _enlarged_maps(network, grids, pair, options)
-        notes = Notes.warn(f"not refined, the network's result is kept: {error}")
+        same = isinstance(error, NoParallaxError)  # which many matches showed
+        kept, notes = keep_network(network, pair, grids, options, str(error), same_ground=same)
         return Fused(kept, Refinement(reason=str(error))), notes
     done = fused.refinement
     if done is not None and is_doubtful(done.inliers, done.matches, done.views["left"].fraction):
+        checkpoint("ground")
         require_same_ground(common_ground(pair))
     return fused, Notes()
 
@@ -151,7 +150,7 @@ def _self_calibrated(pair: Pair, guess: NetworkGuess | None) -> tuple[Pair, floa
 
 def _left_guess(network: Maps, view: View) -> NetworkGuess:
     return NetworkGuess(
-        inverse_depth=_inverse(_enlarged(network.left.points[..., 2], view.shape)),
+        inverse_depth=_inverse(enlarged(network.left.points[..., 2], view.shape)),
         pose=None if network.pose is None else _relative(network.pose.right_from_left),
         descriptors=network.descriptors,
     )
@@ -161,7 +160,7 @@ def _right_guess(network: Maps, view: View) -> NetworkGuess | None:
     if network.right is None or network.pose is None:
         return None
     seen = transform_points(network.pose.right_from_left, network.right.points)
-    return NetworkGuess(_inverse(_enlarged(seen[..., 2], view.shape)))
+    return NetworkGuess(_inverse(enlarged(seen[..., 2], view.shape)))
 
 
 def _baseline_in_units_of(guess: NetworkGuess, surface: Surface) -> float:
@@ -220,25 +219,6 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
     )
 
 
-def _enlarged_maps(network: Maps, grids: PairGrids, pair: Pair, options: InferOptions) -> Maps:
-    def enlarged(side: Side, one: PointMap) -> PointMap:
-        grid = getattr(grids, side)
-        shape = grid.grid_height, grid.grid_width
-        large = PointMap(_enlarged(one.points, shape), _enlarged(one.confidence, shape))
-        view = pair.left if side == "left" else pair.right
-        large = mask_invalid(large, view.valid)
-        return mask_by_confidence(side, large, options.dropped_share)
-
-    return replace(
-        network,
-        grids=grids,
-        left=enlarged("left", network.left),
-        right=None if network.right is None else enlarged("right", network.right),
-        camera_left=pair.left.camera,
-        camera_right=pair.right.camera,
-    )
-
-
 def _points(surface: Surface, view: View, baseline: float) -> NDArray[np.float32]:
     """(H, W, 3) in the view's own frame."""
     z = np.float32(baseline) / surface.inverse_depth
@@ -267,11 +247,3 @@ def _inverse(z: NDArray[np.float32]) -> Field:
     with np.errstate(invalid="ignore"):
         front = z > _NEAREST
     return np.where(front, 1 / np.where(front, z, 1), np.float32(np.nan)).astype(np.float32)
-
-
-def _enlarged(values: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Bilinear; NaN spreads to what touches it. Unlike `fields.resized`, never means."""
-    if values.shape[:2] == shape:
-        return values
-    size = shape[1], shape[0]
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)

@@ -6,17 +6,12 @@ from lunar_runtime.errors import UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.degenerate import refuse_degenerate
-from lunar_runtime.inference.fuse import fuse
-from lunar_runtime.inference.maps import known_cameras
 from lunar_runtime.inference.options import InferOptions, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, Masks, read_pair
+from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.result import StereoResult
-from lunar_runtime.inference.sharpness import doubt_sharpness
-from lunar_runtime.inference.solve import solve_geometry
-from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.inference.work import PairWork
 
 
 @refuse_degenerate
@@ -51,28 +46,10 @@ def infer_geometry_only(
         as_windows(window),
     )  # fmt: skip
     options.check("all")
-    rig = rig or Rig()
-    clock = Clock()
-    with clock.stage("read"):
-        images = read_pair(left, right, options.window, masks)
-        images.check_cameras(options, rig)
-    lenses = check_told_cameras(images, options, rig)
-    cameras = known_cameras(options, rig, images.wholes)
-    if cameras is None:
+    work = PairWork.read(left, right, rig, options, masks, Clock())
+    if not work.cameras_told:
         raise UsageError(
             "without a network the cameras cannot be estimated; give `intrinsics` FX,FY,CX,CY or a "
             "`rig` with them"
         )
-    with clock.stage("refine"):
-        grids = images.result_grids(cameras)
-        known = known_cameras(options, rig, grids)
-        assert known is not None
-        pair = images.views(grids, known, lenses)
-        fused, more = fuse(pair, grids, None, options, rig)
-        notes = images.notes() + more
-    with clock.stage("geometry"):
-        doubts = doubt_size(images, options, rig, fused.refinement)
-        doubts += doubt_sharpness(images)
-        geometry = solve_geometry(fused, options, rig, notes=notes, doubts=doubts)
-    greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
-    return assemble(geometry, options, None, Seen(images, greys, valid, lenses), clock)
+    return work.refined(None)

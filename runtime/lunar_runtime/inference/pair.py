@@ -22,7 +22,7 @@ from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.ground import require_ground
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.result_grids import result_grids
+from lunar_runtime.inference.result_grids import LONGEST_PX, result_grids
 from lunar_runtime.masking.fixed import fixed_areas
 from lunar_runtime.masking.mask import ValidPair
 
@@ -64,14 +64,16 @@ class ImagePair(NamedTuple):
         left, right = (NetworkFrame.fit(_whole(image), height, width) for image in self)
         return left, right
 
-    def result_grids(self, cameras: tuple[CameraEstimate, CameraEstimate]) -> PairGrids:
+    def result_grids(
+        self, cameras: tuple[CameraEstimate, CameraEstimate], longest_px: int = LONGEST_PX
+    ) -> PairGrids:
         """The grids of the results; cameras are in pixels of the images as they are here.
 
         Raises:
             InputError: An image is too narrow.
         """
         focal_px = cameras[0].intrinsics.fx, cameras[1].intrinsics.fx
-        return result_grids(self.wholes, focal_px, (self.left.name, self.right.name))
+        return result_grids(self.wholes, focal_px, (self.left.name, self.right.name), longest_px)
 
     def check_cameras(self, options: InferOptions, rig: Rig) -> None:
         """Refuse images of two sizes whose cameras are not told apart.

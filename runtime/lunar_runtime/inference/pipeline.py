@@ -12,6 +12,9 @@ of frame a into frame b. A view's arrays have its image's own pixels, up to 1024
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +28,21 @@ from lunar_runtime.bundles.trust import TrustStore
 from lunar_runtime.errors import BackendError, GateError, UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.grid_mapping import PairGrids
-from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.assemble import Seen, assemble
+from lunar_runtime.inference.attempt import Network
 from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.costs import Costs
 from lunar_runtime.inference.degenerate import refuse_degenerate
-from lunar_runtime.inference.fuse import Fused, fuse
-from lunar_runtime.inference.maps import read_maps
+from lunar_runtime.inference.in_time import InTime, check_deadline
 from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.pair import Image, Masks, read_pair
+from lunar_runtime.inference.pair import Image, Masks
+from lunar_runtime.inference.practice_pair import practice_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
-from lunar_runtime.inference.sharpness import doubt_sharpness
-from lunar_runtime.inference.solve import solve_geometry
-from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.inference.work import PairWork
+
+_WARM_UP_PX = 128  # of a pair whose time does not count: libraries allocate and compile
 
 
 class StereoRuntime:
@@ -54,6 +56,7 @@ class StereoRuntime:
         self._backend = backend
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
         self._depth_error = depth_error_of(bundle.manifest.student)
+        self._in_time = InTime()
 
     @classmethod
     def load(
@@ -133,6 +136,7 @@ class StereoRuntime:
         refine: Refine = InferOptions.refine,
         window: WindowsGiven = None,
         masks: Masks = (None, None),
+        deadline_ms: float | None = None,
     ) -> StereoResult:
         """Run one pair.
 
@@ -155,50 +159,66 @@ class StereoRuntime:
             masks: Of the left and the right image, paths or (h, w) arrays of their own sizes: not
                 0 where the image may be used; None = no mask. What is masked, or shows no ground
                 by itself, is NaN in everything.
+            deadline_ms: From the call until the result must be there. The best that fits is given:
+                refined, refined more coarsely, the images or the network alone, or the last good
+                result with its age; `result.flown` says which and why. Needs `learn_costs` first.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
+            DeadlineError: Nothing fits into the deadline, and there is no earlier result.
             InputError: The pair cannot be used, or nothing usable came out of it.
             BackendError: The inference library failed.
         """
+        given_at = time.perf_counter()
         options = InferOptions(
             view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine,
             as_windows(window),
         )  # fmt: skip
-        graph = self.bundle.manifest.graph
-        options.check(graph.output_set)
-        rig = rig or Rig()
-        clock = Clock()
-        with clock.stage("read"):
-            images = read_pair(left, right, options.window, masks)
-            images.check_cameras(options, rig)
-        with clock.stage("prepare"):
-            lenses = check_told_cameras(images, options, rig)
-            frames = images.frames(graph.height, graph.width)
-            grids = PairGrids(frames[0].mapping, frames[1].mapping)
-            greys, valid = images.greys(grids, lenses), images.valid(grids)
-        with clock.stage("network"):
-            outputs = self._run(frames[0].fill(greys[0]), frames[1].fill(greys[1]))
-        outputs = image_parts(frames, outputs)
-        network, notes = read_maps(outputs, grids, options, rig, valid, self._depth_error)
-        of_bundle = Notes.warn(*(f"bundle: {doubt}" for doubt in self.bundle.doubts))
-        notes = of_bundle + images.notes() + notes
-        fused = Fused(network, None)
-        if options.refine != "off":
-            with clock.stage("refine"):
-                grids = images.result_grids(network.cameras_on(images.wholes))
-                pair = images.views(grids, network.cameras_on(grids), lenses)
-                fused, more = fuse(pair, grids, network, options, rig)
-                notes, greys = notes + more, (pair.left.grey, pair.right.grey)
-                valid = pair.left.valid, pair.right.valid
-        with clock.stage("geometry"):
-            doubts = doubt_size(images, options, rig, fused.refinement)
-            doubts += doubt_sharpness(images)
-            geometry = solve_geometry(
-                fused, options, rig, network=network, notes=notes, doubts=doubts
-            )
-        seen = Seen(images, greys, valid, lenses)
-        return assemble(geometry, options, self.model, seen, clock)
+        options.check(self.bundle.manifest.graph.output_set)
+
+        def read(clock: Clock) -> PairWork:
+            work = PairWork.read(left, right, rig, options, masks, clock)
+            doubts = (f"bundle: {doubt}" for doubt in self.bundle.doubts)
+            work.notes = Notes.warn(*doubts) + work.notes
+            return work
+
+        if deadline_ms is not None:
+            check_deadline(deadline_ms, self.costs)
+            return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
+        work = read(Clock())
+        self._see(work, None)
+        return work.alone(self.model) if refine == "off" else work.refined(self.model)
+
+    def learn_costs(
+        self, width: int = 512, height: int = 512, *, view: ViewChoice = "left", rounds: int = 2
+    ) -> None:
+        """Measure what a pair costs on this machine, on every rung of the ladder.
+
+        Once after loading, before the first pair with a deadline; every pair adds to it. A round
+        takes as long as five refined pairs.
+
+        Args:
+            width: Of the pairs that will come, pixels.
+            height: The same.
+            view: As it will be asked for.
+            rounds: How often each rung is run.
+
+        Raises:
+            BackendError: The inference library failed.
+        """
+        self._learn(_WARM_UP_PX, _WARM_UP_PX, view, InTime())
+        for _ in range(rounds):
+            self._learn(width, height, view, self._in_time)
+
+    def _learn(self, width: int, height: int, view: ViewChoice, in_time: InTime) -> None:
+        pair = practice_pair(width, height)
+        refines: tuple[Refine, ...] = ("auto", "off")
+        for refine in refines:
+            options = InferOptions(view=view, intrinsics=pair.intrinsics, refine=refine)
+            if refine == "off" and self.bundle.manifest.graph.output_set == "left":
+                options = replace(options, view="left")
+            read = partial(PairWork.read, pair.left, pair.right, None, options, (None, None))
+            in_time.learn(read, self.network)
 
     def check_golden(self) -> dict[str, float]:
         """Run the bundle's own pair and compare with the outputs it must give.
@@ -226,8 +246,27 @@ class StereoRuntime:
                 )
         return errors
 
+    @property
+    def costs(self) -> Costs:
+        """What stages of pairs with deadlines took lately."""
+        return self._in_time.costs
+
+    @property
+    def network(self) -> Network:
+        """What a pair's steps need of the loaded network."""
+        graph = self.bundle.manifest.graph
+        return Network(self._see, self.model, max(graph.height, graph.width))
+
+    def _see(self, work: PairWork, within_ms: float | None) -> None:
+        graph = self.bundle.manifest.graph
+        run = partial(self._run, within_ms=within_ms)
+        work.see(run, (graph.height, graph.width), self._depth_error)
+
     def _run(
-        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+        self,
+        left: NDArray[np.uint8],
+        right: NDArray[np.uint8],
+        within_ms: float | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         with self._one_at_a_time:
             outputs = self._backend.run(left[None, None], right[None, None])

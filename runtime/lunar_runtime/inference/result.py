@@ -18,6 +18,7 @@ from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate
 from lunar_runtime.geometry.scale import Scale
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.refinement.camera_evidence import Misfit
 
@@ -52,6 +53,8 @@ class ViewResult:
             None where the pair was not refined, as below.
         slope_sigma: (H, W) float32 expected standard deviation of the slope, degrees.
         refined: (H, W) bool, where the images decide; elsewhere the network does, or the plane.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 random errors of the depth, relative to it: those that
+            `depth_sigma` and `slope_sigma` sum up.
         steep_ranges: Degrees -> least and largest share of the pixels that is steeper, within the
             errors of the slopes and of up; empty where there is none.
     """
@@ -62,6 +65,7 @@ class ViewResult:
     depth_sigma: NDArray[np.float32] | None = None
     slope_sigma: NDArray[np.float32] | None = None
     refined: NDArray[np.bool_] | None = None
+    draws: NDArray[np.float32] | None = None
     steep_ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -246,6 +250,7 @@ class StereoResult(Geometry):
         right: The right image.
         timings_ms: Per stage.
         lenses: That were taken out of the images, of the left and the right camera; None = none.
+        flown: How the pair's deadline was met; None = it had none.
     """
 
     options: InferOptions
@@ -254,6 +259,7 @@ class StereoResult(Geometry):
     right: PairImage
     timings_ms: dict[str, float]
     lenses: tuple[Lens | None, Lens | None] = (None, None)
+    flown: Flown | None = None
 
     @property
     def primary(self) -> Side:

@@ -19,7 +19,10 @@ _ALIKE = 1.1  # times finer: less is not worth another resampling
 
 
 def result_grids(
-    wholes: PairGrids, focal_px: tuple[float, float], names: tuple[str, str]
+    wholes: PairGrids,
+    focal_px: tuple[float, float],
+    names: tuple[str, str],
+    longest_px: int = LONGEST_PX,
 ) -> PairGrids:
     """Both grids.
 
@@ -27,13 +30,14 @@ def result_grids(
         wholes: Of the images, pixel by pixel.
         focal_px: Their cameras' focal lengths, pixels of the images as given.
         names: Theirs, for the error.
+        longest_px: Of an image's longer side, at most.
 
     Raises:
         InputError: An image is so narrow that nothing of it would be left.
     """
     for whole, name in zip(wholes, names, strict=True):
-        _check_shape(whole, name)
-    left, right = (whole.scaled(_shrinkage(whole)) for whole in wholes)
+        _check_shape(whole, name, longest_px)
+    left, right = (whole.scaled(_shrinkage(whole, longest_px)) for whole in wholes)
     finer = focal_px[1] * right.scale_x / (focal_px[0] * left.scale_x)
     if finer > _ALIKE:
         zoom = right.scale_x / finer
@@ -41,14 +45,14 @@ def result_grids(
     return PairGrids(left, right)
 
 
-def _shrinkage(whole: GridMapping) -> float:
-    return min(1.0, LONGEST_PX / max(whole.crop_width, whole.crop_height))
+def _shrinkage(whole: GridMapping, longest_px: int) -> float:
+    return min(1.0, longest_px / max(whole.crop_width, whole.crop_height))
 
 
-def _check_shape(whole: GridMapping, name: str) -> None:
+def _check_shape(whole: GridMapping, name: str, longest_px: int) -> None:
     sides = whole.crop_width, whole.crop_height
-    if min(sides) * _shrinkage(whole) < LEAST_PX:
+    if min(sides) * _shrinkage(whole, longest_px) < LEAST_PX:
         raise InputError(
-            f"{name}: {sides[0]}x{sides[1]} px is too narrow: shrunk to {LONGEST_PX} px, its "
+            f"{name}: {sides[0]}x{sides[1]} px is too narrow: shrunk to {longest_px} px, its "
             f"shorter side has less than {LEAST_PX}; choose a part with `window`"
         )

@@ -58,7 +58,10 @@ def solve_view(
         steep = steep_ranges(normals, up, slope_sigma)
         if slope_sigma is not None:
             slope_sigma = np.hypot(slope_sigma, _by_up(slope, up.sigma_deg))
-    view = ViewResult(depth, slope, found.confidence, depth_sigma, slope_sigma, refined, steep)
+    draws = None if expected is None else expected.draws
+    view = ViewResult(
+        depth, slope, found.confidence, depth_sigma, slope_sigma, refined, draws, steep
+    )
     return view, notes
 
 

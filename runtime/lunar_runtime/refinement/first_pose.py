@@ -18,6 +18,7 @@ from lunar_runtime.refinement.acceptance import (
     require_matches,
     require_parallax,
 )
+from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.matching import match_descriptors, match_features
 from lunar_runtime.refinement.relative_pose import (
     PoseFit,
@@ -68,12 +69,14 @@ def find_first_pose(
         NoParallaxError: A turn of the camera alone explains the matches.
         NotRefinedError: They are too few, or settle no pose.
     """
+    checkpoint("features")
     valid = pair.left.valid, pair.right.valid
     matches = match_features(pair.left.grey, pair.right.grey, valid, halved=halved)
     if network is not None and network.descriptors is not None:
         shapes = pair.left.shape, pair.right.shape
         matches = matches + match_descriptors(*network.descriptors, shapes, valid)
     require_matches(len(matches.left))
+    checkpoint("poses")
     rays = MatchedRays.of(pair, matches.left, matches.right)
     starts: list[tuple[PoseSource, list[RelativePose]]] = [
         ("matches", start_poses(rays)),
@@ -87,6 +90,7 @@ def find_first_pose(
     if not (fits and explains(fits[0], len(rays))):
         if halved:
             raise NotRefinedError("the features of halved images do not settle a camera pose")
+        checkpoint("across")
         across = best_poses(rays, poses_across(rays))
         fits, source = _with(across, "matches", fits, source)
     if not fits:
@@ -107,6 +111,7 @@ def matches_of_pose(pair: Pair, pose: RelativePose) -> tuple[int, MatchedRays]:
     Raises:
         NotRefinedError: Too few do.
     """
+    checkpoint("features")
     valid = pair.left.valid, pair.right.valid
     matches = match_features(pair.left.grey, pair.right.grey, valid)
     require_matches(len(matches.left))

@@ -14,6 +14,7 @@ from lunar_runtime.refinement.acceptance import (
     require_agreement,
     require_epipolar_fit,
 )
+from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.camera_evidence import CameraEvidence, camera_evidence
 from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.first_pose import FirstPose, find_first_pose
@@ -84,6 +85,7 @@ def _find(
         fit, rays = solver.fit_pose([fit.pose], flow, samples)
         last = solver.through_flow(fit.pose, flow, last.slack)
     require_agreement(flow)
+    checkpoint("evidence")
     evidence = camera_evidence(rays, fit)
     found = FoundPose(solver, first, last, flow, rays, fit, evidence)
     require_epipolar_fit(found.epipolar_px, evidence)

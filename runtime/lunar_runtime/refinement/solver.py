@@ -21,6 +21,7 @@ from lunar_runtime.refinement.acceptance import (
     NotRefinedError,
     require_dense_matches,
 )
+from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.plate import Information, Plate
@@ -109,6 +110,7 @@ class DenseSolver:
 
     def match(self, pose: RelativePose, surface: Field, *, thorough: bool = True) -> Flow:
         """Flow between the images through a surface; see `measure_flow`."""
+        checkpoint("flow")
         return measure_flow(self._pair, pose, surface, thorough=thorough)
 
     def fit_pose(
@@ -127,6 +129,7 @@ class DenseSolver:
         Raises:
             NotRefinedError: There are too few.
         """
+        checkpoint("pose")
         rays = self.dense_rays(flow, samples)
         fits = [fit_pose(rays, start, iterations=15) for start in starts]
         return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
@@ -160,6 +163,7 @@ class DenseSolver:
         Raises:
             NotRefinedError: The matches do not meet in front of the cameras.
         """
+        checkpoint("plate")
         field = EpipolarField.of(self._pair, pose)
         measured = field.triangulate(flow.u, flow.v)
         du, dv = field.motion(measured)
@@ -188,6 +192,7 @@ class DenseSolver:
         field = EpipolarField.of(self._pair, pose)
         surface, prior, slack = last.surface, last.prior, last.slack
         for _ in range(_BRIGHTNESS_ROUNDS):
+            checkpoint("brightness")
             bright = linearise(self._pair, field, surface)
             information = _around_prior(bright, surface / prior.inverse_depth)
             before = surface
@@ -196,6 +201,7 @@ class DenseSolver:
             )
             if _moved_px(field, before, surface, bright.inside) < _STILL_PX:
                 break
+        checkpoint("draws")
         draws = self._plate.draw(prior, compliance, information, len(poses))
         own = self._plate.sigma(draws)
         with np.errstate(invalid="ignore"):

@@ -36,6 +36,10 @@ from lunar_runtime.files.rasters import RasterTags, encode_raster
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.result import Side, StereoResult
+from lunar_runtime.landing.landing import Landing
+from lunar_runtime.landing.sites_file import encode_sites
+from lunar_runtime.report.canvas import Panel
+from lunar_runtime.report.landing_panel import landing_panel
 from lunar_runtime.report.preview import render_preview
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report, make_report
@@ -56,6 +60,9 @@ RESULT_NAMES = frozenset(
         "pointmap.npz",
         "pointcloud.ply",
         "preview.png",
+        "hazard.tif",
+        "safe_probability.tif",
+        "sites.json",
         REPORT_NAME,
     }
 )
@@ -70,13 +77,20 @@ def check_out(path: Path | str, *, overwrite: bool = False) -> None:
     check_folder(path, overwrite=overwrite, owned=RESULT_NAMES)
 
 
-def write_result(result: StereoResult, path: Path | str, *, overwrite: bool = False) -> Report:
+def write_result(
+    result: StereoResult,
+    path: Path | str,
+    *,
+    overwrite: bool = False,
+    landing: Landing | None = None,
+) -> Report:
     """Write every file of a result.
 
     Args:
         result: Of one pair.
         path: The folder to make; its parents are made too.
         overwrite: Replace the result that is there, once the new one is complete.
+        landing: Where a vehicle may stand on it; None = nobody asked.
 
     Returns:
         What report.json says.
@@ -86,9 +100,9 @@ def write_result(result: StereoResult, path: Path | str, *, overwrite: bool = Fa
     """
     start = time.perf_counter()
     with atomic_folder(path, overwrite=overwrite, owned=RESULT_NAMES) as folder:
-        files = _write_all(_writers(result), folder)
+        files = _write_all(_writers(result, landing), folder)
         elapsed_ms = (time.perf_counter() - start) * 1e3
-        report = make_report(result, printable(path), files, elapsed_ms)
+        report = make_report(result, printable(path), files, elapsed_ms, landing)
         (folder / REPORT_NAME).write_bytes(encode_report(report, indent=2) + b"\n")
     return report
 
@@ -120,12 +134,13 @@ def _write_all(writers: dict[str, Writer], folder: Path) -> dict[str, FileRecord
     return {name: records[name] for name in sorted(records)}
 
 
-def _writers(result: StereoResult) -> dict[str, Writer]:
+def _writers(result: StereoResult, landing: Landing | None) -> dict[str, Writer]:
     """What writes each file; the preview, the longest work, is among the first."""
     return {
         "pointcloud.ply": partial(_write_points, result),
-        "preview.png": partial(_write_preview, result),
+        "preview.png": partial(_write_preview, result, landing),
         **_raster_writers(result),
+        **({} if landing is None else _landing_writers(result, landing)),
         "pointmap.npz": partial(_write_pointmaps, result),
     }
 
@@ -148,6 +163,24 @@ def _raster_writers(result: StereoResult) -> dict[str, Writer]:
     return writers
 
 
+def _landing_writers(result: StereoResult, landing: Landing) -> dict[str, Writer]:
+    what = {
+        "hazard": "landing hazard: 0 unknown, 1 safe, 2 hazardous; see sites.json",
+        "safe_probability": "probability that the lander of sites.json may stand here",
+    }
+    maps = {"hazard": landing.classes, "safe_probability": landing.safe_probability}
+    writers: dict[str, Writer] = {
+        f"{name}.tif": partial(_write_raster, values, _raster_tags(result, "left", "1", what[name]))
+        for name, values in maps.items()
+    }
+    writers["sites.json"] = lambda stream: _write_sites(result, landing, stream)
+    return writers
+
+
+def _write_sites(result: StereoResult, landing: Landing, stream: BinaryIO) -> None:
+    stream.write(encode_sites(landing, result.verdict))
+
+
 def _write_raster(values: NDArray[np.float32], tags: RasterTags, stream: BinaryIO) -> None:
     stream.write(encode_raster(values, tags))
 
@@ -165,6 +198,7 @@ def _raster_tags(result: StereoResult, side: Side, unit: str, what: str) -> Rast
         crop=mapping.crop,
         source_size=mapping.source_size,
         verdict=result.verdict,
+        rung=None if result.flown is None else result.flown.words(),
     )
 
 
@@ -202,7 +236,7 @@ def _write_points(result: StereoResult, stream: BinaryIO) -> None:
     stream.write(encode_ply(points, image, np.isfinite(result.depth), comment))
 
 
-def _write_preview(result: StereoResult, stream: BinaryIO) -> None:
+def _write_preview(result: StereoResult, landing: Landing | None, stream: BinaryIO) -> None:
     points, image = _primary(result)
     relief = None
     if result.plane is not None:
@@ -219,6 +253,7 @@ def _write_preview(result: StereoResult, stream: BinaryIO) -> None:
         relief=relief,
         caption=f"{result.primary.capitalize()} image",
         valid=result.valid[result.primary],
+        landing=None if landing is None else _landing_panel(result, landing),
         title=(
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
             f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",
@@ -229,6 +264,15 @@ def _write_preview(result: StereoResult, stream: BinaryIO) -> None:
     if not done:
         raise OutputError("preview.png: OpenCV cannot encode it; install a build with PNG")
     stream.write(encoded.tobytes())
+
+
+def _landing_panel(result: StereoResult, landing: Landing) -> Panel:
+    return landing_panel(
+        result.left.grey,
+        landing.classes,
+        [site.pixel for site in landing.sites],
+        landing.lander.footprint_diameter_m,
+    )
 
 
 def _model(result: StereoResult) -> str:

@@ -40,6 +40,7 @@ def render_preview(
     title: Sequence[str] = (),
     caption: str = "Left image",
     valid: NDArray[np.bool_] | None = None,
+    landing: Panel | None = None,
 ) -> NDArray[np.uint8]:
     """Draw image | depth | relief | slope (| confidence) with colour bars, numbers and units.
 
@@ -54,6 +55,7 @@ def render_preview(
         title: Lines above the panels; what is not ASCII is drawn as "?".
         caption: Above the image.
         valid: (H, W) bool, False where the image is masked; None = nowhere.
+        landing: A further panel; see `landing_panel`.
 
     Returns:
         (h, w, 3) uint8, BGR as OpenCV writes it.
@@ -80,11 +82,13 @@ def render_preview(
     panels = [
         image_panel(caption, grey, valid),
         _length_panel("Depth", "", depth, unit, _map(cv2.COLORMAP_VIRIDIS), around_zero=False),
-        _length_panel("Relief", relief_note, relief, unit, _diverging(), around_zero=True),
+        _length_panel("Relief", relief_note, relief, unit, relief_colours(), around_zero=True),
         _slope_panel(slope),
     ]
     if confidence is not None:
         panels.append(_confidence_panel(confidence))
+    if landing is not None:
+        panels.append(landing)
     return draw_sheet(panels, title)
 
 
@@ -178,7 +182,7 @@ def _map(colormap: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.applyColorMap(ramp, colormap), dtype=np.uint8)[:, 0]
 
 
-def _diverging() -> NDArray[np.uint8]:
+def relief_colours() -> NDArray[np.uint8]:
     """(256, 3) colours: blue below, near white at zero, brown above."""
     stops = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     bgr = np.array(

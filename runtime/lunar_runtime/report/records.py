@@ -7,6 +7,7 @@ from typing import Literal
 
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.geometry.grid_mapping import GridMapping
+from lunar_runtime.inference.ladder import RungName
 from lunar_runtime.inference.result import Side
 from lunar_runtime.report.input_records import ImageReport, ModelReport, OptionsReport, Record
 
@@ -123,6 +124,29 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     views: dict[str, dict[str, float]]
 
 
+class FlownReport(Record, frozen=True, kw_only=True):
+    """How the pair's deadline was met.
+
+    Attributes:
+        rung: `refined`; `coarse`: the same at fewer pixels; `geometry`: the images alone;
+            `network`: the network alone; `last good`: an earlier pair's result.
+        step: Pixels of the full result that one pixel here stands for, along a side.
+        deadline_ms: That was given, from the call to the result; writing comes after.
+        took_ms: That it took.
+        met: Whether the result was there in time.
+        passed_over: Better rungs, each with the reason why not.
+        age_s: Of `last good`: since its pair was given.
+    """
+
+    rung: RungName
+    step: int
+    deadline_ms: float
+    took_ms: float
+    met: bool
+    passed_over: list[str]
+    age_s: float | None
+
+
 class PlaneReport(Record, frozen=True, kw_only=True):
     """The scene's robust plane.
 
@@ -179,6 +203,30 @@ class ViewReport(Record, frozen=True, kw_only=True):
     slope_sigma_deg: dict[str, float]
 
 
+class LandingReport(Record, frozen=True, kw_only=True):
+    """Where the asked vehicle may stand; all of it is in sites.json.
+
+    Attributes:
+        lander: Its name.
+        cell_m: Side of a cell of the ground's grid.
+        safe: Share of the places that were tried.
+        hazardous: Share of them.
+        unknown: Share of them.
+        sites: How many are named.
+        best_safe_probability: Of the first site; None without one.
+        reason: Why nothing is called safe or hazardous; None = something may be.
+    """
+
+    lander: str
+    cell_m: float
+    safe: float
+    hazardous: float
+    unknown: float
+    sites: int
+    best_safe_probability: float | None
+    reason: str | None
+
+
 class Report(Record, frozen=True, kw_only=True):
     """All that is known of a result.
 
@@ -204,8 +252,10 @@ class Report(Record, frozen=True, kw_only=True):
         plane: None where there is none.
         up: What slopes are measured from.
         views: What each camera sees, as asked for.
+        landing: Where a vehicle may stand; None where nobody asked.
         not_finite: Per output, pixels that the network gave as NaN or infinite.
         timings_ms: Per stage.
+        flown: How the pair's deadline was met; None where it had none.
         warnings: What to know before trusting the numbers.
         out: The folder of the results.
         files: Digest and size of each file there, this report excepted.
@@ -231,8 +281,10 @@ class Report(Record, frozen=True, kw_only=True):
     plane: PlaneReport | None
     up: UpReport
     views: list[ViewReport]
+    landing: LandingReport | None
     not_finite: dict[str, int]
     timings_ms: dict[str, float]
+    flown: FlownReport | None = None
     warnings: list[str]
     out: str
     files: dict[str, FileRecord]

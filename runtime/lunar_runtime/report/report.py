@@ -18,8 +18,11 @@ from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
+from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
+from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.input_records import (
     ImageReport,
     MaskReport,
@@ -28,6 +31,8 @@ from lunar_runtime.report.input_records import (
 )
 from lunar_runtime.report.records import (
     CameraReport,
+    FlownReport,
+    LandingReport,
     MisfitReport,
     PlaneReport,
     PoseReport,
@@ -43,7 +48,11 @@ _PERCENTILES = (5, 25, 50, 75, 95)
 
 
 def make_report(
-    result: StereoResult, out: str, files: Mapping[str, FileRecord], write_ms: float
+    result: StereoResult,
+    out: str,
+    files: Mapping[str, FileRecord],
+    write_ms: float,
+    landing: Landing | None = None,
 ) -> Report:
     """Put a result into words.
 
@@ -52,6 +61,7 @@ def make_report(
         out: The folder it is in.
         files: Digest and size of each file there, the report excepted.
         write_ms: How long writing them took.
+        landing: Where a vehicle may stand on it.
     """
     pose, plane = result.pose, result.plane
     return Report(
@@ -98,11 +108,13 @@ def make_report(
             sigma_deg=result.up.sigma_deg,
         ),
         views=[_view(result, side) for side in result.views],
+        landing=None if landing is None else _landing(landing),
         not_finite=result.not_finite,
         timings_ms={
             name: round(value, 2)
             for name, value in {**result.timings_ms, "write": write_ms}.items()
         },
+        flown=None if result.flown is None else _flown(result.flown),
         warnings=list(result.warnings),
         out=out,
         files=dict(files),
@@ -180,6 +192,32 @@ def _model(model: ModelInfo) -> ModelReport:
         signers=list(model.signed.signers),
         backend=model.backend,
         device=model.device,
+    )
+
+
+def _flown(flown: Flown) -> FlownReport:
+    return FlownReport(
+        rung=flown.rung,
+        step=flown.step,
+        deadline_ms=flown.deadline_ms,
+        took_ms=flown.took_ms,
+        met=flown.met,
+        passed_over=list(flown.passed_over),
+        age_s=flown.age_s,
+    )
+
+
+def _landing(landing: Landing) -> LandingReport:
+    shares = landing.shares
+    return LandingReport(
+        lander=landing.lander.name,
+        cell_m=landing.grid.cell_m,
+        safe=shares[SAFE],
+        hazardous=shares[HAZARDOUS],
+        unknown=shares[UNKNOWN],
+        sites=len(landing.sites),
+        best_safe_probability=landing.sites[0].safe_probability if landing.sites else None,
+        reason=landing.reason,
     )
 
 

@@ -1,0 +1,79 @@
+"""`lunar-bench landing`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from lunar_runtime.commands.options import PATH, threads
+from lunar_runtime.errors import GateError
+
+from lunar_bench.commands.options import BUNDLE, echo_lines, finish, result_options
+
+if TYPE_CHECKING:
+    from lunar_bench.landing.cases import LandingCase
+
+
+@click.group()
+def landing() -> None:
+    """Hold P(safe) and named sites against true ground. Exit 5: over 1 % of sites are hazardous."""
+
+
+@landing.command()
+@click.option("--pairs", "count", type=click.IntRange(1), default=60, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=20000, show_default=True)
+@click.option("--size", type=click.IntRange(64), default=512, show_default=True, help="Pixels.")
+@threads
+@BUNDLE
+@result_options
+def rendered(
+    count: int,
+    seed: int,
+    size: int,
+    threads: int | None,
+    bundle: Path | None,
+    as_json: bool,
+    save: Path | None,
+) -> int:
+    """Rendered descents, 40 to 650 m above boulders and craters, under three suns."""
+    from lunar_bench.landing.cases import rendered_cases
+
+    data = f"{count} rendered landings of {size} px from {seed}"
+    return _measure(
+        rendered_cases(count, seed, size), data, bundle, threads, as_json=as_json, save=save
+    )
+
+
+@landing.command()
+@click.argument("folder", type=PATH)
+@threads
+@BUNDLE
+@result_options
+def stereolunar(
+    folder: Path, threads: int | None, bundle: Path | None, as_json: bool, save: Path | None
+) -> int:
+    """StereoLunar's pairs at their own scale: vehicles of 5, 8 and 11 pixels."""
+    from lunar_bench.landing.cases import stereolunar_cases
+
+    cases = stereolunar_cases(folder)
+    return _measure(cases, "StereoLunar", bundle, threads, as_json=as_json, save=save)
+
+
+def _measure(
+    cases: Iterable[LandingCase],
+    data: str,
+    bundle: Path | None,
+    threads: int | None,
+    *,
+    as_json: bool,
+    save: Path | None,
+) -> int:
+    from lunar_bench.landing.measure import measure_landing
+    from lunar_bench.report.landing_text import landing_lines
+
+    result = measure_landing(cases, data, bundle=bundle, threads=threads)
+    echo_lines(landing_lines(result), as_json=as_json)
+    finish(result, as_json=as_json, save=save)
+    return 0 if result.holds else GateError.exit_code

@@ -1,0 +1,85 @@
+"""What a campaign of deadlines found."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lunar_bench.record.machine import Machine
+
+
+class RungAccuracy(msgspec.Struct, frozen=True, kw_only=True):
+    """How good one rung is, on pairs with truth.
+
+    Attributes:
+        rung: Its name, with the step where that is not 1.
+        pairs: That it answered.
+        refused: That it did not, as where the images do not refine.
+        measured: Of those answered, how many it calls measured.
+        absrel_median: Relative error of depth, in the median pair; None = none was scored.
+        slope_mae_deg: Of slopes, in the median pair.
+        miss: Degrees -> share of the hazards that is called safe, mean of the pairs.
+        took_ms: Of the rung alone, with the network where it runs: median.
+    """
+
+    rung: str
+    pairs: int
+    refused: int
+    measured: int
+    absrel_median: float | None
+    slope_mae_deg: float | None
+    miss: dict[str, float]
+    took_ms: float
+
+
+class DeadlineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Pairs that were given one deadline.
+
+    Attributes:
+        deadline_ms: From the call to the result.
+        pairs: How many.
+        met: How many were there in time.
+        late_ms: 50th, 95th and 100th percentile of what the others were late by; empty if none was.
+        took_ms: 50th, 95th, 99th and 100th percentile of all.
+        flown: Rung -> pairs.
+        given_up: Pairs of which a rung was begun and given up.
+        nothing: Pairs without any answer: an error.
+        median_age_s: Of the earlier results that were given; None = none was.
+    """
+
+    deadline_ms: float
+    pairs: int
+    met: int
+    late_ms: list[float]
+    took_ms: list[float]
+    flown: dict[str, int]
+    given_up: int
+    nothing: int
+    median_age_s: float | None
+
+
+class DeadlinesResult(msgspec.Struct, frozen=True, kw_only=True):
+    """See the module.
+
+    Attributes:
+        bundle_digest: SHA-256 of its manifest.
+        size_px: Side of the pairs.
+        seed: Of the pairs.
+        scenes: Different pairs, which took turns.
+        threads: Of the runtime.
+        burners: Processes that computed beside it.
+        learning_s: What learning the costs took.
+        rows: Per deadline.
+        rungs: Accuracy of each.
+        machine: Where.
+    """
+
+    bundle_digest: str
+    size_px: int
+    seed: int
+    scenes: int
+    threads: int
+    burners: int
+    learning_s: float
+    rows: list[DeadlineRow]
+    rungs: list[RungAccuracy]
+    machine: Machine

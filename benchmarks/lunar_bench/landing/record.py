@@ -1,0 +1,110 @@
+"""What the landing's campaign keeps."""
+
+from __future__ import annotations
+
+import msgspec
+from lunar_runtime.landing.lander import Lander
+
+from lunar_bench.landing.methods import Method
+from lunar_bench.record.base import Record
+from lunar_bench.record.machine import Machine
+
+#: What must hold: of the named sites, those that are hazardous.
+MOST_FALSE_SITES = 0.01
+
+
+class CaseRecord(Record, frozen=True):
+    """One pair.
+
+    Attributes:
+        pair: Its name.
+        verdict: `measured`, `guessed` or `refused`.
+        reason: Why it is not measured; else None.
+        sun_elevation_deg: None = not known.
+        ground_px_m: Median distance of neighbouring pixels on the ground.
+        cell_m: Of the grid.
+        safe: Share of the tried places that is called safe.
+        truly_safe: Share that is.
+        false_safe: Of those called safe, the share that is hazardous.
+        found: Of the truly safe, the share called safe.
+        sites: Named.
+        false_sites: Of them, hazardous.
+        landing_ms: Time of hazards and sites.
+    """
+
+    pair: str
+    verdict: str
+    reason: str | None
+    sun_elevation_deg: float | None
+    ground_px_m: float | None = None
+    cell_m: float | None = None
+    safe: float | None = None
+    truly_safe: float | None = None
+    false_safe: float | None = None
+    found: float | None = None
+    sites: int = 0
+    false_sites: int = 0
+    landing_ms: float | None = None
+
+
+class MethodRecord(Record, frozen=True):
+    """One method on all pairs that ours measured.
+
+    Attributes:
+        method: Which.
+        places: With a P(safe).
+        auc: That a safe place has a larger P than a hazardous one.
+        found_at_1pct: Share of all safe places that it finds where 1 % of what it calls safe is
+            hazardous, with the threshold that suits it best.
+    """
+
+    method: Method
+    places: int
+    auc: float
+    found_at_1pct: float
+
+
+class ReliabilityRow(Record, frozen=True):
+    """Places of ours by their P(safe): the lowest, the highest, how many, share that is safe."""
+
+    low: float
+    high: float
+    places: int
+    safe: float
+
+
+class LandingRecord(msgspec.Struct, frozen=True):
+    """A campaign.
+
+    Attributes:
+        data: What pairs.
+        lander: The vehicle of rendered pairs; None = each pair has its own.
+        bundle_digest: SHA-256 of the network's manifest.
+        sites: Named on all pairs.
+        false_sites: Of them, hazardous.
+        false_sites_most: Upper end of the 95 % interval of their share (Wilson).
+        false_safe: Of all places called safe, the share that is hazardous.
+        found: Of the truly safe places of measured pairs, the share called safe.
+        reliability: Of ours.
+        methods: Ours first.
+        cases: Every pair.
+        machine: Where.
+    """
+
+    data: str
+    lander: Lander | None
+    bundle_digest: str
+    sites: int
+    false_sites: int
+    false_sites_most: float
+    false_safe: float
+    found: float
+    reliability: list[ReliabilityRow]
+    methods: list[MethodRecord]
+    cases: list[CaseRecord]
+    machine: Machine
+
+    @property
+    def holds(self) -> bool:
+        """Whether few enough sites are hazardous."""
+        return self.false_sites <= MOST_FALSE_SITES * self.sites

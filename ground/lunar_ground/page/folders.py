@@ -1,0 +1,212 @@
+"""Result folders of `lunar-infer`, as the page needs them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from lunar_runtime.errors import InputError, LunarError
+from lunar_runtime.files.digests import sha256_of
+from lunar_runtime.files.images import read_image
+from lunar_runtime.files.rasters import read_raster
+from lunar_runtime.geometry.grid_mapping import GridMapping, resample
+from lunar_runtime.report.outputs import REPORT_NAME
+from lunar_runtime.report.records import Report
+from numpy.typing import NDArray
+
+from lunar_ground.page.grids import Grid
+
+_MAPS = ("slope", "confidence", "depth_sigma", "slope_sigma", "safe_probability", "hazard")
+# Classes of hazard.tif, unknown, safe and hazardous, in the order of the page's: safe, unsure, not.
+_CLASSES = np.array([1.0, 0.0, 2.0])
+SITES = "sites.json"
+
+
+@dataclass(frozen=True)
+class SideMaps:
+    """What a result says of one camera's view.
+
+    Attributes:
+        grid: Of all arrays.
+        points: (H, W, 3), left camera's frame; NaN where there is no depth.
+        depth: (H, W), the view's own camera.
+        maps: Layer -> (H, W).
+    """
+
+    grid: Grid
+    points: NDArray[np.float64]
+    depth: NDArray[np.float64]
+    maps: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """One result.
+
+    Attributes:
+        path: Of the folder.
+        report: Its report.
+        sides: `left`, `right` -> its maps; a side without maps is absent.
+        sites: Of its `sites.json`, pixels of the left grid; empty = there is none.
+    """
+
+    path: Path
+    report: Report
+    sides: dict[str, SideMaps]
+    sites: list[dict[str, float]]
+
+    @property
+    def pair_key(self) -> tuple[object, ...]:
+        """Equal for results of the same images."""
+        images = self.report.left, self.report.right
+        return tuple((image.sha256 or image.path, image.window) for image in images)
+
+    def mapping(self, side: str) -> GridMapping:
+        """Of a side's image to its grid."""
+        return self.report.mapping if side == "left" else self.report.mapping_right
+
+    def image(self, side: str) -> tuple[NDArray[Any], Grid] | None:
+        """The side's image on its part: as given where the file is there, else from the cloud."""
+        given = self.report.left if side == "left" else self.report.right
+        camera = self.report.camera_left if side == "left" else self.report.camera_right
+        mapping = self.mapping(side)
+        path = Path(given.path)
+        if camera.distortion is None and given.window is None and given.sha256 is not None:
+            try:
+                if sha256_of(path) == given.sha256:
+                    pixels = read_image(path).pixels
+                    whole = mapping.with_grid(mapping.crop_height, mapping.crop_width)
+                    if pixels.shape == (mapping.source_height, mapping.source_width):
+                        return resample(pixels, whole), _grid(whole)
+            except (OSError, ValueError, LunarError):
+                pass  # moved or changed since: the cloud's greys are there too
+        return self._grey_of_cloud() if side == self._main else None
+
+    @property
+    def _main(self) -> str:
+        return "right" if self.report.options.view == "right" else "left"
+
+    def _grey_of_cloud(self) -> tuple[NDArray[Any], Grid] | None:
+        side = self.sides.get(self._main)
+        try:
+            content = (self.path / "pointcloud.ply").read_bytes()
+        except OSError:
+            return None
+        _, found, body = content.partition(b"end_header\n")
+        vertex = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
+        if side is None or not found or len(body) % vertex.itemsize:
+            return None
+        greys = np.frombuffer(body, vertex)["rgb"][:, 0]
+        valid = np.isfinite(side.depth)
+        if np.count_nonzero(valid) != len(greys):
+            return None
+        image = np.full(valid.shape, np.nan)
+        image[valid] = greys
+        return image, side.grid
+
+
+def read_result_folder(path: Path) -> ResultFolder:
+    """Read a folder that `lunar-infer` wrote.
+
+    Raises:
+        InputError: It is none, or a file in it is missing or damaged.
+    """
+    report = _read_report(path)
+    main = "right" if report.options.view == "right" else "left"
+    arrays = _read_npz(path / "pointmap.npz")
+    sides = {}
+    for side in ("left", "right"):
+        suffix = "" if side == main else f"_{side}"
+        if side == main or (path / f"depth{suffix}.tif").exists():
+            mapping = report.mapping if side == "left" else report.mapping_right
+            sides[side] = _read_side(path, side, suffix, arrays, _grid(mapping))
+    return ResultFolder(path, report, sides, read_sites(path / SITES))
+
+
+def read_sites(path: Path) -> list[dict[str, float]]:
+    """Sites of a `sites.json`: x, y in pixels of the left result, and p_safe and slope_deg.
+
+    Raises:
+        InputError: The file is there and is no list of sites.
+    """
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_bytes())
+        return [_site(site) for site in content["sites"]]
+    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
+        raise InputError(f"{path}: no list of sites ({error}); write it again") from error
+
+
+def _site(site: dict[str, Any]) -> dict[str, float]:
+    x, y = site["pixel"]
+    found = {"x": float(x), "y": float(y)}
+    for name, key in (("p_safe", "safe_probability"), ("slope_deg", "slope_deg")):
+        if site.get(key) is not None:
+            found[name] = float(site[key])
+    return found
+
+
+def _grid(mapping: GridMapping) -> Grid:
+    x, y, width, height = mapping.crop
+    return Grid((x, y, width, height), (mapping.grid_height, mapping.grid_width))
+
+
+def _read_report(path: Path) -> Report:
+    file = path / REPORT_NAME
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Report)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path}: no {REPORT_NAME} in it; give a folder that lunar-infer wrote"
+        ) from error
+    except NotADirectoryError as error:
+        raise InputError(f"{path}: not a folder; give one that lunar-infer wrote") from error
+    except (OSError, msgspec.MsgspecError) as error:
+        raise InputError(f"{file}: not a report ({error}); run lunar-infer again") from error
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; run lunar-infer again") from error
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        raise InputError(f"{path}: damaged ({error}); run lunar-infer again") from error
+
+
+def _read_side(
+    path: Path, side: str, suffix: str, arrays: dict[str, NDArray[Any]], grid: Grid
+) -> SideMaps:
+    depth = _raster(path / f"depth{suffix}.tif", grid)
+    if side not in arrays or arrays[side].shape != (*grid.shape, 3):
+        raise InputError(
+            f"{path / 'pointmap.npz'}: no points of the {side} view's {grid.shape} pixels; run "
+            "lunar-infer again"
+        )
+    points = np.where(np.isfinite(depth)[..., None], arrays[side], np.nan)
+    maps = {
+        name: _raster(path / f"{name}{suffix}.tif", grid)
+        for name in _MAPS
+        if (path / f"{name}{suffix}.tif").exists()
+    }
+    if "hazard" in maps:
+        maps["lander_hazard"] = _classes(maps.pop("hazard"))
+    return SideMaps(grid, points, depth, maps)
+
+
+def _classes(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isin(found, range(len(_CLASSES)))
+    return np.where(known, _CLASSES[np.where(known, found, 0).astype(np.intp)], np.nan)
+
+
+def _raster(path: Path, grid: Grid) -> NDArray[np.float64]:
+    values = read_raster(path)
+    if values.shape != grid.shape:
+        raise InputError(f"{path}: not of the report's size; run lunar-infer again")
+    return np.asarray(values, np.float64)

@@ -1,0 +1,199 @@
+"""A pair on its way: its steps, each of which a caller takes when it can afford it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.grid_mapping import PairGrids
+from lunar_runtime.geometry.network_frame import image_parts
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.views import CameraEstimate, Pair
+from lunar_runtime.inference.assemble import Seen, assemble
+from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.fuse import Fused, fuse
+from lunar_runtime.inference.kept import keep_network
+from lunar_runtime.inference.ladder import doubt_rung
+from lunar_runtime.inference.maps import Maps, NetworkOutputs, known_cameras, read_maps
+from lunar_runtime.inference.notes import Notes
+from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
+from lunar_runtime.inference.result import ModelInfo, Refinement, StereoResult
+from lunar_runtime.inference.result_grids import LONGEST_PX
+from lunar_runtime.inference.sharpness import doubt_sharpness
+from lunar_runtime.inference.solve import solve_geometry
+from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.refinement.budget import checkpoint
+
+#: Runs the network on its two inputs, (H, W) uint8.
+RunNetwork = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NetworkOutputs]
+
+
+@dataclass
+class PairWork:
+    """A pair whose images are read and whose cameras are checked.
+
+    Attributes:
+        images: As given.
+        options: What is asked of the pair.
+        rig: What is known of its cameras.
+        lenses: That are taken out of the images.
+        clock: What its steps take.
+        notes: What is known of it so far.
+        maps: What the network said; None = it has not run.
+        seen: The images as the network saw them; None = it has not run.
+    """
+
+    images: ImagePair
+    options: InferOptions
+    rig: Rig
+    lenses: Lenses
+    clock: Clock
+    notes: Notes = field(default_factory=Notes)
+    maps: Maps | None = None
+    seen: Seen | None = None
+
+    @classmethod
+    def read(
+        cls,
+        left: Image,
+        right: Image,
+        rig: Rig | None,
+        options: InferOptions,
+        masks: Masks,
+        clock: Clock,
+    ) -> PairWork:
+        """Read both images and check what was told of their cameras.
+
+        Raises:
+            InputError: The pair cannot be used.
+        """
+        rig = rig or Rig()
+        with clock.stage("read"):
+            images = read_pair(left, right, options.window, masks)
+            images.check_cameras(options, rig)
+            lenses = check_told_cameras(images, options, rig)
+        return cls(images, options, rig, lenses, clock, notes=images.notes())
+
+    @property
+    def longer_px(self) -> int:
+        """Of the full result's longer side."""
+        return min(LONGEST_PX, max(max(image.size) for image in self.images))
+
+    @property
+    def pixels(self) -> int:
+        """Of the full result's larger view."""
+        sides = max((image.size for image in self.images), key=lambda size: size[0] * size[1])
+        shrink = min(1.0, self.longer_px / max(sides))
+        return round(sides[0] * sides[1] * shrink**2)
+
+    @property
+    def cameras_told(self) -> bool:
+        """Whether the cameras are known without a network."""
+        return known_cameras(self.options, self.rig, self.images.wholes) is not None
+
+    def see(self, run: RunNetwork, size: tuple[int, int], depth_error: float) -> None:
+        """Have the network look at the pair.
+
+        Args:
+            run: The network.
+            size: Height and width of its inputs.
+            depth_error: Its own; see `network_error`.
+
+        Raises:
+            BackendError: The inference library failed.
+            InputError: Nothing usable is in the outputs.
+        """
+        with self.clock.stage("prepare"):
+            frames = self.images.frames(*size)
+            grids = PairGrids(frames[0].mapping, frames[1].mapping)
+            greys, valid = self.images.greys(grids, self.lenses), self.images.valid(grids)
+            inputs = frames[0].fill(greys[0]), frames[1].fill(greys[1])
+        with self.clock.stage("network"):
+            outputs = run(*inputs)
+        outputs = image_parts(frames, outputs)
+        self.maps, noted = read_maps(outputs, grids, self.options, self.rig, valid, depth_error)
+        self.notes += noted
+        self.seen = Seen(self.images, greys, valid, self.lenses)
+
+    def alone(self, model: ModelInfo) -> StereoResult:
+        """The network's word, at its own pixels, as it was asked for: with `refine` off."""
+        assert self.maps is not None and self.seen is not None
+        return self._solved(Fused(self.maps, None), self.seen, self.notes, model)
+
+    def refined(self, model: ModelInfo | None, *, step: int = 1) -> StereoResult:
+        """What the images make of the network's word; without it, of a plane.
+
+        Args:
+            model: What ran; None = no network did.
+            step: Pixels of the full result for one of this one's, along a side.
+
+        Raises:
+            NotRefinedError: The pair cannot be refined, and `refine` is `on` or no network ran.
+            InputError: Nothing usable came out of it.
+        """
+        with self.clock.stage("refine"):
+            grids, pair = self._views(model, self.longer_px // step)
+            network = None if model is None else self.maps
+            fused, noted = fuse(pair, grids, network, self.options, self.rig)
+        return self._solved(fused, self._seen(pair), self.notes + noted, model, step)
+
+    def kept(self, model: ModelInfo, reason: str, longer_px: int) -> StereoResult:
+        """The network's word, where there is no time to refine it.
+
+        Args:
+            model: What ran.
+            reason: Why it is not refined.
+            longer_px: Of the result's longer side.
+
+        Raises:
+            OtherGroundError: Nothing shows that both images are of the same ground.
+        """
+        assert self.maps is not None
+        with self.clock.stage("keep"):
+            grids, pair = self._views(model, min(self.longer_px, longer_px))
+            kept, noted = keep_network(self.maps, pair, grids, self.options, reason)
+        fused = Fused(kept, Refinement(reason=reason))
+        return self._solved(fused, self._seen(pair), self.notes + noted, model)
+
+    def _views(self, model: ModelInfo | None, longer_px: int) -> tuple[PairGrids, Pair]:
+        grids = self.images.result_grids(self._cameras(model, self.images.wholes), longer_px)
+        return grids, self.images.views(grids, self._cameras(model, grids), self.lenses)
+
+    def _cameras(
+        self, model: ModelInfo | None, grids: PairGrids
+    ) -> tuple[CameraEstimate, CameraEstimate]:
+        if model is not None and self.maps is not None:
+            return self.maps.cameras_on(grids)
+        known = known_cameras(self.options, self.rig, grids)
+        assert known is not None
+        return known
+
+    def _seen(self, pair: Pair) -> Seen:
+        greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
+        return Seen(self.images, greys, valid, self.lenses)
+
+    def _solved(
+        self, fused: Fused, seen: Seen, notes: Notes, model: ModelInfo | None, step: int = 1
+    ) -> StereoResult:
+        options = self.options
+        if step > 1:  # the same ground is smoothed over
+            options = replace(options, smoothing_px=options.smoothing_px / step)
+        checkpoint("geometry")
+        with self.clock.stage("geometry"):
+            doubts = doubt_size(self.images, options, self.rig, fused.refinement)
+            doubts += doubt_sharpness(self.images)
+            if fused.refinement is not None and fused.refinement.done:
+                doubts += doubt_rung(step, network=model is not None)
+            geometry = solve_geometry(
+                fused,
+                options,
+                self.rig,
+                network=None if model is None else self.maps,
+                notes=notes,
+                doubts=doubts,
+            )
+        return assemble(geometry, options, model, seen, self.clock)

@@ -1,0 +1,118 @@
+"""What random errors of the surface do to a footprint: its slope and its roughness.
+
+Draws are evaluated at every second of the tried centres each way: the errors are smoother than the
+ground.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.lander import Lander
+from lunar_runtime.landing.roughness import Roughness
+from lunar_runtime.landing.stance import Centres, Planes, pad_heights, stand
+
+_THIN = 2
+
+
+class FootprintDraws:
+    """A vehicle on every draw of the ground."""
+
+    def __init__(
+        self,
+        errors: Field,
+        known: NDArray[np.bool_],
+        lander: Lander,
+        cell_m: float,
+        centres: Centres,
+        pads: Field,
+    ) -> None:
+        """Let the vehicle stand on every draw.
+
+        Args:
+            errors: (N, R, C) metres, of the heights.
+            known: (R, C) bool, where there is ground.
+            lander: The vehicle.
+            cell_m: Side of a cell.
+            centres: Where it is tried.
+            pads: (headings, pads, r, c) heights under its pads without errors.
+        """
+        self._cell_m = cell_m
+        self._size = centres.size
+        self._centres = Centres(centres.shape, centres.stride * _THIN)
+        self._errors = _filled(errors, known, lander.footprint_diameter_m / cell_m)
+        there = pads[..., ::_THIN, ::_THIN]
+        self._drawn = [
+            stand(there + pad_heights(one, lander, cell_m, self._centres), lander.pad_radius_m)
+            for one in self._errors
+        ]
+
+    def slope_sigma_deg(self, slope: Field) -> Field:
+        """(r, c) expected error of the worst slope.
+
+        Args:
+            slope: (r, c) its tangent without errors; NaN = unknown.
+        """
+        thin = slope[::_THIN, ::_THIN]
+        with np.errstate(invalid="ignore"):
+            square = [(one.slope().max(axis=0) - thin) ** 2 for one in self._drawn]
+            return self._spread(square, np.degrees(1 / (1 + thin**2)))
+
+    def roughness_sigma_m(self, found: Roughness, planes: Planes) -> Field:
+        """(r, c) expected error of the height of the cell that stands out of its plane.
+
+        Args:
+            found: The worst way to stand without errors.
+            planes: All ways without errors.
+        """
+        way, down, right = (one[::_THIN, ::_THIN] for one in (found.way, found.row, found.column))
+        y, x = np.mgrid[: way.shape[0], : way.shape[1]]
+        last_row, last_column = (side - 1 for side in self._centres.shape)
+        rows = np.clip(y * self._centres.stride + down, 0, last_row)
+        columns = np.clip(x * self._centres.stride + right, 0, last_column)
+        aside_x, aside_y = right * np.float32(self._cell_m), -down * np.float32(self._cell_m)
+
+        def there(one: Planes, thin: int = 1) -> Field:
+            at = way, y * thin, x * thin
+            return np.asarray(one.centre[at] + one.a[at] * aside_x + one.b[at] * aside_y)
+
+        before = there(planes, _THIN)
+        square = [
+            (error[rows, columns] - (there(one) - before)) ** 2
+            for error, one in zip(self._errors, self._drawn, strict=True)
+        ]
+        return self._spread(square, np.float32(1))
+
+    def _spread(self, squares: list[Field], factor: Field | np.float32) -> Field:
+        """(r, c) root mean square over the draws; where one is unknown, as around it."""
+        if not squares:
+            return np.zeros(self._size, np.float32)
+        sigma = np.sqrt(np.mean(squares, axis=0)) * factor
+        lost = ~np.isfinite(sigma)
+        if lost.any() and not lost.all():
+            value, weight = np.where(lost, 0, sigma), (~lost).astype(np.float32)
+            around = cv2.blur(value, (3, 3)) / np.maximum(cv2.blur(weight, (3, 3)), 1e-6)
+            known = cv2.dilate(weight, np.ones((3, 3), np.uint8)) > 0
+            # Nobody knows around it either: as bad as it gets.
+            sigma = np.where(lost, np.where(known, around, np.nanmax(sigma)), sigma)
+        rows, columns = self._size
+        fine = np.repeat(np.repeat(sigma, _THIN, axis=0), _THIN, axis=1)[:rows, :columns]
+        return np.asarray(fine, np.float32)
+
+
+def _filled(errors: Field, known: NDArray[np.bool_], across: float) -> list[Field]:
+    """Every draw, its holes as the known cells around them."""
+    if known.all():
+        return list(errors)
+    size = 2 * math.ceil(across / 2) + 1
+    weight = np.maximum(cv2.blur(known.astype(np.float32), (size, size)), np.float32(1e-6))
+    filled = []
+    for one in errors:
+        value = np.where(known, one, np.float32(0))
+        filled.append(np.where(known, value, cv2.blur(value, (size, size)) / weight))
+    return filled

@@ -1,0 +1,282 @@
+"""A refined view as heights on a grid of the ground.
+
+Every cell's height is that of the surface at the cell's centre, found by walking down the vertical
+through it: the surface is neither averaged nor thinned. Where the view shows two surfaces above
+each other, the higher one counts. Nothing is drawn across a depth step: the cells behind it are
+holes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.local_frame import LocalFrame, fall, level_frame
+from lunar_runtime.landing.visible_surface import (
+    VisibleSurface,
+    held,
+    taken,
+    visible_surface,
+)
+
+_MOST_CELLS = 1024  # a side: beyond that the least dense rim of an oblique view is left out
+_STEPS = 4  # down the vertical
+_CLOSE = 0.05  # of a cell: how near the found point must be to the vertical
+_COARSE = 4  # cells a side of a first guess's cell
+_NO_PIXEL = np.float32(-9)  # outside of every view
+_EDGE = 0.02  # of the points: those beyond are left to the rim
+
+
+@dataclass(frozen=True)
+class GroundGrid:
+    """Heights of the ground. Row 0 has the largest y, column 0 the smallest x.
+
+    Attributes:
+        frame: Where the grid lies.
+        cell_m: Side of a cell.
+        x0_m: x of column 0's centre.
+        y0_m: y of row 0's centre.
+        height: (R, C) float32 metres; NaN = a hole.
+        pixel_x: (R, C) float32 column of the view that sees the cell, top-left centre (0.5, 0.5).
+        pixel_y: (R, C) float32 row.
+        spacing_m: (R, C) float32 distance of neighbouring pixels on the ground, the larger of both
+            directions.
+        samples: (R, C) float32 pixels of the view that fall on the cell.
+        errors: (N, R, C) float32 metres, of the height, one random draw each; N = 0 where the
+            pair was not refined.
+        measured: (R, C) bool, where the images decided the surface.
+    """
+
+    frame: LocalFrame
+    cell_m: float
+    x0_m: float
+    y0_m: float
+    height: Field
+    pixel_x: Field
+    pixel_y: Field
+    spacing_m: Field
+    samples: Field
+    errors: Field
+    measured: NDArray[np.bool_]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.height.shape
+        return rows, columns
+
+    def centres(self) -> tuple[Field, Field]:
+        """X of the columns (C,) and y of the rows (R,), metres."""
+        rows, columns = self.shape
+        return _centres(self.x0_m, self.y0_m, self.cell_m, rows, columns)
+
+    def seen(self, values: NDArray[Any], *, how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
+        """(R, C) of what the view shows: (H, W) values on the cells; NaN, or 0, in holes."""
+        return taken(values, self.pixel_x, self.pixel_y, how)
+
+
+class GridSource(NamedTuple):
+    """What a grid is made of.
+
+    Attributes:
+        points: (H, W, 3) float32 metres, left camera's frame; NaN = invalid.
+        intrinsics: Of the left camera, pixels of `points`.
+        up: (3,) unit vector against gravity.
+        draws: (N, ⌈H/2⌉, ⌈W/2⌉) relative errors of Z, or None.
+        refined: (H, W) bool, or None.
+    """
+
+    points: NDArray[np.float32]
+    intrinsics: Intrinsics
+    up: NDArray[np.float64]
+    draws: Field | None = None
+    refined: NDArray[np.bool_] | None = None
+
+
+def ground_grid(
+    source: GridSource, cell_m: float | None = None, *, like: GroundGrid | None = None
+) -> GroundGrid:
+    """Grid the left view.
+
+    Args:
+        source: The view.
+        cell_m: Side of a cell; None = the median distance of neighbouring pixels on the ground.
+        like: Take the frame and the cells of this grid.
+
+    Raises:
+        InputError: The view shows no ground that could be gridded.
+        UsageError: `cell_m` is not a length that fits the view.
+    """
+    frame = level_frame(source.points, source.up) if like is None else like.frame
+    surface = visible_surface(source.points, frame)
+    dense = np.isfinite(surface.x)
+    if np.count_nonzero(dense) < 16:
+        raise InputError("there is no ground to map; check the pair")
+    ground_px = float(np.median(np.sqrt(surface.area[dense])))
+    if like is None:
+        cell = _two_digits(ground_px) if cell_m is None else float(cell_m)
+        x0, y0, rows, columns = _extent(surface, dense, cell)
+    else:
+        cell, x0, y0, (rows, columns) = like.cell_m, like.x0_m, like.y0_m, like.shape
+    xs, ys = _centres(x0, y0, cell, rows, columns)
+    x, y = np.broadcast_to(xs, (rows, columns)), np.broadcast_to(ys[:, None], (rows, columns))
+    found = _walk(
+        source, frame, surface, x, y, _first_heights(surface, x0, y0, cell, rows, columns)
+    )
+    near = found.offset <= _CLOSE * max(cell, ground_px)
+    hole = ~(near & np.isfinite(found.height))
+    height = np.where(hole, np.float32(np.nan), found.height)
+    pixel_x, pixel_y = (np.where(hole, _NO_PIXEL, p) for p in (found.pixel_x, found.pixel_y))
+    area = taken(surface.area, pixel_x, pixel_y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        samples = np.where(hole, 0, np.float32(cell * cell) / area)
+    refined = np.ones(dense.shape, np.bool_) if source.refined is None else source.refined
+    return GroundGrid(
+        frame=frame,
+        cell_m=cell,
+        x0_m=x0,
+        y0_m=y0,
+        height=height,
+        pixel_x=pixel_x,
+        pixel_y=pixel_y,
+        spacing_m=taken(surface.spacing, pixel_x, pixel_y),
+        samples=np.asarray(np.nan_to_num(samples), np.float32),
+        errors=_height_errors(source, frame, surface, x, y, height, pixel_x, pixel_y),
+        measured=taken(refined.astype(np.float32), pixel_x, pixel_y) > 0.5,
+    )
+
+
+class _Found(NamedTuple):
+    height: Field
+    offset: Field
+    pixel_x: Field
+    pixel_y: Field
+
+
+def _two_digits(length: float) -> float:
+    digits = 1 - math.floor(math.log10(length))
+    return round(length, digits)
+
+
+def _extent(
+    surface: VisibleSurface, dense: NDArray[np.bool_], cell: float
+) -> tuple[float, float, int, int]:
+    """X and y of the first cell, rows and columns."""
+    spans = []
+    for values in (surface.x, surface.y):
+        low, high = (float(v) for v in np.quantile(values[dense][::7], [_EDGE / 2, 1 - _EDGE / 2]))
+        rim = (high - low) * _EDGE
+        low, high = low - rim, high + rim
+        most = _MOST_CELLS * cell
+        if high - low > most:
+            middle = float(np.median(values[dense][::7]))
+            low = min(max(low, middle - most / 2), high - most)
+            high = low + most
+        count = int((high - low) / cell)
+        if count < 3:
+            raise UsageError(
+                f"`cell_m` {cell:g}: the view is {high - low:.3g} m wide; give a smaller cell"
+            )
+        spans.append((low + cell / 2, count))
+    (x0, columns), (y_last, rows) = spans
+    return x0, y_last + (rows - 1) * cell, rows, columns
+
+
+def _centres(x0: float, y0: float, cell: float, rows: int, columns: int) -> tuple[Field, Field]:
+    xs = (x0 + cell * np.arange(columns)).astype(np.float32)
+    ys = (y0 - cell * np.arange(rows)).astype(np.float32)
+    return xs, ys
+
+
+def _first_heights(
+    surface: VisibleSurface, x0: float, y0: float, cell: float, rows: int, columns: int
+) -> Field:
+    """(R, C) highest point of a coarse cell around each; NaN where none falls."""
+    thin = (slice(None, None, 2),) * 2  # four pixels of a coarse cell are enough
+    good = np.isfinite(surface.x[thin])
+    x, y, z = surface.x[thin][good], surface.y[thin][good], surface.z[thin][good]
+    tall, wide = -(-rows // _COARSE), -(-columns // _COARSE)
+    column = np.floor((x - (x0 - cell / 2)) / (cell * _COARSE)).astype(np.int32)
+    row = np.floor(((y0 + cell / 2) - y) / (cell * _COARSE)).astype(np.int32)
+    inside = (column >= 0) & (column < wide) & (row >= 0) & (row < tall)
+    index = (row * wide + column)[inside]
+    z = z[inside]
+    order = np.argsort(z)
+    top = np.full(tall * wide, np.nan, np.float32)
+    top[index[order]] = z[order]  # of all that fall into a cell the last stays: the highest
+    coarse = top.reshape(tall, wide)
+    hollow = ~np.isfinite(coarse)
+    if hollow.any():  # a cell between others: from its neighbours
+        lowest = np.float32(-1e9)
+        filled = cv2.dilate(np.where(hollow, lowest, coarse), np.ones((3, 3), np.uint8))
+        coarse = np.where(hollow & (filled > lowest / 2), filled, coarse)
+    fine = np.repeat(np.repeat(coarse, _COARSE, axis=0), _COARSE, axis=1)
+    return np.asarray(fine[:rows, :columns], np.float32)
+
+
+def _walk(
+    source: GridSource,
+    frame: LocalFrame,
+    surface: VisibleSurface,
+    x: Field,
+    y: Field,
+    height: Field,
+) -> _Found:
+    """Newton's steps along every cell's vertical to the surface."""
+    pixel_x = pixel_y = offset = height
+    for _ in range(_STEPS):
+        pixel_x, pixel_y = _project(source.intrinsics, frame.to_camera(x, y, height))
+        at_x, at_y, at_z, slope_x, slope_y = (
+            taken(plane, pixel_x, pixel_y) for plane in surface[:5]
+        )
+        aside_x, aside_y = x - at_x, y - at_y
+        height = at_z + slope_x * aside_x + slope_y * aside_y
+        offset = np.hypot(aside_x, aside_y)
+    return _Found(height, offset, pixel_x, pixel_y)
+
+
+def _project(k: Intrinsics, point: tuple[Field, ...]) -> tuple[Field, Field]:
+    x, y, z = point
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lost = ~(z > 0)
+        pixels = (
+            x / z * np.float32(k.fx) + np.float32(k.cx),
+            y / z * np.float32(k.fy) + np.float32(k.cy),
+        )
+    for pixel in pixels:
+        pixel[lost] = _NO_PIXEL
+    return pixels
+
+
+def _height_errors(
+    source: GridSource,
+    frame: LocalFrame,
+    surface: VisibleSurface,
+    x: Field,
+    y: Field,
+    height: Field,
+    pixel_x: Field,
+    pixel_y: Field,
+) -> Field:
+    """(N, R, C): every draw moves the surface along the rays; seen on the vertical."""
+    if source.draws is None:
+        return np.zeros((0, *height.shape), np.float32)
+    slope_x, slope_y = (
+        taken(plane, pixel_x, pixel_y) for plane in (surface.slope_x, surface.slope_y)
+    )
+    camera = -(frame.axes @ frame.origin)  # the left camera, in the local frame
+    lever = (height - fall(x, y) - np.float32(camera[2])) - (
+        slope_x * (x - np.float32(camera[0])) + slope_y * (y - np.float32(camera[1]))
+    )
+    half_x, half_y = pixel_x * np.float32(0.5), pixel_y * np.float32(0.5)
+    return np.stack(
+        [np.asarray(held(draw, half_x, half_y) * lever, np.float32) for draw in source.draws]
+    )

@@ -1,0 +1,192 @@
+"""What the ground does to a vehicle, and how sure that is: slope, roughness, P(safe), classes.
+
+Slope is that of the plane through the pads that carry the vehicle, of the worst heading. Roughness
+is the highest ground above that plane inside the footprint, again of the worst heading. P(safe) is
+the probability that both are within the vehicle's limits, from the surface's own random draws:
+every draw moves all cells together, as the errors of a stereo surface do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import UsageError
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.footprint_draws import FootprintDraws
+from lunar_runtime.landing.ground_grid import GroundGrid
+from lunar_runtime.landing.lander import Lander
+from lunar_runtime.landing.rocks import unseen_rock_free
+from lunar_runtime.landing.roughness import roughness
+from lunar_runtime.landing.stance import Centres, disc, pad_ground, pad_heights, stand
+
+UNKNOWN, SAFE, HAZARDOUS = 0, 1, 2
+#: Class -> its value in `hazard.tif`.
+CLASSES = {"unknown": UNKNOWN, "safe": SAFE, "hazardous": HAZARDOUS}
+
+#: Cells across a footprint, at most: finer ground is gridded more coarsely.
+MOST_CELLS = 21
+_LEAST_CELLS = 3  # below that the footprint's inside is not seen
+_CENTRES_ACROSS = 5  # of a footprint: so near to each other is the vehicle tried
+_MOST_CENTRES = 70_000  # of small footprints no more are tried: every second cell of 512 x 512
+_SURE = 4.0  # sigmas beyond the slope's limit, where roughness does not matter any more
+
+
+class Errors(NamedTuple):
+    """What is beside the draws in the expected errors of a footprint.
+
+    Attributes:
+        up_deg: Standard deviation of up's angle to gravity.
+        slope_deg: Of the footprint's slope, what the draws do not tell.
+        roughness_cells: Of the roughness, in cells: detail that the surface smoothes away.
+    """
+
+    up_deg: float = 0.0
+    slope_deg: float = 0.0
+    roughness_cells: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hazards:
+    """At every tried centre, (r, c) each.
+
+    Attributes:
+        centres: Where the vehicle was tried, in cells of the grid.
+        slope_deg: float32, worst way to stand; NaN = unknown.
+        slope_sigma_deg: float32 expected error of it.
+        roughness_m: float32; NaN = unknown, or the slope alone forbids the place.
+        roughness_sigma_m: float32.
+        unknown_share: float32 of the footprint's cells.
+        safe_probability: float32; NaN = unknown.
+        classes: uint8; see `CLASSES`.
+        unseen_m: float32 size below which a hazard cannot be seen: three times the distance of
+            neighbouring pixels on the ground.
+    """
+
+    centres: Centres
+    slope_deg: Field
+    slope_sigma_deg: Field
+    roughness_m: Field
+    roughness_sigma_m: Field
+    unknown_share: Field
+    safe_probability: Field
+    classes: NDArray[np.uint8]
+    unseen_m: Field
+
+
+def find_hazards(
+    grid: GroundGrid,
+    known: NDArray[np.bool_],
+    lander: Lander,
+    errors: Errors | None = None,
+    *,
+    stride: int | None = None,
+) -> Hazards:
+    """Try the vehicle everywhere.
+
+    Args:
+        grid: Heights of the ground, with draws of their errors.
+        known: (R, C) bool: False in shadow, where saturated, where the images did not decide.
+        lander: The vehicle.
+        errors: Beside the draws.
+        stride: Cells from one tried centre to the next; None = a fifth of the footprint, and more
+            where there would be too many.
+
+    Raises:
+        UsageError: The footprint does not fit into the view.
+    """
+    errors = errors or Errors()
+    cell = grid.cell_m
+    across = lander.footprint_diameter_m / cell
+    if across > min(grid.shape):
+        raise UsageError(
+            f"the lander's footprint of {lander.footprint_diameter_m:g} m is larger than the view "
+            f"({min(grid.shape) * cell:.3g} m); give a smaller vehicle or a wider view"
+        )
+    if stride is None:
+        most = math.ceil(math.sqrt(grid.height.size / _MOST_CENTRES))
+        stride = max(1, round(across / _CENTRES_ACROSS), most)
+    centres = Centres(grid.shape, stride)
+    ground = np.where(known, grid.height, np.float32(np.nan))
+    share = _unknown_share(np.isfinite(ground), across, centres)
+    pads = pad_heights(pad_ground(ground, lander, cell), lander, cell, centres)
+    planes = stand(pads, lander.pad_radius_m)
+    with np.errstate(invalid="ignore"):
+        slope = planes.slope().max(axis=0)
+        stands = np.isfinite(slope) & (share <= lander.unknown_share)
+        stands &= np.isfinite(ground[:: centres.stride, :: centres.stride])
+    slope[~stands] = np.nan
+    draws = FootprintDraws(grid.errors, np.isfinite(ground), lander, cell, centres, pads)
+    steepness = np.degrees(np.arctan(slope))
+    slope_sigma = np.hypot(
+        draws.slope_sigma_deg(slope), np.float32(math.hypot(errors.up_deg, errors.slope_deg))
+    )
+    with np.errstate(invalid="ignore"):
+        tried = stands & (
+            steepness <= np.float32(lander.slope_limit_deg) + np.float32(_SURE) * slope_sigma
+        )
+    found = roughness(ground, planes, across, cell, centres, tried)
+    rough_sigma = np.hypot(
+        draws.roughness_sigma_m(found, planes), np.float32(errors.roughness_cells * cell)
+    )
+    unseen = np.nan_to_num(_LEAST_CELLS * grid.spacing_m[:: centres.stride, :: centres.stride])
+    probability = _at_most(np.float32(lander.slope_limit_deg), steepness, slope_sigma)
+    probability *= np.where(
+        tried, _at_most(np.float32(lander.roughness_limit_m), found.height_m, rough_sigma), 0
+    )
+    probability *= unseen_rock_free(lander, unseen)
+    hidden = unseen > lander.footprint_diameter_m
+    if lander.rock_abundance is None:  # nothing is known of what is inside such a footprint
+        probability = np.where(hidden, np.float32(np.nan), probability)
+    probability = np.where(stands, probability, np.float32(np.nan)).astype(np.float32)
+    return Hazards(
+        centres=centres,
+        slope_deg=steepness,
+        slope_sigma_deg=slope_sigma,
+        roughness_m=found.height_m,
+        roughness_sigma_m=np.where(tried, rough_sigma, np.float32(np.nan)),
+        unknown_share=share,
+        safe_probability=probability,
+        classes=_classes(probability, lander),
+        unseen_m=unseen,
+    )
+
+
+def _classes(probability: Field, lander: Lander) -> NDArray[np.uint8]:
+    """Safe from the vehicle's own probability on; hazardous where more likely than not."""
+    classes = np.full(probability.shape, UNKNOWN, np.uint8)
+    with np.errstate(invalid="ignore"):
+        classes[probability >= lander.safe_probability] = SAFE
+        classes[probability < 0.5] = HAZARDOUS
+    return classes
+
+
+def _unknown_share(known: NDArray[np.bool_], across: float, centres: Centres) -> Field:
+    """(r, c) of the footprint's cells; what lies beyond the grid is unknown."""
+    kernel = disc(across).astype(np.float32)
+    reach = kernel.shape[0] // 2
+    beyond = np.pad((~known).astype(np.float32), reach, constant_values=1)
+    share = cv2.filter2D(beyond, cv2.CV_32F, kernel / kernel.sum(), borderType=cv2.BORDER_CONSTANT)
+    inside = share[reach : share.shape[0] - reach, reach : share.shape[1] - reach]
+    return np.clip(inside[:: centres.stride, :: centres.stride], 0, 1)
+
+
+def _at_most(limit: np.float32, value: Field, sigma: Field) -> Field:
+    """Probability that a normal variable of this mean is at most the limit."""
+    with np.errstate(invalid="ignore"):
+        beyond = (limit - value) / np.maximum(sigma, np.float32(1e-9))
+    at, values = _normal_table()
+    return np.asarray(np.interp(beyond, at, values, left=0, right=1), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _normal_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The normal distribution function; linear between the points it is right to 1e-6."""
+    at = np.linspace(-6, 6, 4801)
+    return at, np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in at])

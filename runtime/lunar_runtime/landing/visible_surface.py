@@ -1,0 +1,118 @@
+"""The surface that a view shows: where its pixels lie on the ground, and which are neighbours."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.local_frame import LocalFrame
+
+_GRAZING = math.tan(math.radians(85.0))  # a neighbour this far along the ray is another surface
+
+
+class VisibleSurface(NamedTuple):
+    """(H, W) each: local coordinates, gradient of the height, distances of pixels on the ground."""
+
+    x: Field
+    y: Field
+    z: Field
+    slope_x: Field
+    slope_y: Field
+    area: Field
+    spacing: Field
+
+
+def visible_surface(points: NDArray[np.float32], frame: LocalFrame) -> VisibleSurface:
+    """The surface of a view's points, in a local frame.
+
+    Args:
+        points: (H, W, 3) metres, left camera's frame; NaN = invalid.
+        frame: The local frame.
+    """
+    points = _without_steps(points)
+    x, y, z = frame.from_camera(points)
+    x_u, x_v = _differences(x)
+    y_u, y_v = _differences(y)
+    z_u, z_v = _differences(z)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        across = x_u * y_v - x_v * y_u
+        slope_x: Field = np.asarray((z_u * y_v - z_v * y_u) / across, np.float32)
+        slope_y: Field = np.asarray((x_u * z_v - x_v * z_u) / across, np.float32)
+        spacing = np.sqrt(np.maximum(x_u**2 + y_u**2, x_v**2 + y_v**2))
+        lost = ~np.isfinite(slope_x + slope_y)
+    x, y, z = (np.where(lost, np.float32(np.nan), plane) for plane in (x, y, z))
+    return VisibleSurface(x, y, z, slope_x, slope_y, np.abs(across), spacing)
+
+
+def _without_steps(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """NaN on both sides of a depth step: there two neighbours are not of one surface."""
+    step = np.zeros(points.shape[:2], np.bool_)
+    for axis in (0, 1):
+        a = points[:-1] if axis == 0 else points[:, :-1]
+        b = points[1:] if axis == 0 else points[:, 1:]
+        with np.errstate(invalid="ignore"):
+            apart = b - a
+            ray = (a + b) / np.linalg.norm(a + b, axis=-1, keepdims=True)
+            along = np.einsum("...i,...i", apart, ray)
+            square = np.einsum("...i,...i", apart, apart) - along**2
+            jump = along**2 > _GRAZING**2 * square
+        if axis == 0:
+            step[:-1] |= jump
+            step[1:] |= jump
+        else:
+            step[:, :-1] |= jump
+            step[:, 1:] |= jump
+    if not step.any():
+        return points
+    return np.where(step[..., None], np.float32(np.nan), points)
+
+
+def _differences(values: Field) -> tuple[Field, Field]:
+    """Per pixel along rows and columns: central, one-sided at the border."""
+    u, v = np.empty_like(values), np.empty_like(values)
+    for into, of in ((u, values), (v.T, values.T)):
+        into[:, 1:-1] = (of[:, 2:] - of[:, :-2]) / 2
+        into[:, 0] = of[:, 1] - of[:, 0]
+        into[:, -1] = of[:, -1] - of[:, -2]
+    return u, v
+
+
+def taken(
+    values: NDArray[Any], pixel_x: Field, pixel_y: Field, how: int = cv2.INTER_LINEAR
+) -> NDArray[Any]:
+    """Values of a view at pixels, bilinear; NaN (or 0) beyond the outermost centres.
+
+    Where there is no pixel, its coordinates are far outside, and not NaN.
+    """
+    outside = np.nan if np.issubdtype(values.dtype, np.floating) else 0
+    half = np.float32(0.5)
+    return np.asarray(
+        cv2.remap(
+            values,
+            pixel_x - half,
+            pixel_y - half,
+            how,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=outside,
+        )
+    )
+
+
+def held(values: Field, pixel_x: Field, pixel_y: Field) -> Field:
+    """(R, C) of (H, W) values at pixels, bilinear; beyond the outermost centres as there."""
+    half = np.float32(0.5)
+    return np.asarray(
+        cv2.remap(
+            values,
+            pixel_x - half,
+            pixel_y - half,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.float32,
+    )

@@ -1,0 +1,225 @@
+"""Slope, roughness and class of known ground."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from lunar_runtime.errors import UsageError
+from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN, Errors, Hazards, find_hazards
+from lunar_runtime.landing.lander import Lander
+from lunar_runtime.landing.sites import rank_sites
+from lunar_runtime.landing.stance import pad_directions
+from numpy.typing import NDArray
+
+from .scenes import flat_grid
+
+FOUR = Lander(
+    footprint_diameter_m=10, pad_diameter_m=0.5, slope_limit_deg=10, roughness_limit_m=0.3
+)
+THREE = Lander(
+    footprint_diameter_m=10, pads=3, pad_diameter_m=0.5, slope_limit_deg=10, roughness_limit_m=0.3
+)
+
+
+def of(height: NDArray[np.floating], lander: Lander = FOUR, cell_m: float = 1.0) -> Hazards:
+    grid = flat_grid(height, cell_m)
+    return find_hazards(grid, np.isfinite(grid.height), lander)
+
+
+def plane(slope_deg: float, azimuth_deg: float, size: int = 41) -> NDArray[np.float64]:
+    y, x = np.mgrid[size:0:-1, :size]
+    along = x * math.cos(math.radians(azimuth_deg)) + y * math.sin(math.radians(azimuth_deg))
+    return np.asarray(along * math.tan(math.radians(slope_deg)))
+
+
+@pytest.mark.parametrize("lander", [THREE, FOUR])
+@pytest.mark.parametrize("azimuth_deg", [0.0, 17.0, 45.0, 200.0])
+def test_a_plane_has_its_slope_and_no_roughness_whichever_way_it_falls(
+    lander: Lander, azimuth_deg: float
+) -> None:
+    hazards = of(plane(7.0, azimuth_deg), lander)
+    inner = np.isfinite(hazards.slope_deg)
+    assert inner.mean() > 0.4
+    assert np.abs(hazards.slope_deg[inner] - 7.0).max() < 1e-3
+    assert hazards.roughness_m[inner].max() < 1e-3
+    assert (hazards.classes[inner] == SAFE).all()
+    assert (hazards.classes[~inner] == UNKNOWN).all()
+
+
+def test_steep_ground_is_hazardous() -> None:
+    hazards = of(plane(12.0, 30.0))
+    inner = np.isfinite(hazards.slope_deg)
+    assert (hazards.classes[inner] == HAZARDOUS).all()
+    assert (hazards.safe_probability[inner] == 0).all()
+
+
+def test_a_boulder_between_the_pads_is_roughness_and_under_a_pad_slope() -> None:
+    ground = np.zeros((41, 41))
+    ground[20, 20] = 0.5
+    hazards = of(ground)
+    at = 20 // hazards.centres.stride
+    assert hazards.centres.stride * at == 20
+    assert hazards.roughness_m[at, at] == pytest.approx(0.5)
+    assert hazards.slope_deg[at, at] == 0
+    # A pad 5 m from the axis stands on it: its diagonal rises 0.5 m on 10 m, and the vehicle tips
+    # to one of the others, 0.5 m lower in twice 5 m.
+    under_pad = hazards.slope_deg[at, at - 2] if hazards.centres.stride == 2 else math.nan
+    beside = of(np.roll(ground, 5, axis=1)).slope_deg[at, at]
+    assert beside == pytest.approx(math.degrees(math.atan(math.hypot(0.05, 0.05))), abs=1e-3)
+    assert np.isfinite(under_pad)
+
+
+def test_a_step_tilts_the_vehicle_that_stands_across_it() -> None:
+    ground = np.zeros((41, 41))
+    ground[:, 21:] = 1.0
+    hazards = of(ground)
+    stride = hazards.centres.stride
+    row = 20 // stride
+    at = {
+        column * stride: hazards.slope_deg[row, column] for column in range(len(hazards.slope_deg))
+    }
+    assert at[12] == at[30] == 0  # beside the step
+    # Of the headings, the one with two pads on either side: 1 m between rows of pads 7.07 m apart.
+    assert np.nanmax(list(at.values())) >= math.degrees(
+        math.atan(1 / (10 * math.cos(math.radians(22.5))))
+    )
+    assert (hazards.classes[row, 16 // stride : 26 // stride] == HAZARDOUS).all()
+
+
+def test_a_hole_under_the_vehicle_is_unknown_if_it_is_larger_than_tolerated() -> None:
+    ground = np.zeros((41, 41))
+    ground[20, 20] = np.nan
+    one = of(ground)
+    at = 20 // one.centres.stride
+    assert one.classes[at, at] == UNKNOWN  # its own centre
+    assert one.classes[at, at - 1] == SAFE  # one cell of 79 is 1.3 %
+    ground[18:23, 18:23] = np.nan
+    many = of(ground)
+    assert many.classes[at, at - 1] == UNKNOWN
+    assert many.unknown_share[at, at] == pytest.approx(25 / 81, abs=0.01)
+
+
+def test_turning_the_ground_by_a_right_angle_turns_the_result() -> None:
+    rng = np.random.default_rng(3)
+    ground = rng.normal(0, 0.2, (41, 41))
+    straight, quarter = of(ground), of(np.rot90(ground).copy())
+    for name in ("slope_deg", "roughness_m", "safe_probability"):
+        a, b = np.rot90(getattr(straight, name)), getattr(quarter, name)
+        assert np.allclose(a, b, atol=1e-3, equal_nan=True)
+
+
+def slowly(
+    ground: NDArray[np.float64], lander: Lander, row: int, column: int
+) -> tuple[float, float]:
+    """Slope and roughness at a centre, from the definition: every pose that touches, no algebra."""
+
+    def height(y: float, x: float) -> float:
+        r, c = math.floor(y), math.floor(x)
+        v, u = y - r, x - c
+        rows, columns = min(r + 1, 40), min(c + 1, 40)
+        near = ground[r, c] * (1 - u) + ground[r, columns] * u
+        return float(near * (1 - v) + (ground[rows, c] * (1 - u) + ground[rows, columns] * u) * v)
+
+    radius = lander.footprint_diameter_m / 2
+    slope, rough = 0.0, 0.0
+    for pads in pad_directions(lander.pads) * radius:
+        points = np.array([[x, y, height(row - y, column + x)] for x, y in pads])
+        for left_out in range(len(points)) if lander.pads == 4 else [None]:
+            three = points if left_out is None else np.delete(points, left_out, axis=0)
+            a, b, c = np.linalg.solve(np.column_stack([three[:, :2], np.ones(3)]), three[:, 2])
+            if (
+                left_out is not None
+                and points[left_out, 2]
+                > a * points[left_out, 0] + (b * points[left_out, 1] + c) + 1e-9
+            ):
+                continue  # the fourth pad would be in the ground
+            slope = max(slope, math.degrees(math.atan(math.hypot(a, b))))
+            for y in range(-5, 6):
+                for x in range(-5, 6):
+                    if x * x + y * y <= radius * radius:
+                        above = ground[row - y, column + x] - (a * x + b * y + c)
+                        rough = max(rough, above / math.sqrt(1 + a * a + b * b))
+    return slope, rough
+
+
+@pytest.mark.parametrize("lander", [THREE, FOUR])
+def test_rough_ground_agrees_with_a_slow_evaluation_of_the_definition(lander: Lander) -> None:
+    rng = np.random.default_rng(1)
+    ground = rng.normal(0, 0.15, (41, 41)) + plane(3.0, 40.0)
+    lander = Lander(
+        footprint_diameter_m=10, pads=lander.pads, pad_diameter_m=0.5, slope_limit_deg=30,
+        roughness_limit_m=2,
+    )  # fmt: skip
+    hazards = of(ground, lander)
+    stride = hazards.centres.stride
+    for row in range(12, 30, 2 * stride):
+        for column in range(12, 30, 3 * stride):
+            slope, rough = slowly(ground, lander, row, column)
+            at = row // stride, column // stride
+            # Bilinear weights are 1/32 steps in OpenCV's warps: 0.03 of 0.3 m between cells.
+            assert hazards.slope_deg[at] == pytest.approx(slope, abs=0.1)
+            assert hazards.roughness_m[at] == pytest.approx(rough, abs=0.03)
+
+
+def test_errors_that_all_cells_share_do_not_matter_and_a_tilt_does() -> None:
+    grid = flat_grid(plane(5.0, 0.0))
+    known = np.ones(grid.shape, np.bool_)
+    shared = np.ones((2, *grid.shape), np.float32) * np.array([1, -1], np.float32)[:, None, None]
+    tilt = plane(1.0, 0.0).astype(np.float32) * np.array([1, -1], np.float32)[:, None, None]
+
+    def sigma(errors: NDArray[np.float32]) -> float:
+        moved = flat_grid(plane(5.0, 0.0)).__class__(**{**vars(grid), "errors": errors})
+        return float(np.nanmedian(find_hazards(moved, known, FOUR).slope_sigma_deg))
+
+    assert sigma(shared) == pytest.approx(0, abs=1e-3)
+    assert sigma(tilt) == pytest.approx(1.0, rel=0.02)
+
+
+def test_the_probability_of_a_slope_at_its_limit_is_one_half() -> None:
+    grid = flat_grid(plane(10.0, 0.0))
+    hazards = find_hazards(grid, np.ones(grid.shape, np.bool_), FOUR, Errors(up_deg=2.0))
+    inner = np.isfinite(hazards.slope_deg)
+    assert hazards.safe_probability[inner] == pytest.approx(0.5, abs=1e-3)
+    assert (hazards.classes[inner] != SAFE).all()
+    gentle = find_hazards(flat_grid(plane(6.0, 0.0)), np.ones(grid.shape, np.bool_), FOUR,
+                          Errors(up_deg=2.0))  # fmt: skip
+    two_sigma = 0.5 * (1 + math.erf(2 / math.sqrt(2)))
+    assert gentle.safe_probability[inner] == pytest.approx(two_sigma, abs=1e-3)
+
+
+def test_a_footprint_larger_than_the_view_is_refused() -> None:
+    with pytest.raises(UsageError, match="larger than the view"):
+        of(np.zeros((8, 40)))
+
+
+def test_a_footprint_too_small_to_see_into_is_unknown_without_a_law_of_rocks() -> None:
+    silent = Lander(footprint_diameter_m=2, slope_limit_deg=10, roughness_limit_m=0.3)
+    told = msgspec.structs.replace(silent, rock_abundance=0.05)
+    hidden = of(np.zeros((30, 30)), silent)
+    assert (hidden.classes == UNKNOWN).all()
+    assert np.isnan(hidden.safe_probability).all()
+    inner = of(np.zeros((30, 30)), told).safe_probability[10:20, 10:20]
+    # Golombek: q = 1.79 + 0.152 / 0.05 = 4.83 a metre; rocks of 0.6 to 3 m on 3.14 m2
+    diameters = np.linspace(0.6, 3, 100_001)
+    law = 0.05 * 4.83 * np.exp(-4.83 * diameters) / (math.pi / 4 * diameters**2)
+    expected = math.pi * np.sum((law[1:] + law[:-1]) / 2 * np.diff(diameters))
+    assert inner == pytest.approx(math.exp(-expected), abs=2e-3)
+
+
+def test_sites_are_safe_apart_and_the_best_is_far_from_hazards() -> None:
+    ground = np.zeros((81, 81))
+    ground[::7, :40] = 2.0
+    grid = flat_grid(ground)
+    hazards = find_hazards(grid, np.ones(grid.shape, np.bool_), FOUR)
+    sites = rank_sites(grid, hazards, FOUR)
+    assert len(sites) >= 3
+    assert all(site.x_m > 40 for site in sites)
+    gaps = [math.dist((a.x_m, a.y_m), (b.x_m, b.y_m)) for a in sites for b in sites if a is not b]
+    assert min(gaps) >= 10
+    assert sites[0].margin_m == max(site.margin_m for site in sites)
+    aimed = rank_sites(grid, hazards, FOUR, aim=(70.0, 70.0))
+    assert aimed[0].divert_m is not None
+    assert aimed[0].divert_m < math.dist((sites[0].x_m, sites[0].y_m), (70, 70))

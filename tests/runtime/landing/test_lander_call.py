@@ -1,0 +1,139 @@
+"""`lunar-infer --lander`: what it writes and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lunar_runtime.commands.infer import main
+from lunar_runtime.files.rasters import read_raster
+
+from ..outcomes import Outcome, names, run_main
+
+ROOT = Path(__file__).resolve().parents[3]
+PAIR = [ROOT / "examples" / "pair" / f"{side}.png" for side in ("left", "right")]
+RIG = ROOT / "examples" / "pair" / "rig.json"
+LANDER = ROOT / "examples" / "lander.json"
+FIELDS: dict[str, Any] = {
+    "footprint_diameter_m": 300, "slope_limit_deg": 12, "roughness_limit_m": 20
+}  # fmt: skip
+
+
+@pytest.fixture
+def land(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Outcome]:
+    def run(*arguments: object, how: Sequence[str] = ("--geometry-only",)) -> Outcome:
+        given = [*PAIR, "--out", tmp_path / "o", "--threads", "1", *how, *arguments]
+        return run_main(main, given, capfd)
+
+    return run
+
+
+def lander(tmp_path: Path, **fields: object) -> Path:
+    path = tmp_path / "lander.json"
+    path.write_text(json.dumps({**FIELDS, **fields}))
+    return path
+
+
+def test_sites_are_named_drawn_and_told(land: Callable[..., Outcome], tmp_path: Path) -> None:
+    outcome = land("--rig", RIG, "--lander", LANDER, "--aim", "300,200")
+    assert (outcome.code, outcome.err) == (0, "")
+    line = next(line for line in outcome.out.splitlines() if line.startswith("land "))
+    assert "sites, the best P(safe)" in line
+    folder = tmp_path / "o"
+    assert names(folder) >= {"hazard.tif", "safe_probability.tif", "sites.json"}
+    classes = read_raster(folder / "hazard.tif")
+    probability = read_raster(folder / "safe_probability.tif")
+    assert set(np.unique(classes)) == {0, 1, 2}
+    assert probability[classes == 1].min() >= 0.95
+    assert probability[classes == 2].max() < 0.5
+    content = json.loads((folder / "sites.json").read_text())
+    report = json.loads((folder / "report.json").read_text())
+    assert len(content["sites"]) == report["landing"]["sites"] > 3
+    assert report["landing"]["safe"] == content["shares"]["safe"]
+    assert sum(content["shares"].values()) == pytest.approx(1)
+    slope = read_raster(folder / "slope.tif")
+    for site in content["sites"]:
+        column, row = (int(value) for value in site["pixel"])
+        assert classes[row, column] == 1
+        assert site["slope_deg"] <= 12
+        assert slope[row, column] < 20  # a pixel of a place that is flat over 300 m
+        assert site["divert_m"] >= 0
+    nearest = min(content["sites"], key=lambda site: float(site["divert_m"]))
+    assert nearest["divert_m"] < 2000
+
+
+def test_a_result_that_is_guessed_has_no_safe_place(
+    land: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    network = ["--refine", "off", "--intrinsics", "618,618,256,256", "--altitude-m", "13198"]
+    outcome = land(*network, "--lander", LANDER, how=())
+    assert outcome.code == 0
+    assert outcome.out.startswith("result guessed")
+    assert "no place is called safe: the result is a guess" in outcome.out
+    content = json.loads((tmp_path / "o" / "sites.json").read_text())
+    assert content["sites"] == []
+    assert content["shares"] == {"unknown": 1.0, "safe": 0.0, "hazardous": 0.0}
+
+
+def test_without_metres_there_is_no_landing(land: Callable[..., Outcome], tmp_path: Path) -> None:
+    outcome = land("--intrinsics", "618,618,256,256", "--lander", LANDER)
+    assert outcome.code == 2
+    assert outcome.err == (
+        "lunar-infer: --lander needs metres, and this depth is relative: give --rig with the pose, "
+        "--baseline-m or --altitude-m, and intrinsics\n"
+    )
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--aim", "3,4"], "--aim is a lander's; give --lander"),
+        (["--lander", LANDER, "--view", "right"], "--lander needs the left view"),
+        (["--lander", LANDER, "--aim", "here"], "'here' is not X,Y in pixels"),
+        (["--lander", LANDER, "--rig", RIG, "--aim", "900,20"], "no ground is seen there"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    land: Callable[..., Outcome], tmp_path: Path, options: list[object], said: str
+) -> None:
+    outcome = land(*options)
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"footprint_diameter_m": 0}, "footprint_diameter_m"),
+        ({"pads": 5}, "pads"),
+        ({"colour": "red"}, "unknown field `colour`"),
+        ({"pad_circle_diameter_m": 301}, "the footprint holds the pads"),
+        ({"pad_diameter_m": 250}, "overlap"),
+    ],
+)
+def test_a_lander_file_that_means_nothing_is_one_line(
+    land: Callable[..., Outcome], tmp_path: Path, fields: dict[str, object], said: str
+) -> None:
+    outcome = land("--rig", RIG, "--lander", lander(tmp_path, **fields))
+    assert outcome.code == 3
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_footprint_beyond_the_view_is_refused_and_nothing_is_written(
+    land: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    huge = lander(tmp_path, footprint_diameter_m=1000, pad_diameter_m=20)
+    small = tmp_path / "window"
+    outcome = land("--rig", RIG, "--lander", huge, "--window", "200,200,64,64", "--out", small)
+    assert outcome.code in {2, 3}
+    assert outcome.err.count("\n") == 1
+    assert not small.exists()
