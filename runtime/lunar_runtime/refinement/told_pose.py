@@ -13,8 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
-from lunar_runtime.refinement.camera_evidence import measured_share, shared_by
-from lunar_runtime.refinement.relative_pose import PoseFit, influence, width_of
+from lunar_runtime.refinement.camera_evidence import shared_by
+from lunar_runtime.refinement.relative_pose import (
+    PoseFit,
+    influence,
+    measured_share,
+    width_of,
+)
 from lunar_runtime.refinement.sampson import Sampson, moved, step_between
 from lunar_runtime.refinement.surface import GivenPose
 
