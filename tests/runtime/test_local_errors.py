@@ -19,7 +19,7 @@ def noise(seed: int = 0) -> Field:
 
 def brightness(pull: Field) -> Brightness:
     ones = np.ones(SHAPE, np.float32)
-    return Brightness(ones, pull, EVERYWHERE, ones)
+    return Brightness(ones, pull, EVERYWHERE, ones, ones)
 
 
 ROUGH = 1 + np.float32(1e-3) * noise(1)
@@ -49,7 +49,7 @@ def test_what_bends_more_errs_more() -> None:
 
 def test_units_and_contrast_do_not_matter() -> None:
     ones = np.full(SHAPE, 50, np.float32)
-    other = Brightness(ones, 50 * noise(), EVERYWHERE, ones)
+    other = Brightness(ones, 50 * noise(), EVERYWHERE, ones, ones)
     np.testing.assert_allclose(local_factor(other, 7 * ROUGH, EVERYWHERE), EVEN, rtol=1e-3)
 
 
