@@ -13,12 +13,14 @@ from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.coverage import coverage
+from lunar_bench.commands.deadlines import deadlines
 from lunar_bench.commands.edits import edits
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
 from lunar_bench.commands.landing import landing
+from lunar_bench.commands.page import page
 from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement.group import refinement
@@ -27,6 +29,7 @@ from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
 from lunar_bench.commands.sliding import sliding
 from lunar_bench.commands.sonnx import sonnx
+from lunar_bench.commands.upsets import upsets
 
 NAME = "lunar-bench"
 
@@ -61,8 +64,11 @@ for subcommand in (
     precision,
     refinement,
     peers,
+    page,
     honesty,
     edits,
+    deadlines,
+    upsets,
     landing,
     coverage,
     sliding,

@@ -106,6 +106,8 @@ def test_a_wrong_number_of_the_cameras_is_a_misfit(number: CameraNumber, change:
     # One step, and far residuals count for less.
     assert found[number].own_change() == pytest.approx(-change, rel=0.5)
     assert found[number].depth_change > 0.002
+    if number == "focal":  # depths in baselines go with it, however little their shape does
+        assert found[number].depth_change > 0.02
 
 
 def test_right_cameras_have_no_misfit() -> None:
@@ -149,6 +151,22 @@ def test_what_the_images_leave_open_of_told_cameras_widens_the_surfaces_errors()
     assert np.median(wide.sigma) > np.median(narrow.sigma) > np.median(sigma)
     assert with_untested(view, scene.pose, surface, ()).sigma.max() == pytest.approx(1e-4)
     assert wide.draws is draws
+
+
+@pytest.mark.parametrize("ratio", [0.98, 1.02])
+def test_a_change_that_the_images_ask_for_leaves_more_open_than_what_was_told(ratio: float) -> None:
+    right, wrong = (evidence(one, 6000).untested[0] for one in (1.0, ratio))
+    assert right.number == wrong.number == "focal"
+    assert abs(right.change) < 0.002  # as told, at most
+    # One step, and far residuals count for less: it goes half of the way and more.
+    assert abs(wrong.change) > 0.01
+
+
+def test_a_poses_errors_have_no_floor() -> None:
+    """The robust cost is 0.02 px wide at least; matches may be better."""
+    fine, coarse = (TURNING.rays(2000, noise_px=noise) for noise in (0.002, 0.02))
+    small, large = (camera_evidence(rays, fitted(rays)).sigma_deg for rays in (fine, coarse))
+    np.testing.assert_allclose(np.array(small) / np.array(large), 0.1, rtol=0.3)
 
 
 def test_draws_of_poses_have_the_covariance() -> None:

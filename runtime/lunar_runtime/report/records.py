@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.geometry.grid_mapping import GridMapping
-from lunar_runtime.inference.ladder import RungName
 from lunar_runtime.inference.result import Side
+from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import (
     BodyReport,
     ImageReport,
@@ -109,8 +111,9 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         focal_sigma: Its standard deviation; large where the camera did not turn.
         misfits: Numbers of the cameras that the matches would have otherwise, the surest first.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
-            other image shows (`overlap`), their `correlation`, and the expected relative error of
-            depth elsewhere (`prior_sigma`).
+            other image shows (`overlap`), their `correlation`, the expected relative error of depth
+            elsewhere (`prior_sigma`), and how much the brightness of the two images differs from
+            place to place (`unevenness`, relative).
     """
 
     status: Literal["refined", "kept"]
@@ -128,29 +131,6 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     focal_sigma: float
     misfits: list[MisfitReport]
     views: dict[str, dict[str, float]]
-
-
-class FlownReport(Record, frozen=True, kw_only=True):
-    """How the pair's deadline was met.
-
-    Attributes:
-        rung: `refined`; `coarse`: the same at fewer pixels; `geometry`: the images alone;
-            `network`: the network alone; `last good`: an earlier pair's result.
-        step: Pixels of the full result that one pixel here stands for, along a side.
-        deadline_ms: That was given, from the call to the result; writing comes after.
-        took_ms: That it took.
-        met: Whether the result was there in time.
-        passed_over: Better rungs, each with the reason why not.
-        age_s: Of `last good`: since its pair was given.
-    """
-
-    rung: RungName
-    step: int
-    deadline_ms: float
-    took_ms: float
-    met: bool
-    passed_over: list[str]
-    age_s: float | None
 
 
 class PlaneReport(Record, frozen=True, kw_only=True):
@@ -242,6 +222,10 @@ class Report(Record, frozen=True, kw_only=True):
         verdict: `measured`: the images decided and what was told agrees; `guessed`: something
             rests on less.
         verdict_reasons: Why it is guessed.
+        condition: `nominal`: what was asked for, measured, in time, no monitor tripped; or
+            `degraded`.
+        degraded_to: What is left, in words; None where it is nominal.
+        alarms: Monitors that tripped.
         created: UTC.
         left: The left image.
         right: The right image.
@@ -273,6 +257,9 @@ class Report(Record, frozen=True, kw_only=True):
     status: Literal["done"] = "done"
     verdict: str
     verdict_reasons: list[str]
+    condition: str = ""
+    degraded_to: str | None = None
+    alarms: list[AlarmReport] = msgspec.field(default_factory=list)
     created: datetime
     left: ImageReport
     right: ImageReport
