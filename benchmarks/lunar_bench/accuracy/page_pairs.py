@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from lunar_ground.folders.grids import Grid
 from lunar_ground.page.comparison import Reference
 from lunar_ground.page.content import Pair
-from lunar_ground.page.grids import Grid
 from lunar_ground.page.pairs import Given, make_view
 from lunar_runtime import Bundle
 from lunar_runtime.backends.registry import select_backend
