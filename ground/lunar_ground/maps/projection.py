@@ -70,8 +70,14 @@ class Projection:
                 scale = 2 * MOON_RADIUS_M / (1 + up)
             return scale * east, scale * north
 
-    def backward(self, x: Array, y: Array) -> Array:
-        """(..., 3) unit vectors from the Moon's centre; NaN where the map shows nothing."""
+    def backward(self, x: Array, y: Array, turn: Array | None = None) -> Array:
+        """(3, ...) unit vectors from the Moon's centre; NaN where the map shows nothing.
+
+        Args:
+            x: (...) metres.
+            y: (...) metres.
+            turn: (3, 3) rotation out of the Moon's frame into the one of the vectors.
+        """
         east, north = x / MOON_RADIUS_M, y / MOON_RADIUS_M
         square = east * east + north * north
         if self.kind == "orthographic":
@@ -80,10 +86,8 @@ class Projection:
         else:
             up = (4 - square) / (4 + square)
             east, north = (side * (1 + up) / 2 for side in (east, north))
-        axes = self._axes
-        return np.asarray(
-            east[..., None] * axes[0] + north[..., None] * axes[1] + up[..., None] * axes[2]
-        )
+        axes = self._axes if turn is None else self._axes @ turn.T
+        return np.stack([east * a + north * b + up * c for a, b, c in axes.T])
 
     def scale(self, x: float, y: float) -> float:
         """Metres on the map for one on the ground, of its meridian and parallel the larger."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -330,17 +329,3 @@ def test_a_writer_that_fails_leaves_nothing(
     code, _, err = run(capsys, result, "--out", tmp_path / "maps")
     assert code == 3 and "No space left" in err
     assert [path.name for path in tmp_path.iterdir()] == ["result"]
-
-
-def test_without_rasterio_one_line_names_the_extra(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "rasterio"]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in ("write", "geotiff"):
-        monkeypatch.delitem(sys.modules, f"lunar_ground.maps.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, "rasterio", None)
-    code, _, err = run(capsys, tmp_path, "--out", tmp_path / "maps")
-    assert code == 4
-    assert err.startswith("lunar-map: rasterio is not installed; pip install '.[")
-    assert "ground" in err and err.count("\n") == 1
