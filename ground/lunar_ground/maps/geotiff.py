@@ -14,6 +14,7 @@ from lunar_runtime.files.printable import printable
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
 from lunar_ground.maps.cells import Cells
@@ -29,11 +30,19 @@ def write_geotiff(path: Path, layer: Layer, cells: Cells, tags: Mapping[str, str
     GeoTIFF's own keys drop the authority (IAU_2015) and call a local system by its name only.
     """
     wkt = LOCAL_WKT if cells.projection is None else cells.projection.wkt
+    # In memory: of a full disk rasterio tells by a private exception, Python by its own.
+    with MemoryFile() as memory:
+        _encode(memory, layer, cells, tags, wkt)
+        path.write_bytes(memory.read())
+    path.with_suffix(".wkt").write_text(wkt + "\n", encoding="ascii")
+
+
+def _encode(
+    memory: MemoryFile, layer: Layer, cells: Cells, tags: Mapping[str, str], wkt: str
+) -> None:
     rows, columns = layer.values.shape
     real = np.issubdtype(layer.values.dtype, np.floating)
-    with rasterio.open(
-        path,
-        "w",
+    with memory.open(
         driver="COG",
         height=rows,
         width=columns,
@@ -51,7 +60,6 @@ def write_geotiff(path: Path, layer: Layer, cells: Cells, tags: Mapping[str, str
         file.set_band_description(1, layer.description)
         file.set_band_unit(1, layer.unit)
         file.update_tags(**tags, PRODUCT=layer.name)
-    path.with_suffix(".wkt").write_text(wkt + "\n", encoding="ascii")
 
 
 def read_projection(path: Path) -> tuple[Projection, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from lunar_runtime.errors import InputError, OutputError, UsageError
+from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.printable import printable
@@ -16,7 +16,6 @@ from lunar_runtime.landing.ground_grid import GridSource
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from lunar_runtime.landing.visible_surface import taken
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
 from lunar_ground.folders.grids import Grid
 from lunar_ground.folders.result_folder import ResultFolder, SideMaps, read_result_folder
@@ -88,17 +87,14 @@ def write_maps(
         cells = lunar_cells(source, body, cell_m, projection)
     image_kind = "the file's values" if shown[1] else "8-bit greys of the cloud"
     tags, names = _tags(result, cells, image_kind), []
-    try:
-        with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
-            for layer in layers_of(cells, maps, shown[0]):
-                write_geotiff(temporary / f"{layer.name}.tif", layer, cells, tags)
-                names.append(f"{layer.name}.tif")
-            if body is not None and result.sites:
-                content = json.dumps(_sites(result, maps, body), indent=2) + "\n"
-                (temporary / _SITES).write_text(content, encoding="utf-8")
-                names.append(_SITES)
-    except RasterioError as error:
-        raise OutputError(f"{out}: cannot write ({error}); choose another place") from error
+    with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
+        for layer in layers_of(cells, maps, shown[0]):
+            write_geotiff(temporary / f"{layer.name}.tif", layer, cells, tags)
+            names.append(f"{layer.name}.tif")
+        if body is not None and result.sites:
+            content = json.dumps(_sites(result, maps, body), indent=2) + "\n"
+            (temporary / _SITES).write_text(content, encoding="utf-8")
+            names.append(_SITES)
     return Written(names, cells)
 
 

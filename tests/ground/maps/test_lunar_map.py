@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -315,17 +316,15 @@ def test_what_cannot_be_mapped_is_refused_in_one_line(
 
 
 def test_a_writer_that_fails_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lunar_ground.maps import write as writing
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     result = _lunar(tmp_path / "result", "mid")
-    monkeypatch.setattr(writing, "_sites", full)
-    site = {"pixel": [64.0, 64.0], "safe_probability": 0.99, "slope_deg": 3.0}
-    (result / "sites.json").write_text(json.dumps({"sites": [site]}))
-    code, _, err = run(capsys, result, "--out", tmp_path / "maps")
-    assert code == 3 and "No space left" in err
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))  # as a disk that fills up
+    try:
+        code, _, err = run(capsys, result, "--out", tmp_path / "maps")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (code, err.count("\n")) == (3, 1)
+    assert "cannot write (File too large); choose another place" in err
     assert [path.name for path in tmp_path.iterdir()] == ["result"]
