@@ -55,6 +55,8 @@ def command(
     where = "local frame" if cells.projection is None else cells.projection.words
     echo(f"maps   {out}: {', '.join(written.names)}")
     echo(f"cells  {columns} x {rows} of {cells.cell_m:g} m, {holes:.0%} not seen; {where}")
+    if cells.rim_left_out:
+        echo("rim    the view is wider than a map may be; its least dense rim is left out")
     if cells.up_off_deg > 1:
         echo(f"up     of slope.tif, {cells.up_off_deg:.2g} degrees off the Moon's radius here")
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from lunar_runtime.errors import InputError
-from lunar_runtime.landing.ground_grid import GridSource, GroundGrid, ground_grid
+from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.landing.ground_grid import MOST_CELLS_A_SIDE, GridSource, GroundGrid, ground_grid
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M, fall
 from lunar_runtime.landing.surface_walk import lever, walk
 from lunar_runtime.landing.visible_surface import taken, visible_surface
@@ -41,6 +41,7 @@ class Cells:
         lever: (R, C) float32 metres: what a relative error of depth does to the height.
         pixel_x: (R, C) float32 column of the left result that sees the cell.
         pixel_y: (R, C) float32 row.
+        rim_left_out: Whether the view is wider than a map may be, and only its middle is here.
         up_off_deg: Between the result's up and the radius of the Moon; 0 without a projection.
     """
 
@@ -52,6 +53,7 @@ class Cells:
     lever: NDArray[np.float32]
     pixel_x: NDArray[np.float32]
     pixel_y: NDArray[np.float32]
+    rim_left_out: bool
     up_off_deg: float = 0.0
 
     def seen(self, values: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
@@ -70,7 +72,7 @@ def local_cells(source: GridSource, cell_m: float | None = None) -> Cells:
         InputError: The view shows no ground.
         UsageError: `cell_m` does not fit the view.
     """
-    grid = ground_grid(source, cell_m)
+    grid = _gridded(source, cell_m)
     x, y = (np.broadcast_to(axis, grid.shape) for axis in _centres_of(grid))
     west, north, xs, ys = _aligned(x, y, grid)
     height = _first(grid, xs, ys)
@@ -78,7 +80,17 @@ def local_cells(source: GridSource, cell_m: float | None = None) -> Cells:
     found = walk(source.intrinsics, grid.frame, surface, xs, ys, height)
     found = found.without_misses(grid.cell_m)
     moved = lever(surface, grid.frame, xs, ys, found)
-    return Cells(None, grid.cell_m, west, north, found.height, moved, found.pixel_x, found.pixel_y)
+    return Cells(
+        None,
+        grid.cell_m,
+        west,
+        north,
+        found.height,
+        moved,
+        found.pixel_x,
+        found.pixel_y,
+        _rim_left_out(grid),
+    )
 
 
 def lunar_cells(
@@ -102,7 +114,7 @@ def lunar_cells(
     middle, up_off_deg = _place(source, body_from_left)
     R, t = body_from_left[:3, :3], body_from_left[:3, 3]
     radial = middle / np.linalg.norm(middle)
-    grid = ground_grid(source._replace(up=R.T @ radial), cell_m)
+    grid = _gridded(source._replace(up=R.T @ radial), cell_m)
     if projection is None:
         longitude, latitude = lon_lat(middle)
         projection = Projection.near(float(latitude), float(longitude))
@@ -135,8 +147,23 @@ def lunar_cells(
         lever(surface, frame, x, y, found),
         found.pixel_x,
         found.pixel_y,
+        _rim_left_out(grid),
         up_off_deg,
     )
+
+
+def _gridded(source: GridSource, cell_m: float | None) -> GroundGrid:
+    grid = ground_grid(source, cell_m)
+    if cell_m is not None and _rim_left_out(grid):
+        raise UsageError(
+            f"`cell_m` {cell_m:g}: the view is wider than {MOST_CELLS_A_SIDE} such cells; "
+            "give a larger one, or a window of the images to lunar-infer"
+        )
+    return grid
+
+
+def _rim_left_out(grid: GroundGrid) -> bool:
+    return max(grid.shape) >= MOST_CELLS_A_SIDE - 1  # one less by rounding
 
 
 def _local(radius: Array, along: Array, offset: Array) -> tuple[Any, Any, Array]:

@@ -28,7 +28,8 @@ from lunar_runtime.landing.visible_surface import (
     visible_surface,
 )
 
-_MOST_CELLS = 1024  # a side: beyond that the least dense rim of an oblique view is left out
+#: Beyond that the least dense rim of an oblique view is left out.
+MOST_CELLS_A_SIDE = 1024
 _COARSE = 4  # cells a side of a first guess's cell
 _EDGE = 0.02  # of the points: those beyond are left to the rim
 
@@ -164,7 +165,7 @@ def _extent(
         low, high = (float(v) for v in np.quantile(values[dense][::7], [_EDGE / 2, 1 - _EDGE / 2]))
         rim = (high - low) * _EDGE
         low, high = low - rim, high + rim
-        most = _MOST_CELLS * cell
+        most = MOST_CELLS_A_SIDE * cell
         if high - low > most:
             middle = float(np.median(values[dense][::7]))
             low = min(max(low, middle - most / 2), high - most)

@@ -76,7 +76,7 @@ def test_every_map_opens_and_says_what_it_is(
     from rasterio.crs import CRS
 
     result = _lunar(tmp_path / "result", "mid")
-    code, out, _ = run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 25)
+    code, out, _ = run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 40)
     assert code == 0
     assert "orthographic, centre 10 N, 77 E" in out
     names = {"dem", "dem_sigma", "ortho", "slope", "hillshade"}
@@ -92,8 +92,8 @@ def test_every_map_opens_and_says_what_it_is(
             assert file.descriptions[0]
             nodata = file.nodata
             assert nodata == 0 if name == "hillshade" else np.isnan(nodata)
-            assert file.transform.a == 25 and file.transform.e == -25
-            assert file.transform.c % 25 == file.transform.f % 25 == 0
+            assert file.transform.a == 40 and file.transform.e == -40
+            assert file.transform.c % 40 == file.transform.f % 40 == 0
             told = CRS.from_wkt((tmp_path / f"maps/{name}.wkt").read_text())
             assert told.to_dict()["lat_0"] == file.crs.to_dict()["lat_0"] == 10
             assert file.crs.to_dict()["R"] == MOON_RADIUS_M
@@ -129,7 +129,7 @@ def test_an_overview_is_the_mean_of_its_cells(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = _lunar(tmp_path / "result", "mid")
-    run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 25)
+    run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 40)
     with rasterio.open(tmp_path / "maps/dem.tif") as file:
         whole = file.read(1)
     with rasterio.open(tmp_path / "maps/dem.tif", overview_level=0) as file:
@@ -253,7 +253,7 @@ def test_classes_and_sites_come_along(tmp_path: Path, capsys: pytest.CaptureFixt
     (result / "safe_probability.tif").write_bytes((result / "hazard.tif").read_bytes())
     site = {"pixel": [64.0, 64.0], "safe_probability": 0.99, "slope_deg": 3.0}
     (result / "sites.json").write_text(json.dumps({"sites": [site]}))
-    code, _, err = run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 25)
+    code, _, err = run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 40)
     assert code == 0, err
     with rasterio.open(tmp_path / "maps/hazard.tif") as file:
         classes = file.read(1)
@@ -300,6 +300,7 @@ def test_what_cannot_be_mapped_is_refused_in_one_line(
         ((tilted,), 3, "the result's up is 90 degrees off the Moon's radius"),
         ((tmp_path / "none",), 3, "no report.json in it"),
         ((good, "--cell-m", 1e6), 2, "--cell-m 1e+06: the view is"),
+        ((good, "--cell-m", 5), 2, "--cell-m 5: the view is wider than 1024 such cells"),
         ((good, "--image", good / "depth.tif"), 3, "not the left image of this result"),
         ((good, "--like", good / "depth.tif"), 2, "not a map that lunar-map wrote"),
         ((good, "--like", good / "report.json"), 3, "not a raster that can be read"),
