@@ -114,8 +114,9 @@ def find_hazards(
         stride = max(1, round(across / _CENTRES_ACROSS), most)
     centres = Centres(grid.shape, stride)
     ground = np.where(known, grid.height, np.float32(np.nan))
+    highest = np.where(known, grid.highest, np.float32(np.nan))
     share = _unknown_share(np.isfinite(ground), across, centres)
-    pads = pad_heights(pad_ground(ground, lander, cell), lander, cell, centres)
+    pads = pad_heights(pad_ground(highest, lander, cell), lander, cell, centres)
     planes = stand(pads, lander.pad_radius_m)
     with np.errstate(invalid="ignore"):
         slope = planes.slope().max(axis=0)
@@ -131,7 +132,7 @@ def find_hazards(
         tried = stands & (
             steepness <= np.float32(lander.slope_limit_deg) + np.float32(_SURE) * slope_sigma
         )
-    found = roughness(ground, planes, across, cell, centres, tried)
+    found = roughness(highest, planes, across, cell, centres, tried)
     rough_sigma = np.hypot(
         draws.roughness_sigma_m(found, planes), np.float32(errors.roughness_cells * cell)
     )
