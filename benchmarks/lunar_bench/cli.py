@@ -19,6 +19,7 @@ from lunar_bench.commands.gpu_check import gpu_check
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
 from lunar_bench.commands.landing import landing
+from lunar_bench.commands.page import page
 from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
 from lunar_bench.commands.refinement.group import refinement
@@ -61,6 +62,7 @@ for subcommand in (
     precision,
     refinement,
     peers,
+    page,
     honesty,
     edits,
     landing,

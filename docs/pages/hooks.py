@@ -19,6 +19,7 @@ from pathlib import Path
 import code_pages
 import command_pages
 import field_pages
+import gallery
 import links
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -36,7 +37,7 @@ _MADE = re.compile(
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the pages outside docs/, and every file of the repository that a page links to."""
+    """Add pages outside docs/, files of the repository that a page links to, and the gallery."""
     waiting = list(OUTSIDE)
     for page in files.documentation_pages():
         if page.abs_src_path is not None:
@@ -60,6 +61,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
             files.append(File.generated(config, address, abs_src_path=str(file)))
             if file.suffix == ".md":
                 waiting += _linked(file)
+    files.append(File.generated(config, gallery.NAME, content=gallery.gallery_html()))
     return files
 
 

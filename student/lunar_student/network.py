@@ -76,23 +76,26 @@ class Head(nn.Module):
     def points(self, decoded: Decoded) -> tuple[Tensor, Tensor]:
         """Pointmap (B, H, W, 3) and confidence (B, H, W)."""
         maps = [_as_map(decoded.layers[hook], decoded.grid) for hook in self.hooks]
-        raw = self.dpt(maps, decoded.skips).float().permute(0, 2, 3, 1)  # (B, H, W, 4)
-        xyz, confidence = raw[..., :3], raw[..., 3]
+        raw = self.dpt(maps, decoded.skips).float()  # (B, 4, H, W)
+        xyz, confidence = raw[:, :3], raw[:, 3]
         if self.ray_field:
             ends = decoded.layers[0].mean(1), decoded.layers[-1].mean(1)
             frame = self.frame(torch.cat(ends, dim=-1)).float()  # (B, 14)
-            xyz = xyz + logarithmic(tilted_plane(frame, raw.shape[1], raw.shape[2]))
-        distance = xyz.norm(dim=-1, keepdim=True).clamp_min(1e-8)
+            xyz = xyz + logarithmic(tilted_plane(frame, raw.shape[2], raw.shape[3]))
+        distance = length(xyz)
         # exp(d) - 1 and not expm1: TensorRT's parser has no such operator.
-        return xyz / distance * (distance.exp() - 1.0), 1.0 + confidence.exp()
+        xyz = xyz * ((distance.exp() - 1.0) / distance)
+        # Turned once, here: ONNX Runtime's arithmetic on (1, H, W, 3) is many times slower.
+        return xyz.permute(0, 2, 3, 1), 1.0 + confidence.exp()
 
     def descriptors(self, decoded: Decoded) -> tuple[Tensor, Tensor]:
         """Descriptors (B, H, W, D) of unit length and their confidence (B, H, W)."""
         tokens = torch.cat((decoded.layers[0], decoded.layers[-1]), dim=-1)
         local = _as_map(self.head_local_features(tokens), decoded.grid)
-        local = F.pixel_shuffle(local, DESCRIPTOR_SHUFFLE).permute(0, 2, 3, 1)  # (B, H, W, D + 1)
-        descriptors, confidence = local[..., :-1], local[..., -1]
-        return descriptors / descriptors.norm(dim=-1, keepdim=True), confidence.exp()
+        local = F.pixel_shuffle(local, DESCRIPTOR_SHUFFLE)  # (B, D + 1, H, W)
+        descriptors, confidence = local[:, :-1], local[:, -1]
+        descriptors = descriptors / descriptors.norm(dim=1, keepdim=True)
+        return descriptors.permute(0, 2, 3, 1), confidence.exp()
 
 
 class Student(nn.Module):
@@ -224,13 +227,16 @@ def build_student(student: str | StudentConfig) -> Student:
     return Student(student)
 
 
-def nominal_rays(height: int, width: int, device: torch.device) -> Tensor:
-    """(H, W, 3) rays with z = 1 of the nominal 45° camera, through pixel centres at +0.5."""
+def nominal_rays(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rays (x, y, 1) of the nominal 45° camera through pixel centres at +0.5.
+
+    Returns:
+        x of every column, (1, W), and y of every row, (H, 1).
+    """
     focal = 0.5 * max(height, width) / math.tan(math.radians(NOMINAL_FOV_DEG / 2))
-    y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5 - height / 2) / focal
     x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5 - width / 2) / focal
-    yy, xx = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack((xx, yy, torch.ones_like(xx)), dim=-1)
+    y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5 - height / 2) / focal
+    return x[None, :], y[:, None]
 
 
 def tilted_plane(frame: Tensor, height: int, width: int) -> Tensor:
@@ -243,22 +249,32 @@ def tilted_plane(frame: Tensor, height: int, width: int) -> Tensor:
         width: Of the image.
 
     Returns:
-        (B, H, W, 3).
+        (B, 3, H, W).
     """
-    rays = nominal_rays(height, width, frame.device)
-    slopes, matrix, translation = frame[:, :2], frame[:, 2:11], frame[:, 11:]
-    inverse = 1.0 + (rays[..., :2] * slopes[:, None, None]).sum(-1, keepdim=True)  # (B, H, W, 1)
-    points = rays / inverse.clamp_min(0.2)
-    turned = points.flatten(1, 2) @ matrix.view(-1, 3, 3).transpose(1, 2)  # (B, H·W, 3)
-    carried: Tensor = points + turned.view(points.shape) + translation[:, None, None]
-    return carried
+    x, y = nominal_rays(height, width, frame.device)
+    slopes = frame[:, :2, None, None]  # (B, 2, 1, 1)
+    identity = torch.eye(3, device=frame.device)
+    matrix = (frame[:, 2:11].view(-1, 3, 3) + identity)[..., None, None]  # (B, 3, 3, 1, 1)
+    translation = frame[:, 11:, None, None]  # (B, 3, 1, 1)
+    inverse = (1.0 + slopes[:, :1] * x) + slopes[:, 1:] * y  # (B, 1, H, W)
+    # A column's part and a row's part of every turned ray meet in one addition.
+    rays = (matrix[:, :, 0] * x + matrix[:, :, 2]) + matrix[:, :, 1] * y  # (B, 3, H, W)
+    return rays / inverse.clamp_min(0.2) + translation
 
 
 def logarithmic(points: Tensor) -> Tensor:
-    """What the head has to say to mean these points: their distance d replaced by log(1 + d)."""
-    distance = points.norm(dim=-1, keepdim=True).clamp_min(1e-8)
-    direction: Tensor = points / distance
-    return direction * torch.log(1.0 + distance)
+    """What the head has to say to mean these points: their distance d replaced by log(1 + d).
+
+    Args:
+        points: (B, 3, H, W).
+    """
+    distance = length(points)
+    return points * (torch.log(1.0 + distance) / distance)
+
+
+def length(points: Tensor) -> Tensor:
+    """Of every point, (B, 3, H, W) -> (B, 1, H, W); at least 1e-8, to be divided by."""
+    return (points * points).sum(1, keepdim=True).clamp_min(1e-16).sqrt()
 
 
 def split_views(both: Encoded) -> tuple[Encoded, Encoded]:

@@ -73,6 +73,6 @@ def test_every_command_that_prints_a_result_has_json_and_all_are_verbose() -> No
         name: {text for parameter in command.params for text in parameter.opts}
         for name, command in leaves(lunar_bench, "lunar-bench")
     }
-    files_or_text = {f"lunar-bench {name}" for name in ("report", "index", "schema")}
+    files_or_text = {f"lunar-bench {name}" for name in ("report", "page", "index", "schema")}
     assert all("--json" in found for name, found in options.items() if name not in files_or_text)
     assert {name for name, found in options.items() if "-v" not in found} == {"lunar-bench schema"}

@@ -46,7 +46,8 @@ def test_time_grows_with_the_pixels() -> None:
     pair = next(rendered_pairs(1, 128, seed=3))
     report = measure_growth(pair, [64, 256], rounds=1)
     assert tuple(report.ms) == NAMES
-    small, large = report.ms["SGBM 2x"]
+    assert tuple(report.cpu_ms) == NAMES
+    small, large = report.cpu_ms["SGBM 2x"]
     assert small is not None
     assert large is not None
     assert report.exponent["SGBM 2x"] == pytest.approx(np.log(large / small) / np.log(16), rel=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -67,6 +68,17 @@ def test_made_parts_are_in_their_pages(site: Path, page: str, text: str) -> None
     html = (site / page).read_text(encoding="utf-8")
     assert text in html
     assert "&lt;!-- " not in html
+
+
+def test_the_gallery_holds_the_example_pair_and_its_truth(site: Path) -> None:
+    assert 'src="gallery/example.html"' in (site / "gallery.html").read_text(encoding="utf-8")
+    html = (site / "gallery/example.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in html
+    pair = json.loads(html.split('id="pair-0">')[1].partition("</script>")[0])
+    alone, refined, truth = pair["views"][0]["methods"]
+    assert [one["name"] for one in (alone, refined, truth)] == ["S0 alone", "S0, refined", "truth"]
+    assert refined["scores"]["absrel_median"] < alone["scores"]["absrel_median"]
+    assert len(html) < 4e6  # two methods
 
 
 def test_a_made_part_that_is_asked_for_is_known() -> None:

@@ -156,13 +156,14 @@ def test_a_window_of_cubes_goes_through_the_command(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["left"]["sha256"] is None
 
 
-def test_what_a_label_says_is_among_the_notes(tmp_path: Path) -> None:
+def test_a_map_makes_a_guess_and_the_verdict_says_why(tmp_path: Path) -> None:
     mapping = "  Group = Mapping\n    ProjectionName = Sinusoidal\n  End_Group"
     left = write_isis(tmp_path / "left.cub", picture("left.png"), more=mapping)
     right = write_isis(tmp_path / "right.cub", picture("right.png"))
-    done = infer(left, right, "--refine", "off", "--out", tmp_path / "out")
+    done = infer(left, right, "--refine", "off", "--json", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "the left image is map-projected (sinusoidal)" in done.stdout + done.stderr
+    reasons = json.loads(done.stdout)["verdict_reasons"]
+    assert any("the left image is map-projected (sinusoidal)" in reason for reason in reasons)
 
 
 def test_folders_of_cubes_and_of_pds_images_are_paired(tmp_path: Path) -> None:

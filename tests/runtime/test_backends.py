@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from lunar_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle, write_bundle
 from lunar_runtime.bundles.manifest import Manifest
@@ -54,6 +55,13 @@ def test_a_choice_that_does_not_exist_is_wrong_usage(left: Bundle, choice: dict[
 @pytest.mark.parametrize("name", ["auto", "onnxruntime"])
 def test_every_backend_for_the_cpu_loads(left: Bundle, name: str) -> None:
     select_backend(left, name, "cpu", 1).close()
+
+
+def test_onnx_runtimes_threads_sleep_while_they_wait(left: Bundle) -> None:
+    backend = select_backend(left, "onnxruntime", "cpu", 1)
+    assert isinstance(backend, OnnxRuntimeBackend)
+    options = backend._session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
 def test_cuda_that_is_asked_for_and_missing_is_an_error_never_a_cpu_run(left: Bundle) -> None:

@@ -51,6 +51,7 @@ def test_a_nominal_camera_makes_a_guess_of_any_geometry() -> None:
         (FOCAL, r"a focal length 1\.050 times the one given \(± 0\.010\)"),
         (FOCAL._replace(number="zoom"), r"of the right camera 1\.050 times the one given"),
         (LENS, r"a lens with k1 -0\.1 \(± 0\.02\); give `distortion` in the rig"),
+        (FOCAL._replace(change=-1.3), r"speak against the focal length given by far; are the in"),
         (
             FOCAL._replace(number="centre_x", change=30.0),
             r"a principal point 30 \(.*right",
@@ -82,6 +83,26 @@ def test_a_view_that_the_images_leave_undecided_is_a_guess() -> None:
     assert found == ("guessed", ("the images decide 1% of the right view",))
 
 
+@pytest.mark.parametrize(
+    ("decided", "slope_deg", "doubted"),
+    [(0.6, 13.0, False), (0.4, 13.0, True), (0.4, 5.0, False), (0.4, 20.0, False)],
+)
+def test_undecided_ground_that_may_be_steep_is_a_doubt(
+    decided: float, slope_deg: float, doubted: bool
+) -> None:
+    """A strip, or a view cut down by sky; masked pixels count on neither side."""
+    one = np.ones((20, 10), np.float32)
+    slope = slope_deg * one
+    slope[10:] = np.nan
+    refined = np.zeros(one.shape, bool)
+    refined[: round(10 * decided)] = True
+    up = UpEstimate(np.array([0.0, 0.0, -1.0]), "rig")
+    view = ViewResult(one, slope, one, one, 3 * one, refined)
+    doubts = doubt_slopes({"left": view}, up)
+    assert bool(doubts) is doubted
+    assert all("decide 40% of the ground" in doubt for doubt in doubts)
+
+
 def test_every_reason_is_given() -> None:
     judged = judge(of_camera("nominal"), None, ("the ground is tilted",))
     assert judged.verdict == "guessed"
@@ -106,8 +127,17 @@ def test_images_that_match_poorly_are_a_guess(
     assert all(reason.startswith("the images match poorly") for reason in judged.reasons)
 
 
+@pytest.mark.parametrize(("unevenness", "verdict"), [(0.05, "measured"), (0.1, "guessed")])
+def test_stripes_and_dust_are_a_guess(unevenness: float, verdict: str) -> None:
+    """The matches look well, and slopes follow the light."""
+    view = RefinedView(0.9, 0.9, 0.95, 0.01, unevenness)
+    judged = judge(MAPS, replace(DONE, views={"left": view}), ())
+    assert judged.verdict == verdict
+    assert all("differs by 10% from place to place" in reason for reason in judged.reasons)
+
+
 @pytest.mark.parametrize(
-    ("sigma_deg", "up_deg", "doubted"), [(3.0, 0.0, False), (6.5, 0.0, True), (8.0, 7.8, False)]
+    ("sigma_deg", "up_deg", "doubted"), [(3.5, 0.0, False), (4.5, 0.0, True), (8.0, 7.8, False)]
 )
 def test_slopes_that_tell_little_are_a_doubt_but_for_ups_part(
     sigma_deg: float, up_deg: float, doubted: bool

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.files.printable import printable
 
 from lunar_bench.accuracy.methods import (
+    Method,
     MethodOutput,
     run_fused,
     run_geometry,
@@ -68,16 +70,15 @@ def measure_accuracy_of(
     if not bundles:
         raise UsageError("give at least one bundle")
     opened = [Bundle.open(path) for path in bundles]
-    sizes = [(b.manifest.graph.height, b.manifest.graph.width) for b in opened]
-    if len({height / width for height, width in sizes}) > 1:
-        shapes = ", ".join(f"{height}x{width}" for height, width in sizes)
-        raise UsageError(f"bundles of different aspects ({shapes}) see different ground; run them "
-                         "one by one")  # fmt: skip
+    sizes = check_aspects(opened)
     machine = describe_machine()
     source = PairFolder.open(data)
     readers = dict(itertools.islice(source.pairs(), count))
     backends = [select_backend(bundle, backend, device) for bundle in opened]
-    tallies = _tallies(opened, backends, sizes, sgbm, refine)
+    tallies = [
+        MethodTally(one.method, one.run, one.bundle)
+        for one in method_runs(opened, backends, sizes, sgbm=sgbm, refine=refine)
+    ]
     unreadable: dict[str, str] = {}
     compared, read, interrupted = (0, 0), 0, False
     try:
@@ -110,28 +111,59 @@ def measure_accuracy_of(
     )
 
 
-def _tallies(
+@dataclass(frozen=True)
+class MethodRun:
+    """A method, ready to run.
+
+    Attributes:
+        method: See `methods`.
+        run: From a pair to what the method says of it.
+        bundle: What runs; None = no network.
+    """
+
+    method: Method
+    run: Callable[[LabelledPair], MethodOutput]
+    bundle: BundleRecord | None = None
+
+
+def check_aspects(bundles: list[Bundle]) -> list[tuple[int, int]]:
+    """Height and width of the bundles' images.
+
+    Raises:
+        UsageError: They have different aspects.
+    """
+    sizes = [(b.manifest.graph.height, b.manifest.graph.width) for b in bundles]
+    if len({height / width for height, width in sizes}) > 1:
+        shapes = ", ".join(f"{height}x{width}" for height, width in sizes)
+        raise UsageError(
+            f"bundles of different aspects ({shapes}) see different ground; run them one by one"
+        )
+    return sizes
+
+
+def method_runs(
     bundles: list[Bundle],
     backends: list[Backend],
     sizes: list[tuple[int, int]],
+    *,
     sgbm: bool,
     refine: bool,
-) -> list[MethodTally]:
+) -> list[MethodRun]:
+    """Every method that is compared: the networks first, the plane last."""
     records = [_record(*both) for both in zip(bundles, backends, strict=True)]
-    tallies = [
-        MethodTally("network", partial(_network, backend, size), record)
+    runs = [
+        MethodRun("network", partial(_network, backend, size), record)
         for backend, size, record in zip(backends, sizes, records, strict=True)
     ]
     if refine:
-        tallies += [
-            MethodTally("fused", partial(_fused, StereoRuntime(bundle, backend)), record)
+        runs += [
+            MethodRun("fused", partial(_fused, StereoRuntime(bundle, backend)), record)
             for bundle, backend, record in zip(bundles, backends, records, strict=True)
         ]
-        tallies.append(MethodTally("geometry", lambda pair: run_geometry(pair.known)))
+        runs.append(MethodRun("geometry", lambda pair: run_geometry(pair.known)))
     if sgbm:
-        tallies.append(MethodTally("sgbm", lambda pair: run_sgbm(pair.known)))
-    tallies.append(MethodTally("plane", lambda pair: run_plane(pair.known)))
-    return tallies
+        runs.append(MethodRun("sgbm", lambda pair: run_sgbm(pair.known)))
+    return [*runs, MethodRun("plane", lambda pair: run_plane(pair.known))]
 
 
 def _network(backend: Backend, size: tuple[int, int], pair: LabelledPair) -> MethodOutput:

@@ -38,6 +38,9 @@ class MethodOutput:
         right_from_left: (4, 4); None although it gives poses = it found none.
         matches: Between its descriptors, in the pair's pixels.
         notes: What did not work, for the result.
+        depth_sigma: (H, W) expected error of the depth, in the points' unit.
+        slope_sigma: (H, W) expected error of the slope, degrees.
+        verdict: `measured` or `guessed`; empty where nobody judged.
     """
 
     points_left: NDArray[np.float64]
@@ -47,6 +50,9 @@ class MethodOutput:
     right_from_left: NDArray[np.float64] | None = None
     matches: Matches | None = None
     notes: list[str] = field(default_factory=list)
+    depth_sigma: NDArray[np.float64] | None = None
+    slope_sigma: NDArray[np.float64] | None = None
+    verdict: str = ""
 
 
 def run_network(backend: Backend, pair: KnownPair, size: tuple[int, int]) -> MethodOutput:
@@ -128,7 +134,12 @@ def run_plane(pair: KnownPair) -> MethodOutput:
 
 def _of_result(result: StereoResult, pair: KnownPair, notes: list[str]) -> MethodOutput:
     shape = pair.left.shape[0], pair.left.shape[1]
+    sigmas = result.views["left"].depth_sigma, result.views["left"].slope_sigma
+    depth_sigma, slope_sigma = (None if one is None else _resized(one, shape) for one in sigmas)
     return MethodOutput(
+        depth_sigma=depth_sigma,
+        slope_sigma=slope_sigma,
+        verdict=result.verdict,
         points_left=_resized(result.pointmap_left, shape),
         confidence=_resized(result.confidence_left, shape),
         gives_pose=True,

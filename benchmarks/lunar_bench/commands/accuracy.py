@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from lunar_runtime.commands.command_line import INTERRUPTED
-from lunar_runtime.commands.options import PATH, backend, device
+from lunar_runtime.commands.options import backend, device
 
-from lunar_bench.commands.options import BUNDLES, echo_lines, finish, result_options
+from lunar_bench.commands.options import (
+    BUNDLES,
+    DATA,
+    echo_lines,
+    finish,
+    pair_progress,
+    refine_and_sgbm,
+    result_options,
+)
 
 
 @click.command()
 @BUNDLES
-@click.option(
-    "--data",
-    type=PATH,
-    required=True,
-    help="Folder in StereoLunar's layout, or of rendered shards.",
-)
+@DATA
 @click.option("--pairs", "count", type=click.IntRange(1), default=256, show_default=True)
 @click.option(
     "--size",
     type=click.IntRange(32),
     help="Compare at this many pixels along the longer side, not at those of the files.",
 )
-@click.option(
-    "--sgbm/--no-sgbm",
-    default=True,
-    show_default=True,
-    help="Also classical stereo that is told the true pose.",
-)
-@click.option("--refine", is_flag=True, help="Also refined by the images, and the images alone.")
+@refine_and_sgbm
 @backend
 @device
 @click.option("--groups", is_flag=True, help="Also a table for every scene and every sun.")
@@ -68,21 +64,10 @@ def accuracy(
         refine=refine,
         backend=backend,
         device=device,
-        tell=_progress,
+        tell=pair_progress,
     )
     echo_lines(summary_lines(report), as_json=as_json)
     if groups:
         echo_lines(group_lines(report), as_json=as_json)
     finish(report, as_json=as_json, save=save)
     return INTERRUPTED if report.partial else 0
-
-
-def _progress(names: Iterable[str], count: int) -> Iterable[str]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(
-        names, "pairs", total=count, console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip

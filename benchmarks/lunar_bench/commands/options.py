@@ -23,6 +23,28 @@ SEED = click.option(
 )
 
 
+DATA = click.option(
+    "--data",
+    type=PATH,
+    required=True,
+    help="Folder in StereoLunar's layout, or of rendered shards.",
+)
+
+
+def refine_and_sgbm(command: _Function) -> _Function:
+    """`--refine` and `--sgbm`: what runs beside the bundles."""
+    sgbm = click.option(
+        "--sgbm/--no-sgbm",
+        default=True,
+        show_default=True,
+        help="Also classical stereo that is told the true pose.",
+    )
+    refine = click.option(
+        "--refine", is_flag=True, help="Also refined by the images, and the images alone."
+    )
+    return sgbm(refine(command))
+
+
 def result_options(command: _Function) -> _Function:
     """`--save`, `--json` and `-v`: of every command that prints a result."""
     save = click.option("--save", type=FILE, help="Also write the result to this file as JSON.")
@@ -41,6 +63,18 @@ def echo_lines(lines: Iterable[str], *, as_json: bool) -> None:
     if not as_json:
         for line in lines:
             echo(line)
+
+
+def pair_progress(names: Iterable[str], count: int) -> Iterable[str]:
+    """The names of pairs, with a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(
+        names, "pairs", total=count, console=console, transient=True,
+        disable=not console.is_terminal,
+    )  # fmt: skip
 
 
 def finish(result: msgspec.Struct, *, as_json: bool, save: Path | None) -> None:

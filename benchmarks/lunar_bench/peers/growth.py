@@ -27,7 +27,9 @@ class GrowthReport(msgspec.Struct, frozen=True):
         pair: Which; it is enlarged or reduced.
         sizes: Sides, pixels.
         ms: Peer -> median time at each size; None = it gave nothing there.
-        exponent: Peer -> of its time in the number of pixels: 1 = a pixel always takes as long.
+        cpu_ms: The same of the processor's time, which other programs lengthen less.
+        exponent: Peer -> of the processor's time in the number of pixels: 1 = a pixel always takes
+            as long.
         threads: Of every library.
         rounds: How often each was run, in turn.
         machine: Where.
@@ -36,6 +38,7 @@ class GrowthReport(msgspec.Struct, frozen=True):
     pair: str
     sizes: list[int]
     ms: dict[Name, list[float | None]]
+    cpu_ms: dict[Name, list[float | None]]
     exponent: dict[Name, float]
     threads: int
     rounds: int
@@ -68,29 +71,36 @@ def measure_growth(
     with StereoRuntime.load(bundle, threads=threads) as runtime:
         ways = peers(runtime)
         ms: dict[Name, list[float | None]] = {name: [] for name in ways}
+        cpu_ms: dict[Name, list[float | None]] = {name: [] for name in ways}
         for size in sizes:
             tell(size)
             fitted, _ = fit_known(pair, (1, 1), size)
-            times: dict[Name, list[float]] = {name: [] for name in ways}
+            times: dict[Name, list[tuple[float, float]]] = {name: [] for name in ways}
             for number in range(rounds):
                 for name in in_turn(list(ways), number):
-                    begin = time.perf_counter()
+                    begin, of_cpu = time.perf_counter(), time.process_time()
                     try:
                         ways[name].run(fitted)
                     except InputError:
                         continue
-                    times[name].append(1e3 * (time.perf_counter() - begin))
+                    times[name].append((time.perf_counter() - begin, time.process_time() - of_cpu))
             for name, values in times.items():
-                ms[name].append(float(f"{np.median(values):.4g}") if values else None)
+                ms[name].append(_median_ms([wall for wall, _ in values]))
+                cpu_ms[name].append(_median_ms([cpu for _, cpu in values]))
     return GrowthReport(
         pair=pair.name,
         sizes=list(sizes),
         ms=ms,
-        exponent={name: _exponent(sizes, values) for name, values in ms.items()},
+        cpu_ms=cpu_ms,
+        exponent={name: _exponent(sizes, values) for name, values in cpu_ms.items()},
         threads=threads,
         rounds=rounds,
         machine=machine,
     )
+
+
+def _median_ms(seconds: Sequence[float]) -> float | None:
+    return float(f"{1e3 * np.median(seconds):.4g}") if seconds else None
 
 
 def _exponent(sizes: Sequence[int], ms: list[float | None]) -> float:

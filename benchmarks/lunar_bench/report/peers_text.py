@@ -30,8 +30,8 @@ def peer_lines(report: PeersReport) -> Iterator[str]:
 
 def growth_lines(report: GrowthReport) -> Iterator[str]:
     """A table, one line a peer."""
-    yield f"{report.pair}, {report.threads} threads: ms by side in px"
+    yield f"{report.pair}, {report.threads} threads: ms of the processor's time by side in px"
     yield f"{'':15}" + "".join(f"{size:8}" for size in report.sizes) + "  exponent in pixels"
-    for name, times in report.ms.items():
+    for name, times in report.cpu_ms.items():
         cells = "".join(f"{'-' if ms is None else f'{ms:.0f}':>8}" for ms in times)
         yield f"{name:15}{cells}  {report.exponent[name]:.2f}"

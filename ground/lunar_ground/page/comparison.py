@@ -39,7 +39,7 @@ class Reference:
     def of(
         cls,
         grid: Grid,
-        depth: NDArray[np.float64],
+        depth: NDArray[Any],
         camera: Intrinsics,
         up: NDArray[np.float64] | None,
     ) -> Reference:
@@ -49,7 +49,9 @@ class Reference:
             InputError: The truth has too few points for a plane.
         """
         plane = fit_plane(true_pointmap(depth, camera))
-        return cls(grid, depth, camera, plane.normal if up is None else up, plane)
+        return cls(
+            grid, np.asarray(depth, np.float64), camera, plane.normal if up is None else up, plane
+        )
 
     def points(self) -> NDArray[np.float64]:
         """(h, w, 3) metres."""

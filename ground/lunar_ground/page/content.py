@@ -105,15 +105,35 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Arm:
+    """An arm of an ablation.
+
+    Attributes:
+        name: For tables.
+        seeds: How often it was trained.
+        parameters: Numbers in its network.
+        figures: Figure -> mean and standard deviation over the seeds; errors are shares of the
+            plane's.
+    """
+
+    name: str
+    seeds: int
+    parameters: int
+    figures: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class Content:
     """All of a page.
 
     Attributes:
         title: Of the page.
         pairs: At least one.
-        networks: Empty = the page has no part about architectures.
+        networks: What they cost.
+        arms: Of an ablation.
     """
 
     title: str
     pairs: list[Pair]
     networks: list[Network] = field(default_factory=list)
+    arms: list[Arm] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -29,19 +30,8 @@ def page_json(content: Content) -> str:
             "layers": for_page(),
             "tables": {name: pack_table(table) for name, table in tables().items()},
             "pairs": [{"name": pair.name, "thumbnail": _thumbnail(pair)} for pair in content.pairs],
-            "networks": [
-                {
-                    "name": one.name,
-                    "student": one.student,
-                    "where": one.where,
-                    "parameters": one.parameters,
-                    "gflop": one.gflop,
-                    "latency_ms": one.latency_ms,
-                    "memory_mb": one.memory_mb,
-                    "errors": one.errors,
-                }
-                for one in content.networks
-            ],
+            "networks": [asdict(one) for one in content.networks],
+            "arms": [asdict(one) for one in content.arms],
         }
     )
 

@@ -159,14 +159,16 @@ def _grid(mapping: GridMapping) -> Grid:
 def _read_report(path: Path) -> Report:
     file = path / REPORT_NAME
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Report)
+        content = msgspec.json.decode(file.read_bytes())
+        # Reports before `lunar-infer --lander` lack it, and nothing else that is needed here.
+        return msgspec.convert({"landing": None, **content}, Report)
     except FileNotFoundError as error:
         raise InputError(
             f"{path}: no {REPORT_NAME} in it; give a folder that lunar-infer wrote"
         ) from error
     except NotADirectoryError as error:
         raise InputError(f"{path}: not a folder; give one that lunar-infer wrote") from error
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, TypeError, msgspec.MsgspecError) as error:
         raise InputError(f"{file}: not a report ({error}); run lunar-infer again") from error
 
 

@@ -30,7 +30,7 @@ class PlanetaryImage:
         scale: A value is `scale` times what is stored, plus `offset`.
         offset: See `scale`.
         files: The label's and the samples' file, or the one that is both.
-        notes: What a user should know of it, in words.
+        notes: What makes it no camera's view, in words.
         band: Which of the layout's bands, from 0.
     """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import EntryPoint, entry_points
+from typing import NamedTuple
 
 from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.backends.kind import BackendKind
@@ -49,9 +50,10 @@ def select_backend(
 
 
 def _select(bundle: Bundle, backend: str, device: str, threads: int | None) -> Backend:
+    installed = _scan()
     if backend == AUTO:
-        return _load_first(bundle, device, threads)
-    kind = _read(_installed(backend))
+        return _load_first(installed, bundle, device, threads)
+    kind = _read(_one(installed, backend))
     if device != AUTO and device not in kind.devices:
         raise UsageError(
             f"`device` {device}: `backend` {backend} runs on {' or '.join(kind.devices)}; choose "
@@ -62,11 +64,25 @@ def _select(bundle: Bundle, backend: str, device: str, threads: int | None) -> B
 
 def installed_backends() -> tuple[str, ...]:
     """Names that `select_backend` takes besides `auto`; nothing is imported."""
-    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+    return _scan().names
 
 
-def _load_first(bundle: Bundle, device: str, threads: int | None) -> Backend:
-    takers = _takers(bundle, device)
+class _Installed(NamedTuple):
+    """Entry points of all packages, looked up once: beside a hundred packages it takes 15 ms."""
+
+    entries: tuple[EntryPoint, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted({entry.name for entry in self.entries}))
+
+
+def _scan() -> _Installed:
+    return _Installed(tuple(entry_points(group=GROUP)))
+
+
+def _load_first(installed: _Installed, bundle: Bundle, device: str, threads: int | None) -> Backend:
+    takers = _takers(installed, bundle, device)
     for place, kind in enumerate(takers, start=1):
         _log.info("auto takes %s: %s", kind.title, kind.auto.because)
         try:
@@ -77,13 +93,13 @@ def _load_first(bundle: Bundle, device: str, threads: int | None) -> Backend:
             _log.warning("%s; running on %s instead", error, takers[place].title)
     raise BackendError(
         f"auto finds no backend that runs this bundle on device {device}; installed are "
-        f"{', '.join(installed_backends()) or 'none: install lunar-edge again'}"
+        f"{', '.join(installed.names) or 'none: install lunar-edge again'}"
     )
 
 
-def _takers(bundle: Bundle, device: str) -> list[BackendKind]:
+def _takers(installed: _Installed, bundle: Bundle, device: str) -> list[BackendKind]:
     """The backends whose rules take a bundle, the first choice first."""
-    kinds = _readable_kinds()
+    kinds = _readable_kinds(installed)
     devices = sorted({known for kind in kinds for known in kind.devices})
     if kinds and device not in (AUTO, *devices):
         raise UsageError(
@@ -97,20 +113,20 @@ def _takers(bundle: Bundle, device: str) -> list[BackendKind]:
     return sorted(takers, key=lambda kind: kind.auto.rank)
 
 
-def _readable_kinds() -> list[BackendKind]:
+def _readable_kinds(installed: _Installed) -> list[BackendKind]:
     kinds = []
-    for name in installed_backends():
+    for name in installed.names:
         try:
-            kinds.append(_read(_installed(name)))
+            kinds.append(_read(_one(installed, name)))
         except BackendError as error:  # nobody asked for it
             _log.warning("%s", error)
     return kinds
 
 
-def _installed(name: str) -> EntryPoint:
-    found = list(entry_points(group=GROUP, name=name))
+def _one(installed: _Installed, name: str) -> EntryPoint:
+    found = [entry for entry in installed.entries if entry.name == name]
     if not found:
-        names = ", ".join([AUTO, *installed_backends()])
+        names = ", ".join([AUTO, *installed.names])
         raise UsageError(f"`backend` {name}: is not installed; choose one of {names}")
     if len(found) > 1:
         packages = " and ".join(sorted(_package(entry) for entry in found))
@@ -119,19 +135,23 @@ def _installed(name: str) -> EntryPoint:
 
 
 def _read(entry: EntryPoint) -> BackendKind:
-    what = f"backend {entry.name} of package {_package(entry)}"
-    repair = f"update or uninstall {_package(entry)}"
     try:
         kind = entry.load()
     except Exception as error:  # whatever another project's module does when it is imported
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise BackendError(f"{what} cannot be loaded ({reason}); {repair}") from error
+        raise _broken(entry, f" cannot be loaded ({reason})") from error
     if not isinstance(kind, BackendKind):
-        raise BackendError(
-            f"{what}: {entry.value} is a {type(kind).__name__}, not a BackendKind; {repair}"
-        )
+        raise _broken(entry, f": {entry.value} is a {type(kind).__name__}, not a BackendKind")
     return kind
 
 
+def _broken(entry: EntryPoint, how: str) -> BackendError:
+    package = _package(entry)
+    return BackendError(
+        f"backend {entry.name} of package {package}{how}; update or uninstall {package}"
+    )
+
+
 def _package(entry: EntryPoint) -> str:
+    # Reads the package's whole description: 5 ms, so only what tells an error asks for it.
     return entry.dist.name if entry.dist else entry.value

@@ -40,7 +40,7 @@ class Decoded(NamedTuple):
         whole: Width and height of the whole image.
         sha256: Of the file, or of a label's file and its pixels' one after the other; None where
             only parts were read.
-        notes: What the file says that a user should know.
+        notes: What the file says that makes the image no camera's view.
     """
 
     values: NDArray[Any]

@@ -49,7 +49,7 @@ class GreyImage:
         masked: Why pixels are invalid -> share of the image; see `masking.mask.REASONS`.
         window: Where the pixels lie in the image as given; None = they are all of it.
         whole: Width and height of the image as given; None = as `size`.
-        notes: What its file says that a user should know; each begins with a verb.
+        notes: What its file says that makes it no camera's view; each begins with a verb.
     """
 
     pixels: NDArray[np.uint8]

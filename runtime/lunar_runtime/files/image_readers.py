@@ -48,7 +48,7 @@ class ImageSource(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know of it: parts of sentences that begin with a verb."""
+        """What makes it no camera's view: parts of sentences that begin with a verb."""
 
     def read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """(h, w) values of a window inside the image, and where they are measurements.

@@ -105,13 +105,15 @@ def grey_from_array(
             window.check_inside(name, *whole)
             part = grey_from_array(window.of(values), name, usable=usable, detect=detect)
             return _placed(part, window, whole)
-    native = np.asarray(np.ma.getdata(values)).astype(values.dtype.newbyteorder("="), copy=False)
+    native = np.asarray(values).astype(values.dtype.newbyteorder("="), copy=False)
     if native.ndim not in (2, 3) or (native.ndim == 3 and native.shape[2] not in (1, 3, 4)):
         raise InputError(f"{name}: shape {native.shape}; need a grey, colour or colour+alpha image")
     channels = 1 if native.ndim == 2 else native.shape[2]
     valid: NDArray[np.bool_] | None = None
-    if np.ma.is_masked(values):
-        mask = np.ma.getmaskarray(values)
+    # `np.ma` takes 10 ms to import. Who made a masked array has imported it.
+    mask = getattr(values, "mask", None)
+    if mask is not None and np.any(mask):
+        mask = np.broadcast_to(mask, native.shape)
         valid = np.asarray(~(mask if mask.ndim == 2 else mask.any(axis=2)))
     if channels == 4:
         opaque = np.asarray(native[..., 3] != 0)

@@ -213,6 +213,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
                 overlap=one.overlap,
                 correlation=one.correlation,
                 prior_sigma=one.prior.sigma,
+                unevenness=one.unevenness,
             )
             for side, one in surfaces.items()
         },

@@ -40,7 +40,7 @@ def require_ground(image: GreyImage) -> None:
         InputError: The line says what it looks like.
     """
     shares = _shares(image)
-    levels = int(np.count_nonzero(shares > _LEVEL_SHARE))
+    levels = grey_levels(image, _LEVEL_SHARE)
     if levels < _LEAST_LEVELS:
         _refuse(image, f"only {levels} grey levels, as a mask, an edge map or a drawing has them")
     small, seen = _shrunk(image)
@@ -55,6 +55,11 @@ def require_ground(image: GreyImage) -> None:
         _refuse(image, f"{shares.max():.0%} of it has one grey level, burnt out or black")
     if _repeated(half(departure), half(seen)) > _MOST_REPEATED:
         _refuse(image, "a pattern that repeats itself, in which every place looks like others")
+
+
+def grey_levels(image: GreyImage, least_share: float) -> int:
+    """How many grey levels have more than this share of the valid pixels."""
+    return int(np.count_nonzero(_shares(image) > least_share))
 
 
 def _refuse(image: GreyImage, what: str) -> None:

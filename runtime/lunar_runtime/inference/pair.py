@@ -20,7 +20,6 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.undistort import undistort
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.ground import require_ground
-from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result_grids import LONGEST_PX, result_grids
 from lunar_runtime.masking.fixed import fixed_areas
@@ -139,10 +138,10 @@ class ImagePair(NamedTuple):
         )
         return Pair(left, right)
 
-    def notes(self) -> Notes:
-        """What the files say of their images that a user should know."""
+    def doubts(self) -> tuple[str, ...]:
+        """What the files say of their images that makes them no camera's view."""
         sides = (("left", self.left), ("right", self.right))
-        return Notes.warn(*(f"the {side} image {n}" for side, image in sides for n in image.notes))
+        return tuple(f"the {side} image {note}" for side, image in sides for note in image.notes)
 
 
 def read_pair(

@@ -78,12 +78,14 @@ class RefinedView(NamedTuple):
         correlation: Median local correlation of the two images through the surface.
         prior_sigma: Robust relative deviation of the measured surface from what it falls back to
             elsewhere: the expected error there.
+        unevenness: How much the brightness of the two images differs from place to place, relative.
     """
 
     fraction: float
     overlap: float
     correlation: float
     prior_sigma: float
+    unevenness: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,10 @@ _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
 # 45: with all of the field its ground is 0 % steep within the errors, with half of it the true 82 %
 # are within them.
 _NOMINAL_SHARE = 0.5
-_SIGMAS = 4.0
+_SIGMAS = 4.0  # of the plane, at which an up that fits the right camera is refused
+# Of the plane, at which ground seems tilted as a whole. Clean views have 1.5 at most; a told up 28
+# degrees off lies 3 to 4 of them off where the relief is high.
+_TILTED_SIGMAS = 3.0
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 # Whole clean views of 45 degrees have up to 6.6; strips and windows that missed 22 and 30 points
 # more of the hazards, 7.5 and 9.
@@ -136,7 +139,6 @@ def doubt_up(
             + _likely_cause(plane, up)
         )
     sigma = plane_sigma_deg(maps)
-    sure = _SIGMAS * sigma
     if maps.pose is not None and refined and apart > max(2 * sigma, _EXCHANGED_DEG):
         other = _apart_deg(maps.pose.right_from_left[:3, :3] @ plane.normal, up.vector)
         text = (
@@ -144,10 +146,10 @@ def doubt_up(
             f"camera sees it, and {other:.0f} as the right one does; are the images exchanged?"
         )
         if other < apart / 2:
-            if apart > sure:
+            if apart > _SIGMAS * sigma:
                 raise InputError(text)
             return up._replace(sigma_deg=apart), (text,)
-    if apart > _TILTED_DEG and apart > sure:
+    if apart > max(_TILTED_DEG, _TILTED_SIGMAS * sigma):
         doubted = up._replace(sigma_deg=apart)
         return doubted, (f"the ground is tilted by {apart:.0f} degrees against the rig's up",)
     return up, ()

@@ -14,6 +14,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.kept import keep_network
 from lunar_runtime.inference.ladder import doubt_rung
@@ -23,9 +24,8 @@ from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
 from lunar_runtime.inference.result import ModelInfo, Refinement, StereoResult
 from lunar_runtime.inference.result_grids import LONGEST_PX
-from lunar_runtime.inference.sharpness import doubt_sharpness
 from lunar_runtime.inference.solve import solve_geometry
-from lunar_runtime.inference.told_cameras import check_told_cameras, doubt_size
+from lunar_runtime.inference.told_cameras import check_told_cameras
 from lunar_runtime.refinement.budget import checkpoint
 
 #: Runs the network on its two inputs, (H, W) uint8.
@@ -76,7 +76,7 @@ class PairWork:
             images = read_pair(left, right, options.window, masks)
             images.check_cameras(options, rig)
             lenses = check_told_cameras(images, options, rig)
-        return cls(images, options, rig, lenses, clock, notes=images.notes())
+        return cls(images, options, rig, lenses, clock)
 
     @property
     def longer_px(self) -> int:
@@ -184,8 +184,7 @@ class PairWork:
             options = replace(options, smoothing_px=options.smoothing_px / step)
         checkpoint("geometry")
         with self.clock.stage("geometry"):
-            doubts = doubt_size(self.images, options, self.rig, fused.refinement)
-            doubts += doubt_sharpness(self.images)
+            doubts = doubt_images(self.images, options, self.rig, fused.refinement)
             if fused.refinement is not None and fused.refinement.done:
                 doubts += doubt_rung(step, network=model is not None)
             geometry = solve_geometry(

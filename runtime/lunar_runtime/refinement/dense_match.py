@@ -65,12 +65,14 @@ class Brightness(NamedTuple):
         pull: (H, W) information · the change that would explain the residual.
         inside: (H, W) bool, as in `Flow`.
         correlation: (H, W) local correlation of left and warped right image.
+        warped: (H, W) grey levels of the right image through the surface.
     """
 
     information: Field
     pull: Field
     inside: NDArray[np.bool_]
     correlation: Field
+    warped: Field
 
 
 def measure_flow(
@@ -149,7 +151,8 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     pixels = np.hypot(du, dv)
     along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
     a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
-    b, contrast = _normalise(_sample(right, u, v), inside, _LIGHT_SIGMA_PX)
+    warped = _sample(right, u, v)
+    b, contrast = _normalise(warped, inside, _LIGHT_SIGMA_PX)
     ahead = _sample(right, u + along_u, v + along_v)
     behind = _sample(right, u - along_u, v - along_v)
     gradient = (ahead - behind) / contrast * pixels * inverse_depth  # per relative change
@@ -157,7 +160,7 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     usable = inside & np.isfinite(gradient)
     if not usable.any():
         empty = np.zeros_like(left)
-        return Brightness(empty, empty, inside, empty)
+        return Brightness(empty, empty, inside, empty, warped)
     thin = (slice(None, None, 4),) * 2
     some = usable[thin]
     sigma = max(robust_sigma(residual[thin][some] if some.any() else residual[usable]), 1e-3)
@@ -165,7 +168,9 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     correlation = _correlate(a, b, inside)
     weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
     gradient = np.where(usable, gradient, 0).astype(np.float32)
-    return Brightness(weight * gradient**2, weight * gradient * residual, inside, correlation)
+    return Brightness(
+        weight * gradient**2, weight * gradient * residual, inside, correlation, warped
+    )
 
 
 def _inside(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:

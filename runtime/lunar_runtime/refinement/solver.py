@@ -23,6 +23,7 @@ from lunar_runtime.refinement.acceptance import (
 )
 from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
+from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.plate import Information, Plate
 from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
@@ -222,6 +223,7 @@ class DenseSolver:
             prior=prior,
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
+            unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
         )
 
     def _pose_errors(self, pose: RelativePose, poses: list[RelativePose], surface: Field) -> Field:

@@ -64,6 +64,7 @@ class Surface:
         prior: What the surface falls back to.
         overlap: Share of the pixels that the surface puts inside the other image.
         correlation: Median local correlation of the two images through the surface.
+        unevenness: How much their brightness differs from place to place; see `evenness`.
     """
 
     inverse_depth: Field
@@ -73,3 +74,4 @@ class Surface:
     prior: Prior
     overlap: float
     correlation: float
+    unevenness: float = 0.0

@@ -17,8 +17,8 @@ _CAPTION_PX = 48
 _BAR_PX = 14
 _FOOT_PX = 66  # colour bar, its numbers, the note on invalid pixels
 
-_PAPER = (255, 255, 255)  # BGR, as everything below
-_INK = (40, 40, 40)
+_PAPER = 255  # white
+_INK = (40, 40, 40)  # BGR, as everything below
 _FAINT = (115, 115, 115)
 _INVALID = (190, 150, 200)  # a pale mauve, in none of the colour maps
 _TITLE_SIZE = 0.62  # of the font
@@ -59,7 +59,9 @@ def colour_panel(
     """A map in colours; what is not finite has a colour of its own."""
     finite = np.isfinite(values)
     level = (np.where(finite, values, limits[0]) - limits[0]) / (limits[1] - limits[0])
-    picture = colours[np.clip(np.rint(level * 255), 0, 255).astype(np.intp)]
+    index = np.clip(np.rint(level * 255), 0, 255).astype(np.uint8)
+    # applyColorMap takes a third of the time of an array indexed by an array.
+    picture = np.asarray(cv2.applyColorMap(index, colours[:, None]), dtype=np.uint8)
     picture[~finite] = _INVALID
     invalid = 1 - float(np.count_nonzero(finite)) / finite.size
     return Panel(caption, note, picture, colours, limits, ticks, invalid)
@@ -90,7 +92,7 @@ def draw_sheet(panels: Sequence[Panel], title: Sequence[str]) -> NDArray[np.uint
         ),
         dtype=np.uint8,
     )
-    canvas[:] = _PAPER
+    canvas.fill(_PAPER)
     for index, line in enumerate(title):
         line = _fitting(line, canvas.shape[1] - 2 * _MARGIN_PX)
         _write(canvas, line, (_MARGIN_PX, _MARGIN_PX + _TITLE_PX * index + 14), _TITLE_SIZE, _INK)

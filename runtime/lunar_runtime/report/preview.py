@@ -26,7 +26,8 @@ from lunar_runtime.report.canvas import (
     round_ticks,
 )
 
-_PERCENTILES = (1.0, 99.0)  # limits of a colour map: a few wild pixels must not flatten the rest
+# Outer ones are limits of a colour map: a few wild pixels must not flatten the rest.
+_PERCENTILES = (1.0, 50.0, 99.0)
 
 
 def render_preview(
@@ -102,13 +103,14 @@ def _length_panel(
     around_zero: bool,
 ) -> Panel:
     values = np.asarray(values, dtype=np.float64)
-    low, high = _limits(values)
+    low, median, high = _spread(values)
     if around_zero:
         high = max(abs(low), abs(high))
         low = -high
     if unit == "m" and max(abs(low), abs(high)) >= 10_000:
-        values, low, high, unit = values / 1000, low / 1000, high / 1000, "km"
-    note = note or f"median {number_text(_median(values))}"
+        values, unit = values / 1000, "km"
+        low, median, high = low / 1000, median / 1000, high / 1000
+    note = note or f"median {number_text(median)}"
     return colour_panel(
         f"{caption} ({unit})", note, values, colours, (low, high), round_ticks(low, high)
     )
@@ -117,11 +119,12 @@ def _length_panel(
 def _slope_panel(slope: NDArray[Any]) -> Panel:
     values = np.asarray(slope, dtype=np.float64)
     # Multiples of the hazard steps, and never less than 20, so that pictures compare.
-    high = min(90.0, max(20.0, 5 * math.ceil(_limits(values)[1] / 5)))
+    _, median, steep = _spread(values)
+    high = min(90.0, max(20.0, 5 * math.ceil(steep / 5)))
     step = 5 if high <= 30 else 10 if high <= 60 else 15
     return colour_panel(
         "Slope (deg)",
-        f"median {number_text(_median(values))}",
+        f"median {number_text(median)}",
         values,
         _map(cv2.COLORMAP_MAGMA),
         (0.0, high),
@@ -131,8 +134,8 @@ def _slope_panel(slope: NDArray[Any]) -> Panel:
 
 def _confidence_panel(confidence: NDArray[Any]) -> Panel:
     values = np.asarray(confidence, dtype=np.float64)
-    low, high = _limits(values)
-    note = f"1 + .01 / error, median {number_text(_median(values))}"
+    low, median, high = _spread(values)
+    note = f"1 + .01 / error, median {number_text(median)}"
     colours = _map(cv2.COLORMAP_CIVIDIS)
     return colour_panel("Confidence", note, values, colours, (low, high), round_ticks(low, high))
 
@@ -160,20 +163,16 @@ def _nearer_than_plane(depth: NDArray[Any]) -> NDArray[np.float64]:
     return nearer
 
 
-def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
+def _spread(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Lower limit of a map's colours, median, upper limit."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
-        return 0.0, 1.0
-    low, high = (float(limit) for limit in np.percentile(finite, _PERCENTILES))
+        return 0.0, math.nan, 1.0
+    low, median, high = (float(value) for value in np.percentile(finite, _PERCENTILES))
     if not high - low > 1e-9 * max(abs(low), abs(high)):  # constant: a bar needs a width
         margin = 0.01 * abs(low) or 1.0
         low, high = low - margin, high + margin
-    return low, high
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else math.nan
+    return low, median, high
 
 
 def _map(colormap: int) -> NDArray[np.uint8]:

@@ -103,8 +103,9 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         focal_sigma: Its standard deviation; large where the camera did not turn.
         misfits: Numbers of the cameras that the matches would have otherwise, the surest first.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
-            other image shows (`overlap`), their `correlation`, and the expected relative error of
-            depth elsewhere (`prior_sigma`).
+            other image shows (`overlap`), their `correlation`, the expected relative error of depth
+            elsewhere (`prior_sigma`), and how much the brightness of the two images differs from
+            place to place (`unevenness`, relative).
     """
 
     status: Literal["refined", "kept"]

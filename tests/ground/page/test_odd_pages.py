@@ -115,7 +115,7 @@ def test_a_map_that_one_of_both_lacks_is_said_to_be_missing(phone: Page, tmp_pat
     sure.maps["depth_sigma"] = np.full((64, 64), 3.0)
     page = shown(phone, [of([sure, flat("plain", 64)], 64)], tmp_path, "#map=depth_sigma")
     assert page.js("return document.getElementById('empty').textContent") == (
-        "No expected depth error of B (plain)"
+        "Expected depth error: nothing of B (plain)"
     )
     offered = page.js("return [...document.getElementById('map').options].map((o) => o.value)")
     assert "depth_error" not in offered and "confidence" not in offered

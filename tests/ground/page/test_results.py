@@ -143,3 +143,13 @@ def test_a_truth_of_another_size_is_refused(results: Path, tmp_path: Path) -> No
     ):
         pairs_of_results([results / "s0"], [tmp_path / "truth.npz"])
     assert read_rig(results / "pair/rig.json").up_left is not None
+
+
+def test_results_from_before_landings_are_read(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results / "s0", tmp_path / "old")
+    report = json.loads((tmp_path / "old/report.json").read_text())
+    del report["landing"]
+    (tmp_path / "old/report.json").write_text(json.dumps(report))
+    (pair,) = pairs_of_results([results / "s0", tmp_path / "old"])
+    new, old = pair.views[0].methods
+    assert np.array_equal(new.points, old.points, equal_nan=True)

@@ -16,10 +16,11 @@ const Findings = (() => {
     if (a === b) return box.replaceChildren(part("A and B are the same method. Choose another one to compare."));
     const errors = a.values.depth_error && b.values.depth_error;
     const one = errors ? "depth_error" : Derive.difference(a, b, "depth") ? "depth" : "slope";
-    const where = worst(one);
+    const behind = errors && a.scores.absrel_median < b.scores.absrel_median ? "b" : "a";
+    const where = worst(one, behind === "a" ? 1 : -1);
     const words = errors ? withTruth(a, b) : without(a, b, one);
     box.replaceChildren(...words);
-    if (where) box.append(button(one, where, errors));
+    if (where) box.append(button(one, where, errors, behind));
     return undefined;
   }
 
@@ -52,8 +53,9 @@ const Findings = (() => {
     return [part(`No truth is given. A and B differ by ${Numbers.withUnit(size, unit, size / 100)}${relative} in ${name}, in the median.`)];
   }
 
-  // The block where A is worse than B by most; of a difference without truth, where it is largest.
-  function worst(name) {
+  // The block where A is worse than B by most, or B than A with a sign of -1; without a truth, where
+  // both differ most.
+  function worst(name, sign) {
     const values = Derive.difference(Pair.method("a"), Pair.method("b"), name);
     if (!values) return null;
     const [rows, columns] = Pair.view().shape;
@@ -67,20 +69,20 @@ const Findings = (() => {
             if (value === value) { sum += value; count++; }
           }
         }
-        const size = name.endsWith("_error") ? sum / count : Math.abs(sum / count);
+        const size = name.endsWith("_error") ? sign * sum / count : Math.abs(sum / count);
         if (count > BLOCK && size > best.value) best = { value: size, x: x + BLOCK / 2, y: y + BLOCK / 2 };
       }
     }
     return best.value > 0 ? best : null;
   }
 
-  function button(name, where, errors) {
+  function button(name, where, errors, behind) {
     const made = document.createElement("button");
     made.id = "show-worst";
     const [rows, columns] = Pair.view().shape;
     const [left, top, width, height] = Pair.view().pixels;
     const place = `${Math.round(left + where.x / columns * width)}, ${Math.round(top + where.y / rows * height)}`;
-    made.textContent = errors ? `Where A is worst against B: ${place}` : `Where they differ most: ${place}`;
+    made.textContent = errors ? `Where ${behind.toUpperCase()} is worst against ${behind === "a" ? "B" : "A"}: ${place}` : `Where they differ most: ${place}`;
     made.addEventListener("click", () => State.set({ panel: "maps", map: name, mode: "difference", zoom: 3, x: where.x / columns, y: where.y / rows }));
     return made;
   }

@@ -62,7 +62,7 @@ const Main = (() => {
     document.getElementById("title").textContent = page.title;
     Colours.load(page.tables);
     Scale.load(page.layers);
-    Networks.load(page.networks);
+    Networks.load(page.networks, page.arms);
     State.read();
     first(page);
     Controls.connect(page.pairs);

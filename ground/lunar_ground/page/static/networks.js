@@ -2,10 +2,12 @@
 // What the networks cost, and time against error. Data: records of lunar-bench.
 const Networks = (() => {
   let networks = [];
+  let arms = [];
 
-  function load(given) {
+  function load(given, ablation) {
     networks = given;
-    document.getElementById("tab-networks").hidden = !given.length;
+    arms = ablation;
+    document.getElementById("tab-networks").hidden = !given.length && !ablation.length;
   }
 
   const figures = [
@@ -19,8 +21,13 @@ const Networks = (() => {
 
   function show() {
     const box = document.getElementById("panel-networks");
-    if (!networks.length) return;
-    box.replaceChildren(Values.cell("h2", "What the networks cost"), table());
+    box.replaceChildren();
+    if (networks.length) costs(box);
+    if (arms.length) box.append(Values.cell("h2", "Ablation"), ablation(), Values.cell("p", "Errors are shares of the plane's: below 1 beats the plane. Means over the seeds, ± their spread.", "hint"));
+  }
+
+  function costs(box) {
+    box.append(Values.cell("h2", "What the networks cost"), table());
     const measured = networks.filter((one) => one.errors.absrel_median);
     box.append(Values.cell("h2", measured.length ? "Error and time" : "Size and time"), plot(measured.length ? measured : networks, measured.length > 0));
     box.append(Values.cell("p", "The area of a circle is the number of parameters. Left and down is better.", "hint"));
@@ -31,7 +38,7 @@ const Networks = (() => {
     made.className = "wide";
     made.id = "costs";
     const head = made.createTHead().insertRow();
-    head.append(Values.cell("th", "Network"), Values.cell("th", "On"));
+    head.append(Values.cell("th", "Network"), Values.cell("th", "On", "text"));
     for (const [name, unit] of figures) {
       const cell = Values.cell("th", name);
       cell.append(document.createElement("br"), Values.cell("small", unit));
@@ -39,8 +46,34 @@ const Networks = (() => {
     }
     for (const one of networks) {
       const row = made.insertRow();
-      row.append(Values.cell("td", `${one.name}`), Values.cell("td", one.where));
+      row.append(Values.cell("td", `${one.name}`), Values.cell("td", one.where, "text"));
       for (const [, , value, fine] of figures) row.append(Values.cell("td", Numbers.text(value(one) || null, fine)));
+    }
+    const scroll = document.createElement("div");
+    scroll.className = "scroll";
+    scroll.append(made);
+    return scroll;
+  }
+
+  function ablation() {
+    const made = document.createElement("table");
+    made.className = "wide";
+    made.id = "arms";
+    const columns = [["Depth error", "of the plane's", "absrel_of_null"], ["Slope error", "of the plane's", "slope_mae_of_null"], ["Relief", "correlation", "relief_correlation"]];
+    const head = made.createTHead().insertRow();
+    head.append(Values.cell("th", "Arm"), Values.cell("th", "Parameters, M"), Values.cell("th", "Seeds"));
+    for (const [name, unit] of columns) {
+      const cell = Values.cell("th", name);
+      cell.append(document.createElement("br"), Values.cell("small", unit));
+      head.append(cell);
+    }
+    for (const one of arms) {
+      const row = made.insertRow();
+      row.append(Values.cell("td", one.name), Values.cell("td", Numbers.text(one.parameters / 1e6, 0.1)), Values.cell("td", String(one.seeds)));
+      for (const [, , figure] of columns) {
+        const [mean, spread] = one.figures[figure];
+        row.append(Values.cell("td", `${Numbers.text(mean, 0.001)} ± ${Numbers.text(spread, 0.001)}`));
+      }
     }
     const scroll = document.createElement("div");
     scroll.className = "scroll";
@@ -67,13 +100,31 @@ const Networks = (() => {
     Profile.add(svg, "text", { x: 405, y: 372, "text-anchor": "middle" }, "time of the network, ms");
     Profile.add(svg, "text", { x: 8, y: 14 }, errors ? "depth error, %" : "parameters, M");
     const most = Math.max(...shown.map((one) => one.parameters || 0)) || 1;
-    for (const one of [...shown].sort((p, q) => (q.parameters || 0) - (p.parameters || 0))) {
-      const radius = 5 + 21 * Math.sqrt((one.parameters || 0) / most);
-      Profile.add(svg, "circle", { cx: x.at(one.latency_ms), cy: y.at(value(one)), r: radius });
-      const right = x.at(one.latency_ms) > 600;
-      Profile.add(svg, "text", { x: x.at(one.latency_ms) + (right ? -radius - 4 : radius + 4), y: y.at(value(one)) + 4, "text-anchor": right ? "end" : "start" }, one.name);
+    const places = shown.map((one) => ({
+      one, x: x.at(one.latency_ms), y: y.at(value(one)), radius: 5 + 21 * Math.sqrt((one.parameters || 0) / most),
+    })).sort((p, q) => q.radius - p.radius || p.x - q.x);
+    for (const { one, x: left, y: top, radius } of places) {
+      const circle = Profile.add(svg, "circle", { cx: left, cy: top, r: radius });
+      Profile.add(circle, "title", {}, `${one.name}: ${Numbers.text(one.latency_ms, 0.1)} ms`);
     }
+    label(svg, places);
     return svg;
+  }
+
+  // Names where there is room for them; the others are in the table, and under the pointer.
+  function label(svg, places) {
+    const taken = [];
+    for (const { one, x: left, y: top, radius } of [...places].sort((p, q) => p.x - q.x)) {
+      const end = left > 600;
+      const width = 7 * one.name.length;
+      const from = end ? left - radius - 6 - width : left + radius + 4;
+      const free = [0, -16, 16, -32, 32].map((shift) => top + shift).find((y) => y > 24 && y < 326
+        && !taken.some((box) => from < box.to && from + width > box.from && Math.abs(y - box.y) < 14)
+        && !places.some((other) => other.one !== one && from < other.x + other.radius && from + width > other.x - other.radius && Math.abs(y - other.y) < other.radius));
+      if (free === undefined) continue;
+      taken.push({ from, to: from + width, y: free });
+      Profile.add(svg, "text", { x: end ? left - radius - 6 : from, y: free + 4, "text-anchor": end ? "end" : "start" }, one.name);
+    }
   }
 
   // A logarithmic axis with marks at 1, 2 and 5.

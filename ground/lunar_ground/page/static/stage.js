@@ -71,7 +71,7 @@ const Stage = (() => {
       context.fillRect(cut - 1, 0, 2, canvas.height);
     }
     if (curtain) handle(cut);
-    return without.length ? `No ${Scale.layer(State.now.map).label.toLowerCase()} of ${without.join(" and ")}` : "";
+    return without.length ? `${Scale.layer(State.now.map).label}: nothing of ${without.join(" and ")}` : "";
   }
 
   function handle(cut) {
@@ -86,7 +86,7 @@ const Stage = (() => {
     const name = State.now.map;
     const values = Derive.difference(a, b, name);
     if (!values) {
-      return Derive.comparable(a, b, name) ? `Not both have a map of ${Scale.layer(name).label.toLowerCase()}`
+      return Derive.comparable(a, b, name) ? `${Scale.layer(name).label}: A and B do not both have it`
         : "Lengths without a common unit have no difference";
     }
     const made = Raster.of(`${name}:${a.name}-${b.name}:${State.now.limit}`, values, "difference", Scale.difference(values), Derive.keep(a));

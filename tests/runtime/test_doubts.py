@@ -1,0 +1,52 @@
+"""What speaks against the images themselves, whatever their geometry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lunar_calib.truth.known_pairs import rendered_pairs
+from lunar_runtime.files.grey_image import GreyImage
+from lunar_runtime.files.images import grey_from_array
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.doubts import doubt_images
+from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.pair import ImagePair
+
+GROUND = next(rendered_pairs(1, 256, seed=3))
+LEFT, RIGHT = (grey_from_array(image) for image in (GROUND.left, GROUND.right))
+
+
+def doubts(left: GreyImage, right: GreyImage) -> tuple[str, ...]:
+    return doubt_images(ImagePair(left, right), InferOptions(), Rig(), None)
+
+
+def of_bits(image: GreyImage, bits: int) -> GreyImage:
+    step = 256 >> bits
+    return replace(image, pixels=image.pixels // step * step)
+
+
+@pytest.mark.parametrize("bits", [8, 5])
+def test_nothing_is_said_of_a_clean_pair(bits: int) -> None:
+    assert doubts(of_bits(LEFT, bits), of_bits(RIGHT, bits)) == ()
+
+
+def test_few_grey_levels_are_said_of_the_image_that_has_them() -> None:
+    (doubt,) = doubts(LEFT, of_bits(RIGHT, 3))
+    assert doubt.startswith("the right image has")
+    assert "grey levels only" in doubt
+
+
+def test_levels_of_what_is_masked_do_not_count() -> None:
+    pixels = of_bits(LEFT, 3).pixels.copy()
+    valid = np.ones(pixels.shape, bool)
+    valid[:64] = False
+    pixels[:64] = np.arange(256, dtype=np.uint8)[None]
+    (doubt,) = doubts(replace(LEFT, pixels=pixels, valid=valid), RIGHT)
+    assert doubt.startswith("the left image has")
+
+
+def test_what_a_file_says_against_its_image_is_a_doubt() -> None:
+    mapped = replace(LEFT, notes=("is map-projected (sinusoidal)",))
+    assert doubts(mapped, RIGHT) == ("the left image is map-projected (sinusoidal)",)
