@@ -13,6 +13,7 @@ from lunar_bench.commands.accuracy import accuracy
 from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.coverage import coverage
+from lunar_bench.commands.deadlines import deadlines
 from lunar_bench.commands.edits import edits
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
@@ -28,6 +29,7 @@ from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
 from lunar_bench.commands.sliding import sliding
 from lunar_bench.commands.sonnx import sonnx
+from lunar_bench.commands.upsets import upsets
 
 NAME = "lunar-bench"
 
@@ -65,6 +67,8 @@ for subcommand in (
     page,
     honesty,
     edits,
+    deadlines,
+    upsets,
     landing,
     coverage,
     sliding,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunar_bench.honesty.journal import Journal, JournalHead
 from lunar_bench.honesty.measure import CampaignOptions, measure_honesty
+from lunar_bench.honesty.record import JournalHead, SituationRecord
+from lunar_bench.record.journal import Journal
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import stereolunar_pairs
 from lunar_runtime.errors import InputError
@@ -19,20 +20,20 @@ from .honesty_records import record
 
 def test_a_stopped_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
     file, head = tmp_path / "journal", JournalHead("some", 1, "0", "abc")
-    journal = Journal(file, head)
+    journal = Journal(file, head, SituationRecord)
     journal.add(record("0", "guessed"))
     journal.add(record("1", "refused"))
     with file.open("ab") as stream:  # stopped while writing
         stream.write(b'{"id": "2", "ki')
-    again = Journal(file, head)
+    again = Journal(file, head, SituationRecord)
     assert list(again.done) == ["0", "1"]
     again.add(record("2", "guessed"))
-    assert list(Journal(file, head).done) == ["0", "1", "2"]
+    assert list(Journal(file, head, SituationRecord).done) == ["0", "1", "2"]
     with pytest.raises(InputError, match=r"of another campaign \(seed 1, not 2\)"):
-        Journal(file, JournalHead("some", 2, "0", "abc"))
+        Journal(file, JournalHead("some", 2, "0", "abc"), SituationRecord)
     file.write_text("nonsense")
     with pytest.raises(InputError, match="not a journal"):
-        Journal(file, head)
+        Journal(file, head, SituationRecord)
 
 
 def test_a_small_campaign_runs_and_is_kept(tmp_path: Path) -> None:

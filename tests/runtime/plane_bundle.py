@@ -44,7 +44,17 @@ def plane_model(constants: Outputs) -> onnx.ModelProto:
             helper.make_node("Mul", [f"{side}_grey", "per_level"], [f"{side}_unit"]),
         ]
     for name, values in constants.items():
-        initializers.append(numpy_helper.from_array(values, f"{name}_constant"))
+        if np.isfinite(values).all():
+            initializers.append(numpy_helper.from_array(values, f"{name}_constant"))
+        else:  # no weight is NaN or infinite: they come of a division by 0
+            finite = np.isfinite(values)
+            above = np.where(finite, values, np.where(np.isnan(values), 0, np.sign(values)))
+            parts = {f"{name}_above": above, f"{name}_below": finite}
+            initializers += [
+                numpy_helper.from_array(part.astype(np.float32), part_name)
+                for part_name, part in parts.items()
+            ]
+            nodes.append(helper.make_node("Div", list(parts), [f"{name}_constant"]))
         if name.startswith("confidence"):
             side = name.removeprefix("confidence_")
             nodes.append(helper.make_node("Add", [f"{name}_constant", f"{side}_unit"], [name]))

@@ -47,6 +47,7 @@ def test_another_packages_backend_runs_and_is_named_in_the_report(
 ) -> None:
     install_backend(tmp_path, "lunar-abacus", "plane", PLANE)
     options = ["--bundle", bundles["left"], "--out", tmp_path / "out", "--refine", "off", "--json"]
+    options += ["--self-test", "never"]  # it computes another plane
     done = run_apart("main()", *pair, *options, "--backend", "plane", path=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)

@@ -60,7 +60,8 @@ def test_every_backend_for_the_cpu_loads(left: Bundle, name: str) -> None:
 def test_onnx_runtimes_threads_sleep_while_they_wait(left: Bundle) -> None:
     backend = select_backend(left, "onnxruntime", "cpu", 1)
     assert isinstance(backend, OnnxRuntimeBackend)
-    options = backend._session.get_session_options()
+    assert backend._loaded is not None
+    options = backend._loaded.session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 

@@ -153,6 +153,22 @@ def test_what_the_images_leave_open_of_told_cameras_widens_the_surfaces_errors()
     assert wide.draws is draws
 
 
+@pytest.mark.parametrize("ratio", [0.98, 1.02])
+def test_a_change_that_the_images_ask_for_leaves_more_open_than_what_was_told(ratio: float) -> None:
+    right, wrong = (evidence(one, 6000).untested[0] for one in (1.0, ratio))
+    assert right.number == wrong.number == "focal"
+    assert abs(right.change) < 0.002  # as told, at most
+    # One step, and far residuals count for less: it goes half of the way and more.
+    assert abs(wrong.change) > 0.01
+
+
+def test_a_poses_errors_have_no_floor() -> None:
+    """The robust cost is 0.02 px wide at least; matches may be better."""
+    fine, coarse = (TURNING.rays(2000, noise_px=noise) for noise in (0.002, 0.02))
+    small, large = (camera_evidence(rays, fitted(rays)).sigma_deg for rays in (fine, coarse))
+    np.testing.assert_allclose(np.array(small) / np.array(large), 0.1, rtol=0.3)
+
+
 def test_draws_of_poses_have_the_covariance() -> None:
     found = evidence()
     poses = draw_poses(TURNING.pose, found, 8)

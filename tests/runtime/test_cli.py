@@ -201,7 +201,8 @@ def test_the_report_says_how_the_result_came_about(
     assert view["valid_fraction"] == 1
     assert view["slope_deg"]["p50"] == pytest.approx(12, abs=0.03)
     assert view["steeper_than"] == {"5": 1, "10": 1, "15": 0, "20": 0}
-    assert set(report["timings_ms"]) == {"read", "prepare", "network", "geometry", "write"}
+    stages = {"read", "prepare", "self-test", "network", "geometry", "write"}
+    assert set(report["timings_ms"]) == stages
     assert set(report["files"]) == LEFT_FILES - {"report.json"}
     for name, record in report["files"].items():
         assert record == {

@@ -148,7 +148,7 @@ def test_why_a_pair_was_kept_is_left_to_the_notes(report: Report) -> None:
 
 def test_one_of_many_pairs_is_a_line_its_reasons_and_notes(report: Report) -> None:
     warned = msgspec.structs.replace(
-        report, verdict_reasons=["one", "two"], warnings=["the first", "the second"]
+        report, alarms=[], verdict_reasons=["one", "two"], warnings=["the first", "the second"]
     )
     lines = dict(rows(report))
     assert summary_lines(warned) == [

@@ -150,7 +150,7 @@ def test_the_graphs_bytes_are_held_by_nobody_after_loading() -> None:
     runtime = StereoRuntime.load(bundle, "onnxruntime", device="cpu", threads=1)
     with runtime:
         assert not bundle._kept
-        session = runtime._backend._session  # type: ignore[attr-defined]
+        session = runtime._backend._loaded.session  # type: ignore[attr-defined]
         assert getattr(session, "_model_bytes", None) is None
 
 
@@ -171,4 +171,6 @@ def test_a_real_students_weights_can_be_in_a_file_of_their_own(tmp_path: Path) -
     expected = select_backend(packaged, "onnxruntime", "cpu", 1).run(*images)
     found = select_backend(apart, "onnxruntime", "cpu", 1).run(*images)
     for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values)
+        # Weights beside the graph are packed, others not: sums in another order. Seen: points
+        # differ by 1e-6, confidences by 4e-5.
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-4)

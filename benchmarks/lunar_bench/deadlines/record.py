@@ -37,7 +37,7 @@ class DeadlineRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         deadline_ms: From the call to the result.
         pairs: How many.
-        met: How many were there in time.
+        met: How many were answered in time; an error is no answer.
         late_ms: 50th, 95th and 100th percentile of what the others were late by; empty if none was.
         took_ms: 50th, 95th, 99th and 100th percentile of all.
         flown: Rung -> pairs.
@@ -57,6 +57,30 @@ class DeadlineRow(msgspec.Struct, frozen=True, kw_only=True):
     median_age_s: float | None
 
 
+class GrowthRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory over pairs that were run one after the other.
+
+    Attributes:
+        refine: `off` or `auto`.
+        pairs: How many, after those that warm up.
+        size_px: Their side.
+        first_mib: Resident memory after the first.
+        last_mib: After the last.
+        most_mib: The largest after any.
+        kib_per_pair: Theil-Sen slope.
+        kib_per_pair_range: Its 95 % interval; None = too few pairs.
+    """
+
+    refine: str
+    pairs: int
+    size_px: int
+    first_mib: float
+    last_mib: float
+    most_mib: float
+    kib_per_pair: float
+    kib_per_pair_range: tuple[float, float] | None
+
+
 class DeadlinesResult(msgspec.Struct, frozen=True, kw_only=True):
     """See the module.
 
@@ -70,6 +94,7 @@ class DeadlinesResult(msgspec.Struct, frozen=True, kw_only=True):
         learning_s: What learning the costs took.
         rows: Per deadline.
         rungs: Accuracy of each.
+        growth: Of memory; empty if not asked for.
         machine: Where.
     """
 
@@ -82,4 +107,5 @@ class DeadlinesResult(msgspec.Struct, frozen=True, kw_only=True):
     learning_s: float
     rows: list[DeadlineRow]
     rungs: list[RungAccuracy]
+    growth: list[GrowthRow]
     machine: Machine

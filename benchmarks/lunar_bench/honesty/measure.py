@@ -13,8 +13,8 @@ from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import InputError
 
 from lunar_bench.honesty.campaign import Campaign
-from lunar_bench.honesty.journal import Journal, JournalHead
-from lunar_bench.honesty.record import HonestyResult, SituationRecord, summarise
+from lunar_bench.honesty.record import HonestyResult, JournalHead, SituationRecord, summarise
+from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
 
 _SIZE_PX = 512  # of what is rendered, as StereoLunar's
@@ -88,7 +88,10 @@ def measure_honesty(
     machine = describe_machine()
     with _campaign(options) as campaign:
         digest = campaign.runtime.bundle.digest
-        kept = Journal(journal, JournalHead(options.words, options.seed, digest, machine.commit))
+        head = JournalHead(
+            data=options.words, seed=options.seed, bundle_digest=digest, commit=machine.commit
+        )
+        kept = Journal(journal, head, SituationRecord)
         clean, damaged = list(campaign.clean_ids()), [str(i) for i in range(situations)]
         wanted = [identity for identity in clean + damaged if identity not in kept.done]
         for identity in tell(wanted, len(wanted)):

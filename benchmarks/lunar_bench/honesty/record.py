@@ -6,6 +6,7 @@ import msgspec
 
 from lunar_bench.honesty.judge import OUTCOMES, Figures, Outcome
 from lunar_bench.record.base import Record
+from lunar_bench.record.journal import Identified
 from lunar_bench.record.machine import Machine
 
 #: What must hold of a campaign.
@@ -13,7 +14,23 @@ MOST_WRONG = 0.01  # of the damaged situations, measured & wrong
 MOST_LOST = 0.02  # of the clean ones, not measured & right
 
 
-class SituationRecord(Record, frozen=True):
+class JournalHead(Record, frozen=True):
+    """What the records of a journal rest on.
+
+    Attributes:
+        data: What pairs.
+        seed: Of the situations.
+        bundle_digest: SHA-256 of the network's manifest.
+        commit: Of the code.
+    """
+
+    data: str
+    seed: int
+    bundle_digest: str
+    commit: str
+
+
+class SituationRecord(Identified, frozen=True):
     """One situation and its outcome.
 
     Attributes:
@@ -31,7 +48,6 @@ class SituationRecord(Record, frozen=True):
         seconds: Of the run.
     """
 
-    id: str
     kind: str
     pair: str
     given: str

@@ -2,7 +2,8 @@
 
 Every pair runs in several ways, as its cameras and lengths are told: `rig` (both cameras, pose and
 up), `baseline` (intrinsics and the cameras' distance), `altitude` (intrinsics and the height over
-the scene's plane). Depths are metres and are not aligned; slopes are measured from the true plane.
+the scene's plane). What is told is true. Depths are metres and are not aligned; true slopes are
+measured from gravity, where a pair knows it, else from the true plane.
 """
 
 from __future__ import annotations
@@ -132,8 +133,9 @@ def covered(error: NDArray[np.floating], sigma: NDArray[np.floating]) -> Covered
 def _measure(runtime: StereoRuntime, pair: KnownPair, told: str) -> PairCoverage:
     truth = true_pointmap(pair.depth, pair.camera_left)
     plane = fit_plane(truth)
+    up = plane.normal if pair.up_left is None else pair.up_left
     try:
-        found = _infer(runtime, pair, told, plane)
+        found = _infer(runtime, pair, told, plane, up)
     except InputError as error:
         return PairCoverage(pair.name, told, str(error), {})
     view = found.views["left"]
@@ -143,7 +145,7 @@ def _measure(runtime: StereoRuntime, pair: KnownPair, told: str) -> PairCoverage
     if found.unit != "m":
         return PairCoverage(pair.name, told, "relative", {})
     maps = {}
-    slope = slope_deg(truth, plane.normal, found.options.smoothing_px)
+    slope = slope_deg(truth, up, found.options.smoothing_px)
     for name, wrong, sigma in (
         ("depth", view.depth - pair.depth, view.depth_sigma),
         ("slope", view.slope - slope, view.slope_sigma),
@@ -155,10 +157,12 @@ def _measure(runtime: StereoRuntime, pair: KnownPair, told: str) -> PairCoverage
     return PairCoverage(pair.name, told, None, maps)
 
 
-def _infer(runtime: StereoRuntime, pair: KnownPair, told: str, plane: Plane) -> StereoResult:
+def _infer(
+    runtime: StereoRuntime, pair: KnownPair, told: str, plane: Plane, up: NDArray[np.float64]
+) -> StereoResult:
     images = pair.left, pair.right
     if told == "rig":
-        rig = Rig(pair.camera_left, pair.camera_right, pair.right_from_left, plane.normal)
+        rig = Rig(pair.camera_left, pair.camera_right, pair.right_from_left, up)
         return runtime.infer(*images, rig)
     if told == "altitude":
         height = plane.camera_height

@@ -122,6 +122,15 @@ def honesty(result: Json) -> str:
     )
 
 
+def deadlines(result: Json) -> str:
+    """Share of the pairs that met each deadline."""
+    shares = (
+        f"{row['deadline_ms']:g} ms {row['met'] / row['pairs']:.1%}" for row in result["rows"]
+    )
+    pairs = result["rows"][0]["pairs"]
+    return f"met, of {pairs} pairs each, {result['burners']} busy beside: {', '.join(shares)}"
+
+
 def sonnx(result: Json) -> str:
     """How many requirements are met, of those that a model can be asked."""
     asked = [f for f in result["findings"] if f["met"] is not None]
@@ -146,6 +155,17 @@ def edits(result: Json) -> str:
         if outcome != "refused"
     )
     return f"{text}: {len(result['unnoticed']) + missed} not refused"
+
+
+def upsets(result: Json) -> str:
+    """Flipped bits, the unsafe ones, the silent ones, and those that no guard notices."""
+    found = result["rates"]["all"]
+    counts = ", ".join(
+        f"{found[kind]['count']} {kind}" for kind in ("unsafe", "silent", "undetected")
+    )
+    text = f"{result['flips']} flips in {result['precision']}: {counts}"
+    sums = result["noticed"].get("weights sums")
+    return text + (f"; sums notice {sums['count']} of {sums['of']}" if sums else "")
 
 
 def variants(result: Json) -> str:

@@ -91,10 +91,12 @@ _KINDS = {
         "lunar-bench honesty",
         headlines.honesty,
     ),
+    "deadlines": _Kind("Answers in time", "lunar-bench deadlines", headlines.deadlines),
     "sonnx": _Kind(
         "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
     ),
     "edits": _Kind("Edited bundles: is an edit ever taken", "lunar-bench edits", headlines.edits),
+    "upsets": _Kind("Flipped bits", "lunar-bench upsets", headlines.upsets),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
         "Lower precisions, by target and method", "lunar-bench precision", headlines.precision

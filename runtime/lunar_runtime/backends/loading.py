@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.backends.scrubbing import Scrubbed, ScrubRecord, scrub_record_of
 from lunar_runtime.bundles.bundle import Bundle
 
 
@@ -59,6 +60,15 @@ class LoadingBackend:
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair as soon as the network is loaded; see `Backend.run`."""
         return self._network.run(left, right)
+
+    @property
+    def scrub_record(self) -> ScrubRecord:
+        """What checking the weights found so far; waits until they are loaded."""
+        return scrub_record_of(self._network)
+
+    def reload(self) -> bool:
+        """Load the network again; False where the library cannot."""
+        return isinstance(self._network, Scrubbed) and self._network.reload()
 
     def close(self) -> None:
         """Free the network."""

@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 import io
+import logging
+import time
 from contextlib import redirect_stdout
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.held_weights import SLICES, HeldWeights
 from lunar_runtime.backends.kind import AutoRule, BackendKind
-from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.backends.optimised import held_weights, optimised_graph, session_of
+from lunar_runtime.backends.scrubbing import ScrubRecord
+from lunar_runtime.bundles.bundle import Bundle, Model
 from lunar_runtime.errors import BackendError, BundleError
 
 _FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_ON_DEVICE = "they are in the GPU's memory"
+# The graph that ONNX Runtime rewrites is one message, of 2 GB at most.
+_TOO_LARGE = "they are too large for one file"
+_log = logging.getLogger(__name__)
+
+
+class _Loaded(NamedTuple):
+    """A session, and what must live as long as it does.
+
+    Attributes:
+        session: ONNX Runtime's.
+        values: Weights that it was given and does not own.
+        weights: Where they can be checked; None where they cannot.
+        reason: Why they cannot.
+    """
+
+    session: Any
+    values: list[Any]
+    weights: HeldWeights | None = None
+    reason: str = ""
 
 
 class OnnxRuntimeBackend:
     """A network in ONNX Runtime; see `Backend`.
+
+    On the CPU its weights are checked after every pair. Where they changed, the network is loaded
+    again from its verified file, and the pair is computed again.
 
     Args:
         bundle: A verified bundle.
@@ -35,26 +64,94 @@ class OnnxRuntimeBackend:
         self.name = f"onnxruntime {ort.__version__}"
         self.device = _choose(device, ort)
         self._names = [output.name for output in bundle.manifest.graph.outputs]
-        # A session does not own weights that it was given: they are held here.
-        self._session, self._weights = _load(ort, bundle, self.device, threads)
+        self._bundle, self._threads = bundle, threads
+        self._loaded: _Loaded | None = _load(ort, bundle, self.device, threads)
+        held, reason = self._loaded.weights, self._loaded.reason
+        self._record = ScrubRecord(held.bytes if held else 0, reason, slices=SLICES if held else 0)
+
+    @property
+    def scrub_record(self) -> ScrubRecord:
+        """What checking the weights found so far."""
+        return self._record
 
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
-        """Run one pair; see `Backend.run`."""
-        if self._session is None:
+        """Run one pair; see `Backend.run`.
+
+        Raises:
+            BackendError: The library failed; or weights changed, and again after they were loaded
+                anew.
+            BundleError: Weights changed, and the bundle is no longer what it was.
+        """
+        try:
+            outputs = self.compute(left, right)
+        except BackendError:  # a changed shape makes the library fail
+            if self._intact():
+                raise
+        else:
+            if self._intact():
+                return outputs
+        _log.warning("weights changed in memory; loading them again and repeating the pair")
+        self.reload()
+        outputs = self.compute(left, right)
+        self._record = replace(self._record, repeated=self._record.repeated + 1)
+        if not self._intact():
+            raise BackendError(
+                f"{self.name}: weights change in memory as soon as they are loaded; the memory of "
+                "this machine is not sound"
+            )
+        return outputs
+
+    def reload(self) -> bool:
+        """Load the network again from its verified file.
+
+        Raises:
+            BundleError: The bundle was altered since it was opened.
+            BackendError: ONNX Runtime or the device failed.
+        """
+        self._loaded = _load(_import(), self._bundle, self.device, self._threads)
+        self._record = replace(self._record, reloads=self._record.reloads + 1)
+        return True
+
+    def close(self) -> None:
+        """Free the network."""
+        self._loaded = None
+
+    @property
+    def weights(self) -> HeldWeights | None:
+        """The weights in memory; None where they cannot be checked, or the network was closed."""
+        return None if self._loaded is None else self._loaded.weights
+
+    def compute(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run one pair with whatever is in memory; `run` is what checks it."""
+        if self._loaded is None:
             raise BackendError("this network was closed; load the bundle again")
         try:
-            outputs = self._session.run(self._names, {"left": left, "right": right})
+            outputs = self._loaded.session.run(self._names, {"left": left, "right": right})
         except Exception as error:  # ORT's exceptions share no base of their own
             raise BackendError(
                 f"{self.name} failed on {self.device}: {_first_line(error)}"
             ) from error
         return dict(zip(self._names, outputs, strict=True))
 
-    def close(self) -> None:
-        """Free the network."""
-        self._session = self._weights = None
+    def _intact(self) -> bool:
+        """Whether the weights are what they were, as far as one pair's check tells."""
+        held = self.weights
+        if held is None:
+            return True
+        started, record = time.perf_counter(), self._record
+        intact = held.intact(record.position)
+        self._record = replace(
+            record,
+            pairs=record.pairs + intact,
+            position=(record.position + intact) % SLICES,
+            mismatches=record.mismatches + (not intact),
+            check_ms=1e3 * (time.perf_counter() - started),
+        )
+        return intact
 
 
 def _import() -> Any:
@@ -80,7 +177,45 @@ def _choose(device: str, ort: Any) -> str:
     return device
 
 
-def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> tuple[Any, Any]:
+def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded:
+    if device == "cuda":
+        _find_cuda(ort)
+    model = bundle.model()
+    try:
+        if device == "cpu" and not model.weights:
+            return _load_held(ort, bundle, model, threads)
+        options, values = _options(ort, bundle, threads, model)
+        session = ort.InferenceSession(model.content, options, providers=[_PROVIDERS[device]])
+        session.disable_fallback()
+        session._model_bytes = None  # the graph's bytes, held for the fallback
+    except Exception as error:  # ORT's exceptions share no base of their own
+        if device == "cuda" and "CUDA" in str(error):
+            raise BackendError(_no_cuda(ort, _first_line(error))) from error
+        raise BundleError(
+            f"{bundle.model_path}: onnxruntime {ort.__version__} cannot load it "
+            f"({_first_line(error)}); re-create the bundle with lunar-export, or update onnxruntime"
+        ) from error
+    if session.get_providers()[0] != _PROVIDERS[device]:
+        # A missing driver or cuDNN makes ORT take the CPU and only log it.
+        raise BackendError(_no_cuda(ort, "the GPU, its driver or cuDNN is not there"))
+    return _Loaded(session, values, None, _TOO_LARGE if device == "cpu" else _ON_DEVICE)
+
+
+def _load_held(ort: Any, bundle: Bundle, model: Model, threads: int | None) -> _Loaded:
+    """A session on the CPU whose weights can be checked."""
+    options, values = _options(ort, bundle, threads, model)
+    content = optimised_graph(ort, model.content, options, values)
+    weights = held_weights(content)
+    options, _ = _options(ort, bundle, threads)
+    session, values = session_of(ort, content, options, weights)
+    session._model_bytes = None
+    return _Loaded(session, values, weights)
+
+
+def _options(
+    ort: Any, bundle: Bundle, threads: int | None, model: Model | None = None
+) -> tuple[Any, list[Any]]:
+    """Of a session; and the weights that `model` has outside the graph, to be held with it."""
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL
     options.inter_op_num_threads = 1
@@ -99,29 +234,12 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> tuple[A
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     if threads is not None:
         options.intra_op_num_threads = threads
-    if device == "cuda":
-        _find_cuda(ort)
-    model = bundle.model()
     values: list[Any] = []
-    try:
-        if model.weights:
-            # Else ONNX Runtime would look for their file itself.
-            values = [ort.OrtValue.ortvalue_from_numpy(v) for v in model.weights.values()]
-            options.add_external_initializers(list(model.weights), values)
-        session = ort.InferenceSession(model.content, options, providers=[_PROVIDERS[device]])
-        session.disable_fallback()
-        session._model_bytes = None  # the graph's bytes, held for the fallback
-    except Exception as error:  # ORT's exceptions share no base of their own
-        if device == "cuda" and "CUDA" in str(error):
-            raise BackendError(_no_cuda(ort, _first_line(error))) from error
-        raise BundleError(
-            f"{bundle.model_path}: onnxruntime {ort.__version__} cannot load it "
-            f"({_first_line(error)}); re-create the bundle with lunar-export, or update onnxruntime"
-        ) from error
-    if session.get_providers()[0] != _PROVIDERS[device]:
-        # A missing driver or cuDNN makes ORT take the CPU and only log it.
-        raise BackendError(_no_cuda(ort, "the GPU, its driver or cuDNN is not there"))
-    return session, values
+    if model is not None and model.weights:
+        # Else ONNX Runtime would look for their file itself.
+        values = [ort.OrtValue.ortvalue_from_numpy(v) for v in model.weights.values()]
+        options.add_external_initializers(list(model.weights), values)
+    return options, values
 
 
 def _find_cuda(ort: Any) -> None:

@@ -36,9 +36,11 @@ from lunar_runtime.bundles.manifest import (
     FileRecord,
     Manifest,
     gate_warning,
+    range_warning,
 )
 from lunar_runtime.bundles.manifest_file import decode_manifest, encode_manifest
 from lunar_runtime.bundles.onnx_file import read_onnx
+from lunar_runtime.bundles.ranges import range_contradiction, written_ranges
 from lunar_runtime.bundles.signatures import read_signatures
 from lunar_runtime.bundles.trust import Signed, TrustStore, judge
 from lunar_runtime.bundles.verified_files import (
@@ -135,8 +137,9 @@ class Bundle:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What whoever uses it has to know: a gate that it failed, signatures that it lacks."""
-        return tuple(filter(None, (gate_warning(self.manifest), self.signed.reason)))
+        """What whoever uses it has to know: a gate that it failed, what it lacks."""
+        warnings = gate_warning(self.manifest), range_warning(self.manifest), self.signed.reason
+        return tuple(filter(None, warnings))
 
     def forget(self) -> None:
         """Let go of what `keep_model` held."""
@@ -151,14 +154,17 @@ class Bundle:
         """
         name = self.manifest.graph.file
         content = self._kept.pop(name, None)
-        content = self._read(name) if content is None else content
+        content = self.read(name) if content is None else content
         try:
             graph = read_onnx(content)
             problem = graph_contradiction(graph, self.manifest)
             if problem is None:
                 places = {weight.place.file for weight in graph.weights if weight.place}
-                files = {place: self._read(place) for place in sorted(places)}
-                return Model(content, external_weights(graph, files))
+                files = {place: self.read(place) for place in sorted(places)}
+                weights = external_weights(graph, files)
+                problem = range_contradiction(graph, weights, self.manifest.weight_ranges)
+                if problem is None:
+                    return Model(content, weights)
         except ValueError as error:
             problem = f"cannot load it: not an ONNX file ({error})"
             if isinstance(error, BundleError):
@@ -173,10 +179,15 @@ class Bundle:
         """
         record = self.manifest.golden
         return read_golden(
-            self._read(record.file), self.path / record.file, record, self.manifest.graph
+            self.read(record.file), self.path / record.file, record, self.manifest.graph
         )
 
-    def _read(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
+        """Content of one of its files, verified again.
+
+        Raises:
+            BundleError: The file was altered since the bundle was opened.
+        """
         try:
             return read_verified(self.path, name, self.manifest.files[name])
         except OSError as error:
@@ -214,7 +225,7 @@ def write_bundle(
 
     Args:
         path: The folder to make.
-        manifest: Its `files` are filled in here, from the bytes that were written.
+        manifest: Its `files` and `weight_ranges` are filled in here, from what was written.
         files: Per name in the bundle, a file to copy or its content.
         overwrite: Replace the bundle that is there, once the new one is complete.
 
@@ -223,7 +234,7 @@ def write_bundle(
 
     Raises:
         OutputError: `path` exists, or cannot be written.
-        BundleError: The manifest contradicts itself or the files.
+        BundleError: The manifest contradicts itself or the files, or a weight is not finite.
     """
     for name in files:
         problem = check_file_name(name)
@@ -232,7 +243,12 @@ def write_bundle(
     with atomic_folder(path, overwrite=overwrite, owned=_owned(Path(path), files)) as folder:
         records = {name: _write(folder / name, source) for name, source in files.items()}
         text = encode_manifest(
-            msgspec.structs.replace(manifest, files=records, format_version=FORMAT_VERSION)
+            msgspec.structs.replace(
+                manifest,
+                files=records,
+                weight_ranges=written_ranges(folder, manifest.graph.file),
+                format_version=FORMAT_VERSION,
+            )
         )
         (folder / MANIFEST_NAME).write_bytes(text)
         decode_manifest(text, Path(path) / MANIFEST_NAME)

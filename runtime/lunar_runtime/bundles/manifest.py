@@ -14,7 +14,7 @@ import msgspec
 from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Target
 
 #: Of this schema. Version 1 lacked `reduction` and reads the same. Version 3 brought the target
-#: `openvino`, the precision `bf16`, `arithmetic`, and the checksum at the file's end.
+#: `openvino`, the precision `bf16`, `arithmetic`, `weight_ranges`, and the checksum at the end.
 FORMAT_VERSION = 3
 OLDEST_SEALED_VERSION = 3
 OLDEST_FORMAT_VERSION = 1
@@ -244,6 +244,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
         files: Every file except this one, by name; `write_bundle` fills it.
         calibration: What ranges were measured on; None for FP32.
         reduction: What became of the precision; None for FP32.
+        weight_ranges: Least and largest value of every floating-point weight, by its name in the
+            graph; `write_bundle` fills it. Bundles of before it have none.
         format_version: Of this schema.
     """
 
@@ -259,7 +261,15 @@ class Manifest(_Record, frozen=True, kw_only=True):
     files: dict[str, FileRecord] = {}
     calibration: CalibrationRecord | None = None
     reduction: ReductionRecord | None = None
+    weight_ranges: dict[str, tuple[float, float]] = {}
     format_version: int = FORMAT_VERSION
+
+
+def range_warning(manifest: Manifest) -> str | None:
+    """What whoever uses a bundle without ranges has to know; None for one that has them."""
+    if manifest.weight_ranges:
+        return None
+    return "it has no ranges to hold its weights to; re-create it with lunar-export"
 
 
 def gate_warning(manifest: Manifest) -> str | None:

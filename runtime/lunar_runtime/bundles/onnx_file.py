@@ -46,12 +46,22 @@ class Place(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """A weight of the graph; `place` is None where its values are in the file itself."""
+    """A weight of the graph.
+
+    Attributes:
+        name: As in the graph.
+        dtype: NumPy's name of its type.
+        shape: Of its values.
+        place: Where they are in another file; None where they are in the file itself.
+        values: Their bytes in the file itself; None where they are elsewhere, or written as a list
+            of numbers.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     place: Place | None
+    values: Content | None = None
 
 
 @dataclass
@@ -167,13 +177,16 @@ def _read_sparse(content: Content, found: OnnxFile) -> None:
 def _read_tensor(content: Content, found: OnnxFile) -> Weight:
     name, shape, kind = "", list[int](), 0
     external, places = False, dict[str, str]()
-    for key, value in fields(content, (1, 2, 8, 13, 14)):
+    values: Content | None = None
+    for key, value in fields(content, (1, 2, 8, 9, 13, 14)):
         if key == 1:
             shape += numbers(value)
         elif key == 2:
             kind = number(value)
         elif key == 8:
             name = text(value)
+        elif key == 9:
+            values = view(value)
         elif key == 13:
             external = True
             parts = {inner: text(part) for inner, part in fields(view(value), (1, 2))}
@@ -186,7 +199,9 @@ def _read_tensor(content: Content, found: OnnxFile) -> Weight:
         raise ValueError(f"the weight {name} has a negative size")
     dtype = DTYPES.get(kind, f"type {kind}")
     found.values[dtype] += math.prod(shape)
-    return Weight(name, dtype, tuple(shape), _place(places) if external else None)
+    if external:
+        return Weight(name, dtype, tuple(shape), _place(places))
+    return Weight(name, dtype, tuple(shape), None, values)
 
 
 def _place(parts: dict[str, str]) -> Place:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
+    from lunar_runtime.inference.self_test import SelfTest
     from lunar_runtime.landing.lander import Lander
 
 NAME = "lunar-infer"
@@ -144,7 +145,13 @@ def command(
     masks: tuple[Path | None, Path | None],
     geometry_only: bool,
     strict: bool,
+    self_test: SelfTest,
+    self_test_every: int,
     deadline_ms: float | None,
+    health: str | None,
+    sequence: bool,
+    altimeter_m: float | None,
+    watchdog: bool,
     lander: Path | None,
     aim: tuple[float, float] | None,
     trust: Path | None,
@@ -166,7 +173,8 @@ def command(
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input or bundle, or some pair of many failed,
-    4 backend or device missing, 7 nothing could be answered within --deadline-ms.
+    4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
+    --deadline-ms.
     """
     from lunar_runtime.backends.cores import usable_cores
 
@@ -179,7 +187,7 @@ def command(
     network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
-        network = _start_loading(opened, backend, device, threads)
+        network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2
 
@@ -198,28 +206,23 @@ def command(
         pairs = [pairs[0]._replace(masks=masks)]
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    with nullcontext() if network is None else StereoRuntime(*network) as runtime:
+    tests = self_test, self_test_every
+    opened_runtime = nullcontext() if network is None else StereoRuntime(*network, *tests)
+    with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:
             manifest = runtime.bundle.manifest
             wanted.check(manifest.graph.output_set)
             for doubt in runtime.bundle.doubts:
                 fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
+        if sequence or deadline_ms is not None:
+            at_once = 1  # in their order; with a deadline none waits for another
         if runtime is not None and deadline_ms is not None:
-            at_once = 1  # else pairs would wait for each other, and their costs would not be alike
             learn_costs(runtime, pairs[0], wanted)
         job = Job(
-            runtime,
-            wanted,
-            shared_rig,
-            folder,
-            overwrite,
-            strict,
-            at_once,
-            vehicle,
-            aim,
-            deadline_ms,
-        )
+            runtime, wanted, shared_rig, folder, overwrite, strict, at_once, vehicle, aim,
+            deadline_ms, teller, *flight.watched(sequence, altimeter_m),
+        )  # fmt: skip
         if many:
             return run_many(job, pairs, as_json=as_json, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
@@ -253,10 +256,13 @@ def _open(path: Path | None, trust: Path | None, require_signature: bool | None)
 
 
 def _start_loading(
-    bundle: Bundle, backend: str, device: str, threads: int | None
+    bundle: Bundle, backend: str, device: str, threads: int | None, *, watchdog: bool
 ) -> tuple[Bundle, Backend]:
     from lunar_runtime.backends.loading import LoadingBackend
+    from lunar_runtime.backends.watched import WatchedBackend
 
+    if watchdog:
+        return bundle, WatchedBackend(bundle, backend, device, threads)
     return bundle, LoadingBackend(bundle, backend, device, threads)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
+from collections.abc import Sequence as Listed
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,9 +22,12 @@ from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.guard.health import Health
+from lunar_runtime.guard.sequence import Altimeter, Sequence
 from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
+from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.inference.result_grids import LONGEST_PX
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.landing import find_landing
@@ -49,6 +53,9 @@ class Job:
         aim: Pixel of the left image at which it aims.
         at_once: Pairs of many that are under way together. One alone leaves cores idle.
         deadline_ms: Of every pair, from its call to its result; None = it has none.
+        health: Is told of every pair; None = nobody is.
+        sequence: Watches the pairs; None = nothing does.
+        altimeter: What it says; None = there is none.
     """
 
     runtime: StereoRuntime | None
@@ -61,6 +68,9 @@ class Job:
     lander: Lander | None = None
     aim: tuple[float, float] | None = None
     deadline_ms: float | None = None
+    health: Health | None = None
+    sequence: Sequence | None = None
+    altimeter: Altimeter | None = None
 
     def run(self, pair: PairFiles) -> Report:
         """Infer one pair and write its result.
@@ -72,6 +82,25 @@ class Job:
         """
         folder = self.folder / pair.out
         check_out(folder, overwrite=self.overwrite)
+        with self._recorded() as record:
+            result = self._infer(pair)
+            record(result)
+        if self.strict and result.verdict == "guessed":
+            raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
+        landing = None
+        if self.lander is not None:
+            start = time.perf_counter()
+            landing = find_landing(result, self.lander, aim_px=self.aim)
+            elapsed_ms = (time.perf_counter() - start) * 1e3
+            result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
+        return write_result(result, folder, overwrite=self.overwrite, landing=landing)
+
+    def _recorded(self) -> AbstractContextManager[Callable[[StereoResult], None]]:
+        if self.health is None:
+            return nullcontext(lambda _: None)
+        return self.health.pair()
+
+    def _infer(self, pair: PairFiles) -> StereoResult:
         rig = self.rig if pair.rig is None else read_rig(pair.rig)
         options = dict(vars(self.options))
         if self.runtime is None:
@@ -86,15 +115,7 @@ class Job:
                 deadline_ms=self.deadline_ms,
                 **options,
             )
-        if self.strict and result.verdict == "guessed":
-            raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
-        landing = None
-        if self.lander is not None:
-            start = time.perf_counter()
-            landing = find_landing(result, self.lander, aim_px=self.aim)
-            elapsed_ms = (time.perf_counter() - start) * 1e3
-            result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
-        return write_result(result, folder, overwrite=self.overwrite, landing=landing)
+        return result if self.sequence is None else self.sequence.watch(result, self.altimeter)
 
 
 def learn_costs(runtime: StereoRuntime, pair: PairFiles, options: InferOptions) -> None:
@@ -119,7 +140,7 @@ def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
         _print(line, as_json=as_json)
 
 
-def run_many(job: Job, pairs: Sequence[PairFiles], *, as_json: bool, tool: str) -> int:
+def run_many(job: Job, pairs: Listed[PairFiles], *, as_json: bool, tool: str) -> int:
     """Run pairs, print a line for each and its notes, and go on where one cannot be used.
 
     Args:
@@ -178,7 +199,7 @@ def _outcome(pair: PairFiles, future: Future[Report]) -> tuple[PairFiles, Report
 
 
 @contextmanager
-def _shown(pairs: Sequence[PairFiles]) -> Iterator[Iterator[PairFiles]]:
+def _shown(pairs: Listed[PairFiles]) -> Iterator[Iterator[PairFiles]]:
     """The pairs, with a bar on a terminal that says how many are done."""
     if not sys.stderr.isatty():
         yield iter(pairs)

@@ -37,6 +37,7 @@ def summary(report: Report) -> list[str]:
         *_refinement(report),
         *_signed(report),
         *_rung(report),
+        *(("alarm", text) for text in _alarms(report)),
         ("time", f"{sum(report.timings_ms.values()):.0f} ms{_where(report)}"),
         ("files", f"{report.out}: {', '.join([*report.files, 'report.json'])}"),
         *(("note", warning) for warning in report.warnings),
@@ -51,6 +52,7 @@ def summary_lines(report: Report) -> list[str]:
         f"{report.out} ({left}, {right}): {report.verdict}; depth {_depth(report)}; "
         f"slope {_slope(report)}",
         *(f"  {name or '    '} {text}" for name, text in _rung(report)),
+        *(f"  alarm {text}" for text in _alarms(report)),
         *(f"  guessed: {reason}" for reason in report.verdict_reasons),
         *(f"  note {warning}" for warning in report.warnings),
     ]
@@ -130,6 +132,15 @@ def _refinement(report: Report) -> list[tuple[str, str]]:
             f"parallax {refinement.parallax_deg:.1f} deg",
         ),
         ("", f"{expected} (medians)"),
+    ]
+
+
+def _alarms(report: Report) -> list[str]:
+    """Monitors that tripped, less those that are among the reasons of a guess."""
+    return [
+        f"{alarm.monitor}: {alarm.saw}"
+        for alarm in report.alarms
+        if alarm.saw not in report.verdict_reasons
     ]
 
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunar_runtime.errors import BackendError
+from lunar_runtime.errors import BackendError, InputError
+from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.costs import Costs
 from lunar_runtime.inference.ladder import Rung, rungs
 from lunar_runtime.inference.result import ModelInfo, StereoResult
 from lunar_runtime.inference.work import PairWork
-from lunar_runtime.refinement.acceptance import NotRefinedError
+from lunar_runtime.refinement.acceptance import NotRefinedError, OtherGroundError
 from lunar_runtime.refinement.budget import Budget, OutOfTimeError, within
 
 #: Of a pair that may take as long as it takes.
@@ -44,13 +45,15 @@ class Attempt:
 
     Attributes:
         passed_over: Rungs that were not answered with, each with its reason.
-        failure: Of the network, or why the images do not refine; None = there was none.
+        failure: Of the network, or why the images do not refine or show no common ground; None =
+            there was none.
     """
 
     def __init__(self, costs: Costs, work: PairWork, network: Network, ends_at: float) -> None:
         self.passed_over: list[str] = []
-        self.failure: BackendError | NotRefinedError | None = None
+        self.failure: BackendError | InputError | None = None
         self._costs, self._work, self._network, self._ends_at = costs, work, network, ends_at
+        self._hopes = False
 
     def rungs(self) -> list[Rung]:
         """Of this pair, the best first."""
@@ -67,13 +70,40 @@ class Attempt:
                 self._costs.pass_over(*self._stage(rung))
                 self.passed_over.append(f"{rung}: {expected:.0f} ms expected, {left:.0f} left")
                 continue
-            try:
-                return self.run(rung), rung
-            except OutOfTimeError as error:
-                self.passed_over.append(f"{rung}: {error}")
-            except (BackendError, NotRefinedError) as error:
-                self.failure = error
-                self.passed_over.append(f"{rung}: {error}")
+            result = self._tried(rung)
+            if result is not None:
+                return result, rung
+        return None
+
+    def quickest(self) -> tuple[StereoResult, Rung] | None:
+        """The same of the rung that is expected to be the quickest, although that is too slow.
+
+        What was expected may be wrong. It is given up once the time is over, whatever was expected.
+        """
+        there = [rung for rung in self.rungs() if not self._ruled_out(rung)]
+        if not there or self._left_ms() <= 0:
+            return None
+        rung = min(there, key=self._expected_ms)
+        self._hopes = True
+        result = self._tried(rung)
+        return None if result is None else (result, rung)
+
+    def _tried(self, rung: Rung) -> StereoResult | None:
+        try:
+            return self.run(rung)
+        except OutOfTimeError as error:
+            self.passed_over.append(f"{rung}: {error}")
+        except (BackendError, NotRefinedError) as error:
+            self.failure = error
+            if isinstance(error, BackendError) and not self._told_network():
+                self._work.alarms += (Alarm("network", str(error)),)
+            self.passed_over.append(f"{rung}: {error}")
+        except OtherGroundError as error:
+            if rung.name == "refined":
+                raise
+            # Fewer pixels show less: the pair may be one all the same.
+            self.failure = self.failure or error
+            self.passed_over.append(f"{rung}: {error}")
         return None
 
     def run(self, rung: Rung) -> StereoResult:
@@ -86,12 +116,18 @@ class Attempt:
         """
         if rung.runs_network and self._work.maps is None:
             start = time.perf_counter()
-            self._network.see(self._work, self._left_ms())
+            self._network.see(self._work, self._network_ms())
             self._costs.add(*self._network_stage(), _since_ms(start))
+            if self._work.maps is None:
+                raise BackendError(self._work.alarms[-1].saw)
         stage, pixels = self._stage(rung)
-        budget = Budget(
-            self._ends_at, lambda place: self._costs.expect_ms(f"{stage}, {place}", pixels) or 0.0
-        )
+
+        def still_ms(place: str) -> float:
+            if self._hopes:
+                return 0.0
+            return self._costs.expect_ms(f"{stage}, {place}", pixels) or 0.0
+
+        budget = Budget(self._ends_at, still_ms)
         start = time.perf_counter()
         try:
             with within(budget):
@@ -121,6 +157,9 @@ class Attempt:
             return rung.runs_network
         return isinstance(self.failure, NotRefinedError) and rung.refines
 
+    def _told_network(self) -> bool:
+        return any(alarm.monitor == "network" for alarm in self._work.alarms)
+
     def _left_ms(self) -> float:
         return (self._ends_at - time.perf_counter()) * 1e3
 
@@ -130,6 +169,12 @@ class Attempt:
             stages.append(self._network_stage())
         expected = [self._costs.expect_ms(*stage) for stage in stages]
         return sum(NEVER if one is None else one for one in expected)
+
+    def _network_ms(self) -> float:
+        """Time that the network has: what is left, less what the images need to answer alone."""
+        left = self._left_ms()
+        alone = [self._expected_ms(one) for one in self.rungs() if not one.runs_network]
+        return left - min(alone) if alone and 0 < left - min(alone) < NEVER else left
 
     def _network_stage(self) -> tuple[str, int]:
         return "network", self._network.longer_px**2

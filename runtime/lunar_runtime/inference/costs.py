@@ -11,10 +11,10 @@ IN_TIME = 0.95
 
 # Of every stage and size: half a minute of pairs, so that a load which ends is forgotten.
 _REMEMBERED = 40
-# Pairs that do without a stage because of its cost; then its slowest time is forgotten, so that a
-# stage which was slow once is tried again.
+# Pairs that do without a stage because of its cost; then its slowest time is forgotten, or the only
+# one is believed a little less, so that a stage which was slow once is tried again.
 _PASSED_OVER = 5
-_LEAST_KEPT = 3
+_LESS = 0.8
 
 
 class Costs:
@@ -44,8 +44,12 @@ class Costs:
             key = stage, pixels
             self._passed_over[key] += 1
             took = self._took.get(key)
-            if took and self._passed_over[key] % _PASSED_OVER == 0 and len(took) > _LEAST_KEPT:
+            if not took or self._passed_over[key] % _PASSED_OVER:
+                return
+            if len(took) > 1:
                 took.remove(max(took))
+            else:
+                took[0] *= _LESS
 
     def expect_ms(self, stage: str, pixels: int, share: float = IN_TIME) -> float | None:
         """Time that is enough for `share` of the pairs; None where the stage never ran.

@@ -31,10 +31,16 @@ class Flown(NamedTuple):
         """Whether the result was there in time."""
         return self.took_ms <= self.deadline_ms
 
-    def words(self) -> str:
-        """The rung in a few words, without its reasons."""
+    def rung_name(self) -> str:
+        """As the ladder spells it: `coarse 1/2`."""
+        return self.rung if self.step == 1 else f"{self.rung} 1/{self.step}"
+
+    def rung_words(self) -> str:
+        """The same in words, with the age."""
         name = self.rung if self.step == 1 else f"{self.rung}, 1/{self.step} of the pixels a side"
-        if self.age_s is not None:
-            name += f", {self.age_s:.1f} s old"
+        return name if self.age_s is None else f"{name}, {self.age_s:.1f} s old"
+
+    def words(self) -> str:
+        """The rung in a few words, with its time and without its reasons."""
         late = "" if self.met else f", {self.took_ms - self.deadline_ms:.0f} ms late"
-        return f"{name}; {self.took_ms:.0f} of {self.deadline_ms:g} ms{late}"
+        return f"{self.rung_words()}; {self.took_ms:.0f} of {self.deadline_ms:g} ms{late}"

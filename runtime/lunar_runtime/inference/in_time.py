@@ -88,6 +88,8 @@ class InTime:
             return _aged(last, deadline_ms, given_at, (why,), clock)
         attempt = Attempt(self.costs, self._read(read, clock), network, ends_at)
         best = attempt.best()
+        if best is None and last is None:  # there is nothing to lose
+            best = attempt.quickest()
         passed_over = tuple(attempt.passed_over)
         if best is not None:
             result, rung = best

@@ -25,8 +25,8 @@ _STEPS = (2, 4)
 _LEAST_LONGER_PX = 128
 
 # Share of the hazards above 15 degrees that is called safe, 12 StereoLunar and 18 rendered pairs:
-# refined 0.26 and 0.30, at half of the pixels a side 0.26 and 0.35, at a quarter 0.38 and 0.44;
-# without the network 0.41 and 0.43, at half 0.45 and 0.57, at a quarter 0.65 and 0.75.
+# refined 0.26 and 0.32, at half of the pixels a side 0.26 and 0.39, at a quarter 0.38 and 0.43;
+# without the network 0.41 and 0.50, at half 0.45 and 0.62, at a quarter 0.65 and 0.78.
 _FLAT_STEP, _FLAT_STEP_ALONE = 4, 2
 
 

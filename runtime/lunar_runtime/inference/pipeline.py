@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
+from lunar_runtime.backends.scrubbing import Scrubbed, ScrubRecord, scrub_record_of
+from lunar_runtime.backends.watched import WatchedBackend
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
-from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.bundles.trust import TrustStore
-from lunar_runtime.errors import BackendError, GateError, UsageError
+from lunar_runtime.errors import UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
@@ -34,12 +35,15 @@ from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.costs import Costs
 from lunar_runtime.inference.degenerate import refuse_degenerate
 from lunar_runtime.inference.in_time import InTime, check_deadline
+from lunar_runtime.inference.loaded_network import describe_network, require_outputs
 from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
 from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.practice_pair import practice_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
+from lunar_runtime.inference.self_test import EVERY, SelfTest, SelfTester, require_golden
+from lunar_runtime.inference.sound_outputs import bounds_of
 from lunar_runtime.inference.work import PairWork
 
 _WARM_UP_PX = 128  # of a pair whose time does not count: libraries allocate and compile
@@ -51,11 +55,19 @@ class StereoRuntime:
     Threads may share one: the network runs one pair at a time, everything else beside it.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: Backend,
+        self_test: SelfTest = "never",
+        self_test_every: int = EVERY,
+    ) -> None:
         self.bundle = bundle
         self._backend = backend
+        self._tester = SelfTester(self.check_golden, self._reload, self_test, self_test_every)
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
         self._depth_error = depth_error_of(bundle.manifest.student)
+        self._bounds = bounds_of(bundle.manifest.student)
         self._in_time = InTime()
 
     @classmethod
@@ -68,6 +80,9 @@ class StereoRuntime:
         threads: int | None = None,
         trust: TrustStore | Path | str | None = None,
         require_signature: bool | None = None,
+        watchdog: bool = False,
+        self_test: SelfTest = "load",
+        self_test_every: int = EVERY,
     ) -> StereoRuntime:
         """Verify a bundle and load its network.
 
@@ -78,11 +93,17 @@ class StereoRuntime:
             threads: CPU threads; None lets the backend choose.
             trust: Whose signatures count; see `Bundle.open`, as for the next.
             require_signature: Whether the bundle must be signed by one of them.
+            watchdog: Run the network in a process of its own, which is ended and started again
+                when it hangs.
+            self_test: When the bundle's golden pair is run and compared: at `load`; by `period`,
+                then and before every `self_test_every` pairs; or `never`.
+            self_test_every: Pairs from one test to the next.
 
         Raises:
+            GateError: The golden pair's outputs are not what they must be; see `check_golden`.
             BundleError: The bundle is incomplete, altered, foreign, or not signed as it must be.
             BackendError: What was asked for is not there.
-            UsageError: No such backend or device; or `trust` comes with an opened bundle.
+            UsageError: No such backend, device or test; or `trust` comes with an opened bundle.
         """
         if not isinstance(bundle, Bundle):
             path = default_bundle_path() if bundle is None else bundle
@@ -91,7 +112,11 @@ class StereoRuntime:
             )
         elif trust is not None or require_signature is not None:
             raise UsageError("`trust` is for a bundle's folder; give it to Bundle.open")
-        return cls(bundle, select_backend(bundle, backend, device, threads))
+        load = WatchedBackend if watchdog else select_backend
+        network = load(bundle, backend, device, threads)
+        runtime = cls(bundle, network, self_test, self_test_every)
+        runtime._tester.test_if_due()
+        return runtime
 
     def __enter__(self) -> StereoRuntime:
         return self
@@ -106,18 +131,20 @@ class StereoRuntime:
     @property
     def model(self) -> ModelInfo:
         """Which network this is, and what it runs on."""
-        manifest = self.bundle.manifest
-        return ModelInfo(
-            bundle_path=self.bundle.path,
-            bundle_digest=self.bundle.digest,
-            student=manifest.student.id,
-            precision=manifest.precision,
-            gate=manifest.gate,
-            output_set=manifest.graph.output_set,
-            signed=self.bundle.signed,
-            backend=self._backend.name,
-            device=self._backend.device,
-        )
+        return describe_network(self.bundle, self._backend, self._tester.record)
+
+    @property
+    def scrub_record(self) -> ScrubRecord:
+        """What checking the weights in memory found so far."""
+        return scrub_record_of(self._backend)
+
+    def self_test_if_due(self) -> None:
+        """Run the golden pair if it is time to; pairs with a deadline are not made to wait for it.
+
+        Raises:
+            GateError: As `check_golden`, and also after the network was loaded again.
+        """
+        self._tester.test_if_due()
 
     @refuse_degenerate
     def infer(
@@ -187,7 +214,9 @@ class StereoRuntime:
             return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
         work = read(Clock())
         self._see(work, None)
-        return work.alone(self.model) if refine == "off" else work.refined(self.model)
+        if refine == "off":
+            return work.alone(self.model)
+        return work.refined(None if work.maps is None else self.model)
 
     def learn_costs(
         self, width: int = 512, height: int = 512, *, view: ViewChoice = "left", rounds: int = 2
@@ -230,21 +259,20 @@ class StereoRuntime:
             GateError: An output is further off than the manifest allows: this machine, or its
                 inference library, computes something else.
         """
-        golden = self.bundle.golden()
-        outputs = self._run(golden.left, golden.right)
-        start, step = golden.step // 2, golden.step
-        errors = {
-            name: relative_error(outputs[name][:, start::step, start::step], expected)[1]
-            for name, expected in golden.outputs.items()
-        }
-        for name, error in errors.items():
-            if not error <= golden.tolerances[name]:
-                raise GateError(
-                    f"{self.bundle.path}: on {self._backend.name}, {self._backend.device}, {name} "
-                    f"is off by {error:.2g} on average, {golden.tolerances[name]:.2g} is allowed; "
-                    "use another backend or version of it"
-                )
-        return errors
+        where = f"{self._backend.name}, {self._backend.device}"
+        return require_golden(self.bundle, self._run, where)
+
+    def _reload(self) -> bool:
+        """Load the network again; False where the backend cannot."""
+        if not isinstance(self._backend, Scrubbed):
+            return False
+        with self._one_at_a_time:
+            return self._backend.reload()
+
+    @property
+    def restarts(self) -> int:
+        """How often the network's process was started again; 0 without one."""
+        return self._backend.restarts if isinstance(self._backend, WatchedBackend) else 0
 
     @property
     def costs(self) -> Costs:
@@ -259,8 +287,18 @@ class StereoRuntime:
 
     def _see(self, work: PairWork, within_ms: float | None) -> None:
         graph = self.bundle.manifest.graph
+        if within_ms is None and self._tester.due:
+            with work.clock.stage("self-test"):
+                self._tester.test_if_due()
+        before = self.scrub_record.repeated
         run = partial(self._run, within_ms=within_ms)
-        work.see(run, (graph.height, graph.width), self._depth_error)
+        work.see(run, (graph.height, graph.width), self._depth_error, self._bounds)
+        self._tester.count_pair()
+        if self.scrub_record.repeated != before:
+            work.notes += Notes.warn(
+                "network: weights had changed in memory; they were loaded again from the verified "
+                "file and the pair was computed again"
+            )
 
     def _run(
         self,
@@ -269,12 +307,11 @@ class StereoRuntime:
         within_ms: float | None = None,
     ) -> dict[str, NDArray[np.float32]]:
         with self._one_at_a_time:
-            outputs = self._backend.run(left[None, None], right[None, None])
-        for record in self.bundle.manifest.graph.outputs:
-            found = outputs[record.name]
-            if found.shape != record.shape or found.dtype != np.float32:
-                raise BackendError(
-                    f"{self._backend.name} gave {record.name} as {found.dtype} {found.shape} "
-                    f"instead of float32 {record.shape}"
-                )
+            pair = left[None, None], right[None, None]
+            watched = self._backend if isinstance(self._backend, WatchedBackend) else None
+            if watched is not None and within_ms is not None:
+                outputs = watched.run_within(*pair, within_ms)
+            else:
+                outputs = self._backend.run(*pair)
+        require_outputs(outputs, self.bundle, self._backend)
         return outputs

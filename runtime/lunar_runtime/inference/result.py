@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.choices import OutputSet
 from lunar_runtime.bundles.trust import Signed
 from lunar_runtime.files.images import GreyImage
@@ -18,8 +19,10 @@ from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate
 from lunar_runtime.geometry.scale import Scale
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.self_test import SelfTestRecord
 from lunar_runtime.refinement.camera_evidence import Misfit
 
 Side = Literal["left", "right"]
@@ -225,6 +228,9 @@ class ModelInfo(NamedTuple):
     signed: Signed
     backend: str
     device: str
+    ranges: bool = False
+    weights: ScrubRecord = ScrubRecord(reason="nobody looked")
+    self_test: SelfTestRecord = SelfTestRecord("never")
 
 
 class PairImage(NamedTuple):
@@ -253,6 +259,7 @@ class StereoResult(Geometry):
         timings_ms: Per stage.
         lenses: That were taken out of the images, of the left and the right camera; None = none.
         flown: How the pair's deadline was met; None = it had none.
+        alarms: Monitors that tripped.
     """
 
     options: InferOptions
@@ -262,6 +269,7 @@ class StereoResult(Geometry):
     timings_ms: dict[str, float]
     lenses: tuple[Lens | None, Lens | None] = (None, None)
     flown: Flown | None = None
+    alarms: tuple[Alarm, ...] = ()
 
     @property
     def primary(self) -> Side:

@@ -12,8 +12,10 @@ from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair
+from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.domain import watch_domain
 from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.kept import keep_network
@@ -25,6 +27,7 @@ from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_p
 from lunar_runtime.inference.result import ModelInfo, Refinement, StereoResult
 from lunar_runtime.inference.result_grids import LONGEST_PX
 from lunar_runtime.inference.solve import solve_geometry
+from lunar_runtime.inference.sound_outputs import OutputBounds, watch_outputs
 from lunar_runtime.inference.told_cameras import check_told_cameras
 from lunar_runtime.refinement.budget import checkpoint
 
@@ -45,6 +48,7 @@ class PairWork:
         notes: What is known of it so far.
         maps: What the network said; None = it has not run.
         seen: The images as the network saw them; None = it has not run.
+        alarms: Monitors that tripped so far.
     """
 
     images: ImagePair
@@ -55,6 +59,7 @@ class PairWork:
     notes: Notes = field(default_factory=Notes)
     maps: Maps | None = None
     seen: Seen | None = None
+    alarms: tuple[Alarm, ...] = ()
 
     @classmethod
     def read(
@@ -76,7 +81,8 @@ class PairWork:
             images = read_pair(left, right, options.window, masks)
             images.check_cameras(options, rig)
             lenses = check_told_cameras(images, options, rig)
-        return cls(images, options, rig, lenses, clock)
+            alarms = watch_domain(images)
+        return cls(images, options, rig, lenses, clock, alarms=alarms)
 
     @property
     def longer_px(self) -> int:
@@ -95,13 +101,23 @@ class PairWork:
         """Whether the cameras are known without a network."""
         return known_cameras(self.options, self.rig, self.images.wholes) is not None
 
-    def see(self, run: RunNetwork, size: tuple[int, int], depth_error: float) -> None:
+    def see(
+        self,
+        run: RunNetwork,
+        size: tuple[int, int],
+        depth_error: float,
+        bounds: OutputBounds | None = None,
+    ) -> None:
         """Have the network look at the pair.
+
+        Where its outputs are not those of a sound network and the images can do without, its word
+        is dropped: then `maps` stays None.
 
         Args:
             run: The network.
             size: Height and width of its inputs.
             depth_error: Its own; see `network_error`.
+            bounds: Of its outputs; see `sound_outputs`.
 
         Raises:
             BackendError: The inference library failed.
@@ -115,6 +131,12 @@ class PairWork:
         with self.clock.stage("network"):
             outputs = run(*inputs)
         outputs = image_parts(frames, outputs)
+        unsound = watch_outputs(outputs, bounds)
+        if unsound and self.options.refine != "off" and self.cameras_told:
+            (alarm,) = unsound
+            self.alarms += (alarm._replace(saw=f"{alarm.saw}; the images answer alone"),)
+            return
+        self.alarms += unsound
         self.maps, noted = read_maps(outputs, grids, self.options, self.rig, valid, depth_error)
         self.notes += noted
         self.seen = Seen(self.images, greys, valid, self.lenses)
@@ -185,6 +207,9 @@ class PairWork:
         checkpoint("geometry")
         with self.clock.stage("geometry"):
             doubts = doubt_images(self.images, options, self.rig, fused.refinement)
+            doubts += tuple(
+                a.saw for a in self.alarms if model is not None or a.monitor == "domain"
+            )
             if fused.refinement is not None and fused.refinement.done:
                 doubts += doubt_rung(step, network=model is not None)
             geometry = solve_geometry(
@@ -195,4 +220,5 @@ class PairWork:
                 notes=notes,
                 doubts=doubts,
             )
-        return assemble(geometry, options, model, seen, self.clock)
+        result = assemble(geometry, options, model, seen, self.clock)
+        return replace(result, alarms=self.alarms)

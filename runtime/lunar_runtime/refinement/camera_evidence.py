@@ -28,10 +28,11 @@ from lunar_runtime.geometry.epipolar import (
     RelativePose,
     sampson_distance,
 )
-from lunar_runtime.refinement.relative_pose import PoseFit, pose_information
+from lunar_runtime.refinement.relative_pose import PoseFit, measured_share, pose_information
 from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
+from lunar_runtime.refinement.told_numbers import left_open
 
 #: A number of the cameras: the focal length, the principal point along x and along y, the focal
 #: length of the right camera alone, the lens' k1.
@@ -79,15 +80,6 @@ _SIGMAS: dict[CameraNumber, float] = {
     "centre_y": 3.0,
     "zoom": 3.0,
     "lens": 4.3,
-}
-# Of the numbers that are told: what a camera that was calibrated on the ground may be off by in
-# flight. The images narrow it where they can.
-_TOLD: dict[CameraNumber, float] = {
-    "focal": 0.01,
-    "centre_x": 0.005,
-    "centre_y": 0.005,
-    "zoom": 0.0025,
-    "lens": 0.005,
 }
 # Of the depth in baselines, at nine pixels in ten: below, a wrong number does no harm. A lens of k1
 # 0.03 that nobody told bends a surface by 0.0019 and makes all of it 0.004 smaller, five times what
@@ -148,8 +140,8 @@ class CameraEvidence(NamedTuple):
             length explains the matches.
         misfits: Numbers that are wrong beyond their errors, and by enough to matter; the surest
             first.
-        untested: What is left of each number's error as it was told, after the images: one
-            standard deviation as its change.
+        untested: What is left of each number's error as it was told, after the images: its root
+            mean square as its change.
     """
 
     covariance: Floats
@@ -196,7 +188,9 @@ def camera_evidence(
         prior = np.asarray(np.linalg.inv(given.covariance), np.float64)
         towards = prior @ step_between(fit.pose, given.pose)
     held = given is not None and given.held
-    covariance = given.covariance if given is not None and held else np.linalg.pinv(information)
+    covariance = np.linalg.pinv(information) * measured_share(residual, fit)
+    if given is not None and held:
+        covariance = given.covariance
     farthest = float(np.max(np.sum(rays.left[:, :2] ** 2, axis=-1)))
     misfits: list[Misfit] = []
     untested: list[Misfit] = []
@@ -219,7 +213,7 @@ def camera_evidence(
         sigma = min(math.sqrt(float(inverse[5, 5])), _UNKNOWN)
         if number == "focal":
             focal = float(change[5]), sigma
-        left = 1 / math.hypot(1 / _TOLD[number], 1 / sigma)
+        left = left_open(number, float(change[5]), sigma)
         by_pose = inverse[:, 5] / inverse[5, 5] * left  # the pose follows the number
         untested.append(_number(rays, number, by_pose, left))
         told = number != "lens" or sigma * farthest < _TOLD_BEND

@@ -202,6 +202,16 @@ def pose_information(rays: MatchedRays, fit: PoseFit) -> tuple[Floats, Floats, F
     return sampson.derivative_px(fit.pose), weight, residual
 
 
+def measured_share(residual: Floats, fit: PoseFit) -> float:
+    """Variance of matches over the one that a fit gives them, which ends at interpolation's.
+
+    Args:
+        residual: (N,) distances of the matches from the epipolar lines, pixels.
+        fit: Of them, or of a pose that is held.
+    """
+    return min(1.0, (robust_sigma(residual) / fit.sigma_px) ** 2)
+
+
 def rotation_residual_px(rays: MatchedRays, pose: RelativePose) -> float:
     """Median distance in pixels that the best pure rotation leaves: parallax, or the lack of it.
 

@@ -24,6 +24,7 @@ from lunar_runtime.refinement.acceptance import (
 from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.evenness import unevenness
+from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.plate import Information, Plate
 from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
@@ -45,9 +46,6 @@ _THIN = (slice(None, None, 4),) * 2
 _FLOW_SIGMA_PX = 0.16
 _FLOW_PATCH_PX = 25
 _DECIDED = 1 / 5  # of the prior's error, below which the images decide
-# The plate smooths over what bends: there its errors are larger than its posterior has them. This
-# power of the slack ranks them best (StereoLunar and rendered pairs).
-_BENT = 0.3
 _OWN = 0.95  # of the plate's errors, as drawn: they are a little too wide (65 pairs)
 _UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
 
@@ -209,11 +207,11 @@ class DenseSolver:
         own = self._plate.sigma(draws)
         with np.errstate(invalid="ignore"):
             refined = (own < _DECIDED * prior.sigma) & bright.inside
-        bent = np.float32(_OWN) * slack**_BENT
+        local = np.float32(_OWN) * local_factor(bright, surface, refined)
         shared = self._pose_errors(pose, poses, surface)
         shared += beyond_errors(prior, refined, len(poses))
-        sigma = np.hypot(own * self.on_grid(bent), self._plate.sigma(shared))
-        draws = draws * bent + shared
+        sigma = np.hypot(own * self.on_grid(local), self._plate.sigma(shared))
+        draws = draws * local + shared
         correlation = bright.correlation[_THIN][bright.inside[_THIN]]
         return Surface(
             inverse_depth=surface,

@@ -14,7 +14,12 @@ import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
 from lunar_runtime.refinement.camera_evidence import shared_by
-from lunar_runtime.refinement.relative_pose import PoseFit, influence, width_of
+from lunar_runtime.refinement.relative_pose import (
+    PoseFit,
+    influence,
+    measured_share,
+    width_of,
+)
 from lunar_runtime.refinement.sampson import Sampson, moved, step_between
 from lunar_runtime.refinement.surface import GivenPose
 
@@ -77,7 +82,10 @@ def agree(rays: MatchedRays, free: PoseFit, given: GivenPose) -> Agreement:
             break
     A, _ = _normal_equations(sampson, pose, width, variance)
     apart = math.sqrt(max(cost - misses(free.pose), 0.0))
-    return Agreement(pose, np.linalg.inv(A + prior), apart)
+    # Weighed as they were, but erring as they do.
+    share = measured_share(sampson.distance_px(free.pose), free)
+    together = np.linalg.inv(A + prior)
+    return Agreement(pose, together @ (share * A + prior) @ together, apart)
 
 
 def _normal_equations(

@@ -54,6 +54,50 @@ class ImageReport(Record, frozen=True, kw_only=True):
     masked: dict[str, float]
 
 
+class WeightsReport(Record, frozen=True, kw_only=True):
+    """The network's weights in memory, since it was loaded.
+
+    Attributes:
+        ranges: Whether they were held to the ranges in the bundle's manifest when they were loaded.
+        held_bytes: Of weights that are compared with checksums after every pair; 0 = none are.
+        not_held: Why none are; empty where they are.
+        pairs: Pairs after which they were unchanged.
+        mismatches: How often they were not.
+        reloads: How often they were loaded again from the verified file.
+        repeated: Pairs that were computed again because of that.
+        check_ms: Time of the last comparison.
+    """
+
+    ranges: bool
+    held_bytes: int
+    not_held: str
+    pairs: int
+    mismatches: int
+    reloads: int
+    repeated: int
+    check_ms: float
+
+
+class SelfTestReport(Record, frozen=True, kw_only=True):
+    """The bundle's golden pair, run on this machine since the network was loaded.
+
+    Attributes:
+        mode: When it runs: `load`, `period` or `never`.
+        every: Pairs from one test to the next, in mode `period`.
+        passed: How often its outputs were what they must be.
+        failed: How often they were not, and the network was loaded again.
+        pairs_since: Pairs since it was passed last, this one included.
+        ms: How long it took last; 0 where it did not run.
+    """
+
+    mode: str
+    every: int
+    passed: int
+    failed: int
+    pairs_since: int
+    ms: float
+
+
 class ModelReport(Record, frozen=True, kw_only=True):
     """Which network ran, and on what.
 
@@ -70,6 +114,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
         signers: Names of the trusted keys that signed the bundle.
         backend: The inference library with its version.
         device: What it ran on, as in `cpu`.
+        weights: Whether its weights are still those that were loaded.
+        self_test: Whether it gives what it must for a known pair.
     """
 
     bundle: str
@@ -82,6 +128,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
     signers: list[str]
     backend: str
     device: str
+    weights: WeightsReport
+    self_test: SelfTestReport
 
 
 class OptionsReport(Record, frozen=True, kw_only=True):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.geometry.grid_mapping import GridMapping
-from lunar_runtime.inference.ladder import RungName
 from lunar_runtime.inference.result import Side
+from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import ImageReport, ModelReport, OptionsReport, Record
 
 #: Version 1 called the results' grid the network's: network_px, network_width, network_height.
@@ -125,29 +127,6 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     views: dict[str, dict[str, float]]
 
 
-class FlownReport(Record, frozen=True, kw_only=True):
-    """How the pair's deadline was met.
-
-    Attributes:
-        rung: `refined`; `coarse`: the same at fewer pixels; `geometry`: the images alone;
-            `network`: the network alone; `last good`: an earlier pair's result.
-        step: Pixels of the full result that one pixel here stands for, along a side.
-        deadline_ms: That was given, from the call to the result; writing comes after.
-        took_ms: That it took.
-        met: Whether the result was there in time.
-        passed_over: Better rungs, each with the reason why not.
-        age_s: Of `last good`: since its pair was given.
-    """
-
-    rung: RungName
-    step: int
-    deadline_ms: float
-    took_ms: float
-    met: bool
-    passed_over: list[str]
-    age_s: float | None
-
-
 class PlaneReport(Record, frozen=True, kw_only=True):
     """The scene's robust plane.
 
@@ -237,6 +216,10 @@ class Report(Record, frozen=True, kw_only=True):
         verdict: `measured`: the images decided and what was told agrees; `guessed`: something
             rests on less.
         verdict_reasons: Why it is guessed.
+        condition: `nominal`: what was asked for, measured, in time, no monitor tripped; or
+            `degraded`.
+        degraded_to: What is left, in words; None where it is nominal.
+        alarms: Monitors that tripped.
         created: UTC.
         left: The left image.
         right: The right image.
@@ -267,6 +250,9 @@ class Report(Record, frozen=True, kw_only=True):
     status: Literal["done"] = "done"
     verdict: str
     verdict_reasons: list[str]
+    condition: str = ""
+    degraded_to: str | None = None
+    alarms: list[AlarmReport] = msgspec.field(default_factory=list)
     created: datetime
     left: ImageReport
     right: ImageReport

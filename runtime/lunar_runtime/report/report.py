@@ -18,20 +18,23 @@ from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.guard.condition import condition_of
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.hazard import HAZARD_DEG
 from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
 from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
 from lunar_runtime.landing.landing import Landing
+from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import (
     ImageReport,
     MaskReport,
     ModelReport,
     OptionsReport,
+    SelfTestReport,
+    WeightsReport,
 )
 from lunar_runtime.report.records import (
     CameraReport,
-    FlownReport,
     LandingReport,
     MisfitReport,
     PlaneReport,
@@ -64,10 +67,14 @@ def make_report(
         landing: Where a vehicle may stand on it.
     """
     pose, plane = result.pose, result.plane
+    judged = condition_of(result)
     return Report(
         created=datetime.now(timezone.utc),
         verdict=result.verdict,
         verdict_reasons=list(result.verdict_reasons),
+        condition=judged.condition,
+        degraded_to=judged.degraded_to,
+        alarms=[AlarmReport(alarm.monitor, alarm.saw) for alarm in result.alarms],
         left=_image(result.left.source),
         right=_image(result.right.source),
         mapping=result.mapping,
@@ -192,6 +199,24 @@ def _model(model: ModelInfo) -> ModelReport:
         signers=list(model.signed.signers),
         backend=model.backend,
         device=model.device,
+        weights=WeightsReport(
+            ranges=model.ranges,
+            held_bytes=model.weights.held_bytes,
+            not_held=model.weights.reason,
+            pairs=model.weights.pairs,
+            mismatches=model.weights.mismatches,
+            reloads=model.weights.reloads,
+            repeated=model.weights.repeated,
+            check_ms=round(model.weights.check_ms, 2),
+        ),
+        self_test=SelfTestReport(
+            mode=model.self_test.mode,
+            every=model.self_test.every,
+            passed=model.self_test.passed,
+            failed=model.self_test.failed,
+            pairs_since=model.self_test.pairs_since,
+            ms=round(model.self_test.last_ms, 2),
+        ),
     )
 
 

@@ -176,3 +176,18 @@ def test_the_wheel_zooms_where_the_pointer_is_and_a_drag_moves(page: Page) -> No
     moved = page.js("return State.now")
     assert (state["x"] - moved["x"]) * COLUMNS * scale == pytest.approx(50, abs=2)
     assert (state["y"] - moved["y"]) * COLUMNS * scale == pytest.approx(20, abs=2)
+
+
+def test_the_sentence_says_what_is_known_of_a_method_beside_the_truth(
+    page: Page, pair: Pair
+) -> None:
+    scores = pair.views[0].methods[0].scores
+    page.set(b=2)
+    said = page.js("return document.getElementById('finding').textContent")
+    depth, slope = 100 * scores["absrel_median"], scores["slope_mae_deg"]
+    assert said.startswith(f"A (s0) errs by {depth:.3f} % in depth and {slope:.1f}° in slope.")
+    page.js("Pair.method('a').scores.absrel_median = 0.001")
+    page.js("Pair.open(0).views[0].methods[1].scores.absrel_median = 0.001001")
+    page.set(b=1)
+    said = page.js("return document.getElementById('finding').textContent")
+    assert said.startswith("A and B err alike: depth 0.100 %")

@@ -18,7 +18,7 @@ const Findings = (() => {
     const one = errors ? "depth_error" : Derive.difference(a, b, "depth") ? "depth" : "slope";
     const behind = errors && a.scores.absrel_median < b.scores.absrel_median ? "b" : "a";
     const where = worst(one, behind === "a" ? 1 : -1);
-    const words = errors ? withTruth(a, b) : without(a, b, one);
+    const words = errors ? withTruth(a, b) : Pair.truth() ? against(a, b) : without(a, b, one);
     box.replaceChildren(...words);
     if (where) box.append(button(one, where, errors, behind));
     return undefined;
@@ -34,12 +34,21 @@ const Findings = (() => {
     const difference = Derive.difference(a, b, "depth_error");
     const known = Numbers.finite(difference);
     const more = known.filter((value) => (worse === "a" ? value > 0 : value < 0)).length / (known.length || 1);
+    if (large <= 1.005 * small) return [part(`A and B err alike: depth ${Numbers.text(large, 1e-3)} %, slopes ${Numbers.text(a.scores.slope_mae_deg, 0.1)}° and ${Numbers.text(b.scores.slope_mae_deg, 0.1)}°.`)];
     const slopes = { a: a.scores.slope_mae_deg, b: b.scores.slope_mae_deg };
     return [
       part(`${worse.toUpperCase()} (${name[worse]})`, worse), part(` errs more: depth ${Numbers.text(large, 1e-3)} % against `),
       part(`${Numbers.text(small, 1e-3)} %`), part(" of "), part(`${other.toUpperCase()} (${name[other]})`, other),
       part(`${ratio(large, small)}, worse on ${Math.round(100 * more)} % of the ground. Slopes err ${Numbers.text(slopes[worse], 0.1)}° against ${Numbers.text(slopes[other], 0.1)}°.`),
     ];
+  }
+
+  // One of both is the truth, or was not compared with it.
+  function against(a, b) {
+    const [which, one] = Object.keys(a.scores).length ? ["a", a] : ["b", b];
+    if (!Object.keys(one.scores).length) return [part("Neither A nor B was compared with the truth.")];
+    const { absrel_median: depth, slope_mae_deg: slope } = one.scores;
+    return [part(`${which.toUpperCase()} (${one.name})`, which), part(` errs by ${Numbers.text(100 * depth, 1e-3)} % in depth and ${Numbers.text(slope, 0.1)}° in slope.`)];
   }
 
   const ratio = (large, small) => (small > 0 && large / small >= 1.05 ? `, ${Numbers.text(large / small, 0.1)} times` : "");

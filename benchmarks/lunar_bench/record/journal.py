@@ -3,48 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 from lunar_runtime.errors import InputError, OutputError
 
-from lunar_bench.honesty.record import SituationRecord
 from lunar_bench.record.base import Record
 
 
-class JournalHead(Record, frozen=True):
-    """What the records of a journal rest on: the first line.
+class Identified(Record, frozen=True):
+    """A record that a journal can keep.
 
     Attributes:
-        data: What pairs.
-        seed: Of the situations.
-        bundle_digest: SHA-256 of the network's manifest.
-        commit: Of the code.
+        id: No other record of the campaign has it.
     """
 
-    data: str
-    seed: int
-    bundle_digest: str
-    commit: str
+    id: str
 
 
-class Journal:
+_Kind = TypeVar("_Kind", bound=Identified)
+
+
+class Journal(Generic[_Kind]):
     """A file of records; None of them where there is no file.
 
     Args:
         path: Of the file, made if need be; None keeps nothing.
-        head: Of this campaign.
+        head: Of this campaign: what its records rest on. The file's first line.
+        kind: Type of the records.
 
     Raises:
         InputError: The file is of another campaign, or no journal.
     """
 
-    def __init__(self, path: Path | None, head: JournalHead) -> None:
-        self.path, self.head = path, head
-        self.done: dict[str, SituationRecord] = {}
+    def __init__(self, path: Path | None, head: Record, kind: type[_Kind]) -> None:
+        self.path, self.head, self._kind = path, head, kind
+        self.done: dict[str, _Kind] = {}
         if path is not None and path.exists():
             self._read(path)
 
-    def add(self, record: SituationRecord) -> None:
+    def add(self, record: _Kind) -> None:
         """Keep one more.
 
         Raises:
@@ -66,8 +64,8 @@ class Journal:
         try:
             content = path.read_bytes()
             lines = content.split(b"\n")
-            head = msgspec.json.decode(lines[0], type=JournalHead)
-            records = [msgspec.json.decode(line, type=SituationRecord) for line in lines[1:-1]]
+            head = msgspec.json.decode(lines[0], type=type(self.head))
+            records = [msgspec.json.decode(line, type=self._kind) for line in lines[1:-1]]
         except (OSError, msgspec.DecodeError) as error:
             raise InputError(f"{path}: not a journal of a campaign ({error})") from error
         if head != self.head:
@@ -79,8 +77,8 @@ class Journal:
             path.write_bytes(content[: -len(lines[-1])])
 
 
-def _differences(old: JournalHead, new: JournalHead) -> str:
-    names = JournalHead.__struct_fields__
+def _differences(old: Record, new: Record) -> str:
+    names = type(new).__struct_fields__
     return ", ".join(
         f"{name} {getattr(old, name)}, not {getattr(new, name)}"
         for name in names

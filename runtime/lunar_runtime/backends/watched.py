@@ -1,0 +1,185 @@
+"""A network in a process of its own, which is ended and started again when it hangs.
+
+Nothing else can stop a library that does not return. The process shares memory for inputs and
+outputs with this one, so that a pair costs two copies more. It is started again in the background:
+a pair that comes meanwhile is told so at once.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.backends.cores import check_threads
+from lunar_runtime.backends.shared_arrays import SharedArrays, bytes_of
+from lunar_runtime.backends.worker import Answer, Order
+from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.errors import BackendError
+
+#: Of one pair, seconds: a network takes 0.1 to 2 s on a computer with nothing else to do.
+HANG_S = 30.0
+_LOAD_S = 120.0  # with building what a library builds on its first load
+_LONGEST_ANSWER = 1 << 16
+
+
+class WatchedBackend:
+    """See the module, and `Backend`.
+
+    Args:
+        bundle: A verified bundle in a folder.
+        backend: As for `select_backend`, as are the next two.
+        device: What to run on.
+        threads: CPU threads.
+        hang_s: A pair that takes longer has hung.
+
+    Raises:
+        BackendError: The network cannot be loaded there.
+        UsageError: `threads` is not positive, or more than the usable cores.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: str = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        hang_s: float = HANG_S,
+    ) -> None:
+        check_threads(threads)
+        self.restarts = 0
+        self.last_restart_s: float | None = None
+        self._hang_s = hang_s
+        graph = bundle.manifest.graph
+        self._file = os.memfd_create("lunar-network", os.MFD_CLOEXEC)
+        os.ftruncate(self._file, bytes_of(graph))
+        self._memory = mmap.mmap(self._file, 0)
+        self._arrays = SharedArrays(graph, self._memory)
+        self._order = Order(str(bundle.path), bundle.digest, backend, device, threads, self._file)
+        bundle.forget()  # the other process reads it
+        self._restarting: threading.Thread | None = None
+        self._failed: BackendError | None = None
+        self._closed = False
+        loaded = self._start()
+        self.name, self.device = f"{loaded.said}, watched", loaded.device
+
+    def run(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run one pair; see `Backend.run`."""
+        return self.run_within(left, right, self._hang_s * 1e3)
+
+    def run_within(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8], within_ms: float
+    ) -> dict[str, NDArray[np.float32]]:
+        """Run one pair, and end the process if it takes longer than that, or than `hang_s`.
+
+        Raises:
+            BackendError: The network failed, hung, or is being started again.
+        """
+        if self._closed:
+            raise BackendError("this network was closed; load the bundle again")
+        if self._restarting is not None and self._restarting.is_alive():
+            raise BackendError("the network hung and is being started again")
+        if self._failed is not None:
+            raise self._failed
+        np.copyto(self._arrays.inputs["left"], left)
+        np.copyto(self._arrays.inputs["right"], right)
+        within_s = min(self._hang_s, within_ms / 1e3)
+        answer = self._ask(b"run\n", within_s)
+        if answer is None:
+            self._restart()
+            raise BackendError(
+                f"the network did not answer within {within_s:.2f} s; its process is ended and "
+                "started again"
+            )
+        if not answer.done:
+            raise BackendError(answer.said)
+        return {name: values.copy() for name, values in self._arrays.outputs.items()}
+
+    def close(self) -> None:
+        """End the process."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._restarting is not None:
+            self._restarting.join()
+        self._end()
+        self._arrays.forget()
+        self._memory.close()
+        os.close(self._file)
+
+    def wait(self) -> None:
+        """Until a process that is being started again is there."""
+        if self._restarting is not None:
+            self._restarting.join()
+
+    def _start(self) -> Answer:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lunar_runtime.backends.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(self._file,),
+            env=environment,
+        )
+        answer = self._ask(msgspec.json.encode(self._order) + b"\n", _LOAD_S)
+        if answer is None or not answer.done:
+            self._end()
+            why = f"nothing within {_LOAD_S:.0f} s" if answer is None else answer.said
+            raise BackendError(f"the network's process could not load it: {why}")
+        return answer
+
+    def _ask(self, words: bytes, within_s: float) -> Answer | None:
+        """None where the process says nothing in time, or is gone."""
+        asked, answered = self._process.stdin, self._process.stdout
+        assert asked is not None and answered is not None
+        until = time.perf_counter() + within_s
+        try:
+            asked.write(words)
+            asked.flush()
+        except OSError:
+            return None
+        heard = b""
+        while not heard.endswith(b"\n"):
+            left_s = until - time.perf_counter()
+            if left_s <= 0 or not select.select([answered], [], [], left_s)[0]:
+                return None
+            more = os.read(answered.fileno(), _LONGEST_ANSWER)
+            if not more:
+                return None
+            heard += more
+        return msgspec.json.decode(heard, type=Answer)
+
+    def _restart(self) -> None:
+        start = time.perf_counter()
+        self._end()
+
+        def again() -> None:
+            try:
+                self._start()
+            except BackendError as error:
+                self._failed = error
+            self.restarts += 1
+            self.last_restart_s = time.perf_counter() - start
+
+        self._restarting = threading.Thread(target=again, name="restart", daemon=True)
+        self._restarting.start()
+
+    def _end(self) -> None:
+        self._process.kill()  # also one that is stopped
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # of what was not yet written to a process that is gone
+                    pipe.close()

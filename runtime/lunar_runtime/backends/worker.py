@@ -1,0 +1,110 @@
+"""The process that a watched network runs in: `python -m lunar_runtime.backends.worker`.
+
+It gets what to load as one line of JSON on stdin, and memory that it shares with its parent as an
+inherited descriptor. A line `run` is answered once the outputs are in that memory,
+or with the reason why not. The end of stdin ends it; so does its parent's end, while it hangs.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+import threading
+import time
+from typing import IO
+
+import msgspec
+
+from lunar_runtime.errors import BackendError, BundleError, LunarError
+
+_LOOK_S = 1.0  # for the parent
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a worker is to load.
+
+    Attributes:
+        bundle: Folder.
+        digest: Of the bundle that the parent verified.
+        backend: As for `select_backend`, as are the next two.
+        device: What to run on.
+        threads: CPU threads.
+        memory: Descriptor of the shared memory.
+    """
+
+    bundle: str
+    digest: str
+    backend: str
+    device: str
+    threads: int | None
+    memory: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a worker says after loading and after each pair.
+
+    Attributes:
+        done: Whether it worked.
+        said: The library's name once it is loaded, or why it did not work.
+        device: What the network runs on.
+    """
+
+    done: bool
+    said: str = ""
+    device: str = ""
+
+
+def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
+    """Load, and run pairs until there are no more orders."""
+    import numpy as np
+
+    from lunar_runtime.backends.registry import select_backend
+    from lunar_runtime.backends.shared_arrays import SharedArrays
+    from lunar_runtime.bundles.bundle import Bundle
+
+    def answer(one: Answer) -> None:
+        answers.write(msgspec.json.encode(one) + b"\n")
+        answers.flush()
+
+    order = msgspec.json.decode(orders.readline(), type=Order)
+    try:
+        bundle = Bundle.open(order.bundle, keep_model=True)
+        if bundle.digest != order.digest:
+            raise BundleError(f"{order.bundle}: is another bundle than was verified")
+        backend = select_backend(bundle, order.backend, order.device, order.threads)
+    except LunarError as error:
+        answer(Answer(False, str(error)))
+        return
+    with mmap.mmap(order.memory, 0) as memory:
+        arrays = SharedArrays(bundle.manifest.graph, memory)
+        answer(Answer(True, backend.name, backend.device))
+        while orders.readline():
+            try:
+                outputs = backend.run(arrays.inputs["left"], arrays.inputs["right"])
+                for name, values in outputs.items():
+                    np.copyto(arrays.outputs[name], values)
+            except (BackendError, ValueError) as error:
+                answer(Answer(False, str(error)))
+                continue
+            answer(Answer(True))
+        arrays.forget()
+
+
+def _end_with_parent() -> None:
+    """End with the parent also where a library does not return, and stdin is not read."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+if __name__ == "__main__":
+    _end_with_parent()
+    spoken = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not be taken for answers
+    serve(sys.stdin.buffer, spoken)
