@@ -23,7 +23,6 @@ from lunar_runtime.landing.cells import Cells, heights_below
 from lunar_runtime.landing.local_frame import LocalFrame, fall, level_frame
 from lunar_runtime.landing.visible_surface import (
     VisibleSurface,
-    differences,
     held,
     taken,
     visible_surface,
@@ -158,22 +157,32 @@ def ground_grid(
 
 def _finer(pixels: float) -> int:
     """Samples a side of a cell that is so many pixels wide: an odd number."""
-    return next((parts for parts, most in _PARTS if pixels < most), _PARTS[-1][0])
+    return next(parts for parts, most in _PARTS if pixels < most)
 
 
 def _highest(fine: Field, height: Field, finer: int) -> Field:
     """(R, C) height plus the most that a part of the cell stands out of the cell's slope."""
     if finer == 1:
         return height
-    along_x, along_y = differences(height)
+    along_x, along_y = _flatter(height), _flatter(height.T).T
     highest = height.copy()
     for row in range(finer):
         for column in range(finer):
             aside = (column - finer // 2) / finer, (row - finer // 2) / finer
             slope = along_x * np.float32(aside[0]) + along_y * np.float32(aside[1])
-            out = fine[row::finer, column::finer] - np.nan_to_num(slope)
+            out = fine[row::finer, column::finer] - slope
             highest = np.fmax(highest, out)
-    return np.where(np.isfinite(height), highest, np.float32(np.nan))
+    return np.asarray(np.where(np.isfinite(height), highest, np.nan), np.float32)
+
+
+def _flatter(height: Field) -> Field:
+    """Rise per cell along rows, of both sides the flatter: a boulder beside tilts no cell."""
+    rise = np.diff(height, axis=1)
+    nothing = np.full((len(height), 1), np.nan, np.float32)
+    left, right = np.hstack([nothing, rise]), np.hstack([rise, nothing])
+    with np.errstate(invalid="ignore"):
+        use_left = ~(np.abs(right) <= np.abs(left)) & np.isfinite(left)
+    return np.asarray(np.nan_to_num(np.where(use_left, left, right)), np.float32)
 
 
 def _two_digits(length: float) -> float:

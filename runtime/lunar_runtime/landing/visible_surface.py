@@ -36,9 +36,9 @@ def visible_surface(points: NDArray[np.float32], frame: LocalFrame) -> VisibleSu
     """
     points = _without_steps(points)
     x, y, z = frame.from_camera(points)
-    x_u, x_v = differences(x)
-    y_u, y_v = differences(y)
-    z_u, z_v = differences(z)
+    x_u, x_v = _differences(x)
+    y_u, y_v = _differences(y)
+    z_u, z_v = _differences(z)
     with np.errstate(invalid="ignore", divide="ignore"):
         across = x_u * y_v - x_v * y_u
         slope_x: Field = np.asarray((z_u * y_v - z_v * y_u) / across, np.float32)
@@ -72,7 +72,7 @@ def _without_steps(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(step[..., None], np.float32(np.nan), points)
 
 
-def differences(values: Field) -> tuple[Field, Field]:
+def _differences(values: Field) -> tuple[Field, Field]:
     """Per pixel along rows and columns: central, one-sided at the border."""
     u, v = np.empty_like(values), np.empty_like(values)
     for into, of in ((u, values), (v.T, values.T)):
