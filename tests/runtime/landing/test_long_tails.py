@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_runtime.landing.long_tails import ROUGHNESS, SLOPE, Tail, at_most
+from lunar_runtime.landing.long_tails import ROUGHNESS, SLOPE, at_most
 
 
-@pytest.mark.parametrize("tail", [SLOPE, ROUGHNESS])
-def test_the_probability_is_that_of_random_numbers_of_this_distribution(tail: Tail) -> None:
+@pytest.mark.parametrize("unit", [SLOPE, ROUGHNESS])
+def test_the_probability_is_that_of_random_numbers_of_this_distribution(unit: float) -> None:
     rng = np.random.default_rng(0)
-    real = 5.0 + 0.2 * tail.scale * rng.standard_t(tail.degrees, 400_000)
+    real = 5.0 + 0.2 * unit * rng.standard_t(3, 400_000)
     value, sigma = np.array([5.0], np.float32), np.array([0.2], np.float32)
     for limit in (4.7, 5.0, 5.1, 5.5, 6.5):
-        told = float(at_most(limit, value, sigma, tail)[0])
+        told = float(at_most(limit, value, sigma, unit)[0])
         assert told == pytest.approx(np.mean(real <= limit), abs=3e-3)
 
 
