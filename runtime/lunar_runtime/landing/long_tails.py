@@ -1,8 +1,8 @@
 """How far a footprint's real slope and roughness lie from the expected ones, in expected errors.
 
-Their distribution has a narrow middle and long tails, as Student's t of 3 degrees has. Its units were
-fitted to the side of the larger real values, where the danger is, on 32 rendered landings and 12
-StereoLunar pairs.
+Their distribution has a narrow middle and long tails, as Student's t of 3 degrees has. Its units
+were fitted to the side of the larger real values, where the danger is, on 32 rendered landings and
+12 StereoLunar pairs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field
 
-#: Unit of the distribution in expected errors. Seen in 5, 1 and 0.1 % of places: real slopes 1.6, 2.7
-#: and 6.7 expected errors above the expected ones on StereoLunar, 1.2, 2.3 and 4.9 on landings.
+#: Unit of the distribution in expected errors. Seen in 5, 1 and 0.1 % of places: real slopes 1.6,
+#: 2.7 and 6.7 expected errors above the expected ones on StereoLunar, 1.2, 2.3 and 4.9 on landings.
 SLOPE = 0.64
 #: Seen: 1.9, 4.2 and 9.5 on landings, whose boulders the surface smoothes away; 1.6, 3.3 and 7.1.
 ROUGHNESS = 0.92
