@@ -2,7 +2,8 @@
 
     python benchmarks/emulated_arm64.py --root /var/tmp/arm64 --save arm64.json
 
-Needs root, debootstrap and qemu-user-static on Debian or Ubuntu; half an hour the first time.
+Needs root, debootstrap and qemu-user-static on Debian or Ubuntu; half an hour the first time. Under
+QEMU 7.2, Debian 12's, ONNX Runtime 1.32 does not start; under 10.0 it does.
 A Debian root for arm64 is made by debootstrap; its programs run under QEMU's user-mode emulation.
 The project and the aarch64 wheels that it needs are fetched here and installed there without a
 network. Both processors then run the bundle's golden pair and the example pair. Only numbers are
@@ -126,10 +127,13 @@ def install(root: Path) -> None:
     environment = _INSIDE / "venv"
     if not (inside / "venv/bin/python").exists():
         _call("chroot", root, "python3", "-m", "venv", environment)
-    _call(
+    pip_inside = [
         "chroot", root, environment / "bin/pip", "install", "--quiet", "--no-index",
-        "--no-compile", "--upgrade", "--find-links", _INSIDE / "wheels", "lunar-edge",
-    )  # fmt: skip
+        "--no-compile", "--find-links", _INSIDE / "wheels",
+    ]  # fmt: skip
+    _call(*pip_inside, "--upgrade", "lunar-edge")
+    # The code may be another one under the same version.
+    _call(*pip_inside, "--force-reinstall", "--no-deps", "lunar-edge")
 
 
 def probe(

@@ -132,6 +132,7 @@ def _exact(grid: GroundGrid, height: NDArray[np.floating], cell_m: float) -> Gro
         grid,
         cell_m=cell_m,
         height=np.asarray(height, np.float32),
+        highest=np.asarray(height, np.float32),
         pixel_x=nothing,
         pixel_y=nothing,
         spacing_m=nothing,

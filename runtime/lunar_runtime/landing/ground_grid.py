@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.cells import Cells, heights_below
 from lunar_runtime.landing.local_frame import LocalFrame, level_frame
-from lunar_runtime.landing.surface_walk import Found, lever, walk
+from lunar_runtime.landing.surface_walk import Found, lever
 from lunar_runtime.landing.visible_surface import (
     VisibleSurface,
     held,
@@ -30,7 +31,8 @@ from lunar_runtime.landing.visible_surface import (
 
 #: Beyond that the least dense rim of an oblique view is left out.
 MOST_CELLS_A_SIDE = 1024
-_COARSE = 4  # cells a side of a first guess's cell
+# Samples a side of a cell -> below how many pixels a side.
+_PARTS = ((1, 1.5), (3, 4.0), (5, math.inf))
 _EDGE = 0.02  # of the points: those beyond are left to the rim
 
 
@@ -43,7 +45,9 @@ class GroundGrid:
         cell_m: Side of a cell.
         x0_m: x of column 0's centre.
         y0_m: y of row 0's centre.
-        height: (R, C) float32 metres; NaN = a hole.
+        height: (R, C) float32 metres at the cells' centres; NaN = a hole.
+        highest: (R, C) float32 metres: `height`, and what stands out of the cell's slope inside it
+            where the view sees more than the centre. On a plane both are the same.
         pixel_x: (R, C) float32 column of the view that sees the cell, top-left centre (0.5, 0.5).
         pixel_y: (R, C) float32 row.
         spacing_m: (R, C) float32 distance of neighbouring pixels on the ground, the larger of both
@@ -59,6 +63,7 @@ class GroundGrid:
     x0_m: float
     y0_m: float
     height: Field
+    highest: Field
     pixel_x: Field
     pixel_y: Field
     spacing_m: Field
@@ -75,7 +80,7 @@ class GroundGrid:
     def centres(self) -> tuple[Field, Field]:
         """X of the columns (C,) and y of the rows (R,), metres."""
         rows, columns = self.shape
-        return _centres(self.x0_m, self.y0_m, self.cell_m, rows, columns)
+        return Cells(self.x0_m, self.y0_m, self.cell_m, rows, columns).axes()
 
     def seen(self, values: NDArray[Any], *, how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
         """(R, C) of what the view shows: (H, W) values on the cells; NaN, or 0, in holes."""
@@ -125,16 +130,17 @@ def ground_grid(
         x0, y0, rows, columns = _extent(surface, dense, cell)
     else:
         cell, x0, y0, (rows, columns) = like.cell_m, like.x0_m, like.y0_m, like.shape
-    xs, ys = _centres(x0, y0, cell, rows, columns)
-    x, y = np.broadcast_to(xs, (rows, columns)), np.broadcast_to(ys[:, None], (rows, columns))
-    first = _first_heights(surface, x0, y0, cell, rows, columns)
-    found = walk(source.intrinsics, frame, surface, x, y, first)
-    found = found.without_misses(max(cell, ground_px))
+    finer = _finer(cell / ground_px)
+    cells = Cells(x0, y0, cell, rows, columns)
+    parts = cells.split(finer)
+    fine = heights_below(source.intrinsics, frame, surface, parts, ground_px)
+    middle = (slice(finer // 2, None, finer),) * 2
+    found = Found(*(plane[middle] for plane in fine))
     height, pixel_x, pixel_y = found.height, found.pixel_x, found.pixel_y
-    hole = ~np.isfinite(height)
+    x, y = cells.centres()
     area = taken(surface.area, pixel_x, pixel_y)
     with np.errstate(invalid="ignore", divide="ignore"):
-        samples = np.where(hole, 0, np.float32(cell * cell) / area)
+        samples = np.where(np.isfinite(height), np.float32(cell * cell) / area, 0)
     refined = np.ones(dense.shape, np.bool_) if source.refined is None else source.refined
     return GroundGrid(
         frame=frame,
@@ -142,6 +148,7 @@ def ground_grid(
         x0_m=x0,
         y0_m=y0,
         height=height,
+        highest=_highest(fine.height, height, finer),
         pixel_x=pixel_x,
         pixel_y=pixel_y,
         spacing_m=taken(surface.spacing, pixel_x, pixel_y),
@@ -149,6 +156,36 @@ def ground_grid(
         errors=_height_errors(source, frame, surface, x, y, found),
         measured=taken(refined.astype(np.float32), pixel_x, pixel_y) > 0.5,
     )
+
+
+def _finer(pixels: float) -> int:
+    """Samples a side of a cell that is so many pixels wide: an odd number."""
+    return next(parts for parts, most in _PARTS if pixels < most)
+
+
+def _highest(fine: Field, height: Field, finer: int) -> Field:
+    """(R, C) height plus the most that a part of the cell stands out of the cell's slope."""
+    if finer == 1:
+        return height
+    along_x, along_y = _flatter(height), _flatter(height.T).T
+    highest = height.copy()
+    for row in range(finer):
+        for column in range(finer):
+            aside = (column - finer // 2) / finer, (row - finer // 2) / finer
+            slope = along_x * np.float32(aside[0]) + along_y * np.float32(aside[1])
+            out = fine[row::finer, column::finer] - slope
+            highest = np.fmax(highest, out)
+    return np.asarray(np.where(np.isfinite(height), highest, np.nan), np.float32)
+
+
+def _flatter(height: Field) -> Field:
+    """Rise per cell along rows, of both sides the flatter: a boulder beside tilts no cell."""
+    rise = np.diff(height, axis=1)
+    nothing = np.full((len(height), 1), np.nan, np.float32)
+    left, right = np.hstack([nothing, rise]), np.hstack([rise, nothing])
+    with np.errstate(invalid="ignore"):
+        use_left = ~(np.abs(right) <= np.abs(left)) & np.isfinite(left)
+    return np.asarray(np.nan_to_num(np.where(use_left, left, right)), np.float32)
 
 
 def _two_digits(length: float) -> float:
@@ -178,38 +215,6 @@ def _extent(
         spans.append((low + cell / 2, count))
     (x0, columns), (y_last, rows) = spans
     return x0, y_last + (rows - 1) * cell, rows, columns
-
-
-def _centres(x0: float, y0: float, cell: float, rows: int, columns: int) -> tuple[Field, Field]:
-    xs = (x0 + cell * np.arange(columns)).astype(np.float32)
-    ys = (y0 - cell * np.arange(rows)).astype(np.float32)
-    return xs, ys
-
-
-def _first_heights(
-    surface: VisibleSurface, x0: float, y0: float, cell: float, rows: int, columns: int
-) -> Field:
-    """(R, C) highest point of a coarse cell around each; NaN where none falls."""
-    thin = (slice(None, None, 2),) * 2  # four pixels of a coarse cell are enough
-    good = np.isfinite(surface.x[thin])
-    x, y, z = surface.x[thin][good], surface.y[thin][good], surface.z[thin][good]
-    tall, wide = -(-rows // _COARSE), -(-columns // _COARSE)
-    column = np.floor((x - (x0 - cell / 2)) / (cell * _COARSE)).astype(np.int32)
-    row = np.floor(((y0 + cell / 2) - y) / (cell * _COARSE)).astype(np.int32)
-    inside = (column >= 0) & (column < wide) & (row >= 0) & (row < tall)
-    index = (row * wide + column)[inside]
-    z = z[inside]
-    order = np.argsort(z)
-    top = np.full(tall * wide, np.nan, np.float32)
-    top[index[order]] = z[order]  # of all that fall into a cell the last stays: the highest
-    coarse = top.reshape(tall, wide)
-    hollow = ~np.isfinite(coarse)
-    if hollow.any():  # a cell between others: from its neighbours
-        lowest = np.float32(-1e9)
-        filled = cv2.dilate(np.where(hollow, lowest, coarse), np.ones((3, 3), np.uint8))
-        coarse = np.where(hollow & (filled > lowest / 2), filled, coarse)
-    fine = np.repeat(np.repeat(coarse, _COARSE, axis=0), _COARSE, axis=1)
-    return np.asarray(fine[:rows, :columns], np.float32)
 
 
 def _height_errors(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -22,6 +21,7 @@ from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.footprint_draws import FootprintDraws
 from lunar_runtime.landing.ground_grid import GroundGrid
 from lunar_runtime.landing.lander import Lander
+from lunar_runtime.landing.long_tails import ROUGHNESS, SLOPE, at_most
 from lunar_runtime.landing.rocks import unseen_rock_free
 from lunar_runtime.landing.roughness import roughness
 from lunar_runtime.landing.stance import Centres, disc, pad_ground, pad_heights, stand
@@ -114,8 +114,9 @@ def find_hazards(
         stride = max(1, round(across / _CENTRES_ACROSS), most)
     centres = Centres(grid.shape, stride)
     ground = np.where(known, grid.height, np.float32(np.nan))
+    highest = np.where(known, grid.highest, np.float32(np.nan))
     share = _unknown_share(np.isfinite(ground), across, centres)
-    pads = pad_heights(pad_ground(ground, lander, cell), lander, cell, centres)
+    pads = pad_heights(pad_ground(highest, lander, cell), lander, cell, centres)
     planes = stand(pads, lander.pad_radius_m)
     with np.errstate(invalid="ignore"):
         slope = planes.slope().max(axis=0)
@@ -131,15 +132,14 @@ def find_hazards(
         tried = stands & (
             steepness <= np.float32(lander.slope_limit_deg) + np.float32(_SURE) * slope_sigma
         )
-    found = roughness(ground, planes, across, cell, centres, tried)
+    found = roughness(highest, planes, across, cell, centres, tried)
     rough_sigma = np.hypot(
         draws.roughness_sigma_m(found, planes), np.float32(errors.roughness_cells * cell)
     )
     unseen = np.nan_to_num(_LEAST_CELLS * grid.spacing_m[:: centres.stride, :: centres.stride])
-    probability = _at_most(np.float32(lander.slope_limit_deg), steepness, slope_sigma)
-    probability *= np.where(
-        tried, _at_most(np.float32(lander.roughness_limit_m), found.height_m, rough_sigma), 0
-    )
+    within_slope = at_most(lander.slope_limit_deg, steepness, slope_sigma, SLOPE)
+    within_roughness = at_most(lander.roughness_limit_m, found.height_m, rough_sigma, ROUGHNESS)
+    probability = within_slope * np.where(tried, within_roughness, 0)
     probability *= unseen_rock_free(lander, unseen)
     hidden = unseen > lander.footprint_diameter_m
     if lander.rock_abundance is None:  # nothing is known of what is inside such a footprint
@@ -175,18 +175,3 @@ def _unknown_share(known: NDArray[np.bool_], across: float, centres: Centres) ->
     share = cv2.filter2D(beyond, cv2.CV_32F, kernel / kernel.sum(), borderType=cv2.BORDER_CONSTANT)
     inside = share[reach : share.shape[0] - reach, reach : share.shape[1] - reach]
     return np.clip(inside[:: centres.stride, :: centres.stride], 0, 1)
-
-
-def _at_most(limit: np.float32, value: Field, sigma: Field) -> Field:
-    """Probability that a normal variable of this mean is at most the limit."""
-    with np.errstate(invalid="ignore"):
-        beyond = (limit - value) / np.maximum(sigma, np.float32(1e-9))
-    at, values = _normal_table()
-    return np.asarray(np.interp(beyond, at, values, left=0, right=1), np.float32)
-
-
-@lru_cache(maxsize=1)
-def _normal_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The normal distribution function; linear between the points it is right to 1e-6."""
-    at = np.linspace(-6, 6, 4801)
-    return at, np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in at])

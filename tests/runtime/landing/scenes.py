@@ -56,6 +56,7 @@ def flat_grid(height: NDArray[Any], cell_m: float = 1.0) -> GroundGrid:
         x0_m=0.0,
         y0_m=(rows - 1) * cell_m,
         height=height,
+        highest=height,
         pixel_x=x + np.float32(0.5),
         pixel_y=y + np.float32(0.5),
         spacing_m=np.full_like(height, cell_m),

@@ -114,3 +114,17 @@ def test_a_view_of_nothing_is_refused() -> None:
         ground_grid(empty)
     with pytest.raises(UsageError, match="give a smaller cell"):
         ground_grid(source, 50.0)
+
+
+def test_what_stands_between_the_centres_of_wide_cells_is_the_cells_highest() -> None:
+    def peg(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return plane(x, y) + np.where(np.hypot(x - 10.4, y + 7.6) < 1.2, 3.0, 0.0)
+
+    grid = ground_grid(seen(peg), 4.0)
+    out = grid.highest - heights_of(grid, plane)
+    x, y = np.meshgrid(*grid.centres())
+    near = np.hypot(x - 10.4, y + 7.6) < 3.0
+    assert np.nanmax(out[near]) == pytest.approx(3.0, abs=0.1)
+    assert np.nanmax(np.abs(out[np.hypot(x - 10.4, y + 7.6) > 5.0])) < 0.02
+    smooth = ground_grid(seen(plane), 4.0)
+    assert np.nanmax(np.abs(smooth.highest - smooth.height)) < 0.01
