@@ -136,8 +136,7 @@ def test_what_does_not_fit_is_passed_over_and_named(runtime: StereoRuntime) -> N
     assert len(network.flown.passed_over) == 4
 
 
-def test_the_last_good_result_comes_with_its_age(runtime: StereoRuntime) -> None:
-    good = infer(runtime)
+def make_all_slow(runtime: StereoRuntime) -> None:
     for stage, pixels in (
         ("network and images, left", SIZE**2),
         ("network and images, left", SIZE**2 // 4),
@@ -146,11 +145,19 @@ def test_the_last_good_result_comes_with_its_age(runtime: StereoRuntime) -> None
         ("kept, left", 64**2),
     ):
         make_slow(runtime, stage, pixels)
-    other = infer(runtime, altitude_m=900.0)  # of another question there is none: it is tried
+
+
+def test_of_another_question_there_is_no_last_good_result(runtime: StereoRuntime) -> None:
+    infer(runtime)
+    make_all_slow(runtime)
+    other = infer(runtime, altitude_m=900.0)  # nothing fits: it is tried
     assert other.flown is not None and other.flown.rung != "last good"
     assert "ms expected" in other.flown.passed_over[-1]
-    make_slow(runtime, "images, left", SIZE**2)
-    make_slow(runtime, "network and images, left", SIZE**2)
+
+
+def test_the_last_good_result_comes_with_its_age(runtime: StereoRuntime) -> None:
+    good = infer(runtime)
+    make_all_slow(runtime)
     aged = infer(runtime)
     assert aged.flown is not None and aged.flown.age_s is not None
     assert aged.flown.rung == "last good" and aged.flown.age_s > 0

@@ -199,6 +199,7 @@ def test_a_refined_pair_reports_its_refinement_and_expected_errors() -> None:
         "overlap",
         "correlation",
         "prior_sigma",
+        "unevenness",
     }
     depth_sigma = result.views["left"].depth_sigma
     assert depth_sigma is not None

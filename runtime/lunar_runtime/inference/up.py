@@ -26,7 +26,7 @@ from lunar_runtime.inference.result import UpEstimate
 # From gravity itself 60 whole views of 30 rendered pairs are 5.6 degrees (RMS), 1.6 where quarters
 # differ by less than 2.5 degrees and 8.7 from 7.5 degrees on: it takes more than half of that.
 _QUARTERS = 0.63
-# A rig's up is doubted sooner. With this, no clean pair's is: the largest tilt is 14.5 degrees, of
+# A rig's up is doubted sooner, and what is level as before. With this, no clean pair's is: the largest tilt is 14.5 degrees, of
 # ground whose limit is 15.1.
 _DOUBTED_QUARTERS = 0.5
 _FIELDS_DEG = (9.0, 15.0, 23.0, 35.0, 45.0)
@@ -41,8 +41,8 @@ _SIGMAS = 4.0  # of the plane, at which an up that fits the right camera is refu
 # degrees off lies 3 to 4 of them off where the relief is high.
 _TILTED_SIGMAS = 3.0
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
-# Whole clean views of 45 degrees have up to 6.6; strips and windows that missed 22 and 30 points
-# more of the hazards, 7.5 and 9.
+# With `_DOUBTED_QUARTERS`, whole clean views of 45 degrees have up to 6.6; strips and windows that
+# missed 22 and 30 points more of the hazards, 7.5 and 9.
 _LEAST_LEVEL_DEG = 7.0
 # Of the view. With a sixth masked and more, six of nine damaged pairs missed 10 to 69 points more
 # of the hazards; with up to a tenth, none of six.
@@ -129,7 +129,7 @@ def doubt_up(
         InputError: The rig's up cannot be.
     """
     if up.source == "plane":
-        return up, (*_doubt_part(maps), *_doubt_level(up))
+        return up, (*_doubt_part(maps), *_doubt_level(up, maps))
     if plane is None:
         return up, ()
     apart = _apart_deg(plane.normal, up.vector)
@@ -190,8 +190,8 @@ def _doubt_part(maps: Maps) -> tuple[str, ...]:
     )
 
 
-def _doubt_level(up: UpEstimate) -> tuple[str, ...]:
-    if up.sigma_deg <= _LEAST_LEVEL_DEG:
+def _doubt_level(up: UpEstimate, maps: Maps) -> tuple[str, ...]:
+    if plane_sigma_deg(maps, quarters=_DOUBTED_QUARTERS) <= _LEAST_LEVEL_DEG:
         return ()
     return (
         f"level is known to {up.sigma_deg:.0f} degrees only, from the plane of a narrow or uneven "

@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import FileRecord
-from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.pointcloud import FRAME_COMMENT, encode_ply
@@ -38,11 +37,9 @@ from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.result import Side, StereoResult
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.landing.sites_file import encode_sites
-from lunar_runtime.report.canvas import Panel
-from lunar_runtime.report.landing_panel import landing_panel
-from lunar_runtime.report.preview import render_preview
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report, make_report
+from lunar_runtime.report.result_preview import primary_view, write_preview
 
 REPORT_NAME = "report.json"
 
@@ -138,7 +135,7 @@ def _writers(result: StereoResult, landing: Landing | None) -> dict[str, Writer]
     """What writes each file; the preview, the longest work, is among the first."""
     return {
         "pointcloud.ply": partial(_write_points, result),
-        "preview.png": partial(_write_preview, result, landing),
+        "preview.png": partial(write_preview, result, landing),
         **_raster_writers(result),
         **({} if landing is None else _landing_writers(result, landing)),
         "pointmap.npz": partial(_write_pointmaps, result),
@@ -231,78 +228,6 @@ def _place(side: Side, mapping: GridMapping, camera: CameraEstimate) -> dict[str
 
 
 def _write_points(result: StereoResult, stream: BinaryIO) -> None:
-    points, image = _primary(result)
+    points, image = primary_view(result)
     comment = f"unit: {result.unit}\n{FRAME_COMMENT}"
     stream.write(encode_ply(points, image, np.isfinite(result.depth), comment))
-
-
-def _write_preview(result: StereoResult, landing: Landing | None, stream: BinaryIO) -> None:
-    points, image = _primary(result)
-    relief = None
-    if result.plane is not None:
-        relief = result.plane.height(points)
-        relief[~np.isfinite(result.depth)] = np.nan
-    # printable: OpenCV 5 dies of a file name that is no UTF-8.
-    names = [printable(Path(given.source.name).name) for given in (result.left, result.right)]
-    picture = render_preview(
-        image,
-        result.depth,
-        result.slope,
-        result.confidence,
-        unit=result.unit,
-        relief=relief,
-        caption=f"{result.primary.capitalize()} image",
-        valid=result.valid[result.primary],
-        landing=None if landing is None else _landing_panel(result, landing),
-        title=(
-            f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
-            f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",
-            *_refinement_lines(result),
-        ),
-    )
-    done, encoded = cv2.imencode(".png", picture)
-    if not done:
-        raise OutputError("preview.png: OpenCV cannot encode it; install a build with PNG")
-    stream.write(encoded.tobytes())
-
-
-def _landing_panel(result: StereoResult, landing: Landing) -> Panel:
-    return landing_panel(
-        result.left.grey,
-        landing.classes,
-        [site.pixel for site in landing.sites],
-        landing.lander.footprint_diameter_m,
-    )
-
-
-def _model(result: StereoResult) -> str:
-    model = result.model
-    return "no network" if model is None else f"{model.student} {model.precision} on {model.device}"
-
-
-def _refinement_lines(result: StereoResult) -> list[str]:
-    refinement = result.refinement
-    if refinement is None:
-        return []
-    if not refinement.done:
-        return [f"not refined: {refinement.reason}"]
-    view = result.views[result.primary]
-    assert view.depth_sigma is not None  # a refined pair has it
-    sigma = float(np.nanmedian(view.depth_sigma / view.depth))
-    return [
-        f"refined: {refinement.views[result.primary].fraction:.0%} of the view; epipolar residual "
-        f"{refinement.epipolar_px:.3f} px, parallax {refinement.parallax_deg:.1f} deg, expected "
-        f"depth error {sigma:.2%} (median)"
-    ]
-
-
-def _slope_source(result: StereoResult) -> str:
-    paper = result.options.slope == "paper"
-    return "per pixel, as in the paper" if paper else f"from up of: {result.up.source}"
-
-
-def _primary(result: StereoResult) -> tuple[np.ndarray, np.ndarray]:
-    """Points, in the left camera's frame, and image of the primary view."""
-    if result.primary == "right" and result.pointmap_right is not None:
-        return result.pointmap_right, result.right.grey
-    return result.pointmap_left, result.left.grey
