@@ -26,8 +26,8 @@ from lunar_runtime.inference.result import UpEstimate
 # From gravity itself 60 whole views of 30 rendered pairs are 5.6 degrees (RMS), 1.6 where quarters
 # differ by less than 2.5 degrees and 8.7 from 7.5 degrees on: it takes more than half of that.
 _QUARTERS = 0.63
-# A rig's up is doubted sooner, and what is level as before. With this, no clean pair's is: the largest tilt is 14.5 degrees, of
-# ground whose limit is 15.1.
+# A rig's up is doubted sooner, and whether level is known is judged with this too. No clean pair's
+# up is doubted: the largest tilt is 14.5 degrees, of ground whose limit is 15.1.
 _DOUBTED_QUARTERS = 0.5
 _FIELDS_DEG = (9.0, 15.0, 23.0, 35.0, 45.0)
 _LEVELS_DEG = (9.0, 7.7, 6.4, 3.3, 2.2)
