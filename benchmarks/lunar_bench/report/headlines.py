@@ -103,6 +103,17 @@ def profile(result: Json) -> str:
     )
 
 
+def emulated(record: Json) -> str:
+    """How far the example pair is off this processor's."""
+    pair = record["pair"]
+    depth, slope = pair["differences"]["left"], pair["differences"]["slope_deg"]
+    verdicts = " and ".join(pair["verdicts"])
+    return (
+        f"{record['arm64']['processor']}: {verdicts}; points differ by {depth['median']:.1e}, slopes "
+        f"by {slope['median']:.3f} degrees (medians), {slope['largest']:.2f} at most"
+    )
+
+
 def landing(record: Json) -> str:
     """Sites, places, and the share of safe ground that is found."""
     false, sites = record["false_sites"], record["sites"]

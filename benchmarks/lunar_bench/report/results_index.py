@@ -67,6 +67,11 @@ _KINDS = {
         "lunar-bench coverage rendered|stereolunar",
         headlines.coverage,
     ),
+    "emulated": _Kind(
+        "Other processors, emulated: correctness alone",
+        "python benchmarks/emulated_arm64.py",
+        headlines.emulated,
+    ),
     "landing": _Kind(
         "Places to land against true ground",
         "lunar-bench landing rendered|stereolunar",
