@@ -107,10 +107,10 @@ def emulated(record: Json) -> str:
     """How far the example pair is off this processor's."""
     pair = record["pair"]
     depth, slope = pair["differences"]["left"], pair["differences"]["slope_deg"]
-    verdicts = " and ".join(pair["verdicts"])
     return (
-        f"{record['arm64']['processor']}: {verdicts}; points differ by {depth['median']:.1e}, slopes "
-        f"by {slope['median']:.3f} degrees (medians), {slope['largest']:.2f} at most"
+        f"{record['arm64']['processor']}: {' and '.join(pair['verdicts'])}; points differ by "
+        f"{depth['median']:.1e}, slopes by {slope['median']:.3f} degrees (medians), "
+        f"{slope['largest']:.2f} at most"
     )
 
 
