@@ -30,17 +30,19 @@ _log = logging.getLogger(__name__)
 class _Loaded(NamedTuple):
     """A session, and what must live as long as it does.
 
+    The session comes last: a tuple's items are freed from the last one on, and it must go first.
+
     Attributes:
-        session: ONNX Runtime's.
         values: Weights that it was given and does not own.
         weights: Where they can be checked; None where they cannot.
         reason: Why they cannot.
+        session: ONNX Runtime's.
     """
 
-    session: Any
     values: list[Any]
-    weights: HeldWeights | None = None
-    reason: str = ""
+    weights: HeldWeights | None
+    reason: str
+    session: Any
 
 
 class OnnxRuntimeBackend:
@@ -127,10 +129,11 @@ class OnnxRuntimeBackend:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair with whatever is in memory; `run` is what checks it."""
-        if self._loaded is None:
+        loaded = self._loaded  # held here, should another thread close or reload it meanwhile
+        if loaded is None:
             raise BackendError("this network was closed; load the bundle again")
         try:
-            outputs = self._loaded.session.run(self._names, {"left": left, "right": right})
+            outputs = loaded.session.run(self._names, {"left": left, "right": right})
         except Exception as error:  # ORT's exceptions share no base of their own
             raise BackendError(
                 f"{self.name} failed on {self.device}: {_first_line(error)}"
@@ -198,7 +201,7 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
     if session.get_providers()[0] != _PROVIDERS[device]:
         # A missing driver or cuDNN makes ORT take the CPU and only log it.
         raise BackendError(_no_cuda(ort, "the GPU, its driver or cuDNN is not there"))
-    return _Loaded(session, values, None, _TOO_LARGE if device == "cpu" else _ON_DEVICE)
+    return _Loaded(values, None, _TOO_LARGE if device == "cpu" else _ON_DEVICE, session)
 
 
 def _load_held(ort: Any, bundle: Bundle, model: Model, threads: int | None) -> _Loaded:
@@ -209,7 +212,7 @@ def _load_held(ort: Any, bundle: Bundle, model: Model, threads: int | None) -> _
     options, _ = _options(ort, bundle, threads)
     session, values = session_of(ort, content, options, weights)
     session._model_bytes = None
-    return _Loaded(session, values, weights)
+    return _Loaded(values, weights, "", session)
 
 
 def _options(
