@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lunar_runtime.commands.values import metres
 from lunar_runtime.inference.self_test import EVERY, SELF_TESTS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def options(command: _Function) -> _Function:
         click.option(
             "--altimeter-m",
             type=click.FloatRange(min=0, min_open=True),
+            callback=metres,
             help="Height above the scene's plane, as an altimeter says: a result that has another "
             "one is a guess. It makes no metres; see --altitude-m.",
         ),

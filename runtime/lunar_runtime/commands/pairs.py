@@ -17,7 +17,7 @@ import msgspec
 
 from lunar_runtime.commands.command_line import echo, fail, with_flags
 from lunar_runtime.commands.summary import summary, summary_lines
-from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError
+from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError, UsageError
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.files.printable import printable
@@ -77,23 +77,26 @@ class Job:
 
         Raises:
             InputError: The pair or its rig cannot be used.
+            UsageError: The lander cannot be tried on it.
             OutputError: Its folder exists, or cannot be written.
             DeadlineError: Nothing could be answered in time.
         """
         folder = self.folder / pair.out
         check_out(folder, overwrite=self.overwrite)
-        with self._recorded() as record:
+        with self._recorded() as record:  # what is not written is recorded as refused
             result = self._infer(pair)
+            if self.strict and result.verdict == "guessed":
+                reasons = "; ".join(result.verdict_reasons)
+                raise InputError(f"guessed: {reasons}; `strict` refuses it")
+            landing = None
+            if self.lander is not None:
+                start = time.perf_counter()
+                landing = find_landing(result, self.lander, aim_px=self.aim)
+                elapsed_ms = (time.perf_counter() - start) * 1e3
+                result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
+            report = write_result(result, folder, overwrite=self.overwrite, landing=landing)
             record(result)
-        if self.strict and result.verdict == "guessed":
-            raise InputError(f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it")
-        landing = None
-        if self.lander is not None:
-            start = time.perf_counter()
-            landing = find_landing(result, self.lander, aim_px=self.aim)
-            elapsed_ms = (time.perf_counter() - start) * 1e3
-            result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
-        return write_result(result, folder, overwrite=self.overwrite, landing=landing)
+        return report
 
     def _recorded(self) -> AbstractContextManager[Callable[[StereoResult], None]]:
         if self.health is None:
@@ -194,7 +197,8 @@ def _outcomes(
 def _outcome(pair: PairFiles, future: Future[Report]) -> tuple[PairFiles, Report | LunarError]:
     try:
         return pair, future.result()
-    except (InputError, OutputError, DeadlineError) as error:  # of this pair; the next may be good
+    except (InputError, UsageError, OutputError, DeadlineError) as error:
+        # Of this pair; the next may be good.
         return pair, error
 
 

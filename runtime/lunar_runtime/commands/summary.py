@@ -71,8 +71,8 @@ def _landing(report: Report) -> list[tuple[str, str]]:
     if found.reason is not None:
         return [("land", f"no place is called safe: {found.reason}")]
     shares = f"{found.safe:.0%} safe, {found.hazardous:.0%} hazardous, {found.unknown:.0%} unknown"
-    best = found.best_safe_probability
-    sites = "no site" if best is None else f"{found.sites} sites, the best P(safe) {best:.3f}"
+    best = found.first_safe_probability
+    sites = "no site" if best is None else f"{found.sites} sites, the first with P(safe) {best:.3f}"
     return [("land", f"{sites}; of the ground {shares}")]
 
 

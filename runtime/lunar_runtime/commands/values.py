@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,15 @@ def aim(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float
         return None
     try:
         x, y = (float(part) for part in value.split(","))
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not X,Y in pixels.") from error
+    except ValueError:
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise click.BadParameter(f"{value!r} is not X,Y in pixels.")
     return x, y
+
+
+def metres(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    """A finite length; click's ranges let NaN and infinity through."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value!r} is not a length in metres.")
+    return value

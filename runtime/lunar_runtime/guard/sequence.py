@@ -78,9 +78,10 @@ class Sequence:
 def watch_altimeter(result: StereoResult, altimeter: Altimeter) -> tuple[Alarm, ...]:
     """Compare the height over the scene's plane with the altimeter's.
 
-    Says nothing of a result without metres, or whose scale is the altitude's own.
+    Says nothing of a result without metres. Where an altitude was told the scale is its own, and
+    what is compared is that altitude.
     """
-    if result.plane is None or result.unit != "m" or result.scale.source.value == "altitude":
+    if result.plane is None or result.unit != "m":
         return ()
     height_m = result.plane.camera_height
     sigma = math.hypot(result.scale.sigma or 0.0, altimeter.sigma_m / altimeter.height_m)

@@ -125,6 +125,8 @@ def ground_grid(
     if np.count_nonzero(dense) < 16:
         raise InputError("there is no ground to map; check the pair")
     ground_px = float(np.median(np.sqrt(surface.area[dense])))
+    if cell_m is not None and not (math.isfinite(cell_m) and cell_m > 0):
+        raise UsageError(f"`cell_m` {cell_m:g}: needs to be a positive length in metres")
     if like is None:
         cell = _two_digits(ground_px) if cell_m is None else float(cell_m)
         x0, y0, rows, columns = _extent(surface, dense, cell)

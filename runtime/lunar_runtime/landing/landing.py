@@ -39,6 +39,7 @@ class Landing:
         sites: The best first.
         classes: (H, W) float32 of the left view: see `hazards.CLASSES`.
         safe_probability: (H, W) float32 of the left view; NaN = unknown.
+        aim: x and y of the aim point, metres in the grid's frame; None = there is none.
         reason: Why nothing is called safe or hazardous; None = something may be.
     """
 
@@ -49,6 +50,7 @@ class Landing:
     sites: tuple[Site, ...]
     classes: Field
     safe_probability: Field
+    aim: tuple[float, float] | None
     reason: str | None
 
     @property
@@ -94,6 +96,11 @@ def find_landing(
         reason = "the result is a guess, and a guess is no ground to stand on"
         known = np.zeros_like(known)
     hazards = find_hazards(grid, known, lander, Errors(up_deg=result.up.sigma_deg))
+    if reason is None and np.isnan(hazards.safe_probability).all():
+        reason = (
+            "the footprint is not three pixels wide on this ground, or nothing of it is seen well "
+            "enough"
+        )
     aim = None if aim_px is None else _aim(result, grid, aim_px)
     seen = _seen_from_camera(result, grid, hazards)
     return Landing(
@@ -104,6 +111,7 @@ def find_landing(
         sites=tuple(rank_sites(grid, hazards, lander, aim=aim)),
         classes=seen[0],
         safe_probability=seen[1],
+        aim=aim,
         reason=reason,
     )
 

@@ -39,6 +39,7 @@ def encode_sites(landing: Landing, verdict: str) -> bytes:
             "axes_in_left_camera": [[float(v) for v in axis] for axis in grid.frame.axes],
             "camera_height_m": grid.frame.camera_height_m,
         },
+        "aim": None if landing.aim is None else dict(zip(("x_m", "y_m"), landing.aim, strict=True)),
         "cell_m": grid.cell_m,
         "tried_every_m": grid.cell_m * hazards.centres.stride,
         "unseen_m": float(np.median(hazards.unseen_m[hazards.unseen_m > 0]))

@@ -23,6 +23,7 @@ def landing_panel(
     classes: NDArray[Any],
     sites: Sequence[tuple[float, float]],
     footprint_m: float,
+    safe: str,
 ) -> Panel:
     """The image, blue where safe and orange where hazardous, with the sites in their order.
 
@@ -31,6 +32,7 @@ def landing_panel(
         classes: (H, W), see `hazards.CLASSES`.
         sites: Columns and rows, the best first.
         footprint_m: Of the vehicle.
+        safe: How much is, in words.
     """
     picture = np.repeat(grey[..., None], 3, -1)
     for value, colour in ((SAFE, _SAFE), (HAZARDOUS, _HAZARDOUS)):
@@ -47,6 +49,5 @@ def landing_panel(
                 picture, str(number), where, cv2.FONT_HERSHEY_SIMPLEX, size / 20, colour, thick,
                 cv2.LINE_AA,
             )  # fmt: skip
-    share = np.mean(classes == SAFE)
-    note = f"{share:.0%} safe (blue); footprint {number_text(footprint_m)} m"
+    note = f"blue: safe, {safe}; orange: hazard; {number_text(footprint_m)} m wide"
     return Panel("Landing", note, picture)

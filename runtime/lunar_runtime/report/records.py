@@ -199,7 +199,7 @@ class LandingReport(Record, frozen=True, kw_only=True):
         hazardous: Share of them.
         unknown: Share of them.
         sites: How many are named.
-        best_safe_probability: Of the first site; None without one.
+        first_safe_probability: Of the first site; None without one.
         reason: Why nothing is called safe or hazardous; None = something may be.
     """
 
@@ -209,7 +209,7 @@ class LandingReport(Record, frozen=True, kw_only=True):
     hazardous: float
     unknown: float
     sites: int
-    best_safe_probability: float | None
+    first_safe_probability: float | None
     reason: str | None
 
 

@@ -245,7 +245,7 @@ def _landing(landing: Landing) -> LandingReport:
         hazardous=shares[HAZARDOUS],
         unknown=shares[UNKNOWN],
         sites=len(landing.sites),
-        best_safe_probability=landing.sites[0].safe_probability if landing.sites else None,
+        first_safe_probability=landing.sites[0].safe_probability if landing.sites else None,
         reason=landing.reason,
     )
 

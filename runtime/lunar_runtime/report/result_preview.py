@@ -11,6 +11,7 @@ import numpy as np
 from lunar_runtime.errors import OutputError
 from lunar_runtime.files.printable import printable
 from lunar_runtime.inference.result import StereoResult
+from lunar_runtime.landing.hazards import SAFE
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.canvas import Panel
 from lunar_runtime.report.landing_panel import landing_panel
@@ -44,6 +45,7 @@ def write_preview(result: StereoResult, landing: Landing | None, stream: BinaryI
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
             f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",
             *_refinement_lines(result),
+            *_doubt_lines(result),
         ),
     )
     done, encoded = cv2.imencode(".png", picture)
@@ -58,7 +60,17 @@ def _landing_panel(result: StereoResult, landing: Landing) -> Panel:
         landing.classes,
         [site.pixel for site in landing.sites],
         landing.lander.footprint_diameter_m,
+        "no place is called safe" if landing.reason else f"{landing.shares[SAFE]:.0%} of places",
     )
+
+
+def _doubt_lines(result: StereoResult) -> list[str]:
+    """That a result is a guess, as an earlier pair's is, and why first of all."""
+    if result.verdict == "measured":
+        return []
+    more = len(result.verdict_reasons) - 1
+    rest = f"; and {more} more, in report.json" if more else ""
+    return [f"GUESSED: {result.verdict_reasons[0]}{rest}"]
 
 
 def _model(result: StereoResult) -> str:

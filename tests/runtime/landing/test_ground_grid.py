@@ -114,6 +114,9 @@ def test_a_view_of_nothing_is_refused() -> None:
         ground_grid(empty)
     with pytest.raises(UsageError, match="give a smaller cell"):
         ground_grid(source, 50.0)
+    for cell_m in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="needs to be a positive length"):
+            ground_grid(source, cell_m)
 
 
 def test_what_stands_between_the_centres_of_wide_cells_is_the_cells_highest() -> None:

@@ -42,7 +42,7 @@ def test_sites_are_named_drawn_and_told(land: Callable[..., Outcome], tmp_path: 
     outcome = land("--rig", RIG, "--lander", LANDER, "--aim", "300,200")
     assert (outcome.code, outcome.err) == (0, "")
     line = next(line for line in outcome.out.splitlines() if line.startswith("land "))
-    assert "sites, the best P(safe)" in line
+    assert "sites, the first with P(safe)" in line
     folder = tmp_path / "o"
     assert names(folder) >= {"hazard.tif", "safe_probability.tif", "sites.json"}
     classes = read_raster(folder / "hazard.tif")
@@ -95,6 +95,8 @@ def test_without_metres_there_is_no_landing(land: Callable[..., Outcome], tmp_pa
         (["--aim", "3,4"], "--aim is a lander's; give --lander"),
         (["--lander", LANDER, "--view", "right"], "--lander needs the left view"),
         (["--lander", LANDER, "--aim", "here"], "'here' is not X,Y in pixels"),
+        (["--lander", LANDER, "--aim", "nan,3"], "'nan,3' is not X,Y in pixels"),
+        (["--altimeter-m", "inf"], "inf is not a length in metres"),
         (["--lander", LANDER, "--rig", RIG, "--aim", "900,20"], "no ground is seen there"),
     ],
 )
@@ -137,3 +139,26 @@ def test_a_footprint_beyond_the_view_is_refused_and_nothing_is_written(
     assert outcome.code in {2, 3}
     assert outcome.err.count("\n") == 1
     assert not small.exists()
+
+
+def test_of_many_pairs_one_without_ground_at_the_aim_fails_and_the_others_go_on(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table, health = tmp_path / "pairs.csv", tmp_path / "health.jsonl"
+    window = ["--window", "0,0,300,300"]
+    relative = tmp_path / "rig.json"
+    told = json.loads(RIG.read_text())
+    del told["right_from_left"]
+    relative.write_text(json.dumps(told))
+    rows = [f"{PAIR[0]},{PAIR[1]},{rig},{out}" for rig, out in ((relative, "a"), (RIG, "b"))]
+    table.write_text("\n".join(["left,right,rig,out", *rows]) + "\n")
+    given = [table, "--out", tmp_path / "o", "--geometry-only", "--threads", "1", *window]
+    outcome = run_main(main, [*given, "--lander", LANDER, "--health", health], capfd)
+    assert outcome.code == 3
+    assert "--lander needs metres" in outcome.err
+    assert outcome.err.endswith("lunar-infer: 1 of 2 pairs failed\n")
+    assert outcome.out.splitlines()[-1].startswith("1 of 2 pairs done")
+    assert names(tmp_path / "o") == {"b"}
+    records = [json.loads(line) for line in health.read_text().splitlines()]
+    conditions = [record["condition"] for record in records if record.get("condition")]
+    assert sorted(conditions) == ["nominal", "refused"]
