@@ -96,7 +96,7 @@ const Values = (() => {
     box.replaceChildren();
     for (const which of new Set([Pair.method("a"), Pair.method("b")])) {
       if (!which.sites.length) continue;
-      const share = (site) => (site.p_safe === undefined ? "–" : `${Numbers.text(100 * site.p_safe, 1)} %`);
+      const share = (site) => (site.p_safe === undefined ? "–" : site.p_safe > 0.9995 ? "> 0.999" : site.p_safe.toFixed(3)); // never rounded to certainty
       const rows = which.sites.map((site, i) => [`${i + 1}`, share(site), Numbers.withUnit(site.slope_deg, site.slope_deg === undefined ? "" : "°", 0.1)]);
       box.append(...table(`Sites of ${which.name}`, [["P(safe)", ""], ["slope", ""]], rows));
     }
