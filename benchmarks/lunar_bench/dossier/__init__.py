@@ -1,1 +1,0 @@
-"""All measurements of a bundle in one document."""
