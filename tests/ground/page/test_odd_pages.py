@@ -141,4 +141,4 @@ def test_sites_are_drawn_where_they_are(phone: Page, tmp_path: Path) -> None:
     )
     page = shown(phone, [of([landed], size)], tmp_path, "#map=image")
     assert page.js("return Stage.canvas.toDataURL()") != before
-    assert "99 %" in page.js("return document.getElementById('sites').textContent")
+    assert "0.990" in page.js("return document.getElementById('sites').textContent")
