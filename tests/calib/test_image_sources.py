@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from lunar_calib.sets.candidates import CandidateSource
 from lunar_calib.sets.image_sources import apollo, images
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 
 from .conftest import strip, texture, write
 

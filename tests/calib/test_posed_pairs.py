@@ -11,8 +11,9 @@ from lunar_calib.sets.candidates import altitude_of
 from lunar_calib.sets.posed_pairs import PosedFrame, pair_by_pose, shared_ground
 from lunar_calib.sets.posed_pairs import stereolunar as posed_source
 from lunar_calib.specs import pinhole
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M, CameraSpec
+from lunar_calib.specs.pair_spec import CameraSpec
 from lunar_runtime.errors import InputError
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 
 
 def frame(number: int, east_m: float, height_m: float = 10_000.0) -> PosedFrame:

@@ -5,7 +5,8 @@ import pytest
 from lunar_calib.render.raycast import TOLERANCE_M, cast, sample_height
 from lunar_calib.render.terrain import Terrain, synthesise_terrain
 from lunar_calib.specs import pinhole
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M, CameraSpec, TerrainSpec
+from lunar_calib.specs.pair_spec import CameraSpec, TerrainSpec
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from numpy.typing import NDArray
 
 from .conftest import terrain_of

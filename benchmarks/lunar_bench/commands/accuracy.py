@@ -11,9 +11,10 @@ from lunar_runtime.commands.options import backend, device
 from lunar_bench.commands.options import (
     BUNDLES,
     DATA,
+    SIZE,
     echo_lines,
     finish,
-    pair_progress,
+    progress,
     refine_and_sgbm,
     result_options,
 )
@@ -23,11 +24,7 @@ from lunar_bench.commands.options import (
 @BUNDLES
 @DATA
 @click.option("--pairs", "count", type=click.IntRange(1), default=256, show_default=True)
-@click.option(
-    "--size",
-    type=click.IntRange(32),
-    help="Compare at this many pixels along the longer side, not at those of the files.",
-)
+@SIZE
 @refine_and_sgbm
 @backend
 @device
@@ -64,7 +61,7 @@ def accuracy(
         refine=refine,
         backend=backend,
         device=device,
-        tell=pair_progress,
+        tell=progress("pairs"),
     )
     echo_lines(summary_lines(report), as_json=as_json)
     if groups:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from lunar_runtime.commands.options import FILE, PATH, threads
 from lunar_runtime.errors import GateError
 
-from lunar_bench.commands.options import BUNDLE, echo_lines, finish, result_options
+from lunar_bench.commands.options import BUNDLE, echo_lines, finish, progress, result_options
 
 
 @click.command()
@@ -70,21 +69,10 @@ def honesty(
         for record in run_only(options, only):
             echo_lines(record_lines(record), as_json=False)
         return 0
-    result = measure_honesty(options, situations, journal=journal, tell=_progress)
+    result = measure_honesty(options, situations, journal=journal, tell=progress("situations"))
     echo_lines(summary_lines(result), as_json=as_json)
     if report is not None:
         with atomic_path(report) as temporary:
             temporary.write_text(markdown(result), encoding="utf-8")
     finish(result, as_json=as_json, save=save)
     return 0 if result.holds else GateError.exit_code
-
-
-def _progress(names: Iterable[str], count: int) -> Iterable[str]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(
-        names, "situations", total=count, console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     import msgspec
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Item = TypeVar("_Item")
 
 BUNDLES = click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=PATH)
+SIZE = click.option(
+    "--size",
+    type=click.IntRange(32),
+    help="Compare at this many pixels along the longer side, not at those of the files.",
+)
 BUNDLE = click.option("--bundle", type=PATH, help="[default: the one in the package]")
 SEED = click.option(
     "--seed", type=int, default=9000, show_default=True, help="Of what is rendered."
@@ -65,16 +71,20 @@ def echo_lines(lines: Iterable[str], *, as_json: bool) -> None:
             echo(line)
 
 
-def pair_progress(names: Iterable[str], count: int) -> Iterable[str]:
-    """The names of pairs, with a bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import track
+def progress(what: str) -> Callable[[Iterable[_Item], int], Iterable[_Item]]:
+    """What shows how far work on so many of something is, with a bar on a terminal."""
 
-    console = Console(stderr=True)
-    return track(
-        names, "pairs", total=count, console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip
+    def shown(items: Iterable[_Item], count: int) -> Iterable[_Item]:
+        from rich.console import Console
+        from rich.progress import track
+
+        console = Console(stderr=True)
+        return track(
+            items, what, total=count, console=console, transient=True,
+            disable=not console.is_terminal,
+        )  # fmt: skip
+
+    return shown
 
 
 def finish(result: msgspec.Struct, *, as_json: bool, save: Path | None) -> None:

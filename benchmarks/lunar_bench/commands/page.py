@@ -8,18 +8,14 @@ import click
 from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import FILE, PATH, backend, device, overwrite, verbose
 
-from lunar_bench.commands.options import BUNDLES, DATA, pair_progress, refine_and_sgbm
+from lunar_bench.commands.options import BUNDLES, DATA, SIZE, progress, refine_and_sgbm
 
 
 @click.command()
 @BUNDLES
 @DATA
 @click.option("--pairs", "count", type=click.IntRange(1), default=4, show_default=True)
-@click.option(
-    "--size",
-    type=click.IntRange(32),
-    help="Compare at this many pixels along the longer side, not at those of the files.",
-)
+@SIZE
 @refine_and_sgbm
 @click.option(
     "--record",
@@ -83,7 +79,7 @@ def page(
         refine=refine,
         backend=backend,
         device=device,
-        tell=pair_progress,
+        tell=progress("pairs"),
     )
     written = write_page(Content(title, pairs, networks, arms), out, overwrite=overwrite)
     echo(f"page   {out}, {written / 1e6:.1f} MB")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,9 @@ import click
 from lunar_runtime.commands.options import FILE, PATH, threads
 from lunar_runtime.errors import GateError
 
-from lunar_bench.commands.options import SEED, echo_lines, finish, result_options
+from lunar_bench.commands.options import SEED, echo_lines, finish, progress, result_options
 
 if TYPE_CHECKING:
-    from lunar_bench.upsets.flip import Flip
     from lunar_bench.upsets.record import Share, UpsetsResult
 
 _SITES = ("weights", "activations", "inputs", "outputs", "refinement")
@@ -71,7 +70,7 @@ def upsets(
 
     chosen = tuple(site for site in SITES if site in sites or not sites)
     options = UpsetOptions(bundle, flips, chosen, flip_seed, pairs, seed, threads, judged)
-    result = measure_upsets(options, journal=journal, tell=_progress)
+    result = measure_upsets(options, journal=journal, tell=progress("flips"))
     echo_lines(_summary(result), as_json=as_json)
     finish(result, as_json=as_json, save=save)
     return 0 if result.holds else GateError.exit_code
@@ -102,14 +101,3 @@ def _summary(result: UpsetsResult) -> Iterator[str]:
 
 def _share(share: Share) -> str:
     return f"{share.count} ({share.low:.2%} to {share.high:.2%})"
-
-
-def _progress(groups: Iterable[list[Flip]], count: int) -> Iterable[list[Flip]]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return track(
-        groups, "flips", total=count, console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.atomic import atomic_path, make_folder
 from lunar_runtime.files.images import read_image
+from lunar_runtime.files.npz import read_npz
 from numpy.typing import NDArray
 
 from lunar_calib.choices import DepthFormat, ImageFormat
@@ -44,7 +45,7 @@ def read_view(stem: Path | str, *, depth: bool = True) -> RenderedView:
     """
     stem = Path(stem)
     path = with_suffix(stem, ".npz")
-    values = _read_npz(path)
+    values = _arrays(path)
     K, pose = _camera(values, path)
     image = read_image(image_of(stem)).pixels
     z = np.full(image.shape, np.nan, np.float32)
@@ -66,7 +67,7 @@ def read_camera(stem: Path | str) -> tuple[NDArray[np.float64], NDArray[np.float
         InputError: The `.npz` is missing, damaged, or lacks them.
     """
     path = with_suffix(Path(stem), ".npz")
-    return _camera(_read_npz(path), path)
+    return _camera(_arrays(path), path)
 
 
 def write_pair(
@@ -117,14 +118,8 @@ def write_pair(
     return stems
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; every frame needs its camera") from error
-    except Exception as error:  # numpy, zipfile and zlib each have their own
-        raise InputError(f"{path}: damaged NPZ ({error}); copy it again") from error
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    return read_npz(path, missing="every frame needs its camera", damaged="copy it again")
 
 
 def _camera(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from numpy.typing import NDArray
 
 from lunar_calib.render.terrain import Terrain
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
 TOLERANCE_M = 0.003
 """Largest height error of an accepted intersection; float32 heights resolve 0.2 mm at 3 km."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from numpy.typing import NDArray
 
 from lunar_calib.render.image_formation import form_image
@@ -16,7 +17,7 @@ from lunar_calib.render.shadows import ShadowField, cast_shadows
 from lunar_calib.render.terrain import Terrain, synthesise_terrain
 from lunar_calib.render.views import RenderedPair, RenderedView
 from lunar_calib.specs import pinhole
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M, CameraSpec, PairSpec
+from lunar_calib.specs.pair_spec import CameraSpec, PairSpec
 
 SAMPLES = 2
 """Shading samples along a side of a pixel."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from numpy.typing import NDArray
 
 from lunar_calib.sets.calibration_manifest import SourceKind
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
 _NOTICES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING", "NOTICE", "NOTICE.txt")
 _NOT_STATED = "not stated"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, read_image
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from numpy.typing import NDArray
 
 from lunar_calib.datasets.stereolunar_frames import read_camera
@@ -27,7 +28,6 @@ from lunar_calib.sets.candidates import (
     stated_licence,
 )
 from lunar_calib.specs import pinhole
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
 LEAST_OVERLAP = 0.2
 """Of either image's ground, on the sphere; relief moves what is really shared by a tenth or so."""

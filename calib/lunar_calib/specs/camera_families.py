@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from numpy.typing import NDArray
 
 from lunar_calib.choices import GeometryKind
 from lunar_calib.specs import pinhole
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M, CameraSpec
+from lunar_calib.specs.pair_spec import CameraSpec
 
 ALTITUDE_RANGE_M = (3_500.0, 40_000.0)
 LANDING_RANGE_M = (40.0, 650.0)

@@ -10,9 +10,6 @@ from lunar_runtime.errors import InputError
 
 from lunar_calib.choices import GeometryKind, Reflectance
 
-MOON_RADIUS_M = 1_737_400.0
-"""Mean radius of the Moon (IAU)."""
-
 FOV_DEG = 45.0
 """Field of view across the square image (StereoLunar: f = 618.04 px at 512 px)."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from numpy.typing import NDArray
 
 from lunar_calib.datasets.stereolunar_frames import read_pair
@@ -16,7 +17,6 @@ from lunar_calib.datasets.stereolunar_scenes import Scene, find_scenes
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.render.views import RenderedPair
 from lunar_calib.specs.pair_sampling import sample_spec
-from lunar_calib.specs.pair_spec import MOON_RADIUS_M
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from lunar_runtime.errors import InputError, LunarError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.images import read_image
+from lunar_runtime.files.npz import read_npz
 from lunar_runtime.files.rasters import read_raster
 from lunar_runtime.geometry.grid_mapping import GridMapping, resample
 from lunar_runtime.report.outputs import REPORT_NAME
@@ -120,7 +121,9 @@ def read_result_folder(path: Path) -> ResultFolder:
     """
     report = _read_report(path)
     main = "right" if report.options.view == "right" else "left"
-    arrays = _read_npz(path / "pointmap.npz")
+    arrays = read_npz(
+        path / "pointmap.npz", missing="run lunar-infer again", damaged="run lunar-infer again"
+    )
     sides = {}
     for side in ("left", "right"):
         suffix = "" if side == main else f"_{side}"
@@ -173,16 +176,6 @@ def _read_report(path: Path) -> Report:
         raise InputError(f"{path}: not a folder; give one that lunar-infer wrote") from error
     except (OSError, TypeError, msgspec.MsgspecError) as error:
         raise InputError(f"{file}: not a report ({error}); run lunar-infer again") from error
-
-
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; run lunar-infer again") from error
-    except Exception as error:  # numpy, zipfile and zlib each have their own
-        raise InputError(f"{path}: damaged ({error}); run lunar-infer again") from error
 
 
 def _read_side(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.npz import read_npz
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import read_rig
 from numpy.typing import NDArray
@@ -41,13 +42,7 @@ def read_truth(path: Path) -> Truth:
         InputError: There is no such file, or no depth in it.
     """
     file = path / "truth.npz" if path.is_dir() else path
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such file; give an NPZ with the true depth") from error
-    except Exception as error:  # numpy, zipfile and zlib each have their own
-        raise InputError(f"{file}: not a readable NPZ ({error}); copy it again") from error
+    arrays = read_npz(file, missing="give an NPZ with the true depth", damaged="copy it again")
     name = next((name for name in _NAMES if name in arrays), None)
     if name is None or arrays[name].ndim != 2:
         raise InputError(f"{file}: no (H, W) array named {' or '.join(_NAMES[:2])} in it")

@@ -24,7 +24,6 @@ from lunar_runtime.landing.local_frame import LocalFrame, level_frame
 from lunar_runtime.landing.surface_walk import Found, lever
 from lunar_runtime.landing.visible_surface import (
     VisibleSurface,
-    held,
     taken,
     visible_surface,
 )
@@ -228,5 +227,8 @@ def _height_errors(
     moved = lever(surface, frame, x, y, found)
     half_x, half_y = found.pixel_x * np.float32(0.5), found.pixel_y * np.float32(0.5)
     return np.stack(
-        [np.asarray(held(draw, half_x, half_y) * moved, np.float32) for draw in source.draws]
+        [
+            np.asarray(taken(draw, half_x, half_y, beyond=cv2.BORDER_REPLICATE) * moved, np.float32)
+            for draw in source.draws
+        ]
     )

@@ -83,11 +83,21 @@ def _differences(values: Field) -> tuple[Field, Field]:
 
 
 def taken(
-    values: NDArray[Any], pixel_x: Field, pixel_y: Field, how: int = cv2.INTER_LINEAR
+    values: NDArray[Any],
+    pixel_x: Field,
+    pixel_y: Field,
+    how: int = cv2.INTER_LINEAR,
+    *,
+    beyond: int = cv2.BORDER_CONSTANT,
 ) -> NDArray[Any]:
-    """Values of a view at pixels, bilinear; NaN (or 0) beyond the outermost centres.
+    """Values of a view at pixels.
 
-    Where there is no pixel, its coordinates are far outside, and not NaN.
+    Args:
+        values: (H, W) of the view.
+        pixel_x: (R, C) columns. Where there is no pixel they are far outside, and not NaN.
+        pixel_y: (R, C) rows.
+        how: OpenCV's interpolation.
+        beyond: OpenCV's border: NaN, or 0, beyond the outermost centres, or what is on them.
     """
     outside = np.nan if np.issubdtype(values.dtype, np.floating) else 0
     half = np.float32(0.5)
@@ -97,22 +107,7 @@ def taken(
             pixel_x - half,
             pixel_y - half,
             how,
-            borderMode=cv2.BORDER_CONSTANT,
+            borderMode=beyond,
             borderValue=outside,
         )
-    )
-
-
-def held(values: Field, pixel_x: Field, pixel_y: Field) -> Field:
-    """(R, C) of (H, W) values at pixels, bilinear; beyond the outermost centres as there."""
-    half = np.float32(0.5)
-    return np.asarray(
-        cv2.remap(
-            values,
-            pixel_x - half,
-            pixel_y - half,
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.float32,
     )

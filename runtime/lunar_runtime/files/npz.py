@@ -1,0 +1,36 @@
+"""NPZ files of other hands: every array, or one line that says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lunar_runtime.errors import InputError
+
+
+def read_npz(path: Path, *, missing: str, damaged: str) -> dict[str, NDArray[Any]]:
+    """All arrays of an NPZ file, by name. Objects, which could run code, are none.
+
+    Args:
+        path: The file.
+        missing: What to do where there is none.
+        damaged: What to do where it cannot be read.
+
+    Raises:
+        InputError: There is no such file, or it is no NPZ of plain arrays.
+    """
+    try:
+        with path.open("rb") as stream:  # numpy leaves a path's file open where it cannot be read
+            file = np.load(stream, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array alone")
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; {missing}") from error
+    except Exception as error:  # numpy, zipfile and zlib each have their own
+        # numpy's own words advise to load what it takes for objects all the same.
+        why = "no NPZ of plain arrays" if "allow_pickle" in str(error) else str(error)
+        raise InputError(f"{path}: damaged NPZ ({why}); {damaged}") from error
