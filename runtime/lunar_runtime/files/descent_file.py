@@ -144,6 +144,6 @@ def write_descent(descent: Descent, folder: Path | str) -> Path:
 
 
 def _check_inside(name: str) -> None:
-    normal = os.path.normpath(name)
-    if os.path.isabs(normal) or normal.split(os.sep)[0] == os.pardir:  # noqa: PTH117
+    normal = Path(os.path.normpath(name))
+    if normal.is_absolute() or normal.parts[0] == os.pardir:
         raise ValueError(f"the file {name!r} is outside the descent's folder")
