@@ -10,18 +10,16 @@ import pytest
 from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.refinement.camera_evidence import (
     CameraEvidence,
-    CameraNumber,
     Misfit,
     camera_evidence,
-    changed,
     draw_poses,
-    rescaled,
     shared_by,
 )
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import GivenPose, Surface
+from lunar_runtime.refinement.told_numbers import CameraNumber, changed, rescaled
 
 from .scenes import Ground, Scene, flat_scene, hilly_scene, rigid, two_cameras
 

@@ -24,10 +24,12 @@ class CameraEstimate(NamedTuple):
         source: `option`, `rig`, `estimated` (from the pair's matches) or `nominal` (the network's
             word, which knows one camera only); with ` (left)` where the left camera's were taken
             for the right one.
+        focal_sigma: What its focal length may be off by, relative; None = nobody said.
     """
 
     intrinsics: Intrinsics
     source: str
+    focal_sigma: float | None = None
 
 
 @dataclass(frozen=True)

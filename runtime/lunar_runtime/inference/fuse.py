@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +98,7 @@ def _refined(
     guess = None if network is None else _left_guess(network, pair.left)
     pair, focal_sigma = _self_calibrated(pair, guess)
     found, surface = refine_pose_and_surface(pair, guess, _given(rig))
+    focal_sigma = math.hypot(focal_sigma, found.evidence.shared)
     # In the network's unit where there is one, so that both pointmaps compare.
     baseline = 1.0 if guess is None else _baseline_in_units_of(guess, surface)
     right_from_left = found.pose.matrix(baseline)

@@ -45,8 +45,7 @@ class ExpectedError(NamedTuple):
         sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
         draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
         refined: (H, W) bool, where the images decide; elsewhere the prior does.
-        focal_sigma: Relative error of the focal length, which `sigma` and `draws` contain; 0 where
-            it was told.
+        focal_sigma: Relative error of the focal length, which `sigma` and `draws` contain.
     """
 
     sigma: NDArray[np.float32]
@@ -71,8 +70,11 @@ class ExpectedError(NamedTuple):
         return self._replace(sigma=np.asarray(sigma, np.float32), draws=draws)
 
     def shared(self) -> float:
-        """Relative error that all depths have in common."""
-        return float(np.sqrt(np.mean(np.mean(self.draws[:, ::4, ::4], axis=(1, 2)) ** 2)))
+        """Relative error of all depths together, where the images decide; beyond, the prior's."""
+        thin = self.draws[:, ::4, ::4]
+        decided = self.refined[::8, ::8]
+        chosen = thin[:, decided if decided.any() else ~decided]
+        return float(np.sqrt(np.mean(np.mean(chosen, axis=1) ** 2)))
 
 
 def _twice(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -182,10 +184,10 @@ def known_cameras(
         return left, right
     if rig.left is None:
         return None
-    left = CameraEstimate(grids.left.to_grid(rig.left), "rig")
+    left = CameraEstimate(grids.left.to_grid(rig.left), "rig", rig.focal_sigma)
     if rig.right is not None:
-        return left, CameraEstimate(grids.right.to_grid(rig.right), "rig")
-    return left, CameraEstimate(grids.right.to_grid(rig.left), "rig (left)")
+        return left, left._replace(intrinsics=grids.right.to_grid(rig.right))
+    return left, left._replace(intrinsics=grids.right.to_grid(rig.left), source="rig (left)")
 
 
 def mask_invalid(found: PointMap, valid: NDArray[np.bool_] | None) -> PointMap:
@@ -248,8 +250,7 @@ def _read_map(
 
 
 def _calibrated(found: PointMap, depth_error: float) -> PointMap:
-    sigma = network_sigma(found.confidence, depth_error)
-    return PointMap(found.points, confidence_of(sigma), found.expected)
+    return PointMap(found.points, confidence_of(network_sigma(found.confidence, depth_error)))
 
 
 def _descriptors(

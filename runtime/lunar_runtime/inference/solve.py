@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
@@ -33,8 +34,9 @@ from lunar_runtime.inference.result import (
     Side,
     ViewResult,
 )
+from lunar_runtime.inference.undecided import doubt_undecided
 from lunar_runtime.inference.up import doubt_up, plane_and_up
-from lunar_runtime.inference.verdict import doubt_slopes, judge
+from lunar_runtime.inference.verdict import judge
 from lunar_runtime.inference.view import solve_view
 
 _SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
@@ -103,7 +105,13 @@ def solve_geometry(
         noted += Notes.warn(
             "slope: the paper's, per pixel and per unit of depth; it is not physical"
         )
-    judgement = judge(maps, refinement, doubts + doubt_slopes(views, up))
+    cameras: dict[Side, Intrinsics] = {
+        "left": maps.camera_left.intrinsics,
+        "right": maps.camera_right.intrinsics,
+    }
+    if refinement is not None:
+        doubts += doubt_undecided(views, refinement.views, cameras, up)
+    judgement = judge(maps, refinement, doubts)
     return Geometry(
         pointmap_left=left.points,
         pointmap_right=None if right is None else right.points,
