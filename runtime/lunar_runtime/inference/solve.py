@@ -262,22 +262,24 @@ def _scale_errors(
     """
     if found.expected is None or scale.source is ScaleSource.RELATIVE:
         return scale, None
-    expected, errors = found.expected, None
+    expected = found.expected
     if scale.source is ScaleSource.ALTITUDE and plane is not None:
         draws = expected.draws[:, ::_THIN, ::_THIN]
         points = found.points[:: 2 * _THIN, :: 2 * _THIN]
         errors = altitude_errors(points, draws, plane)
         shared = np.mean(draws, axis=(1, 2), dtype=np.float64)
         errors = shared + _TAILS * (errors - shared)  # what all depths share goes exactly
-        expected = expected.rescaled(errors)
-    return replace(scale, sigma=expected.shared()), errors
+        return replace(scale, sigma=expected.rescaled(errors).shared()), errors
+    return replace(scale, sigma=math.hypot(expected.shared(), expected.metres_sigma)), None
 
 
 def _scaled(found: PointMap, scale: Scale, errors: NDArray[np.float64] | None = None) -> PointMap:
     points = np.asarray(found.points * np.float32(scale.factor), np.float32)
     expected = found.expected
-    if errors is not None and expected is not None:
+    if expected is not None and errors is not None:
         expected = expected.rescaled(errors)
+    elif expected is not None and scale.source in (ScaleSource.BASELINE, ScaleSource.RIG):
+        expected = expected.by_baseline()
     return replace(found, points=points, expected=expected)
 
 

@@ -185,7 +185,7 @@ def camera_evidence(
         prior = np.asarray(np.linalg.inv(given.covariance), np.float64)
         towards = prior @ step_between(fit.pose, given.pose)
     held = given is not None and given.held
-    covariance = np.linalg.pinv(information) * shared_share(residual, fit)
+    covariance = np.linalg.pinv(information) * shared_share(rays, residual, fit)
     if given is not None and held:
         covariance = given.covariance
     farthest = float(np.max(np.sum(rays.left[:, :2] ** 2, axis=-1)))

@@ -211,17 +211,20 @@ def pose_information(rays: MatchedRays, fit: PoseFit) -> tuple[Floats, Floats, F
     return sampson.derivative_px(fit.pose), weight, residual
 
 
-def shared_share(residual: Floats, fit: PoseFit) -> float:
+def shared_share(rays: MatchedRays, residual: Floats, fit: PoseFit) -> float:
     """Variance that a pose errs by over the one that a fit gives it.
 
-    A fit's own error ends at interpolation's. Matches err less than that, but never alone.
+    A fit's own error ends at interpolation's. Matches may err less, but neighbours err alike.
 
     Args:
+        rays: The matches.
         residual: (N,) distances of the matches from the epipolar lines, pixels.
         fit: Of them, or of a pose that is held.
     """
-    measured = max(robust_sigma(residual), _LEAST_SHARED_PX)
-    more = 1 + _MORE_SHARED * min(1.0, (measured / _POOR_PX) ** 2)
+    measured, more = robust_sigma(residual), 1.0
+    if math.isfinite(rays.spacing_px):
+        measured = max(measured, _LEAST_SHARED_PX)
+        more += _MORE_SHARED * min(1.0, (measured / _POOR_PX) ** 2)
     return min(1.0, (measured / fit.sigma_px) ** 2) * more
 
 
