@@ -101,6 +101,7 @@ def test_slopes_that_tell_little_are_a_doubt_but_for_ups_part(
 ) -> None:
     one = view(0.9, 0.0, sigma_deg=sigma_deg)
     assert one.slope_sigma is not None
+    assert one.refined is not None
     one.slope_sigma[~one.refined] = 8.0  # where the images decide nothing
     found = doubts(one, up=UpEstimate(LEVEL.vector, "plane", up_deg))
     assert bool(found) is doubted

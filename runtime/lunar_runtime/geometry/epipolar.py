@@ -79,7 +79,7 @@ class MatchedRays:
             rays_of(left, camera),
             rays_of(right, pair.right.intrinsics),
             camera.fx,
-            focal_sigma=pair.left.camera.focal_sigma,
+            focal_sigma=pair.left.focal_sigma,
         )
 
     def __len__(self) -> int:

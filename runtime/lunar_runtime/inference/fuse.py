@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -95,6 +96,8 @@ def _refined(
     pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
 ) -> Fused:
     guess = None if network is None else _left_guess(network, pair.left)
+    if pair.left.camera.source == "rig":
+        pair = replace(pair, left=replace(pair.left, focal_sigma=rig.focal_sigma))
     pair, focal_sigma = _self_calibrated(pair, guess)
     found, surface = refine_pose_and_surface(pair, guess, _given(rig))
     metres_sigma = 0.0 if focal_sigma > 0 else found.evidence.shared

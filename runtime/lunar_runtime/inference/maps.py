@@ -139,10 +139,10 @@ def known_cameras(
         return left, right
     if rig.left is None:
         return None
-    left = CameraEstimate(grids.left.to_grid(rig.left), "rig", rig.focal_sigma)
+    left = CameraEstimate(grids.left.to_grid(rig.left), "rig")
     if rig.right is not None:
-        return left, left._replace(intrinsics=grids.right.to_grid(rig.right))
-    return left, left._replace(intrinsics=grids.right.to_grid(rig.left), source="rig (left)")
+        return left, CameraEstimate(grids.right.to_grid(rig.right), "rig")
+    return left, CameraEstimate(grids.right.to_grid(rig.left), "rig (left)")
 
 
 def mask_invalid(found: PointMap, valid: NDArray[np.bool_] | None) -> PointMap:
