@@ -62,7 +62,8 @@ def test_the_right_view_has_its_own_truth(shards: Path) -> None:
         assert (left.side, right.side) == ("left", "right")
         shown = {method.name: method for method in right.methods}
         assert "SGBM" not in shown and "truth" in shown
-        for name in (default_bundle_path().name, f"{default_bundle_path().name}, refined"):
+        assert default_bundle_path().name in shown
+        for name in ("images alone", f"{default_bundle_path().name}, refined"):
             on_left = {method.name: method.scores for method in left.methods}[name]
             # As good as the left view: a wrong camera, up or truth would be worse by far.
             for figure in ("absrel_median", "slope_mae_deg"):
