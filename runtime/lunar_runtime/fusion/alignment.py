@@ -76,6 +76,11 @@ class Alignment:
         """(R, C) metres to add to the moved view's heights."""
         return np.asarray(self.common.shapes(x, y) @ self.numbers[POSE:], np.float32)
 
+    def shape_errors(self, x: Field, y: Field) -> Field:
+        """(N, R, C) metres: the part of the view's own draws that all cells share."""
+        shapes = self.common.shapes(x, y).reshape(-1, ALL - POSE)
+        return np.asarray((self.expected[:, POSE:] @ shapes.T).reshape(-1, *x.shape), np.float32)
+
     def errors(self, x: Field, y: Field, height: Field) -> Field:
         """(N, R, C) metres: what is left of the common errors.
 
@@ -194,7 +199,7 @@ def _thinned(view: PosedView) -> tuple[Floats, Floats]:
 
 
 def _drawn(points: Floats, relative: Floats, common: Common) -> Floats:
-    """(N, 6) low-order shape of a view's draws, metres: over ground that is level to first order."""
+    """(N, 6) low-order shape of a view's draws, metres, over ground that counts as level."""
     level = np.zeros(len(points))
     levers = common.levers(points, level, level)
     errors = relative * levers[:, SCALE]

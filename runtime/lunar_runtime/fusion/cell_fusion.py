@@ -20,6 +20,7 @@ _MOST_VOTES = 8.0  # so that a map can still change its mind
 #: Error of a view's cell beside its draws, in distances of neighbouring pixels: detail that the
 #: surface smoothes away.
 SMOOTHED = 0.1
+_EXACT = 1e-12  # square metres: the least variance
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class ViewCells:
     Attributes:
         height: float32 metres; NaN = nothing.
         errors: (N, R, C) draws, metres.
+        local: Variance of the errors that the view's cells do not share, square metres.
         spacing: Distance of neighbouring pixels on the ground, metres.
     """
 
     height: Field
     errors: Field
+    local: Field
     spacing: Field
 
     @property
@@ -42,15 +45,11 @@ class ViewCells:
         return np.isfinite(self.height)
 
 
-def variance(errors: Field, spacing: Field) -> Field:
-    """(R, C) of heights: what the draws tell, and the detail that is smoothed away."""
-    drawn = np.mean(errors**2, axis=0, dtype=np.float32)
-    return np.asarray(drawn + (np.float32(SMOOTHED) * spacing) ** 2, np.float32)
-
-
 def agreement(layer: Layer, view: ViewCells, cell_m: float) -> NDArray[np.bool_]:
     """(R, C) where both know a height and it is the same within the errors expected of both."""
-    expected = variance(layer.errors, layer.spacing) + variance(view.errors, view.spacing)
+    # What both err by alike is no difference: the draws know it.
+    expected = np.mean((view.errors - layer.errors) ** 2, axis=0, dtype=np.float32)
+    expected += _smoothed(layer.spacing) + _smoothed(view.spacing)
     down, right = np.gradient(view.height, np.float32(cell_m))
     # On a steep cell a shift of half a cell is no disagreement.
     steep = np.nan_to_num(np.hypot(down, right)) * np.float32(cell_m / 2)
@@ -71,7 +70,8 @@ def seeded(layer: Layer, coarser: Layer, there: NDArray[np.bool_]) -> Layer:
     """
     fresh = there & ~layer.seen & coarser.known
     seed = Layer(np.where(fresh, coarser.data, layer.data))
-    weight = 1 / np.maximum(variance(coarser.errors, coarser.spacing), np.float32(1e-12))
+    coarse = 1 / np.maximum(coarser.weight, np.float32(1e-30)) + _smoothed(coarser.spacing)
+    weight = 1 / np.maximum(coarse, np.float32(_EXACT))
     seed.squares[fresh] = (weight**2 / np.maximum(coarser.views(), 1))[fresh]
     seed.weight[fresh] = weight[fresh]
     seed.votes[fresh] = 0
@@ -87,8 +87,8 @@ def fused(layer: Layer, view: ViewCells, agree: NDArray[np.bool_]) -> Layer:
         agree: See `agreement`.
     """
     there = view.there
-    weight = np.where(there, 1 / np.maximum(variance(view.errors, view.spacing), 1e-12), 0)
-    weight = weight.astype(np.float32)
+    local = np.maximum(view.local + _smoothed(view.spacing), np.float32(_EXACT))
+    weight = np.where(there, 1 / local, 0).astype(np.float32)
     anew = there & ~agree & (layer.votes <= 0)
     both = there & agree
     against = there & ~agree & ~anew
@@ -109,3 +109,8 @@ def fused(layer: Layer, view: ViewCells, agree: NDArray[np.bool_]) -> Layer:
     out.votes[against] -= 1
     out.votes[anew] = 1
     return out
+
+
+def _smoothed(spacing: Field) -> Field:
+    """(R, C) variance of the detail that is smoothed away."""
+    return np.asarray((np.float32(SMOOTHED) * spacing) ** 2, np.float32)

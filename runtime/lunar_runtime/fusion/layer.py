@@ -1,4 +1,4 @@
-"""Cells of a map, each with what all views together say of it; finer cells from coarser and back."""
+"""Cells of a map with what all views together say of each; finer cells from coarser and back."""
 
 from __future__ import annotations
 
@@ -40,42 +40,42 @@ class Layer:
     @property
     def height(self) -> Field:
         """(R, C) view."""
-        return self.data[_HEIGHT]
+        return np.asarray(self.data[_HEIGHT])
 
     @property
     def out(self) -> Field:
         """(R, C) view: what stands out of a cell."""
-        return self.data[_OUT]
+        return np.asarray(self.data[_OUT])
 
     @property
     def weight(self) -> Field:
         """(R, C) view."""
-        return self.data[_WEIGHT]
+        return np.asarray(self.data[_WEIGHT])
 
     @property
     def squares(self) -> Field:
         """(R, C) view: sum of the weights' squares."""
-        return self.data[_SQUARES]
+        return np.asarray(self.data[_SQUARES])
 
     @property
     def spacing(self) -> Field:
         """(R, C) view, metres."""
-        return self.data[_SPACING]
+        return np.asarray(self.data[_SPACING])
 
     @property
     def votes(self) -> Field:
         """(R, C) view."""
-        return self.data[_VOTES]
+        return np.asarray(self.data[_VOTES])
 
     @property
     def disputed(self) -> Field:
         """(R, C) view: 0 or 1."""
-        return self.data[_DISPUTED]
+        return np.asarray(self.data[_DISPUTED])
 
     @property
     def errors(self) -> Field:
         """(N, R, C) view, metres."""
-        return self.data[PLANES:]
+        return np.asarray(self.data[PLANES:])
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -96,7 +96,7 @@ class Layer:
         return Layer(np.where(top.seen, top.data, self.data))
 
     def coarser(self) -> Layer:
-        """Cells twice as wide (R and C even): means of their known parts, three of four at least."""
+        """Cells twice as wide (R and C even): means of their known parts, three of four or more."""
         parts = _fours(self.known.astype(np.float32))
         count = parts.sum(axis=0)
         data = (_fours(self.data) * parts).sum(axis=-3) / np.maximum(count, np.float32(1))

@@ -126,10 +126,11 @@ class Tiles:
         Coarser levels fill what finer ones did not see; finer ones are averaged.
         """
         layer = self.from_coarser(window)
-        finer = self._with_finer()
+        finer = self._with_finer(window.level)
         for key, part in _parts(window):
             if key in finer:
-                layer.data[part] = Layer(layer.data[part]).overlaid(self._from_finer(key, finer)).data
+                fine = self._from_finer(key, finer)
+                layer.data[part] = Layer(layer.data[part]).overlaid(fine).data
         return layer
 
     def from_coarser(self, window: Window) -> Layer:
@@ -143,10 +144,9 @@ class Tiles:
         rows, columns = window.inside(wide.finer())
         return Layer(coarse.finer().data[:, rows, columns])
 
-    def _with_finer(self) -> set[_Key]:
-        """The tiles that are kept, and those that hold finer ones."""
+    def _with_finer(self, last: int) -> set[_Key]:
+        """The tiles that are kept, and those that hold finer ones, up to a level."""
         found: set[_Key] = set()
-        last = max(self.levels, default=0)
         for level, i, j in self._kept:
             while level <= last and (level, i, j) not in found:
                 found.add((level, i, j))

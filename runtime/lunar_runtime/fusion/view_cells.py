@@ -31,9 +31,10 @@ def view_window(view: PosedView, finest: int | None) -> Window:
     seen = np.isfinite(surface.x)
     spans = []
     for values in (surface.x, surface.y):
-        low, middle, high = np.quantile(values[seen][::7], [_EDGE / 2, 0.5, 1 - _EDGE / 2])
+        some = values[seen][::7]
+        low, middle, high = (float(v) for v in np.quantile(some, [_EDGE / 2, 0.5, 1 - _EDGE / 2]))
         half = _MOST * SIDE * 2.0**level / 2
-        spans.append((max(float(low), float(middle) - half), min(float(high), float(middle) + half)))
+        spans.append((max(low, middle - half), min(high, middle + half)))
     return Window.around(level, spans[0], spans[1])
 
 
@@ -48,8 +49,10 @@ def view_cells(view: PosedView, aligned: Alignment, window: Window) -> ViewCells
     grid = grid_on(view.source._replace(points=points), aligned.frame, cells)
     x, y = cells.centres()
     height = grid.height + aligned.lift(x, y)
+    own = grid.errors - aligned.shape_errors(x, y)
+    local = np.asarray(np.mean(own**2, axis=0), np.float32)
     errors = grid.errors + aligned.errors(x, y, height)
     lit = grid.seen(view.lit.astype(np.uint8), how=cv2.INTER_NEAREST) > 0
     there = grid.measured & lit & np.isfinite(height) & np.isfinite(grid.spacing_m)
     there &= np.isfinite(errors).all(axis=0)
-    return ViewCells(np.where(there, height, np.float32(np.nan)), errors, grid.spacing_m)
+    return ViewCells(np.where(there, height, np.float32(np.nan)), errors, local, grid.spacing_m)

@@ -111,6 +111,23 @@ class Places:
         score = np.where(safe, score, np.float32(-np.inf))
         return Places(grid, hazards, footprint, x, y, margin, away, score)
 
+    @property
+    def step_m(self) -> float:
+        """Distance of neighbouring places, metres."""
+        return self.grid.cell_m * self.hazards.centres.stride
+
+    def worth(self, place: int) -> float:
+        """A place's score as though it were called safe itself.
+
+        Args:
+            place: Its flat index; its P(safe) is known.
+        """
+        if np.isfinite(self.score.flat[place]):
+            return float(self.score.flat[place])
+        step = np.float32(self.step_m)
+        probability = float(self.hazards.safe_probability.flat[place])
+        return probability * float(step / (step + np.float32(self.footprint_m)))
+
     def ranked(self, first: int | None = None, most: int = 10) -> list[Site]:
         """The best, no two of them nearer than a footprint's diameter.
 
