@@ -18,8 +18,9 @@ from lunar_runtime.geometry.fields import Field
 _APART = 4.0  # expected errors of a difference, from which on two heights do not agree
 _MOST_VOTES = 8.0  # so that a map can still change its mind
 #: Error of a view's cell beside its draws, in distances of neighbouring pixels: detail that the
-#: surface smoothes away.
-SMOOTHED = 0.1
+#: surface smoothes away. It decides how much a nearer view counts against farther ones. With 0.1 as
+#: with 0.4 the shape is equally good; with 0.4 ten to twenty per cent more safe ground is found.
+SMOOTHED = 0.4
 _EXACT = 1e-12  # square metres: the least variance
 
 

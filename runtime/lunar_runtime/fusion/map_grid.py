@@ -12,8 +12,10 @@ from lunar_runtime.landing.ground_grid import MOST_CELLS_A_SIDE, GroundGrid
 from lunar_runtime.landing.local_frame import LocalFrame
 from lunar_runtime.landing.surface_walk import project
 
-#: Share of a view's error that more views of the same ground do not average out.
-ALIKE = 0.1
+#: Share of a view's error, as a variance, that more views of the same ground do not average out.
+#: Seen: heights of 16 views err by 0.41 of one view's, which is a share of 0.12; slopes of
+#: footprints by 0.65 to 0.7, which is 0.4.
+ALIKE = 0.4
 _WIDER = 0.5  # of a view's width on each side: ground that earlier views saw
 _MOST = MOST_CELLS_A_SIDE // SIDE - 1  # tiles a side
 

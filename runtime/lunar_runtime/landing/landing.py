@@ -43,6 +43,7 @@ class Landing:
         safe_probability: (H, W) float32 of the left view; NaN = unknown.
         aim: x and y of the aim point, metres in the grid's frame; None = there is none.
         reason: Why nothing is called safe or hazardous; None = something may be.
+        views: That made the ground, whose frame is then the world's; None = one pair, and its own.
     """
 
     lander: Lander
@@ -54,6 +55,7 @@ class Landing:
     safe_probability: Field
     aim: tuple[float, float] | None
     reason: str | None
+    views: int | None = None
 
     @property
     def shares(self) -> dict[int, float]:
@@ -109,12 +111,14 @@ class Ground(NamedTuple):
         known: (R, C) bool, the cells that count as seen.
         errors: Beside the grid's draws.
         reason: Why there is nothing to stand on; None = there may be.
+        views: See `Landing`.
     """
 
     grid: GroundGrid
     known: NDArray[np.bool_]
     errors: Errors
     reason: str | None = None
+    views: int | None = None
 
 
 def land_on(
@@ -137,7 +141,7 @@ def land_on(
     Raises:
         UsageError: As `find_landing`.
     """
-    grid, known, errors, reason = ground
+    grid, known, errors, reason, views = ground
     hazards = find_hazards(grid, known, lander, errors)
     if reason is None and np.isnan(hazards.safe_probability).all():
         reason = (
@@ -157,6 +161,7 @@ def land_on(
         safe_probability=seen[1],
         aim=aim,
         reason=reason,
+        views=views,
     )
 
 
