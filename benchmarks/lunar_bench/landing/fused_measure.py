@@ -19,7 +19,7 @@ from lunar_runtime.fusion.site_choice import SiteChoice
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.landing.ground_grid import GroundGrid
-from lunar_runtime.landing.hazards import SAFE, find_hazards
+from lunar_runtime.landing.hazards import MOST_CELLS, SAFE, find_hazards
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.landing.sites import Site
 from numpy.typing import NDArray
@@ -141,18 +141,23 @@ def _run(runtime: StereoRuntime, descent: Descent) -> DescentRecord:
         seen.append(_Seen(result, view))
     if not seen:
         raise InputError(f"{descent.name}: no pair is measured; take another seed")
-    alone = [_mapped([one])[0] for one in seen]
-    base_map, base = _mapped(seen[-1:])
-    first = land_on_map(base_map, base, seen[-1].result, LANDER)
+    result = seen[-1].result
+    camera = result.camera_left.intrinsics
+    alone = [_timed([one])[0] for one in seen]
+    base = _timed(seen[-1:])[1]
+    window = alone[-1].around(base, LANDER.footprint_diameter_m / MOST_CELLS)
+    first = land_on_map(alone[-1], base, result, LANDER, window=window)
+    single = [one.grid(window, base, camera)[0] for one in alone]
     truth = _truth(descent, first)
     region = first.known & np.isfinite(truth.height)
     steps = []
     for count in COUNTS:
         chosen = np.unique(np.linspace(len(seen) - 1, 0, count).round().astype(int))
         ground, _, times = _timed([seen[i] for i in chosen])
-        landing = land_on_map(ground, base, seen[-1].result, LANDER)
-        single = [land_on_map(alone[i], base, seen[-1].result, LANDER).grid for i in chosen]
-        steps.append(_step(count, landing, first, single, truth, region, times))
+        landing = land_on_map(ground, base, result, LANDER, window=window)
+        steps.append(
+            _step(count, landing, first, [single[i] for i in chosen], truth, region, times)
+        )
     return DescentRecord(
         name=descent.name,
         pairs=len(pairs),
@@ -161,11 +166,6 @@ def _run(runtime: StereoRuntime, descent: Descent) -> DescentRecord:
         flicker=_flicker(seen, descent),
         map_mb=_rounded(ground.nbytes / 1e6),
     )
-
-
-def _mapped(seen: Sequence[_Seen]) -> tuple[GroundMap, MapUpdate]:
-    ground, update, _ = _timed(seen)
-    return ground, update
 
 
 def _timed(seen: Sequence[_Seen]) -> tuple[GroundMap, MapUpdate, list[float]]:

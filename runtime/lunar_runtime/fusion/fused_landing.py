@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from lunar_runtime.fusion.ground_map import MOST_MB, GroundMap, MapUpdate
 from lunar_runtime.fusion.posed_view import PoseSigma, posed_view
 from lunar_runtime.fusion.site_choice import SiteChoice
+from lunar_runtime.fusion.tiles import Window
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.landing.hazards import MOST_CELLS, Errors
 from lunar_runtime.landing.lander import Lander
@@ -89,6 +90,7 @@ def land_on_map(
     *,
     choice: SiteChoice | None = None,
     aim_px: tuple[float, float] | None = None,
+    window: Window | None = None,
 ) -> Landing:
     """Try a vehicle on a map.
 
@@ -99,13 +101,13 @@ def land_on_map(
         lander: The vehicle.
         choice: Keeps the chosen site from view to view; None = the best comes first.
         aim_px: As `FusedLanding.see`.
+        window: Where; None = around what the view saw.
 
     Raises:
         UsageError: As `FusedLanding.see`.
     """
-    grid, known = ground.grid(
-        update, result.camera_left.intrinsics, lander.footprint_diameter_m / MOST_CELLS
-    )
+    window = window or ground.around(update, lander.footprint_diameter_m / MOST_CELLS)
+    grid, known = ground.grid(window, update, result.camera_left.intrinsics)
     return land_on(
         Ground(grid, known, Errors(roughness_px=_TOPS), views=ground.views),
         result,

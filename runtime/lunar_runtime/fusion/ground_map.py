@@ -153,16 +153,29 @@ class GroundMap:
         taken: Taken = "fused" if aligned.misfit_m > 0 else "new ground"
         return self._told(taken, window, aligned, view, compared, agreed)
 
-    def grid(
-        self, update: MapUpdate, intrinsics: Intrinsics, cell_m: float
-    ) -> tuple[GroundGrid, NDArray[np.bool_]]:
-        """The map around what a view saw, as a grid.
+    def around(self, update: MapUpdate, cell_m: float) -> Window:
+        """The tiles around what a view saw.
 
         Args:
             update: Of the view.
-            intrinsics: Of its left camera, pixels of its points.
             cell_m: Least width of a cell. The next power of two is taken, or the finest that the
                 map has.
+
+        Raises:
+            UsageError: The map is empty.
+        """
+        level = max(math.ceil(math.log2(cell_m)), self._known().levels[0])
+        return wider(update.window, level)
+
+    def grid(
+        self, window: Window, update: MapUpdate, intrinsics: Intrinsics
+    ) -> tuple[GroundGrid, NDArray[np.bool_]]:
+        """The map as a grid.
+
+        Args:
+            window: Which part; see `around`.
+            update: Of the view from which it is looked at.
+            intrinsics: Of that view's left camera, pixels of its points.
 
         Returns:
             The grid, in the world's frame as the view's camera sees it, and (R, C) bool where its
@@ -171,12 +184,14 @@ class GroundMap:
         Raises:
             UsageError: The map is empty.
         """
-        if self._tiles is None or self._datum is None:
-            raise UsageError("the map is empty; add a view first")
-        level = max(math.ceil(math.log2(cell_m)), min(self._tiles.levels))
-        window = wider(update.window, level)
-        layer = self._tiles.composed(window)
+        layer = self._known().composed(window)
+        assert self._datum is not None
         return layer_grid(layer, window, self._datum, update.frame, intrinsics), layer.known
+
+    def _known(self) -> Tiles:
+        if self._tiles is None:
+            raise UsageError("the map is empty; add a view first")
+        return self._tiles
 
     def _begin(self, view: PosedView, taken: Taken) -> MapUpdate:
         assert view.source.draws is not None
