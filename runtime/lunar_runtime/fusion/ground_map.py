@@ -34,7 +34,7 @@ from lunar_runtime.landing.local_frame import LocalFrame
 
 #: Of the tiles, together.
 MOST_MB = 96.0
-_LEAST_MB = 32.0  # below it one wide view does not fit
+_LEAST_MB = 64.0  # of one view of the most cells
 _ASTRAY = 0.3  # of the compared cells: a view that disagrees in more is not taken
 _ANEW = 3  # views that were not taken in a row, after which the map begins again
 _COMPARED = 200  # cells, below which nothing is said of a view

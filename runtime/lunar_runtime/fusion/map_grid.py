@@ -16,12 +16,12 @@ from lunar_runtime.landing.surface_walk import project
 #: Seen: heights of 16 views err by 0.41 of one view's, which is a share of 0.12; slopes of
 #: footprints by 0.65 to 0.7, which is 0.4.
 ALIKE = 0.4
-_WIDER = 0.5  # of a view's width on each side: ground that earlier views saw
+_WIDER = 0.25  # of a view's width on each side: ground that earlier views saw
 _MOST = MOST_CELLS_A_SIDE // SIDE - 1  # tiles a side
 
 
 def wider(window: Window, level: int) -> Window:
-    """The tiles of a level around a view, twice as wide as the view where that is not too many."""
+    """The tiles of a level around a view, half as wide again where that is not too many."""
     edges = np.array(window[1:], np.float64) * 2.0 ** (window.level - level)
     middle = (edges[:2] + edges[2:]) / 2
     half = np.minimum((edges[2:] - edges[:2]) * (0.5 + _WIDER), _MOST / 2)

@@ -11,6 +11,7 @@ from lunar_runtime.fusion.posed_view import PosedView
 from lunar_runtime.fusion.tiles import SIDE, Window
 from lunar_runtime.landing.ground_grid import MOST_CELLS_A_SIDE, grid_on, surface_of
 
+_THIN = 4  # pixels from one that tells the ground's extent to the next
 _EDGE = 0.02  # of the points, half on each side: the outermost rim of an oblique view
 _MOST = MOST_CELLS_A_SIDE // SIDE - 1  # tiles a side
 
@@ -25,14 +26,16 @@ def view_window(view: PosedView, finest: int | None) -> Window:
     Raises:
         InputError: It shows no ground.
     """
-    surface = surface_of(view.source, view.frame)
-    pixel = float(np.log2(surface.ground_px))
+    points = view.source.points[::_THIN, ::_THIN]
+    surface = surface_of(view.source._replace(points=points), view.frame)
+    pixel = float(np.log2(surface.ground_px / _THIN))
     level = finest if finest is not None and 0 < pixel - finest < 1 else round(pixel)
     seen = np.isfinite(surface.x)
     spans = []
     for values in (surface.x, surface.y):
-        some = values[seen][::7]
-        low, middle, high = (float(v) for v in np.quantile(some, [_EDGE / 2, 0.5, 1 - _EDGE / 2]))
+        low, middle, high = (
+            float(v) for v in np.quantile(values[seen], [_EDGE / 2, 0.5, 1 - _EDGE / 2])
+        )
         half = _MOST * SIDE * 2.0**level / 2
         spans.append((max(low, middle - half), min(high, middle + half)))
     return Window.around(level, spans[0], spans[1])
