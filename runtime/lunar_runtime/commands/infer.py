@@ -11,6 +11,7 @@ import click
 
 from lunar_runtime.commands import flight, options, values
 from lunar_runtime.commands.command_line import fail, run_command
+from lunar_runtime.commands.memory_limits import INFER, check_memory
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ def command(
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
+    check_memory(NAME, INFER)
     vehicle = _vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
@@ -187,6 +189,7 @@ def command(
     network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
+        check_memory(NAME, INFER.of(opened.manifest))
         network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2
