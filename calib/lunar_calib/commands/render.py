@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from lunar_runtime.commands.command_line import echo
+from lunar_runtime.commands.memory_limits import Needs, check_memory
 from lunar_runtime.commands.options import overwrite, verbose
 
 from lunar_calib.choices import (
@@ -19,6 +20,9 @@ from lunar_calib.choices import (
     Preset,
 )
 from lunar_calib.commands.options import jobs, out, preset, seed, size
+
+# Of one process and small pairs: NumPy and OpenCV, with an OpenBLAS each.
+_NEEDS = Needs(address=330, data=110, held=60)
 
 
 @click.command()
@@ -65,6 +69,7 @@ def render(
 
     The same seed gives the same files, whatever --jobs is.
     """
+    check_memory("lunar-calib render", _NEEDS)
     from lunar_calib.commands.progress import track
     from lunar_calib.datasets.rendered_folders import write_folder
 

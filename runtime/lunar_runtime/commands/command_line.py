@@ -129,7 +129,10 @@ def _fail_for_memory(name: str, error: BaseException) -> None:
         # What holds memory of the call that failed: the line below needs some.
         if each is not None:
             each.__traceback__ = None
-    fail(name, "out of memory; raise its limit, close other programs, or use a smaller bundle or images")
+    fail(
+        name,
+        "out of memory; raise its limit, close other programs, or use a smaller bundle or images",
+    )
 
 
 def with_flags(message: str, command: click.Command) -> str:

@@ -27,7 +27,6 @@ _MIB = 1 << 20
 _A_THREAD = 170
 
 
-
 class Needs(NamedTuple):
     """MiB without which a tool cannot work, with one thread of OpenBLAS.
 
@@ -55,7 +54,7 @@ class Needs(NamedTuple):
 #: addresses and data: 555 and 266 with S0 (30 MB), over 1800 and 1200 to 1500 with S2 (278 MB).
 INFER = Needs(address=420, data=130, held=80)
 
-# Of a graph's file, while it is loaded: the file, what a library makes of it, the weights that stay.
+# Of a graph's file, while it is loaded: it, what a library makes of it, the weights that stay.
 _MODEL_TIMES = Needs(4.5, 4.5, 2)
 
 
@@ -78,7 +77,9 @@ def check_memory(tool: str, needs: Needs) -> None:
     limits = list(_limits(needs))
     for what, limit, needed, whose in limits:
         if limit < needed * _MIB:
-            fewer = "; OPENBLAS_NUM_THREADS=1 lowers the need" if threads and whose[0] == "u" else ""
+            fewer = (
+                "; OPENBLAS_NUM_THREADS=1 lowers the need" if threads and whose[0] == "u" else ""
+            )
             raise InputError(
                 f"{tool} needs {needed} MiB of {what} or more, and may have {limit // _MIB} "
                 f"({whose}); raise that limit{fewer}"

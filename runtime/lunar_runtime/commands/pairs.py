@@ -17,7 +17,14 @@ import msgspec
 
 from lunar_runtime.commands.command_line import echo, fail, with_flags
 from lunar_runtime.commands.summary import summary, summary_lines
-from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError, UsageError, is_out_of_memory
+from lunar_runtime.errors import (
+    DeadlineError,
+    InputError,
+    LunarError,
+    OutputError,
+    UsageError,
+    is_out_of_memory,
+)
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.files.printable import printable

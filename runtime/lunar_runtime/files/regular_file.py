@@ -43,9 +43,7 @@ class FileSlices:
             # Python sets aside what is asked for, not what comes: no more than the file has.
             expected = max(self._size - start, _STEP)
             try:
-                part = os.pread(
-                    self._descriptor, min(stop - start, expected, _MOST_AT_ONCE), start
-                )
+                part = os.pread(self._descriptor, min(stop - start, expected, _MOST_AT_ONCE), start)
             except OSError as error:
                 raise _unreadable(self._path, error) from error
             if not part:

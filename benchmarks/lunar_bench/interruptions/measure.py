@@ -1,0 +1,274 @@
+"""A campaign: every task, interrupted in every way, and started again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+from lunar_runtime.errors import InputError, OutputError, UsageError
+
+from lunar_bench.interruptions.interrupt import Ended, run
+from lunar_bench.interruptions.record import Head, InterruptionsResult, Kind, Trial
+from lunar_bench.interruptions.tasks import TASKS, Task, digests, make_inputs, tidy
+from lunar_bench.record.journal import Journal
+from lunar_bench.sensors.machine import describe_machine
+
+#: MiB: below, Python itself does not start; above, a pair of a camera's size has enough.
+_MEMORY_MIB = (30.0, 1500.0)
+_LARGE_BYTES = 1 << 30
+_FOUND = "a writer that was killed had left it", "was killed"
+# Of each kind, exit codes that are right. A signal that comes before Python looks at signals ends
+# the process without a word; one that comes late changes nothing.
+_RIGHT: dict[Kind, tuple[int, ...]] = {
+    "kill": (-9, 0),
+    "term": (143, -15, 0),
+    "stop": (0,),
+    "disk": (OutputError.exit_code, 0),
+    "address": (InputError.exit_code, 0),
+    "data": (InputError.exit_code, 0),
+}
+
+
+class _Whole(NamedTuple):
+    """A task that nobody interrupts."""
+
+    took_s: float
+    wrote_from_s: float
+    bytes: int
+
+
+def measure_interruptions(
+    points: int,
+    seed: int,
+    *,
+    tasks: Sequence[str] = (),
+    kinds: Sequence[Kind] = (),
+    journal: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> InterruptionsResult:
+    """Interrupt commands, look at what is on the disk, and start them again.
+
+    Args:
+        points: Moments of each kind and task.
+        seed: Of the moments.
+        tasks: Of them; empty is all.
+        kinds: The same.
+        journal: Keeps every trial, so that a stopped campaign goes on.
+        tell: Given a line a trial.
+
+    Raises:
+        UsageError: A full disk cannot be made here.
+        InputError: The journal is another campaign's.
+    """
+    kept = Journal(journal, Head(seed=seed, points=points), Trial)
+    with tempfile.TemporaryDirectory(prefix="lunar-bench-interruptions-") as work:
+        bench = _Bench(Path(work))
+        for task in TASKS:
+            if tasks and task.name not in tasks:
+                continue
+            whole: _Whole | None = None
+            for kind in task.kinds:
+                if kinds and kind not in kinds:
+                    continue
+                for number in range(points):
+                    name = f"{task.name}-{kind}-{number}"
+                    if name in kept.done:
+                        continue
+                    whole = whole or bench.whole(task)
+                    trial = bench.trial(
+                        name, task, kind, _moment(kind, whole, number, points, seed)
+                    )
+                    kept.add(trial)
+                    tell(
+                        f"{name}: {trial.exit}, {trial.state}; {'; '.join(trial.faults) or 'well'}"
+                    )
+    return summarise(list(kept.done.values()), seed, points)
+
+
+def summarise(trials: list[Trial], seed: int, points: int) -> InterruptionsResult:
+    """Count what became of the trials."""
+    counts: dict[str, dict[str, Counter[str]]] = {}
+    for trial in trials:
+        tasks = counts.setdefault(trial.kind, {})
+        tasks.setdefault(trial.task, Counter())[f"exit {trial.exit}, {trial.state}"] += 1
+    return InterruptionsResult(
+        bundle_digest=Bundle.open(default_bundle_path()).digest,
+        seed=seed,
+        points=points,
+        counts={
+            kind: {task: dict(found.most_common()) for task, found in tasks.items()}
+            for kind, tasks in counts.items()
+        },
+        swept=sum(trial.left > 0 and not trial.next_left and trial.next_told for trial in trials),
+        faults=[trial for trial in trials if trial.faults],
+        trials=trials,
+        machine=describe_machine(),
+    )
+
+
+def summary(result: InterruptionsResult) -> Iterator[str]:
+    """A line a kind and task, then the faults."""
+    for kind, tasks in result.counts.items():
+        for task, found in tasks.items():
+            outcomes = ", ".join(f"{count} x {what}" for what, count in found.items())
+            yield f"{kind:<8}{task:<10}{outcomes}"
+    yield (
+        f"{len(result.trials)} trials, {len(result.faults)} with a fault; {result.swept} left "
+        "something, which the next start removed and told"
+    )
+    for trial in result.faults:
+        yield f"  {trial.id} at {trial.at:.4g}: {'; '.join(trial.faults)}: {trial.said}"
+
+
+def faults_of(
+    kind: Kind, ended: Ended, state: str, left: int, then: Ended, then_left: int
+) -> list[str]:
+    """What must not be, in words."""
+    told = any(word in line for line in then.err for word in _FOUND)
+    found = {
+        "the output is half": state == "half",
+        "a traceback": any(line.startswith("Traceback") for line in ended.err),
+        f"ended with {ended.exit}": ended.exit not in _RIGHT[kind],
+        f"{len(ended.err)} lines": ended.exit != 0 and len(ended.err) > 1,
+        "says nothing": ended.exit not in (0, -9, -15) and not ended.err,
+        f"the next start ended with {then.exit}": then.exit != 0,
+        f"the next start leaves {then_left}": then_left > 0,
+        "the next start does not say what it found": left > 0 and not told,
+    }
+    return [what for what, is_so in found.items() if is_so]
+
+
+def _moment(kind: Kind, whole: _Whole, number: int, points: int, seed: int) -> float:
+    """Second, byte or MiB: spread evenly, each with a draw within its share."""
+    draw = np.random.default_rng([seed, number]).random()
+    share = (number + draw) / points
+    if kind in ("address", "data"):
+        low, high = _MEMORY_MIB
+        return float(low * (high / low) ** share)
+    if kind == "disk":
+        return float(4096 + share * whole.bytes)
+    # Every second one while the output is written, which is short; a stop once the network is
+    # there, because its load has a longer time than anybody waits here.
+    first = 0.6 * whole.took_s if kind == "stop" else 0.0
+    if number % 2 and kind != "stop":
+        first = whole.wrote_from_s
+    return float(first + share * (whole.took_s - first))
+
+
+class _Bench:
+    """Folders to try tasks in."""
+
+    def __init__(self, work: Path) -> None:
+        self._place, self._inputs, self._old = work / "place", work / "inputs", work / "old"
+        self._temporary = work / "tmp"
+        tidy(self._temporary)
+        make_inputs(self._inputs)
+        self._environment = {
+            **os.environ,
+            "TMPDIR": str(self._temporary),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+    def whole(self, task: Task) -> _Whole:
+        """Run a task without an interruption, and keep its output as an old one.
+
+        Raises:
+            InputError: It does not run here.
+        """
+        for _ in range(2):  # the first finds nothing in the system's cache
+            tidy(self._place)
+            ended = run(self._command(task), self._place, self._environment)
+            if ended.exit != 0:
+                raise InputError(f"{task.name}: does not run here: {' '.join(ended.err)}")
+        shutil.rmtree(self._old, ignore_errors=True)
+        shutil.copytree(self._place, self._old)
+        size = sum(file.stat().st_size for file in self._place.rglob("*") if file.is_file())
+        return _Whole(ended.took_s, ended.wrote_from_s or 0.0, size)
+
+    def trial(self, name: str, task: Task, kind: Kind, at: float) -> Trial:
+        """Interrupt a task once, and start it again."""
+        tidy(self._temporary)
+        tidy(self._place)
+        with self._disk(kind, at, task) as grow:
+            if task.old:
+                shutil.copytree(self._old, self._place, dirs_exist_ok=True)
+            out = self._out
+            before = digests(out) if task.old else {}
+            ended = run(self._command(task), self._place, self._environment, kind, at)
+            state, left = task.judge(out, before), self._left()
+            grow()
+            then = run(self._command(task, again=True), self._place, self._environment)
+            then_state, then_left = task.judge(out, {}), self._left()
+        faults = faults_of(kind, ended, state, left, then, then_left)
+        if then.exit == 0 and then_state != "new":
+            faults.append(f"after the next start the output is {then_state}")
+        return Trial(
+            id=name,
+            task=task.name,
+            kind=kind,
+            at=round(at, 3),
+            exit=-1000 if ended.exit is None else ended.exit,
+            lines=len(ended.err),
+            said=ended.err[-1].replace(str(self._place.parent), "...") if ended.err else "",
+            state=state,
+            left=left,
+            next_exit=-1000 if then.exit is None else then.exit,
+            next_state=then_state,
+            next_left=then_left,
+            next_told=any(word in line for line in then.err for word in _FOUND),
+            faults=faults,
+        )
+
+    @property
+    def _out(self) -> Path:
+        return self._place / "out"
+
+    def _command(self, task: Task, *, again: bool = False) -> list[str]:
+        if task.name == "health":  # its file comes beside the map
+            self._out.mkdir(exist_ok=True)
+        return task.command(self._out, self._inputs, again=again)
+
+    def _left(self) -> int:
+        """Hidden entries beside the output, and whatever is in the folder of temporary files."""
+        hidden = sum(path.name.startswith(".") for path in self._place.rglob(".*"))
+        return hidden + sum(1 for _ in self._temporary.iterdir())
+
+    @contextmanager
+    def _disk(self, kind: Kind, at: float, task: Task) -> Iterator[Callable[[], None]]:
+        """A file system of so many bytes at the place; what is yielded makes it large."""
+        if kind != "disk":
+            yield lambda: None
+            return
+        taken = _on_disk(self._old) if task.old else 0
+        size = int(at) + taken
+        _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(self._place))
+        try:
+            yield lambda: _mount("-o", f"remount,size={_LARGE_BYTES}", str(self._place))
+        finally:
+            subprocess.run(["umount", "-l", str(self._place)], check=False)
+
+
+def _on_disk(folder: Path) -> int:
+    """Bytes of a folder in whole pages."""
+    page = 4096
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sum(-(-file.stat().st_size // page) * page for file in files) + page
+
+
+def _mount(*arguments: str) -> None:
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UsageError(
+            f"a full disk is a small file system, and mount says: {done.stderr.strip()}; run it as "
+            "root, or leave `kinds` disk out"
+        )
