@@ -78,9 +78,8 @@ def command(
     )
     judged = [f for each in dossier.evidence for f in each.findings if f.met is not None]
     missed = [finding for finding in judged if not finding.met]
-    echo(
-        f"bundle   {dossier.identity.bundle}, {dossier.identity.signature}, on {dossier.identity.board}"
-    )
+    identity = dossier.identity
+    echo(f"bundle   {identity.bundle}, {identity.signature}, on {identity.board}")
     echo(f"demands  {len(judged) - len(missed)} of {len(judged)} met")
     for finding in missed:
         echo(f"         not met: {finding.name}: {finding.value}; demanded: {finding.demand}")

@@ -38,9 +38,8 @@ def deviations_of(
 def _of_identity(identity: Identity) -> Iterator[Deviation]:
     where = SECTIONS["identity"].title
     if not identity.signature.startswith("trusted"):
-        yield Deviation(
-            where=where, what=f"the bundle is {identity.signature}, not signed in trust"
-        )
+        what = f"the bundle is {identity.signature}: nobody who is trusted signed it"
+        yield Deviation(where=where, what=what)
     for doubt in identity.doubts:
         yield Deviation(where=where, what=doubt)
 

@@ -31,10 +31,10 @@ def run(record: Json) -> Iterator[Finding]:
             continue
         for stage, times in candidate["stages"].items():
             if stage in ("inference", "refinement", "total"):
-                tail = times.get("p99_ms")
+                tail, longest = times.get("p99_ms"), times["max_ms"]
                 yield Finding(
                     name=f"{candidate['name']}: {stage}",
-                    value=f"median {times['median_ms']:.0f} ms, longest {times['max_ms']:.0f} ms of "
+                    value=f"median {times['median_ms']:.0f} ms, longest {longest:.0f} ms of "
                     f"{times['count']}" + (f", p99 {tail:.0f} ms" if tail is not None else ""),
                 )
     leak = record.get("leak")
@@ -56,6 +56,11 @@ def accuracy(record: Json) -> Iterator[Finding]:
     """Every method against the truth, beside the plane that knows nothing of relief."""
     for method in record["methods"]:
         found = method["medians"]
+        if method.get("bundle") is None:  # what the bundle is compared with
+            depth, slope = found["absrel_median"], found["slope_mae_deg"]
+            value = f"depth {depth:.2%}, slope {slope:.1f} deg"
+            yield Finding(name=f"{method['method']}, to compare", value=value)
+            continue
         depth, plane = found["absrel_median"], found["absrel_median_null"]
         yield _judged(
             f"{method['method']}: depth, median of {record['pair_count']} pairs",
@@ -154,7 +159,7 @@ def upsets(record: Json) -> Iterator[Finding]:
     for site, rates in record["rates"].items():
         for kind in ("undetected", "refined_undetected"):
             found = rates.get(kind)
-            if found is None or not found["of"]:
+            if site == "all" or found is None or not found["of"]:
                 continue
             high = found["high"]
             yield _judged(

@@ -25,7 +25,7 @@ _HANDBOOK = (
     "The text of ECSS-E-HB-40-02A (Machine learning qualification for space applications; also "
     "CEN/CLC/TR 17603-40-02) was not at hand, and its headings are not in public indexes. What is "
     "public is its scope: 1, machine learning and best practices of development and verification; "
-    "2, which approach is appropriate for which project, and validation by use case; 3, the mapping "
+    "2, which approach is appropriate for which project, and validation by use case; 3, mapping "
     "to ECSS-E-ST-40C and ECSS-Q-ST-80C; 4, how to meet their requirements, as for testing and "
     "qualification. The sections below are mapped to these points and to processes of the two "
     "standards. EASA's terms are those of its concept paper on level 1 and 2 machine learning "
