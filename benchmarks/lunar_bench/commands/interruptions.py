@@ -22,7 +22,7 @@ _TASKS = ("pair", "overwrite", "batch", "health", "watched", "render", "export")
     type=click.IntRange(1),
     default=40,
     show_default=True,
-    help="Moments, sizes of the disk or of memory: of each kind and task.",
+    help="Moments, sizes of the disk or of memory: of each kind. The tasks take turns.",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option("--task", "tasks", type=click.Choice(_TASKS), multiple=True, help="[default: all]")

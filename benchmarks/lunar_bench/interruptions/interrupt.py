@@ -27,7 +27,7 @@ class Ended(NamedTuple):
         exit: Its code; None where it did not end by itself.
         err: Of stderr, the lines.
         took_s: From its start.
-        wrote_from_s: When the first file of its output was seen; None = never.
+        wrote_from_s: When it was first seen to write its output; None = never.
     """
 
     exit: int | None
@@ -42,8 +42,12 @@ def run(
     environment: dict[str, str],
     kind: Kind | None = None,
     at: float = 0.0,
+    *,
+    writing: bool = False,
 ) -> Ended:
     """Run a command, and interrupt it.
+
+    What it writes is hidden until it is whole.
 
     Args:
         command: To run.
@@ -51,6 +55,7 @@ def run(
         environment: Of the process.
         kind: Of the interruption; None = none. A disk is made by the caller.
         at: Seconds after the start, or MiB of memory.
+        writing: Seconds count from the first file of the output.
     """
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -65,9 +70,10 @@ def run(
     pending = kind in ("kill", "term", "stop")
     while process.poll() is None:
         now = time.perf_counter() - start
-        if wrote_from is None and any(out.iterdir()):
+        if wrote_from is None and any(out.rglob(".*")):
             wrote_from = now
-        if pending and now >= at:
+        since = now if not writing else -1.0 if wrote_from is None else now - wrote_from
+        if pending and since >= at:
             pending = False
             _send(process, kind)
         if now > _LONGEST_S:

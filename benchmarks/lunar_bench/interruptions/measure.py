@@ -17,7 +17,7 @@ from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import InputError, OutputError, UsageError
 
 from lunar_bench.interruptions.interrupt import Ended, run
-from lunar_bench.interruptions.record import Head, InterruptionsResult, Kind, Trial
+from lunar_bench.interruptions.record import KINDS, Head, InterruptionsResult, Kind, Trial
 from lunar_bench.interruptions.tasks import TASKS, Task, digests, make_inputs, tidy
 from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
@@ -58,7 +58,7 @@ def measure_interruptions(
     """Interrupt commands, look at what is on the disk, and start them again.
 
     Args:
-        points: Moments of each kind and task.
+        points: Moments of each kind; the tasks take turns.
         seed: Of the moments.
         tasks: Of them; empty is all.
         kinds: The same.
@@ -72,25 +72,17 @@ def measure_interruptions(
     kept = Journal(journal, Head(seed=seed, points=points), Trial)
     with tempfile.TemporaryDirectory(prefix="lunar-bench-interruptions-") as work:
         bench = _Bench(Path(work))
-        for task in TASKS:
-            if tasks and task.name not in tasks:
+        wholes: dict[str, _Whole] = {}
+        for name, task, kind, share in _plan(points, seed, tasks, kinds):
+            if name in kept.done:
                 continue
-            whole: _Whole | None = None
-            for kind in task.kinds:
-                if kinds and kind not in kinds:
-                    continue
-                for number in range(points):
-                    name = f"{task.name}-{kind}-{number}"
-                    if name in kept.done:
-                        continue
-                    whole = whole or bench.whole(task)
-                    trial = bench.trial(
-                        name, task, kind, _moment(kind, whole, number, points, seed)
-                    )
-                    kept.add(trial)
-                    tell(
-                        f"{name}: {trial.exit}, {trial.state}; {'; '.join(trial.faults) or 'well'}"
-                    )
+            if task.name not in wholes:
+                wholes[task.name] = bench.whole(task)
+            writing = share.number % 2 == 1 and kind in ("kill", "term")
+            at = _moment(kind, wholes[task.name], share.value, writing=writing)
+            trial = bench.trial(name, task, kind, at, writing)
+            kept.add(trial)
+            tell(f"{name}: {trial.exit}, {trial.state}; {'; '.join(trial.faults) or 'well'}")
     return summarise(list(kept.done.values()), seed, points)
 
 
@@ -147,21 +139,46 @@ def faults_of(
     return [what for what, is_so in found.items() if is_so]
 
 
-def _moment(kind: Kind, whole: _Whole, number: int, points: int, seed: int) -> float:
-    """Second, byte or MiB: spread evenly, each with a draw within its share."""
-    draw = np.random.default_rng([seed, number]).random()
-    share = (number + draw) / points
+class _Share(NamedTuple):
+    """One of the moments of a kind and task.
+
+    Attributes:
+        number: Of them, from 0.
+        value: Place between the first possible moment, 0, and the last, 1.
+    """
+
+    number: int
+    value: float
+
+
+def _plan(
+    points: int, seed: int, tasks: Sequence[str], kinds: Sequence[Kind]
+) -> Iterator[tuple[str, Task, Kind, _Share]]:
+    """Of every trial its name, what is interrupted and how, and when: the tasks take turns."""
+    for number in range(points):
+        for kind in KINDS:
+            there = [task for task in TASKS if kind in task.kinds]
+            task, turn = there[number % len(there)], number // len(there)
+            if (kinds and kind not in kinds) or (tasks and task.name not in tasks):
+                continue
+            turns = -(-points // len(there))
+            # Evenly, each with a draw within its share.
+            draw = np.random.default_rng([seed, number]).random()
+            yield f"{task.name}-{kind}-{number}", task, kind, _Share(turn, (turn + draw) / turns)
+
+
+def _moment(kind: Kind, whole: _Whole, share: float, *, writing: bool) -> float:
+    """Second, byte or MiB. Every second signal comes while the output is written: that is short."""
     if kind in ("address", "data"):
         low, high = _MEMORY_MIB
         return float(low * (high / low) ** share)
     if kind == "disk":
         return float(4096 + share * whole.bytes)
-    # Every second one while the output is written, which is short; a stop once the network is
-    # there, because its load has a longer time than anybody waits here.
+    if writing:
+        return share * (whole.took_s - whole.wrote_from_s)
+    # A stop once the network is there: its load may take longer than anybody waits here.
     first = 0.6 * whole.took_s if kind == "stop" else 0.0
-    if number % 2 and kind != "stop":
-        first = whole.wrote_from_s
-    return float(first + share * (whole.took_s - first))
+    return first + share * (whole.took_s - first)
 
 
 class _Bench:
@@ -195,7 +212,7 @@ class _Bench:
         size = sum(file.stat().st_size for file in self._place.rglob("*") if file.is_file())
         return _Whole(ended.took_s, ended.wrote_from_s or 0.0, size)
 
-    def trial(self, name: str, task: Task, kind: Kind, at: float) -> Trial:
+    def trial(self, name: str, task: Task, kind: Kind, at: float, writing: bool) -> Trial:
         """Interrupt a task once, and start it again."""
         tidy(self._temporary)
         tidy(self._place)
@@ -204,7 +221,8 @@ class _Bench:
                 shutil.copytree(self._old, self._place, dirs_exist_ok=True)
             out = self._out
             before = digests(out) if task.old else {}
-            ended = run(self._command(task), self._place, self._environment, kind, at)
+            command = self._command(task)
+            ended = run(command, self._place, self._environment, kind, at, writing=writing)
             state, left = task.judge(out, before), self._left()
             grow()
             then = run(self._command(task, again=True), self._place, self._environment)
@@ -217,6 +235,7 @@ class _Bench:
             task=task.name,
             kind=kind,
             at=round(at, 3),
+            writing=writing,
             exit=-1000 if ended.exit is None else ended.exit,
             lines=len(ended.err),
             said=ended.err[-1].replace(str(self._place.parent), "...") if ended.err else "",

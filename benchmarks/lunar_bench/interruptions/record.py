@@ -25,7 +25,8 @@ class Trial(Identified, frozen=True, kw_only=True):
     Attributes:
         task: Which.
         kind: Of the interruption.
-        at: Seconds after the start, bytes of the disk, or MiB of memory.
+        at: Seconds, bytes of the disk, or MiB of memory.
+        writing: Whether seconds count from the first file of the output, and not from the start.
         exit: Its code; a negative one is a signal's number.
         lines: On stderr.
         said: Their last.
@@ -41,6 +42,7 @@ class Trial(Identified, frozen=True, kw_only=True):
     task: str
     kind: Kind
     at: float
+    writing: bool
     exit: int
     lines: int
     said: str
@@ -58,7 +60,7 @@ class Head(Record, frozen=True, kw_only=True):
 
     Attributes:
         seed: Of the moments.
-        points: Of each kind and task.
+        points: Of each kind; the tasks take turns.
     """
 
     seed: int
@@ -71,7 +73,7 @@ class InterruptionsResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         bundle_digest: Of the packaged bundle, which the tasks run.
         seed: Of the moments.
-        points: Of each kind and task.
+        points: Of each kind; the tasks take turns.
         counts: Kind -> task -> exit code, with the state after it -> trials.
         swept: Trials that left something, all of which the next start removed and said.
         faults: Every trial with one.
