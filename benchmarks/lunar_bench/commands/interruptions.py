@@ -25,7 +25,13 @@ _TASKS = ("pair", "overwrite", "batch", "health", "watched", "render", "export")
     help="Moments, sizes of the disk or of memory: of each kind. The tasks take turns.",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--task", "tasks", type=click.Choice(_TASKS), multiple=True, help="[default: all]")
+@click.option(
+    "--task",
+    "tasks",
+    type=click.Choice(_TASKS),
+    multiple=True,
+    help="[default: all but export, which takes long]",
+)
 @click.option("--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="[default: all]")
 @click.option("--journal", type=FILE, help="Keep every trial here; a stopped campaign goes on.")
 @result_options

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import InputError, OutputError, UsageError
 
@@ -24,6 +23,8 @@ from lunar_bench.sensors.machine import describe_machine
 
 #: MiB: below, Python itself does not start; above, a pair of a camera's size has enough.
 _MEMORY_MIB = (30.0, 1500.0)
+_USUAL = tuple(task.name for task in TASKS if not task.slow)
+_GOLDEN = (5**0.5 - 1) / 2
 _LARGE_BYTES = 1 << 30
 _FOUND = "a writer that was killed had left it", "was killed"
 # Of each kind, exit codes that are right. A signal that comes before Python looks at signals ends
@@ -69,7 +70,7 @@ def measure_interruptions(
         UsageError: A full disk cannot be made here.
         InputError: The journal is another campaign's.
     """
-    kept = Journal(journal, Head(seed=seed, points=points), Trial)
+    kept = Journal(journal, Head(seed=seed), Trial)
     with tempfile.TemporaryDirectory(prefix="lunar-bench-interruptions-") as work:
         bench = _Bench(Path(work))
         wholes: dict[str, _Whole] = {}
@@ -83,7 +84,8 @@ def measure_interruptions(
             trial = bench.trial(name, task, kind, at, writing)
             kept.add(trial)
             tell(f"{name}: {trial.exit}, {trial.state}; {'; '.join(trial.faults) or 'well'}")
-    return summarise(list(kept.done.values()), seed, points)
+    wanted = [name for name, *_ in _plan(points, seed, tasks, kinds)]
+    return summarise([kept.done[name] for name in wanted], seed, points)
 
 
 def summarise(trials: list[Trial], seed: int, points: int) -> InterruptionsResult:
@@ -122,19 +124,35 @@ def summary(result: InterruptionsResult) -> Iterator[str]:
 
 
 def faults_of(
-    kind: Kind, ended: Ended, state: str, left: int, then: Ended, then_left: int
+    kind: Kind,
+    ended: Ended,
+    state: str,
+    left: int,
+    then: Ended | None,
+    then_left: int,
+    lines: int = 1,
 ) -> list[str]:
-    """What must not be, in words."""
-    told = any(word in line for line in then.err for word in _FOUND)
+    """What must not be, in words.
+
+    Args:
+        kind: Of the interruption.
+        ended: How the command ended.
+        state: Of the output.
+        left: Hidden files and folders.
+        then: The next start, if there was one.
+        then_left: Hidden files and folders after it.
+        lines: That an error may have.
+    """
+    unsaid = left > 0 and then is not None and not _told(then)
     found = {
         "the output is half": state == "half",
         "a traceback": any(line.startswith("Traceback") for line in ended.err),
         f"ended with {ended.exit}": ended.exit not in _RIGHT[kind],
-        f"{len(ended.err)} lines": ended.exit != 0 and len(ended.err) > 1,
+        f"{len(ended.err)} lines": ended.exit != 0 and len(ended.err) > lines,
         "says nothing": ended.exit not in (0, -9, -15) and not ended.err,
-        f"the next start ended with {then.exit}": then.exit != 0,
+        f"the next start ended with {then and then.exit}": then is not None and then.exit != 0,
         f"the next start leaves {then_left}": then_left > 0,
-        "the next start does not say what it found": left > 0 and not told,
+        "the next start does not say what it found": unsaid,
     }
     return [what for what, is_so in found.items() if is_so]
 
@@ -151,20 +169,23 @@ class _Share(NamedTuple):
     value: float
 
 
+def _told(then: Ended) -> bool:
+    return any(word in line for line in then.err for word in _FOUND)
+
+
 def _plan(
     points: int, seed: int, tasks: Sequence[str], kinds: Sequence[Kind]
 ) -> Iterator[tuple[str, Task, Kind, _Share]]:
     """Of every trial its name, what is interrupted and how, and when: the tasks take turns."""
     for number in range(points):
         for kind in KINDS:
-            there = [task for task in TASKS if kind in task.kinds]
-            task, turn = there[number % len(there)], number // len(there)
-            if (kinds and kind not in kinds) or (tasks and task.name not in tasks):
+            there = [t for t in TASKS if kind in t.kinds and t.name in (tasks or _USUAL)]
+            if not there or (kinds and kind not in kinds):
                 continue
-            turns = -(-points // len(there))
-            # Evenly, each with a draw within its share.
-            draw = np.random.default_rng([seed, number]).random()
-            yield f"{task.name}-{kind}-{number}", task, kind, _Share(turn, (turn + draw) / turns)
+            task, turn = there[number % len(there)], number // len(there)
+            # However many there are, they are spread evenly, and more of them begin with the same.
+            share = (seed * _GOLDEN**2 + turn * _GOLDEN) % 1.0
+            yield f"{task.name}-{kind}-{number}", task, kind, _Share(turn, share)
 
 
 def _moment(kind: Kind, whole: _Whole, share: float, *, writing: bool) -> float:
@@ -224,11 +245,15 @@ class _Bench:
             command = self._command(task)
             ended = run(command, self._place, self._environment, kind, at, writing=writing)
             state, left = task.judge(out, before), self._left()
-            grow()
-            then = run(self._command(task, again=True), self._place, self._environment)
-            then_state, then_left = task.judge(out, {}), self._left()
-        faults = faults_of(kind, ended, state, left, then, then_left)
-        if then.exit == 0 and then_state != "new":
+            then: Ended | None = None
+            then_left = 0
+            if left or state != "old":  # else the next start is an ordinary one
+                grow()
+                then = run(self._command(task, again=True), self._place, self._environment)
+                then_left = self._left()
+                then_state = task.judge(out, {})
+        faults = faults_of(kind, ended, state, left, then, then_left, task.lines)
+        if then is not None and then.exit == 0 and then_state != "new":
             faults.append(f"after the next start the output is {then_state}")
         return Trial(
             id=name,
@@ -241,10 +266,9 @@ class _Bench:
             said=ended.err[-1].replace(str(self._place.parent), "...") if ended.err else "",
             state=state,
             left=left,
-            next_exit=-1000 if then.exit is None else then.exit,
-            next_state=then_state,
+            next_exit=None if then is None else then.exit,
             next_left=then_left,
-            next_told=any(word in line for line in then.err for word in _FOUND),
+            next_told=then is not None and _told(then),
             faults=faults,
         )
 

@@ -32,8 +32,8 @@ class Trial(Identified, frozen=True, kw_only=True):
         said: Their last.
         state: What is on the disk afterwards.
         left: Hidden files and folders beside it.
-        next_exit: Of the same command, run again without an interruption.
-        next_state: What is on the disk after that.
+        next_exit: Of the same command, run again without an interruption; None where there was
+            nothing to find, so that it was not.
         next_left: Hidden files and folders after that.
         next_told: Whether it said that it found something.
         faults: What must not be, in words; empty where all is well.
@@ -48,8 +48,7 @@ class Trial(Identified, frozen=True, kw_only=True):
     said: str
     state: State
     left: int
-    next_exit: int
-    next_state: State
+    next_exit: int | None
     next_left: int
     next_told: bool
     faults: list[str]
@@ -60,11 +59,9 @@ class Head(Record, frozen=True, kw_only=True):
 
     Attributes:
         seed: Of the moments.
-        points: Of each kind; the tasks take turns.
     """
 
     seed: int
-    points: int
 
 
 class InterruptionsResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -41,6 +41,8 @@ class Task:
         kinds: Of interruptions that it is tried with.
         old: Whether there is an output before, which is to be replaced.
         again: Further arguments of the next start, which may find the output there.
+        lines: That an error may have: of many pairs one each, and one of all.
+        slow: It takes so long that it is tried only where it is asked for.
     """
 
     name: str
@@ -49,7 +51,9 @@ class Task:
     judge: Judge
     kinds: tuple[Kind, ...]
     old: bool = False
-    again: tuple[str, ...] = field(default=("--overwrite",))
+    again: tuple[str, ...] = ("--overwrite",)
+    lines: int = 1
+    slow: bool = False
 
     def command(self, out: Path, inputs: Path, *, again: bool = False) -> list[str]:
         """The command line, for a first or a next start."""
@@ -146,6 +150,7 @@ TASKS = (
         ("{input}/pairs.csv", "--threads", "1", "--out", "{out}"),
         batch_state,
         _MOST,
+        lines=_PAIRS + 1,
     ),
     Task(
         "health",
@@ -174,6 +179,7 @@ TASKS = (
         ("--ckpt", str(_CHECKPOINT), "--precision", "fp32", "--size", "64", "--out", "{out}"),
         bundle_state,
         ("kill", "term", "disk"),
+        slow=True,
     ),
 )
 
