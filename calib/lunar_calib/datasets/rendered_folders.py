@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lunar_runtime.errors import OutputError
@@ -42,12 +43,19 @@ def write_folder(
     """
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: not empty; set `overwrite` or choose another folder")
+    new = not out.exists()
     make_folder(out)
     style = (size_px, preset, kind, layout, depth, image)
     tasks = [
         (out / f"paire{i + 1:05d}", 2 * i, derived_seed(seed, i), *style) for i in range(count)
     ]
-    yield from in_processes(_write_scene, tasks, jobs)
+    try:
+        yield from in_processes(_write_scene, tasks, jobs)
+    except BaseException:
+        with suppress(OSError):  # it holds pairs
+            if new:
+                out.rmdir()
+        raise
 
 
 def _write_scene(
