@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lunar_calib.datasets import rendered_folders
 from lunar_calib.datasets.rendered_folders import write_folder
 from lunar_calib.datasets.rig_files import RIG_PAIR_NAMES
+from lunar_calib.render.renderer import render_pair
 from lunar_runtime.errors import OutputError
 
 
@@ -34,7 +34,7 @@ def test_what_fails_leaves_whole_pairs_alone_or_nothing(
     out = tmp_path / "set"
     if there:
         out.mkdir()
-    render, left = rendered_folders.render_pair, [1]
+    render, left = render_pair, [1]
 
     def fails(spec: object) -> object:
         if not left:
@@ -42,7 +42,7 @@ def test_what_fails_leaves_whole_pairs_alone_or_nothing(
         left.pop()
         return render(spec)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rendered_folders, "render_pair", fails)
+    monkeypatch.setattr("lunar_calib.datasets.rendered_folders.render_pair", fails)
     with pytest.raises(MemoryError):
         list(write_folder(out, 2, 64, 1, layout="rig"))
     assert names(out) == {"paire00001"}
