@@ -70,7 +70,7 @@ def render(
 
     The same seed gives the same files, whatever --jobs is.
     """
-    check_memory("lunar-calib render", _NEEDS)
+    check_memory(_NEEDS)
     from lunar_calib.commands.progress import track
     from lunar_calib.datasets.rendered_folders import write_folder
 

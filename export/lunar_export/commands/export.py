@@ -187,7 +187,7 @@ def command(
     here, 5 the graph differs from the network, fails the gate of its precision, or is
     not of the profile.
     """
-    check_memory(NAME, _NEEDS)
+    check_memory(_NEEDS)
 
     def asked() -> ExportOptions:
         from lunar_export.bundling.options import ExportOptions, PrecisionOptions

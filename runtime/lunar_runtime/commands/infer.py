@@ -176,7 +176,7 @@ def command(
     4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
     --deadline-ms.
     """
-    check_memory(NAME, INFER)
+    check_memory(INFER)
     from lunar_runtime.backends.cores import usable_cores
 
     wanted = InferOptions(**asked)
@@ -188,7 +188,7 @@ def command(
     network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
-        check_memory(NAME, INFER.of(opened.manifest))
+        check_memory(INFER.of(opened.manifest))
         network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2

@@ -58,12 +58,11 @@ INFER = Needs(address=420, data=130, held=80)
 _MODEL_TIMES = Needs(4.5, 4.5, 2)
 
 
-def check_memory(tool: str, needs: Needs) -> None:
+def check_memory(needs: Needs) -> None:
     """Refuse to begin with too little memory.
 
     Args:
-        tool: Its name.
-        needs: What it needs at least.
+        needs: What is needed at least.
 
     Raises:
         InputError: The process may not have that much.
@@ -77,14 +76,13 @@ def check_memory(tool: str, needs: Needs) -> None:
     limits = list(_limits(needs))
     for what, limit, needed, whose in limits:
         if limit < needed * _MIB:
-            fewer = (
-                "; OPENBLAS_NUM_THREADS=1 lowers the need" if threads and whose[0] == "u" else ""
-            )
+            blas = threads > 0 and whose.startswith("ulimit")
+            fewer = "; OPENBLAS_NUM_THREADS=1 lowers the need" if blas else ""
             raise InputError(
-                f"{tool} needs {needed} MiB of {what} or more, and may have {limit // _MIB} "
+                f"this needs {needed} MiB of {what} or more, and may have {limit // _MIB} "
                 f"({whose}); raise that limit{fewer}"
             )
-    if limits:
+    if any(whose.startswith("ulimit") for *_, whose in limits):
         _load_what_exits()
 
 

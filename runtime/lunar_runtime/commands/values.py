@@ -19,7 +19,7 @@ def intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intr
     """A pinhole camera: FX,FY,CX,CY."""
     if value is None:
         return None
-    check_memory("lunar-infer", INFER)  # NumPy comes with it
+    check_memory(INFER)  # NumPy comes with it
     from lunar_runtime.geometry.cameras import Intrinsics
 
     return Intrinsics.parse(value)
