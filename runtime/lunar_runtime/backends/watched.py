@@ -77,7 +77,18 @@ class WatchedBackend:
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
-        """Run one pair; see `Backend.run`."""
+        """Run one pair, and once more where the process hung or ended; see `Backend.run`.
+
+        There is no deadline: the pair waits until the process is started again.
+        """
+        before = self._restarting
+        try:
+            return self.run_within(left, right, self._hang_s * 1e3)
+        except BackendError:
+            again = self._restarting
+            if again is None or (again is before and not again.is_alive()):
+                raise
+        again.join()
         return self.run_within(left, right, self._hang_s * 1e3)
 
     def run_within(
