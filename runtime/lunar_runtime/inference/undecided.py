@@ -19,8 +19,8 @@ from lunar_runtime.inference.result import Side, UpEstimate, ViewResult
 _MOST_SLOPE_SIGMA_DEG = 4.0
 _HAZARD_DEG = 15.0
 # Of the ground in a view, what the images do not decide and may be steep, by one sigma. Whole pairs
-# have up to 0.16, of which the images decide as little as 0.34; a dark one had 0.37 and missed 35
-# points more of the hazards. How little is decided tells no wrong ones but narrow and covered views.
+# have up to 0.16, and the images decide as little as 0.34 of them; a dark one had 0.37 and missed
+# 35 points more of the hazards.
 _MOST_MAY_BE_STEEP = 0.25
 # Where ground is covered in one image, it is not decided in the other, beside what the view lost.
 # With 9 to 27 % covered and 0.49 to 0.57 decided, four views missed 10 to 25 points more, and had
