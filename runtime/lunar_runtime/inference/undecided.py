@@ -29,7 +29,7 @@ _MOST_COVERED, _LEAST_BESIDE, _MOST_BESIDE = 0.05, 0.6, 0.05
 # The shorter side's field of view, degrees. Networks are trained on views of 45 degrees. Windows
 # and strips of 12 to 25 degrees, decided to 0.07 to 0.58, missed 13 to 79 points more of the
 # hazards.
-_NARROW_DEG, _LEAST_OF_NARROW = 30.0, 0.65
+NARROW_DEG, _LEAST_OF_NARROW = 30.0, 0.65
 
 
 def doubt_undecided(
@@ -66,8 +66,9 @@ def _hazards(side: Side, view: ViewResult, camera: Intrinsics) -> list[str]:
     may_be = ~view.refined & (view.slope < _HAZARD_DEG) & (steeper > _HAZARD_DEG)
     decided = int(np.count_nonzero(view.refined & ground)) / count
     steep = int(np.count_nonzero(may_be)) / count
-    field_deg = _field_deg(view.depth.shape, camera)
-    if field_deg < _NARROW_DEG and decided < _LEAST_OF_NARROW:
+    height, width = view.depth.shape
+    field_deg = camera.field_deg((height, width))
+    if field_deg < NARROW_DEG and decided < _LEAST_OF_NARROW:
         return [
             f"the images decide {decided:.0%} of the {side} view, which is {field_deg:.0f} degrees "
             "wide; what carries the rest is known for wider views only"
@@ -84,11 +85,3 @@ def _hazards(side: Side, view: ViewResult, camera: Intrinsics) -> list[str]:
             f"the rest, and {steep:.0%} that they do not decide may be steep"
         ]
     return []
-
-
-def _field_deg(shape: tuple[int, ...], camera: Intrinsics) -> float:
-    """Of the side that has less."""
-    fields = (
-        2 * math.atan2(size / 2, f) for size, f in zip(shape, (camera.fy, camera.fx), strict=True)
-    )
-    return math.degrees(min(fields))
