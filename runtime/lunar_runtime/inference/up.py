@@ -43,8 +43,8 @@ _SIGMAS = 4.0  # of the plane, at which an up that fits the right camera is refu
 _TILTED_SIGMAS = 3.0
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 # With `_DOUBTED_QUARTERS`, of narrow views: strips and windows that missed 22 and 30 points more of
-# the hazards have 7.5 and 9. Of whole views of 45 degrees one has 9, its slopes a quarter of a sigma
-# off; the others up to 6.6.
+# the hazards have 7.5 and 9. Of whole views of 45 degrees one has 9, its slopes a quarter of a
+# sigma off; the others up to 6.6.
 _LEAST_LEVEL_DEG = 7.0
 # Of the view. With a sixth masked and more, six of nine damaged pairs missed 10 to 69 points more
 # of the hazards; with up to a tenth, none of six.
