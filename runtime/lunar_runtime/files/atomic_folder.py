@@ -170,11 +170,14 @@ def _locked_folder(prefix: str, parent: Path, locks: ExitStack) -> Path:
 
 def _sweep(parent: Path) -> None:
     """Remove what killed writers left in a folder, and put back what they were replacing."""
-    for prefix in (_OLD, _NEW):  # the old folder's name must be free or taken before
-        with suppress(OSError):  # not there, or not to be listed
-            for leftover in list(parent.glob(f"{prefix}*")):
-                with suppress(OSError):  # another user's, or somebody sweeps it too
-                    _sweep_one(leftover, parent)
+    try:
+        # Not glob: an archive's folder has 100 000 entries, and is looked through for every pair.
+        names = [name for name in os.listdir(parent) if name.startswith((_OLD, _NEW))]  # noqa: PTH208
+    except OSError:  # not there, or not to be listed
+        return
+    for name in sorted(names):  # the old folder's name must be free or taken before
+        with suppress(OSError):  # another user's, or somebody sweeps it too
+            _sweep_one(parent / name, parent)
 
 
 def _sweep_one(leftover: Path, parent: Path) -> None:
