@@ -16,7 +16,7 @@ from lunar_runtime.landing.local_frame import MOON_RADIUS_M, level_frame
 
 from .moon import body_from_left, direction, relief, result_at, run, write
 
-rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed ([maps])")
+rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed ([ground])")
 # rasterio 1.4 with affine 3 warns in its own code.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
