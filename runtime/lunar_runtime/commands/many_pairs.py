@@ -97,7 +97,7 @@ def write_failures(path: Path, failed: Sequence[tuple[PairFiles, LunarError]]) -
 
 def _tell_failure(pair: PairFiles, error: LunarError, *, as_json: bool, tool: str) -> None:
     message = with_flags(str(error), click.get_current_context().command)
-    fail(tool, f"{pair.left}: {message}")
+    fail(tool, message if str(pair.left) in message else f"{pair.left}: {message}")
     if as_json:
         failure = {
             "status": "failed",
