@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import dask
@@ -21,6 +22,7 @@ _LOCAL = {
 #: A scheduler or workers that are gone for longer do not come back.
 PATIENCE_S = 300.0
 _TRY_S = 5.0
+_CLOSE_S = 30.0
 _MOST_WORKERS = 1024
 
 
@@ -69,7 +71,7 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         for part in (self._client, self._local):
             if part is not None:
-                part.close(timeout=_TRY_S)
+                _close(part)
         if self._settings is not None:
             self._settings.__exit__(None, None, None)
 
@@ -96,7 +98,7 @@ class Cluster:
         Raises:
             BackendError: It does not come back.
         """
-        self._client.close(timeout=_TRY_S)
+        _close(self._client)
         if self._local is not None:
             raise BackendError("the scheduler in this process failed; begin again with `resume`")
         self._connect(self._patience_s)
@@ -116,6 +118,12 @@ class Cluster:
                         "`dask scheduler`, or check the address"
                     ) from error
                 time.sleep(1)
+
+
+def _close(part: Any) -> None:
+    # What takes longer on a busy machine ends with this process; the work is done.
+    with suppress(OSError, TimeoutError):
+        part.close(timeout=_CLOSE_S)
 
 
 def _count(address: str, text: str) -> int:
