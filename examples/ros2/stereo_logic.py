@@ -53,7 +53,7 @@ class StereoLogic:
         within_ms: float = 1.0,
     ) -> None:
         self._runtime, self._rectified = runtime, rectified
-        self._lengths = {"baseline_m": baseline_m, "altitude_m": altitude_m}
+        self._baseline_m, self._altitude_m = baseline_m, altitude_m
         self._within_ns = int(within_ms * 1e6)
         self._cameras: dict[str, Camera] = {}
         self._waiting: dict[str, tuple[Any, str, int]] = {}
@@ -98,7 +98,12 @@ class StereoLogic:
         Lengths of ROS are metres: a result without a scale is refused too.
         """
         try:
-            result = self._runtime.infer(*taken.images, self._rig(), **self._lengths)
+            result = self._runtime.infer(
+                *taken.images,
+                self._rig(),
+                baseline_m=self._baseline_m,
+                altitude_m=self._altitude_m,
+            )
             if result.unit != "m":
                 raise LunarError("relative: give a baseline or an altitude for metres")
             view = result.views["left"]
@@ -128,7 +133,7 @@ class StereoLogic:
             return None
         left, right = (self._cameras.get(side) for side in SIDES)
         pose = None
-        if right is not None and right.baseline_m and self._lengths["altitude_m"] is None:
+        if right is not None and right.baseline_m and self._altitude_m is None:
             pose = np.eye(4)
             pose[0, 3] = -right.baseline_m
         return Rig(

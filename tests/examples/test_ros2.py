@@ -107,7 +107,10 @@ def test_what_is_refused_gives_diagnostics_alone(
 
 
 class RosLike:
-    """A message with the manners of rclpy's: typed fields, sequences as arrays, bytes for octets."""
+    """A message with the manners of rclpy's: typed fields, arrays for sequences."""
+
+    kind: str
+    types: dict[str, Any]
 
     def __init__(self, kind: str) -> None:
         self.__dict__.update(kind=kind, types=dict(STORE.fielddefs[kind][1]))
@@ -123,7 +126,7 @@ class RosLike:
     @staticmethod
     def _told(form: int, what: Any) -> str:
         if form == 1:
-            return {"byte": "octet"}.get(what[0], what[0])
+            return "octet" if what[0] == "byte" else str(what[0])
         if form == 2:
             return str(what).replace("/msg/", "/")
         (inner_form, inner), count = what

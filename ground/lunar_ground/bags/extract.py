@@ -82,7 +82,8 @@ def extract_descent(
     check_folder(out, overwrite=overwrite, owned=_DESCENT)
     frames = Frames(bag, named)
     camera = _pinhole(frames, named.image)
-    told, done = [], Extracted()
+    told: list[DescentFrame] = []
+    done = Extracted()
     with atomic_folder(out, overwrite=overwrite, owned=_DESCENT) as folder:
         (folder / "frames").mkdir()
         first = 0.0

@@ -57,12 +57,10 @@ def image_of(message: Any, kind: str) -> NDArray[Any]:
 def _plain(message: Any) -> NDArray[Any]:
     encoding, height, width = str(message.encoding), int(message.height), int(message.width)
     mosaic = _MOSAIC.fullmatch(encoding)
-    if mosaic is not None:
-        code, channels, order = ("u1" if mosaic[2] == "8" else "u2"), 1, ()
-    elif encoding in _PLAIN:
-        code, channels, order = _PLAIN[encoding]
-    else:
+    plain = f"mono{mosaic[2]}" if mosaic is not None else encoding
+    if plain not in _PLAIN:
         raise InputError(f"an image's encoding {encoding!r} is not read; convert it to mono16")
+    code, channels, order = _PLAIN[plain]
     dtype = np.dtype(code).newbyteorder(">" if message.is_bigendian else "<")
     row = width * channels * dtype.itemsize
     step, data = int(message.step), np.asarray(message.data, np.uint8)
@@ -74,7 +72,8 @@ def _plain(message: Any) -> NDArray[Any]:
             f"{len(data)} bytes in all, which are too few"
         )
     rows = np.lib.stride_tricks.as_strided(data, (height, row), (step * data.strides[0], 1))
-    values = np.ascontiguousarray(rows).view(dtype).astype(dtype.newbyteorder("="))
+    stored = np.ascontiguousarray(rows).view(dtype)
+    values: NDArray[Any] = stored.astype(dtype.newbyteorder("="))
     if mosaic is not None:
         return np.asarray(cv2.cvtColor(values, _MOSAICS[mosaic[1]]))
     if channels == 1:

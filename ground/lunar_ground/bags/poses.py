@@ -71,7 +71,7 @@ def quaternion_of(R: NDArray[np.float64]) -> NDArray[np.float64]:
         q[i] = 1 + R[i, i] - R[j, j] - R[k, k]
         q[j], q[k] = R[j, i] + R[i, j], R[k, i] + R[i, k]
         q[3] = R[k, j] - R[j, k]
-    return q / np.linalg.norm(q)
+    return np.asarray(q / np.linalg.norm(q))
 
 
 def posed(message: Any, kind: str) -> tuple[Transform, str]:
@@ -158,7 +158,8 @@ class Bolted:
             parent, child = str(stamped.header.frame_id), str(stamped.child_frame_id)
             parent_from_child = rigid(stamped.transform.translation, stamped.transform.rotation)
             self._next.setdefault(parent, {})[child] = parent_from_child
-            self._next.setdefault(child, {})[parent] = np.linalg.inv(parent_from_child)
+            child_from_parent = np.asarray(np.linalg.inv(parent_from_child), np.float64)
+            self._next.setdefault(child, {})[parent] = child_from_parent
 
     def between(self, target: str, source: str) -> Transform | None:
         """(4, 4) target from source; None where nothing bolts them together."""
@@ -170,7 +171,7 @@ class Bolted:
             for other, frame_from_other in self._next.get(frame, {}).items():
                 if other in seen:
                     continue
-                found = target_from_frame @ frame_from_other
+                found: Transform = target_from_frame @ frame_from_other
                 if other == source:
                     return found
                 seen.add(other)

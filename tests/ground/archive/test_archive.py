@@ -355,3 +355,18 @@ def test_without_workers_the_work_ends_in_words(bundle: Path, tmp_path: Path) ->
             list(spread(f"tcp://127.0.0.1:{port}", order, many(tmp_path, 1), patience_s=2))
     with pytest.raises(UsageError, match="write local:N"):
         list(spread("local:x", order_of(bundle, tmp_path / "o"), many(tmp_path, 1)))
+
+
+def test_a_process_makes_one_cluster_after_the_other() -> None:
+    """In a fresh one: Dask's defaults come when `distributed` is first imported."""
+    code = (
+        "from lunar_ground.archive.cluster import Cluster\n"
+        "if __name__ == '__main__':\n"
+        "    for _ in range(2):\n"
+        "        with Cluster('local:1') as cluster:\n"
+        "            print(cluster.threads())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.stdout, done.stderr) == ("1\n1\n", "")

@@ -68,7 +68,8 @@ def test_distortion_becomes_the_rigs(model: str, d: list[float], ours: Distortio
     point = np.array([[[0.1, -0.2, 1.0]]])
     project = cv2.fisheye.projectPoints if model == "equidistant" else cv2.projectPoints
     seen, _ = project(point, np.zeros(3), np.zeros(3), np.eye(3), np.array(d))
-    np.testing.assert_allclose(ours.bend(0.1, -0.2), seen.ravel(), atol=1e-12)
+    bent = np.array(ours.bend(np.array(0.1), np.array(-0.2)))
+    np.testing.assert_allclose(bent, np.asarray(seen, np.float64).ravel(), atol=1e-12)
 
 
 def test_the_right_rectified_camera_tells_the_baseline() -> None:
