@@ -38,13 +38,22 @@ class Bag:
         self.files = _files(self.path)
         self.damage = Damage(recover)
         self._recover = recover
+        self._topics: dict[str, tuple[Topic, int]] | None = None
+
+    def again(self) -> Bag:
+        """The same, to be read beside this one."""
+        other = Bag(self.path, recover=self._recover)
+        other._topics = self._topics
+        return other
 
     def topics(self) -> dict[str, tuple[Topic, int]]:
-        """What there is: topic and number of messages by name.
+        """What there is: topic and number of messages by name. All of the recording is read, once.
 
         Raises:
             InputError: As `records`.
         """
+        if self._topics is not None:
+            return self._topics
         found: dict[str, tuple[Topic, int]] = {}
         for part in self._read(None):
             topic, more = (part.topic, 1) if isinstance(part, Record) else (part, 0)
@@ -55,6 +64,7 @@ class Bag:
                     "meant cannot be told"
                 )
             found[topic.name] = known, count + more
+        self._topics = found
         return found
 
     def records(self, topics: Collection[str]) -> Iterator[Record]:

@@ -121,7 +121,6 @@ def extract_descent(
 
 def extract_pairs(
     bag: Bag,
-    right_bag: Bag,
     left_named: Named,
     right_named: Named,
     out: Path,
@@ -134,7 +133,6 @@ def extract_pairs(
 
     Args:
         bag: The recording.
-        right_bag: The same, opened again: both are read beside each other.
         left_named: Topics of the left camera.
         right_named: Of the right one.
         out: The folder to make.
@@ -148,7 +146,8 @@ def extract_pairs(
         OutputError: The folder cannot be written.
     """
     check_folder(out, overwrite=overwrite, owned=_PAIRS)
-    left, right = Frames(bag, left_named), Frames(right_bag, right_named)
+    left = Frames(bag, left_named)
+    right = Frames(bag.again(), right_named)
     rig = _rig(left, right)
     done, times = Extracted(), []
     matched = Matched(within_s)

@@ -47,15 +47,11 @@ def read_mcap(
         while True:
             try:
                 record = next(records, None)
-                inside = _inside(record)
-            except CRCValidationError as error:
-                if isinstance(error.record, Chunk):  # its length is right: the next is whole
-                    damage.found(path, f"a part with messages after the {count}th is damaged")
-                    continue
+            except CRCValidationError:  # of all that there was
                 damage.found(path, "the checksum of all messages is wrong")
                 ended = True
                 continue
-            except Exception as error:  # of mcap, struct, zlib, zstandard, lz4: whatever they meet
+            except Exception as error:  # of mcap and struct: whatever they met
                 reason = " ".join(str(error).split()) or type(error).__name__
                 damage.found(path, f"{_BLAME}, after {count} messages ({reason})")
                 break
@@ -69,6 +65,13 @@ def read_mcap(
                 checked |= record.data_section_crc != 0
             if isinstance(record, Footer):
                 break
+            try:
+                inside = _inside(record)
+            except (
+                Exception
+            ):  # of its checksum, zstd or lz4; its length is right: the next is whole
+                damage.found(path, f"a part with messages after the {count}th is damaged")
+                continue
             for part in inside:
                 if isinstance(part, Schema):
                     schemas[part.id] = part

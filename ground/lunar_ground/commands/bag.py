@@ -186,7 +186,6 @@ def pairs(
 
     done = extract_pairs(
         Bag(bag, recover=recover),
-        Bag(bag, recover=recover),
         Named(left, left_info, rectified=rectified),
         Named(right, right_info, rectified=rectified),
         out,
