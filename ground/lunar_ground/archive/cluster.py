@@ -12,9 +12,9 @@ from lunar_runtime.errors import BackendError, UsageError
 
 # Dask's own log is full of tracebacks for what is normal here: a worker that is gone. It is set up
 # when `distributed` is imported.
-_QUIET = {"logging.distributed": "critical"}
+_QUIET = {"distributed": "critical", "tornado.application": "critical"}
 _LOCAL = {
-    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+    "distributed.nanny.pre-spawn-environ.DASK_LOGGING": repr(_QUIET),
     # Deaths of workers until a pair is given up; here a pair is tried again alone.
     "distributed.scheduler.allowed-failures": 1,
     "distributed.comm.retry.count": 2,
@@ -51,7 +51,7 @@ class Cluster:
             self._connect(_TRY_S)
             return
         workers = _count(address, rest)
-        with dask.config.set(_QUIET):
+        with dask.config.set(logging=_QUIET):
             from distributed import Client, LocalCluster
         # After the import: Dask would take the defaults of `distributed` away again with these.
         self._settings = dask.config.set(_LOCAL)
