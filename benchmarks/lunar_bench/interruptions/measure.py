@@ -79,7 +79,7 @@ def measure_interruptions(
                 continue
             if task.name not in wholes:
                 wholes[task.name] = bench.whole(task)
-            writing = share.number % 2 == 1 and kind in ("kill", "term")
+            writing = share.late and kind in ("kill", "term")
             at = _moment(kind, wholes[task.name], share.value, writing=writing)
             trial = bench.trial(name, task, kind, at, writing)
             kept.add(trial)
@@ -161,11 +161,12 @@ class _Share(NamedTuple):
     """One of the moments of a kind and task.
 
     Attributes:
-        number: Of them, from 0.
+        late: Whether a signal is to come while the output is written: every second one of a task,
+            and of neighbours.
         value: Place between the first possible moment, 0, and the last, 1.
     """
 
-    number: int
+    late: bool
     value: float
 
 
@@ -185,7 +186,12 @@ def _plan(
             task, turn = there[number % len(there)], number // len(there)
             # However many there are, they are spread evenly, and more of them begin with the same.
             share = (seed * _GOLDEN**2 + turn * _GOLDEN) % 1.0
-            yield f"{task.name}-{kind}-{number}", task, kind, _Share(turn, share)
+            yield (
+                f"{task.name}-{kind}-{number}",
+                task,
+                kind,
+                _Share((number + turn) % 2 == 1, share),
+            )
 
 
 def _moment(kind: Kind, whole: _Whole, share: float, *, writing: bool) -> float:
@@ -223,11 +229,10 @@ class _Bench:
         Raises:
             InputError: It does not run here.
         """
-        for _ in range(2):  # the first finds nothing in the system's cache
-            tidy(self._place)
-            ended = run(self._command(task), self._place, self._environment)
-            if ended.exit != 0:
-                raise InputError(f"{task.name}: does not run here: {' '.join(ended.err)}")
+        tidy(self._place)
+        ended = run(self._command(task), self._place, self._environment)
+        if ended.exit != 0:
+            raise InputError(f"{task.name}: does not run here: {' '.join(ended.err)}")
         shutil.rmtree(self._old, ignore_errors=True)
         shutil.copytree(self._place, self._old)
         size = sum(file.stat().st_size for file in self._place.rglob("*") if file.is_file())
