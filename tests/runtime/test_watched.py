@@ -114,3 +114,15 @@ def test_with_a_deadline_the_images_answer_while_the_network_hangs(
         assert runtime.restarts == 1
         again = runtime.infer(pair.left, pair.right, intrinsics=pair.intrinsics, deadline_ms=1e7)
         assert again.flown is not None and again.flown.rung == "refined"
+
+
+def test_a_process_whose_parent_is_gone_ends_without_a_word(
+    watched: WatchedBackend, capfd: pytest.CaptureFixture[str]
+) -> None:
+    process = watched._process
+    assert process.stdin is not None and process.stdout is not None
+    process.stdout.close()  # as when the parent is killed: nobody hears the answer
+    process.stdin.write(b"run\n")
+    process.stdin.flush()
+    assert process.wait(timeout=60) == 1
+    assert capfd.readouterr().err == ""
