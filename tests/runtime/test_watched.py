@@ -117,8 +117,9 @@ def test_with_a_deadline_the_images_answer_while_the_network_hangs(
 
 
 def test_a_process_whose_parent_is_gone_ends_without_a_word(
-    watched: WatchedBackend, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str], watched: WatchedBackend
 ) -> None:
+    # In this order: the process inherits the stderr that is looked at.
     process = watched._process
     assert process.stdin is not None and process.stdout is not None
     process.stdout.close()  # as when the parent is killed: nobody hears the answer
