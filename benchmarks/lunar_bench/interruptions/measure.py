@@ -233,8 +233,7 @@ class _Bench:
         ended = run(self._command(task), self._place, self._environment)
         if ended.exit != 0:
             raise InputError(f"{task.name}: does not run here: {' '.join(ended.err)}")
-        shutil.rmtree(self._old, ignore_errors=True)
-        shutil.copytree(self._place, self._old)
+        shutil.copytree(self._place, self._old / task.name, dirs_exist_ok=True)
         size = sum(file.stat().st_size for file in self._place.rglob("*") if file.is_file())
         return _Whole(ended.took_s, ended.wrote_from_s or 0.0, size)
 
@@ -244,7 +243,7 @@ class _Bench:
         tidy(self._place)
         with self._disk(kind, at, task) as grow:
             if task.old:
-                shutil.copytree(self._old, self._place, dirs_exist_ok=True)
+                shutil.copytree(self._old / task.name, self._place, dirs_exist_ok=True)
             out = self._out
             before = digests(out) if task.old else {}
             command = self._command(task)
@@ -297,7 +296,7 @@ class _Bench:
         if kind != "disk":
             yield lambda: None
             return
-        taken = _on_disk(self._old) if task.old else 0
+        taken = _on_disk(self._old / task.name) if task.old else 0
         size = int(at) + taken
         _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(self._place))
         try:
