@@ -1,0 +1,87 @@
+"""What the images do not decide in a view, and whether hazards may be missed there.
+
+Beyond the overlap and in shadow the network's relief carries the surface, on a plane. It is
+flatter than the ground. Expected errors say so pixel by pixel; here is what that makes of a view.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.inference.result import Side, UpEstimate, ViewResult
+
+# Of the slopes' own errors where the images decide, up's apart: of 36 clean pairs one has 3.5
+# degrees, the others up to 3.1; what is left of views that are a fifth to a third sky 4.1 to 15.
+_MOST_SLOPE_SIGMA_DEG = 4.0
+_HAZARD_DEG = 15.0
+# Of the ground in a view, what the images do not decide and may be steep, by one sigma. Whole pairs
+# have up to 0.16, and the images decide as little as 0.34 of them; a dark one had 0.37 and missed
+# 35 points more of the hazards.
+_MOST_MAY_BE_STEEP = 0.25
+# Where ground is covered in one image, it is not decided in the other, beside what the view lost.
+# With 9 to 27 % covered and 0.49 to 0.57 decided, four views missed 10 to 25 points more, and had
+# 0.077 to 0.112 that may be steep. With more decided, six of seven missed up to 5 points more.
+_MOST_COVERED, _LEAST_BESIDE, _MOST_BESIDE = 0.05, 0.6, 0.05
+# The shorter side's field of view, degrees. Networks are trained on views of 45 degrees. Windows
+# and strips of 12 to 25 degrees, decided to 0.07 to 0.58, missed 13 to 79 points more of the
+# hazards.
+NARROW_DEG, _LEAST_OF_NARROW = 30.0, 0.65
+
+
+def doubt_undecided(
+    views: Mapping[Side, ViewResult],
+    cameras: Mapping[Side, Intrinsics],
+    up: UpEstimate,
+) -> tuple[str, ...]:
+    """Slopes that tell little: by their own expected errors, or as the images decide too few.
+
+    Args:
+        views: The results.
+        cameras: Of the views, pixels of them.
+        up: Whose error is no doubt of its own here.
+    """
+    doubts = []
+    most = math.hypot(_MOST_SLOPE_SIGMA_DEG, up.sigma_deg)
+    for side, view in views.items():
+        if view.slope_sigma is None or view.refined is None:
+            continue
+        known = view.slope_sigma[view.refined & np.isfinite(view.slope_sigma)]
+        if known.size and float(np.median(known)) > most:
+            doubts.append(
+                f"slopes of the {side} view are expected to be {np.median(known):.0f} degrees off"
+            )
+        doubts += _hazards(side, view, cameras[side])
+    return tuple(doubts)
+
+
+def _hazards(side: Side, view: ViewResult, camera: Intrinsics) -> list[str]:
+    assert view.refined is not None and view.slope_sigma is not None
+    ground = np.isfinite(view.slope)
+    count = max(1, int(np.count_nonzero(ground)))
+    steeper = view.slope + view.slope_sigma
+    may_be = ~view.refined & (view.slope < _HAZARD_DEG) & (steeper > _HAZARD_DEG)
+    decided = int(np.count_nonzero(view.refined & ground)) / count
+    steep = int(np.count_nonzero(may_be)) / count
+    height, width = view.depth.shape
+    field_deg = camera.field_deg((height, width))
+    if field_deg < NARROW_DEG and decided < _LEAST_OF_NARROW:
+        return [
+            f"the images decide {decided:.0%} of the {side} view, which is {field_deg:.0f} degrees "
+            "wide; what carries the rest is known for wider views only"
+        ]
+    if steep > _MOST_MAY_BE_STEEP:
+        return [
+            f"the images decide {decided:.0%} of the ground in the {side} view, and {steep:.0%} "
+            "that they do not decide may be steep"
+        ]
+    covered = float(np.mean(np.isnan(view.confidence)))
+    if covered > _MOST_COVERED and decided < _LEAST_BESIDE and steep > _MOST_BESIDE:
+        return [
+            f"{covered:.0%} of the {side} view shows no ground; the images decide {decided:.0%} of "
+            f"the rest, and {steep:.0%} that they do not decide may be steep"
+        ]
+    return []
