@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from lunar_bench.interruptions import tasks
+from lunar_bench.interruptions.bench import faults_of
 from lunar_bench.interruptions.interrupt import Ended, run
-from lunar_bench.interruptions.measure import faults_of, summarise, summary
+from lunar_bench.interruptions.measure import summarise, summary
 from lunar_bench.interruptions.record import Trial
 from lunar_bench.report import headlines
 from lunar_calib.datasets.rendered_folders import write_folder

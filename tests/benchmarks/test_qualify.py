@@ -7,7 +7,9 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+import click
 import pytest
+from lunar_bench.cli import command as lunar_bench
 from lunar_bench.commands import qualify as command_module
 from lunar_bench.commands.qualify import main
 from lunar_bench.dossier.kinds import KINDS, SECTIONS
@@ -76,6 +78,17 @@ def records(names: tuple[str, ...] = GIVEN) -> list[object]:
 
 def test_the_commands_choices_are_the_kinds() -> None:
     assert set(command_module._KINDS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kinds_command_is_one_of_lunar_bench(kind: str) -> None:
+    words = [word.format(bundle="b", data="d", pair="p") for word in KINDS[kind].command]
+    command: click.Command = lunar_bench
+    while isinstance(command, click.Group):
+        name, *words = words
+        command = command.commands[name]
+    context = command.make_context(kind, [KINDS[kind].saves, "saved", *words])
+    assert str(context.params[KINDS[kind].saves.strip("-")]) == "saved"
 
 
 def test_every_figure_leads_to_its_raw_record(

@@ -123,6 +123,27 @@ def test_c27_a_signal_to_end_is_one_line_and_leaves_nothing(
     assert names(tmp_path) == {"left.png", "right.png"}
 
 
+SWALLOWED = """
+class Dying:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)  # here nothing can be raised
+dying = Dying()
+def die():
+    global dying
+    dying = None
+"""
+
+
+def test_c27_a_signal_that_comes_where_nothing_can_be_raised_ends_it_all_the_same(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = SWALLOWED + WHEN_OPENED.format(suffix="left.png", happens="die()")
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--refine", "off"]
+    done = run_apart(call, *pair, *options)
+    assert (done.returncode, done.stderr) == (143, "lunar-infer: ended by SIGTERM\n")
+    assert names(tmp_path) == {"left.png", "right.png"}
+
+
 def test_c27_nothing_stops_a_process_on_its_way_out(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.backends.watched import WatchedBackend
-from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.errors import BackendError
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.practice_pair import practice_pair
@@ -114,3 +116,26 @@ def test_with_a_deadline_the_images_answer_while_the_network_hangs(
         assert runtime.restarts == 1
         again = runtime.infer(pair.left, pair.right, intrinsics=pair.intrinsics, deadline_ms=1e7)
         assert again.flown is not None and again.flown.rung == "refined"
+
+
+GONE = """
+import sys
+from lunar_runtime.backends.watched import WatchedBackend
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+process = WatchedBackend(Bundle.open(sys.argv[1], keep_model=True), threads=1)._process
+process.stdout.close()  # as when the parent is killed: nobody hears the answer
+process.stdin.write(b"run\\n")
+process.stdin.flush()
+print(process.wait(timeout=60))
+"""
+
+
+def test_a_process_whose_parent_is_gone_ends_without_a_word() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GONE, str(default_bundle_path())],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")

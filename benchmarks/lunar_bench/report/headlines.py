@@ -182,11 +182,8 @@ def edits(result: Json) -> str:
 
 def interruptions(result: Json) -> str:
     """Interrupted commands, and how many were not as they must be."""
-    kinds = ", ".join(result["counts"])
-    return (
-        f"{len(result['trials'])} interruptions ({kinds}): {len(result['faults'])} with a fault; "
-        f"{result['swept']} left something, which the next start removed and told"
-    )
+    text = f"{len(result['trials'])} interruptions ({', '.join(result['counts'])}): "
+    return f"{text}{len(result['faults'])} with a fault; {result['swept']} left something, swept"
 
 
 def upsets(result: Json) -> str:

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import IO
 
 import msgspec
@@ -78,8 +79,9 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
             raise
         answer(Answer(False, _why(error)))
         return
-    with mmap.mmap(order.memory, 0) as memory:
-        arrays = SharedArrays(bundle.manifest.graph, memory)
+    memory = mmap.mmap(order.memory, 0)
+    arrays = SharedArrays(bundle.manifest.graph, memory)
+    try:
         answer(Answer(True, backend.name, backend.device))
         while orders.readline():
             try:
@@ -93,7 +95,10 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
                 answer(Answer(False, _why(error)))
                 continue
             answer(Answer(True))
+    finally:
         arrays.forget()
+        with suppress(BufferError):  # where an error holds them; the process is about to end
+            memory.close()
 
 
 def _why(error: Exception) -> str:
@@ -116,4 +121,7 @@ if __name__ == "__main__":
     _end_with_parent()
     spoken = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not be taken for answers
-    serve(sys.stdin.buffer, spoken)
+    try:
+        serve(sys.stdin.buffer, spoken)
+    except BrokenPipeError:  # the parent was killed: nobody listens, and nothing is to be cleaned
+        os._exit(1)

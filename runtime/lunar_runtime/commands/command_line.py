@@ -39,6 +39,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What click 8.2 and later raise for a group without a command: its message is the whole help.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
+_AGAIN_S = 0.02
 # Results that go to files name the file; what is left is stdout.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -170,6 +171,16 @@ def _ended_by_signals() -> Iterator[None]:
         return
 
     process = os.getpid()
+    unraisable = sys.unraisablehook
+
+    def swallowed(what: Any) -> None:
+        """Where nothing can be raised, as in `__del__`: try again in a moment."""
+        if not isinstance(what.exc_value, _EndedError):
+            unraisable(what)
+            return
+        number = what.exc_value.number
+        signal.signal(signal.SIGALRM, lambda _, frame: end(number, frame))
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
     def end(number: int, _: FrameType | None) -> None:
         if os.getpid() != process:  # forked, a data loader's worker say: nothing to clean up
@@ -182,6 +193,7 @@ def _ended_by_signals() -> Iterator[None]:
         raise _EndedError(number)
 
     before = {number: signal.getsignal(number) for number in _ENDING}
+    sys.unraisablehook = swallowed
     for number, handler in before.items():
         if handler is signal.SIG_DFL:  # ignored, as by nohup: it stays so
             signal.signal(number, end)
@@ -193,6 +205,8 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = unraisable
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class OneLine(logging.Formatter):

@@ -11,6 +11,7 @@ of frame a into frame b. A view's arrays have its image's own pixels, up to 1024
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import replace
@@ -310,7 +311,7 @@ class StereoRuntime:
         with self._one_at_a_time:
             pair = left[None, None], right[None, None]
             watched = self._backend if isinstance(self._backend, WatchedBackend) else None
-            if watched is not None and within_ms is not None:
+            if watched is not None and within_ms is not None and math.isfinite(within_ms):
                 outputs = watched.run_within(*pair, within_ms)
             else:
                 outputs = self._backend.run(*pair)
