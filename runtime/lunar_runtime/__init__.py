@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from lunar_runtime.refinement.acceptance import NotRefinedError
     from lunar_runtime.report.outputs import write_result
     from lunar_runtime.report.records import Report
+    from lunar_runtime.stream.rules import PairRules
+    from lunar_runtime.stream.stream import StereoStream
+    from lunar_runtime.stream.update import StreamUpdate
 
 
 _HOME = {
@@ -77,6 +80,9 @@ _HOME = {
     "NotRefinedError": "refinement.acceptance",
     "Report": "report.records",
     "StereoResult": "inference.result",
+    "PairRules": "stream.rules",
+    "StereoStream": "stream.stream",
+    "StreamUpdate": "stream.update",
 }
 
 __all__ = [

@@ -22,7 +22,7 @@ from lunar_runtime.geometry.scale import ScaleSource
 from lunar_runtime.guard.sequence import Altimeter, Sequence
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.pair import Image
+from lunar_runtime.inference.pair import Image, check_texture
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.rescale import rescaled
 from lunar_runtime.inference.result import StereoResult
@@ -113,7 +113,10 @@ class Pairing:
         """
         clock = Clock({"wait": (time.perf_counter() - newest.arrived_s) * 1e3})
         with clock.stage("select"):
-            grey_from_array(newest.values)
+            name = f"frame {newest.number}"
+            image = grey_from_array(newest.values, name, detect=True)
+            known = image.pixels if image.valid is None else image.pixels[image.valid]
+            check_texture(known, image.name)
             choice = self._choose(newest, earlier)
         partner, outlook = choice.partner, choice.outlook
         if partner is None or outlook is None:
