@@ -105,7 +105,7 @@ def summary(result: StreamResult) -> Iterator[str]:
         yield (
             f"{row.situation:<20} {row.counts['pushed']} frames, {dropped} dropped; {row.pairs} "
             f"pairs, {row.measured} measured, {sum(row.refused.values())} refused; latency {p50}, "
-            f"p95 {p95}, most {most} s; shape {row.shape_error[0]:.2%}; scale "
+            f"p95 {p95}, most {most} s, {row.cpu_s:.2f} s of a core; shape {row.shape_error[0]:.2%}; scale "
             f"{row.scale_error[0]:.1%}, {row.scale_sigmas[0]:.1f} sigma; "
             f"{row.resident_mib[0]:.0f} to {row.resident_mib[-1]:.0f} MiB, "
             f"{row.kib_per_frame:+.1f} KiB a frame"
@@ -145,7 +145,7 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
         pose_errors=errors,
         altitude_sigma=descent.altitude_error,
     ) as stream:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         for number in numbers:
             due = start + number / rate_hz - time.perf_counter()
             if due > 0:
@@ -161,8 +161,9 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
             memory.append(signs.resident_mib() or 0.0)
         updates += stream.finish()
         counts = asdict(stream.counts)
+        cpu_s = (time.process_time() - cpu_start) / max(1, counts["pairs"])
     signs.close()
-    return _row(situation, known, numbers, updates, counts, memory)
+    return _row(situation, known, numbers, updates, counts, memory, cpu_s)
 
 
 def _left_out(situation: str, number: int, times: NDArray[np.float64]) -> bool:
@@ -190,6 +191,7 @@ def _row(
     updates: list[StreamUpdate],
     counts: dict[str, int],
     memory: list[float],
+    cpu_s: float,
 ) -> StreamRow:
     shape, scale, sigmas = [], [], []
     refused: Counter[str] = Counter()
@@ -225,6 +227,7 @@ def _row(
         guessed=dict(guessed),
         latency_ms=_percentiles(stages.get("total", []), (50, 95, 100)),
         stage_ms={stage: round(float(np.median(ms)), 1) for stage, ms in stages.items()},
+        cpu_s=round(cpu_s, 3),
         interval_s=_percentiles(between, (50, 100)),
         shape_error=_percentiles(shape, (50, 95), 6),
         scale_error=_percentiles(scale, (50, 100), 5),
