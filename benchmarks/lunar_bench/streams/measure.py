@@ -106,8 +106,9 @@ def summary(result: StreamResult) -> Iterator[str]:
             f"{row.situation:<20} {row.counts['pushed']} frames, {dropped} dropped; {row.pairs} "
             f"pairs, {row.measured} measured, {sum(row.refused.values())} refused; latency {p50}, "
             f"p95 {p95}, most {most} s, {row.cpu_s:.2f} s of a core; shape "
-            f"{row.shape_error[0]:.2%}; scale {row.scale_error[0]:.1%}, {row.scale_sigmas[0]:.1f} sigma; "
-            f"{row.resident_mib[0]:.0f} to {row.resident_mib[-1]:.0f} MiB, "
+            f"{row.shape_error[0]:.2%}; scale {row.scale_error[0]:.1%}, "
+            f"{row.scale_sigmas[0]:.1f} sigma; {row.resident_mib[0]:.0f} to "
+            f"{row.resident_mib[-1]:.0f} MiB, "
             f"{row.kib_per_frame:+.1f} KiB a frame"
         )
     for update in result.sequence:
