@@ -30,7 +30,7 @@ class PairRules:
 
     parallax_deg: float = 7.0
     least_parallax_deg: float = 2.5
-    most_parallax_deg: float = 15.0
+    most_parallax_deg: float = 20.0
     least_overlap: float = 0.6
     moved: float = 0.25
 
