@@ -52,6 +52,7 @@ class SequenceUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A pair of frames that were pushed without haste.
 
     Attributes:
+        order: `all`, or `one view a sun`.
         newer: Name of the newer frame.
         partner: Name of the older one.
         parallax_deg: That was promised.
@@ -61,6 +62,7 @@ class SequenceUpdate(msgspec.Struct, frozen=True, kw_only=True):
         scale_ratio: Median of depth over truth; null without metres or truth.
     """
 
+    order: str
     newer: str
     partner: str
     parallax_deg: float
