@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lunar_runtime.commands import archive, flight, options, values
+from lunar_runtime.commands import archive, flight, options, stream_options, values
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.commands.memory_limits import INFER, check_memory
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
@@ -127,6 +127,7 @@ _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
     metavar="X,Y",
     help="Pixel of LEFT as given at which the vehicle aims: sites then tell the divert.",
 )
+@stream_options.options
 @flight.options
 @archive.options
 @options.trust
@@ -159,6 +160,9 @@ def command(
     failures: Path | None,
     lander: Path | None,
     aim: tuple[float, float] | None,
+    stream: bool,
+    rate_hz: float | None,
+    live: bool,
     trust: Path | None,
     require_signature: bool | None,
     backend: str,
@@ -174,7 +178,8 @@ def command(
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
     left,right[,rig][,left_mask][,right_mask][,out].
-    With --scheduler the pairs are spread over processes and machines.
+    With --scheduler the pairs are spread over processes and machines. With --stream LEFT is one
+    camera's frames.
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
@@ -187,6 +192,7 @@ def command(
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
+    stream_options.check(click.get_current_context().params, stream=stream)
     vehicle = flight.vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
@@ -209,11 +215,27 @@ def command(
     from lunar_runtime.inference.pipeline import StereoRuntime
 
     shared_rig = None if rig is None else read_rig(rig)
+    if threads is not None:
+        cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
+    tests = self_test, self_test_every
+    if stream:
+        assert network is not None  # --geometry-only is not of a stream
+        from lunar_runtime.commands.stream import StreamJob, run_stream
+        from lunar_runtime.files.frame_source import open_frames
+
+        source, folder = open_frames(left, rate_hz), out or Path(f"{left.resolve().stem}_depth")
+        with StereoRuntime(*network, *tests) as alone:
+            wanted.check(alone.bundle.manifest.graph.output_set)
+            _tell_doubts(alone.bundle)
+            frames = StreamJob(
+                alone, wanted, source, shared_rig, masks[0], folder, overwrite, strict, live,
+                vehicle, deadline_ms,
+            )  # fmt: skip
+            return run_stream(frames, as_json=as_json, tool=NAME)
     pairs, folder, many = archive.find_pairs(
         left, right, out, overwrite=overwrite, kept=resume, masks=masks
     )
     job = Job(None, wanted, shared_rig, folder, overwrite, strict, 1, vehicle, aim, resume=resume)
-    tests = self_test, self_test_every
     if scheduler is not None:
         asked_of = None
         if opened is not None:
@@ -226,8 +248,6 @@ def command(
         order = Order(job, asked_of, threads or 1, retries)
         ending = archive.spread(scheduler, order, pairs)
         return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
-    if threads is not None:
-        cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
     opened_runtime = nullcontext() if network is None else StereoRuntime(*network, *tests)
     with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:
