@@ -29,6 +29,7 @@ from lunar_bench.commands.run import run
 from lunar_bench.commands.schema import schema
 from lunar_bench.commands.sliding import sliding
 from lunar_bench.commands.sonnx import sonnx
+from lunar_bench.commands.stream import stream
 from lunar_bench.commands.upsets import upsets
 
 NAME = "lunar-bench"
@@ -72,6 +73,7 @@ for subcommand in (
     landing,
     coverage,
     sliding,
+    stream,
     footprint,
     gpu_check,
     sonnx,

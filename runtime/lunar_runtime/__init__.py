@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from lunar_runtime.refinement.acceptance import NotRefinedError
     from lunar_runtime.report.outputs import write_result
     from lunar_runtime.report.records import Report
+    from lunar_runtime.stream.rules import PairRules
+    from lunar_runtime.stream.stream import StereoStream
+    from lunar_runtime.stream.update import StreamUpdate
 
 
 _HOME = {
@@ -84,6 +87,9 @@ _HOME = {
     "PoseSigma": "fusion.posed_view",
     "Lander": "landing.lander",
     "read_lander": "landing.lander",
+    "PairRules": "stream.rules",
+    "StereoStream": "stream.stream",
+    "StreamUpdate": "stream.update",
 }
 
 __all__ = [
@@ -106,11 +112,14 @@ __all__ = [
     "Manifest",
     "NotRefinedError",
     "OutputError",
+    "PairRules",
     "PoseSigma",
     "Report",
     "Rig",
     "StereoResult",
     "StereoRuntime",
+    "StereoStream",
+    "StreamUpdate",
     "UsageError",
     "default_bundle_path",
     "infer_geometry_only",

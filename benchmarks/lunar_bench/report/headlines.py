@@ -154,6 +154,16 @@ def deadlines(result: Json) -> str:
     return f"met, of {pairs} pairs each, {result['burners']} busy beside: {', '.join(shares)}"
 
 
+def stream(result: Json) -> str:
+    """How often and how soon updates came, in each situation."""
+    found = (
+        f"{row['situation']}: {row['measured']} of {row['pairs']} measured, "
+        f"{row['counts']['dropped']} frames dropped, p95 {row['latency_ms'][1] / 1e3:.1f} s"
+        for row in result["rows"]
+    )
+    return f"{result['rate_hz']:g} frames/s of {result['size_px']} px; {'; '.join(found)}"
+
+
 def sonnx(result: Json) -> str:
     """How many requirements are met, of those that a model can be asked."""
     asked = [f for f in result["findings"] if f["met"] is not None]

@@ -102,6 +102,7 @@ _KINDS = {
         headlines.honesty,
     ),
     "deadlines": _Kind("Answers in time", "lunar-bench deadlines", headlines.deadlines),
+    "stream": _Kind("Descents at a rate", "lunar-bench stream", headlines.stream),
     "sonnx": _Kind(
         "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
     ),

@@ -24,7 +24,10 @@ from lunar_calib.specs.pair_spec import FOV_DEG
 from lunar_calib.specs.trajectory import fly
 
 _MARGIN = 0.1  # of the ground's extent, in the first try for a window
-_TRIES = 6
+_TRIES = 8
+# Of the ground's extent: relief further off than this casts no shadow into a frame. A longer one
+# needs ground steeper than the sun's elevation over most of the frame.
+_LONGEST_SHADOW = 0.6
 _CHUNK = 25  # frames that one process renders with one relief
 # Exposure control: a frame's exposure is set by the frame before, in steps of an eighth of a stop,
 # at most one stop at once, as the exposures of machine-vision cameras are.
@@ -152,7 +155,9 @@ class DescentRenderer:
                 low, high = min(low, start), max(high, start)
             ends += [low, high]
         if self.spec.cast_shadows:
-            reach = (terrain.high_m - terrain.low_m) / self.sun[2]
+            seen = max(ends[1] - ends[0], ends[3] - ends[2])
+            height = min(terrain.high_m - terrain.low_m, _LONGEST_SHADOW * seen * self.sun[2])
+            reach = height / self.sun[2]
             for axis in (0, 1):
                 towards = float(reach * self.sun[axis])
                 ends[2 * axis] += min(0.0, towards)

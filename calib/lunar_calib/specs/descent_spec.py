@@ -149,7 +149,7 @@ def sample_descent(
         navigation=navigation or NavigationSpec(),
         terrain=_coarsest(rng, seed, size_px, way, approach=approach),
         sun_azimuth_deg=float(rng.uniform(0, 360)),
-        sun_elevation_deg=float(rng.uniform(15, 45)),
+        sun_elevation_deg=float(rng.uniform(15, 40)),
         reflectance=Reflectance.HAPKE,
         cast_shadows=realistic,
         # Exposure is what is controlled here: a stretch of each frame would hide it.
@@ -171,15 +171,16 @@ def _coarsest(
         seed=int(seed),
         cells=cells,
         cell_m=float(cell),
-        relief_scale=log_uniform(rng, 0.2, 0.5),
+        relief_scale=log_uniform(rng, 0.4, 0.9),
         hurst=float(rng.uniform(1.4, 1.9)),
         rolloff_m=8 * float(cell),
-        crater_density=log_uniform(rng, 0.3, 1.0),
+        crater_density=log_uniform(rng, 0.5, 1.2),
         crater_max_m=0.1 * extent,
         fresh_craters=int(rng.poisson(6)),
         fresh_crater_m=0.06 * extent,
         degradation=float(rng.uniform(0.6, 1.0)),
-        roughness=log_uniform(rng, 0.5, 1.2),
+        # Of each level: eight of them add up to slopes of 5 to 10 degrees over a metre.
+        roughness=log_uniform(rng, 1.0, 2.0),
         boulder_abundance=log_uniform(rng, 0.01, 0.1),
         boulder_max_m=log_uniform(rng, 1.0, 4.0),
     )

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lunar_runtime.commands import flight, options, values
+from lunar_runtime.commands import flight, options, stream_options, values
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
-    from lunar_runtime.files.pair_lists import PairFiles
     from lunar_runtime.inference.self_test import SelfTest
     from lunar_runtime.landing.lander import Lander
 
@@ -127,6 +126,7 @@ _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
     metavar="X,Y",
     help="Pixel of LEFT as given at which the vehicle aims: sites then tell the divert.",
 )
+@stream_options.options
 @flight.options
 @options.trust
 @options.backend
@@ -154,6 +154,9 @@ def command(
     watchdog: bool,
     lander: Path | None,
     aim: tuple[float, float] | None,
+    stream: bool,
+    rate_hz: float | None,
+    live: bool,
     trust: Path | None,
     require_signature: bool | None,
     backend: str,
@@ -168,7 +171,7 @@ def command(
     PDS3 and PDS4 images or their labels, FILE+3 for the third band). LEFT alone may
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
-    left,right[,rig][,left_mask][,right_mask][,out].
+    left,right[,rig][,left_mask][,right_mask][,out]. With --stream LEFT is one camera's frames.
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
@@ -180,6 +183,7 @@ def command(
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
+    stream_options.check(click.get_current_context().params, stream=stream)
     vehicle = _vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
@@ -191,13 +195,21 @@ def command(
 
     import cv2
 
-    from lunar_runtime.commands.pairs import Job, learn_costs, run_many, run_one
+    from lunar_runtime.commands.pairs import Job, find_pairs, learn_costs, run_many, run_one
     from lunar_runtime.geometry.rig import read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime
 
     shared_rig = None if rig is None else read_rig(rig)
-    pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
-    if any(masks):
+    if stream:
+        from lunar_runtime.commands.stream import StreamJob, run_stream
+        from lunar_runtime.files.frame_source import open_frames
+        from lunar_runtime.files.pair_lists import PairFiles
+
+        source, folder = open_frames(left, rate_hz), out or Path(f"{left.resolve().stem}_depth")
+        pairs, many = list[PairFiles](), True
+    else:
+        pairs, folder, many = find_pairs(left, right, out, overwrite=overwrite)
+    if any(masks) and not stream:
         if many:
             raise click.UsageError(
                 "--mask is of one pair; of many, name masks in a CSV file, in the columns "
@@ -214,6 +226,13 @@ def command(
             wanted.check(manifest.graph.output_set)
             for doubt in runtime.bundle.doubts:
                 fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
+        if stream:
+            assert runtime is not None  # --geometry-only is not of a stream
+            frames = StreamJob(
+                runtime, wanted, source, shared_rig, masks[0], folder, overwrite, strict, live,
+                vehicle, deadline_ms,
+            )  # fmt: skip
+            return run_stream(frames, as_json=as_json, tool=NAME)
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
         if sequence or deadline_ms is not None:
             at_once = 1  # in their order; with a deadline none waits for another
@@ -279,26 +298,3 @@ def _check_geometry_only(
         raise click.UsageError(
             "--geometry-only runs no network; leave out --bundle, --backend and --device."
         )
-
-
-def _find_pairs(
-    left: Path, right: Path | None, out: Path | None, *, overwrite: bool
-) -> tuple[list[PairFiles], Path, bool]:
-    """The pairs, the folder of their results, and whether LEFT named many."""
-    from lunar_runtime.errors import InputError
-    from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
-    from lunar_runtime.report.outputs import check_out
-
-    if right is None and is_batch(left):
-        return read_pairs(left), out or Path(f"{left.resolve().stem}_depth"), True
-    if right is None and not left.exists():
-        raise InputError(f"{left}: no such file or folder; check the path")
-    if right is None:
-        raise click.UsageError(
-            "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."
-        )
-    if is_batch(right):
-        raise click.UsageError("RIGHT must be an image, not a folder or a .csv file.")
-    folder = out or Path(f"{left.stem}_depth")
-    check_out(folder, overwrite=overwrite)
-    return [PairFiles(left, right, None, Path())], folder, False

@@ -19,7 +19,7 @@ from lunar_runtime.commands.command_line import echo, fail, with_flags
 from lunar_runtime.commands.summary import summary, summary_lines
 from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError, UsageError
 from lunar_runtime.files.images import read_image
-from lunar_runtime.files.pair_lists import PairFiles
+from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
 from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.rig import Rig, read_rig
 from lunar_runtime.guard.health import Health
@@ -119,6 +119,30 @@ class Job:
                 **options,
             )
         return result if self.sequence is None else self.sequence.watch(result, self.altimeter)
+
+
+def find_pairs(
+    left: Path, right: Path | None, out: Path | None, *, overwrite: bool
+) -> tuple[list[PairFiles], Path, bool]:
+    """The pairs, the folder of their results, and whether LEFT named many.
+
+    Raises:
+        InputError: There are no pairs.
+        OutputError: The result's folder exists, or cannot be written.
+    """
+    if right is None and is_batch(left):
+        return read_pairs(left), out or Path(f"{left.resolve().stem}_depth"), True
+    if right is None and not left.exists():
+        raise InputError(f"{left}: no such file or folder; check the path")
+    if right is None:
+        raise click.UsageError(
+            "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."
+        )
+    if is_batch(right):
+        raise click.UsageError("RIGHT must be an image, not a folder or a .csv file.")
+    folder = out or Path(f"{left.stem}_depth")
+    check_out(folder, overwrite=overwrite)
+    return [PairFiles(left, right, None, Path())], folder, False
 
 
 def learn_costs(runtime: StereoRuntime, pair: PairFiles, options: InferOptions) -> None:

@@ -46,7 +46,7 @@ class PoseErrors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How wrong the poses of two frames are to each other: standard deviations.
 
     Attributes:
-        rotation_deg: Of the turn from one frame to the other, degrees.
+        rotation_deg: Of the turn from one frame to the other, about each axis, degrees.
         baseline: Of the way from one frame to the other, along each axis, as a share of its length.
     """
 

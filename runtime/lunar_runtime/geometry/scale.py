@@ -25,6 +25,7 @@ class ScaleSource(Enum):
     BASELINE = "baseline"
     RIG = "rig"
     ALTITUDE = "altitude"
+    EARLIER = "earlier pair"
 
 
 @dataclass(frozen=True)

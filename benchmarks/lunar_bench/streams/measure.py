@@ -1,0 +1,280 @@
+"""A rendered descent pushed at a rate, whole and spoilt; updates are held against the truth."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from lunar_calib.datasets.stereolunar_frames import read_view
+from lunar_calib.specs.descent_spec import NavigationSpec
+from lunar_calib.specs.trajectory import Flight, navigate, relative_errors
+from lunar_runtime import StereoRuntime
+from lunar_runtime.backends.cores import usable_cores
+from lunar_runtime.errors import InputError
+from lunar_runtime.files.descent_file import Descent, PoseErrors, read_descent
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.guard.vital_signs import VitalSigns
+from lunar_runtime.stream.stream import StereoStream
+from lunar_runtime.stream.update import StreamUpdate
+from numpy.typing import NDArray
+
+from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.streams.record import SequenceUpdate, StreamResult, StreamRow
+from lunar_bench.timing.statistics import slope
+
+_GAP_S = 5.0
+_NOISY = NavigationSpec(velocity=0.2, attitude_deg=0.05)
+_WORDS = 6
+SITUATIONS = ("whole", "every fifth missing", "gap of 5 s", "poses 20 % off", "poses stop")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A descent in memory, with its truth on disk."""
+
+    folder: Path
+    descent: Descent
+    images: list[NDArray[np.uint8]]
+
+    @property
+    def true_poses(self) -> NDArray[np.float64]:
+        return np.array([frame.true_world_from_camera for frame in self.descent.frames])
+
+    def depth(self, number: int) -> NDArray[np.float32]:
+        truth = self.descent.frames[number].truth
+        assert truth is not None
+        with np.load(self.folder / truth) as file:
+            return np.asarray(file["depth_m"], np.float32)
+
+
+def measure_streams(
+    bundle: Path | None,
+    folder: Path,
+    situations: Sequence[str],
+    *,
+    rate_hz: float,
+    threads: int | None,
+    sequence: Path | None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> StreamResult:
+    """Push a descent in several situations, each from the start.
+
+    Args:
+        bundle: Its folder; None is the one in the package.
+        folder: Rendered by `lunar-calib descent`.
+        situations: Of `SITUATIONS`.
+        rate_hz: At which frames are pushed.
+        threads: Of network and refinement; None = as many as there are cores.
+        sequence: A folder of StereoLunar's frames, to push in their order; None = none.
+        tell: Given what is done.
+
+    Raises:
+        InputError: The folder holds no rendered descent.
+    """
+    machine = describe_machine()
+    known = _read(folder)
+    if threads is not None:
+        cv2.setNumThreads(threads)
+    with StereoRuntime.load(bundle, threads=threads) as runtime:
+        rows = []
+        for situation in situations:
+            rows.append(_run(runtime, known, situation, rate_hz))
+            tell(f"{situation}: {rows[-1].pairs} pairs")
+        return StreamResult(
+            bundle_digest=runtime.bundle.digest,
+            rate_hz=rate_hz,
+            size_px=known.descent.camera.width,
+            frames=len(known.images),
+            threads=threads or usable_cores(),
+            rows=rows,
+            sequence=[] if sequence is None else list(_sequence(runtime, sequence)),
+            machine=machine,
+        )
+
+
+def summary(result: StreamResult) -> Iterator[str]:
+    """Lines for a person."""
+    for row in result.rows:
+        dropped = row.counts["dropped"]
+        p50, p95, most = (f"{value / 1e3:.2f}" for value in row.latency_ms)
+        yield (
+            f"{row.situation:<20} {row.counts['pushed']} frames, {dropped} dropped; {row.pairs} "
+            f"pairs, {row.measured} measured, {sum(row.refused.values())} refused; latency {p50}, "
+            f"p95 {p95}, most {most} s; shape {row.shape_error[0]:.2%}; scale "
+            f"{row.scale_error[0]:.1%}, {row.scale_sigmas[0]:.1f} sigma; "
+            f"{row.resident_mib[0]:.0f} to {row.resident_mib[-1]:.0f} MiB, "
+            f"{row.kib_per_frame:+.1f} KiB a frame"
+        )
+    for update in result.sequence:
+        yield (
+            f"{update.newer} with {update.partner}: {update.verdict or 'refused'}; parallax "
+            f"{update.parallax_deg:.1f} deg; {update.words}"
+        )
+
+
+def _read(folder: Path) -> _Known:
+    descent = read_descent(folder)
+    if any(frame.truth is None for frame in descent.frames) or descent.rendered is None:
+        raise InputError(f"{folder}: no truth in it; give a folder of `lunar-calib descent`")
+    images = []
+    for frame in descent.frames:
+        image = cv2.imread(str(folder / frame.file), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise InputError(f"{folder / frame.file}: cannot be read; render the descent again")
+        images.append(np.asarray(image, np.uint8))
+    return _Known(folder, descent, images)
+
+
+def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) -> StreamRow:
+    descent, count = known.descent, len(known.images)
+    times = np.array([frame.time_s for frame in descent.frames])
+    poses, errors = _poses(known, situation)
+    numbers = [number for number in range(count) if not _left_out(situation, number, times)]
+    updates: list[StreamUpdate] = []
+    signs, memory = VitalSigns(), []
+    camera = Intrinsics(*descent.camera.intrinsics)
+    with StereoStream(
+        runtime,
+        camera,
+        up=None if descent.up is None else np.array(descent.up),
+        pose_errors=errors,
+        altitude_sigma=descent.altitude_error,
+    ) as stream:
+        start = time.perf_counter()
+        for number in numbers:
+            due = start + number / rate_hz - time.perf_counter()
+            if due > 0:
+                time.sleep(due)
+            told = not (situation == "poses stop" and number >= count // 2)
+            update = stream.push(
+                known.images[number],
+                float(times[number]),
+                poses[number] if told else None,
+                descent.frames[number].altitude_m if told else None,
+            )
+            updates += [] if update is None else [update]
+            memory.append(signs.resident_mib() or 0.0)
+        updates += stream.finish()
+        counts = asdict(stream.counts)
+    signs.close()
+    return _row(situation, known, numbers, updates, counts, memory)
+
+
+def _left_out(situation: str, number: int, times: NDArray[np.float64]) -> bool:
+    if situation == "every fifth missing":
+        return number % 5 == 4
+    if situation == "gap of 5 s":
+        middle = times[-1] / 2
+        return bool(middle <= times[number] < middle + _GAP_S)
+    return False
+
+
+def _poses(known: _Known, situation: str) -> tuple[NDArray[np.float64], PoseErrors | None]:
+    descent = known.descent
+    if situation == "poses 20 % off":
+        times = np.array([frame.time_s for frame in descent.frames])
+        told = navigate(Flight(times, known.true_poses), _NOISY, seed=1)
+        return told, PoseErrors(*relative_errors(_NOISY))
+    return np.array([frame.world_from_camera for frame in descent.frames]), descent.pose_errors
+
+
+def _row(
+    situation: str,
+    known: _Known,
+    numbers: list[int],
+    updates: list[StreamUpdate],
+    counts: dict[str, int],
+    memory: list[float],
+) -> StreamRow:
+    shape, scale, sigmas = [], [], []
+    refused: Counter[str] = Counter()
+    guessed: Counter[str] = Counter()
+    stages: dict[str, list[float]] = {}
+    for update in updates:
+        for stage, ms in update.latency_ms.items():
+            stages.setdefault(stage, []).append(ms)
+        result = update.result
+        if result is None:
+            refused[_first(update.refused or "")] += 1
+            continue
+        if result.verdict == "guessed":
+            guessed[_first(result.verdict_reasons[0])] += 1
+            continue
+        ratio = result.depth / known.depth(numbers[update.number])
+        middle = float(np.nanmedian(ratio))
+        shape.append(float(np.nanmedian(np.abs(ratio / middle - 1))))
+        if result.unit == "m":
+            scale.append(abs(middle - 1))
+            sigmas.append(scale[-1] / (result.scale.sigma or np.inf))
+    half = len(memory) // 2
+    grown = slope(list(range(half, len(memory))), [mib * 1024 for mib in memory[half:]])
+    every = np.linspace(0, len(memory) - 1, 6).astype(int)
+    between = np.diff([update.time_s for update in updates]) if len(updates) > 1 else [0.0]
+    return StreamRow(
+        situation=situation,
+        counts=counts,
+        pairs=counts["pairs"],
+        measured=len(shape),
+        metric=len(scale),
+        refused=dict(refused),
+        guessed=dict(guessed),
+        latency_ms=_percentiles(stages.get("total", []), (50, 95, 100)),
+        stage_ms={stage: round(float(np.median(ms)), 1) for stage, ms in stages.items()},
+        interval_s=_percentiles(between, (50, 100)),
+        shape_error=_percentiles(shape, (50, 95), 6),
+        scale_error=_percentiles(scale, (50, 100), 5),
+        scale_sigmas=_percentiles(sigmas, (50, 100), 2),
+        resident_mib=[round(memory[i], 1) for i in every],
+        kib_per_frame=round(grown.value, 2),
+    )
+
+
+def _first(words: str) -> str:
+    return " ".join(words.split()[:_WORDS])
+
+
+def _percentiles(
+    values: Sequence[float] | NDArray[np.float64], at: tuple[int, ...], digits: int = 1
+) -> list[float]:
+    if len(values) == 0:
+        return [0.0] * len(at)
+    return [round(float(value), digits) for value in np.percentile(np.asarray(values), at)]
+
+
+def _sequence(runtime: StereoRuntime, folder: Path) -> Iterator[SequenceUpdate]:
+    """StereoLunar's frames of one scene, a second apart, with their poses."""
+    stems = sorted(folder.glob("im_*.npz"))
+    if not stems:
+        raise InputError(f"{folder}: no im_N.npz in it; give a scene of StereoLunar")
+    views = [read_view(stem.with_suffix("")) for stem in stems]
+    camera = Intrinsics.from_matrix(views[0].intrinsics)
+    # Moon-centred poses: up is away from the centre.
+    up = views[0].cam2world[:3, 3] / np.linalg.norm(views[0].cam2world[:3, 3])
+    with StereoStream(
+        runtime, camera, up=up, pose_errors=PoseErrors(0.02, 0.005), background=False
+    ) as stream:
+        for number, view in enumerate(views):
+            update = stream.push(view.image, float(number), view.cam2world)
+            if update is None:
+                continue
+            result = update.result
+            words = update.refused or ""
+            ratio = None
+            if result is not None:
+                words = next(iter(result.verdict_reasons), "")
+                if result.unit == "m" and np.isfinite(view.depth_m).any():
+                    ratio = round(float(np.nanmedian(result.depth / view.depth_m)), 4)
+            yield SequenceUpdate(
+                newer=stems[update.number].stem,
+                partner=stems[update.partner].stem,
+                parallax_deg=round(update.parallax_deg, 2),
+                overlap=round(update.overlap, 3),
+                verdict=None if result is None else result.verdict,
+                words=words,
+                scale_ratio=ratio,
+            )

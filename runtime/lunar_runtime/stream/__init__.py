@@ -1,0 +1,1 @@
+"""Frames as they come, to pairs, to updates."""
