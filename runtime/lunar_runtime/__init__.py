@@ -83,13 +83,13 @@ _HOME = {
     "NotRefinedError": "refinement.acceptance",
     "Report": "report.records",
     "StereoResult": "inference.result",
+    "PairRules": "stream.rules",
+    "StereoStream": "stream.stream",
+    "StreamUpdate": "stream.update",
     "FusedLanding": "fusion.fused_landing",
     "PoseSigma": "fusion.posed_view",
     "Lander": "landing.lander",
     "read_lander": "landing.lander",
-    "PairRules": "stream.rules",
-    "StereoStream": "stream.stream",
-    "StreamUpdate": "stream.update",
 }
 
 __all__ = [

@@ -154,6 +154,7 @@ def test_what_holds_no_frames_is_named(infer: Callable[..., Outcome], tmp_path: 
     assert "no images in it, and no descent.json" in infer(*STREAM, empty).err
     (tmp_path / "a.png").write_bytes(b"")
     assert "no sequence of frames" in infer(*STREAM, tmp_path / "a.png").err
+    assert "with lunar-bag frames" in infer(*STREAM, tmp_path / "a.mcap").err
     (tmp_path / "a.mp4").write_bytes(b"no video")
     assert "no video that OpenCV reads" in infer(*STREAM, tmp_path / "a.mp4").err
     cv2.imwrite(str(empty / "0.png"), np.zeros((64, 64), np.uint8))

@@ -19,6 +19,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.descent_file import Descent, PoseErrors, read_descent
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.guard.vital_signs import VitalSigns
+from lunar_runtime.stream.rules import PairRules
 from lunar_runtime.stream.stream import StereoStream
 from lunar_runtime.stream.update import StreamUpdate
 from numpy.typing import NDArray
@@ -105,15 +106,16 @@ def summary(result: StreamResult) -> Iterator[str]:
         yield (
             f"{row.situation:<20} {row.counts['pushed']} frames, {dropped} dropped; {row.pairs} "
             f"pairs, {row.measured} measured, {sum(row.refused.values())} refused; latency {p50}, "
-            f"p95 {p95}, most {most} s; shape {row.shape_error[0]:.2%}; scale "
-            f"{row.scale_error[0]:.1%}, {row.scale_sigmas[0]:.1f} sigma; "
-            f"{row.resident_mib[0]:.0f} to {row.resident_mib[-1]:.0f} MiB, "
+            f"p95 {p95}, most {most} s, {row.cpu_s:.2f} s of a core; shape "
+            f"{row.shape_error[0]:.2%}; scale {row.scale_error[0]:.1%}, "
+            f"{row.scale_sigmas[0]:.1f} sigma; {row.resident_mib[0]:.0f} to "
+            f"{row.resident_mib[-1]:.0f} MiB, "
             f"{row.kib_per_frame:+.1f} KiB a frame"
         )
     for update in result.sequence:
         yield (
-            f"{update.newer} with {update.partner}: {update.verdict or 'refused'}; parallax "
-            f"{update.parallax_deg:.1f} deg; {update.words}"
+            f"{update.order}: {update.newer} with {update.partner}: "
+            f"{update.verdict or 'refused'}; parallax {update.parallax_deg:.1f} deg; {update.words}"
         )
 
 
@@ -145,7 +147,7 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
         pose_errors=errors,
         altitude_sigma=descent.altitude_error,
     ) as stream:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         for number in numbers:
             due = start + number / rate_hz - time.perf_counter()
             if due > 0:
@@ -161,8 +163,9 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
             memory.append(signs.resident_mib() or 0.0)
         updates += stream.finish()
         counts = asdict(stream.counts)
+        cpu_s = (time.process_time() - cpu_start) / max(1, counts["pairs"])
     signs.close()
-    return _row(situation, known, numbers, updates, counts, memory)
+    return _row(situation, known, numbers, updates, counts, memory, cpu_s)
 
 
 def _left_out(situation: str, number: int, times: NDArray[np.float64]) -> bool:
@@ -190,6 +193,7 @@ def _row(
     updates: list[StreamUpdate],
     counts: dict[str, int],
     memory: list[float],
+    cpu_s: float,
 ) -> StreamRow:
     shape, scale, sigmas = [], [], []
     refused: Counter[str] = Counter()
@@ -225,6 +229,7 @@ def _row(
         guessed=dict(guessed),
         latency_ms=_percentiles(stages.get("total", []), (50, 95, 100)),
         stage_ms={stage: round(float(np.median(ms)), 1) for stage, ms in stages.items()},
+        cpu_s=round(cpu_s, 3),
         interval_s=_percentiles(between, (50, 100)),
         shape_error=_percentiles(shape, (50, 95), 6),
         scale_error=_percentiles(scale, (50, 100), 5),
@@ -247,31 +252,48 @@ def _percentiles(
 
 
 def _sequence(runtime: StereoRuntime, folder: Path) -> Iterator[SequenceUpdate]:
-    """StereoLunar's frames of one scene, a second apart, with their poses."""
-    stems = sorted(folder.glob("im_*.npz"))
+    """StereoLunar's frames of one scene, a second apart, with their poses.
+
+    Its frames are two views, left and right, under one sun after the other. All are pushed in their
+    order; then the left one of the first sun, the right one of the second, and so on.
+    """
+    stems = [path.with_suffix("") for path in sorted(folder.glob("im_*.npz"))]
     if not stems:
         raise InputError(f"{folder}: no im_N.npz in it; give a scene of StereoLunar")
-    views = [read_view(stem.with_suffix("")) for stem in stems]
+    mixed = [stems[2 * sun + sun % 2] for sun in range(len(stems) // 2)]
+    yield from _pushed(runtime, "all", stems)
+    yield from _pushed(runtime, "one view a sun", mixed)
+
+
+def _pushed(runtime: StereoRuntime, order: str, stems: list[Path]) -> Iterator[SequenceUpdate]:
+    views = [read_view(stem) for stem in stems]
     camera = Intrinsics.from_matrix(views[0].intrinsics)
     # Moon-centred poses: up is away from the centre.
     up = views[0].cam2world[:3, 3] / np.linalg.norm(views[0].cam2world[:3, 3])
     with StereoStream(
-        runtime, camera, up=up, pose_errors=PoseErrors(0.02, 0.005), background=False
+        runtime,
+        camera,
+        up=up,
+        pose_errors=PoseErrors(0.02, 0.005),
+        altitude_sigma=0.05,
+        rules=PairRules(moved=0.0),  # the same place again, under another sun, is tried too
+        background=False,
     ) as stream:
         for number, view in enumerate(views):
-            update = stream.push(view.image, float(number), view.cam2world)
+            altitude = float(np.nanmedian(view.depth_m))
+            update = stream.push(view.image, float(number), view.cam2world, altitude)
             if update is None:
                 continue
             result = update.result
-            words = update.refused or ""
-            ratio = None
+            words, ratio = update.refused or "", None
             if result is not None:
                 words = next(iter(result.verdict_reasons), "")
                 if result.unit == "m" and np.isfinite(view.depth_m).any():
                     ratio = round(float(np.nanmedian(result.depth / view.depth_m)), 4)
             yield SequenceUpdate(
-                newer=stems[update.number].stem,
-                partner=stems[update.partner].stem,
+                order=order,
+                newer=stems[update.number].name,
+                partner=stems[update.partner].name,
                 parallax_deg=round(update.parallax_deg, 2),
                 overlap=round(update.overlap, 3),
                 verdict=None if result is None else result.verdict,

@@ -20,6 +20,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
         guessed: First reason of a guess -> how many; its first words.
         latency_ms: From a frame's push to its update: 50th, 95th and 100th percentile.
         stage_ms: Median of each stage.
+        cpu_s: Of the process, a pair: what it takes where nobody else computes.
         interval_s: Between updates, by the frames' clock: median and longest.
         shape_error: Relative error of the measured depths, one factor apart: 50th and 95th
             percentile over the updates of each one's median.
@@ -38,6 +39,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     guessed: dict[str, int]
     latency_ms: list[float]
     stage_ms: dict[str, float]
+    cpu_s: float
     interval_s: list[float]
     shape_error: list[float]
     scale_error: list[float]
@@ -50,6 +52,7 @@ class SequenceUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """A pair of frames that were pushed without haste.
 
     Attributes:
+        order: `all`, or `one view a sun`.
         newer: Name of the newer frame.
         partner: Name of the older one.
         parallax_deg: That was promised.
@@ -59,6 +62,7 @@ class SequenceUpdate(msgspec.Struct, frozen=True, kw_only=True):
         scale_ratio: Median of depth over truth; null without metres or truth.
     """
 
+    order: str
     newer: str
     partner: str
     parallax_deg: float

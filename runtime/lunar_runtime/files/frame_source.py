@@ -17,6 +17,7 @@ from lunar_runtime.files.decode_file import decode_file
 from lunar_runtime.files.descent_file import NAME, PoseErrors, read_descent
 from lunar_runtime.files.pair_lists import list_images
 
+_BAG_SUFFIXES = frozenset({".mcap", ".db3", ".bag"})
 VIDEO_SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm"})
 
 
@@ -74,6 +75,10 @@ def open_frames(path: Path, rate_hz: float | None = None) -> FrameSource:
     """
     if path.is_dir() and (path / NAME).exists():
         return _descent(path, rate_hz)
+    if path.suffix.lower() in _BAG_SUFFIXES or (path / "metadata.yaml").exists():
+        raise InputError(
+            f"{path}: a recording; make a descent's folder of it with lunar-bag frames"
+        )
     if path.is_dir():
         return _images(path, rate_hz)
     if path.suffix.lower() in VIDEO_SUFFIXES:

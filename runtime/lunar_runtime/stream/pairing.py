@@ -39,7 +39,8 @@ from lunar_runtime.stream.outlook import (
 from lunar_runtime.stream.rules import Choice, PairRules, choose_partner, search_partner
 from lunar_runtime.stream.update import StreamUpdate
 
-# Of the height over a view's plane against that straight below: relief.
+# Of the height over a view's plane against that straight below: relief. Five frames of two rendered
+# descents, 5 km to 70 m: 0.06 to 1.4 %.
 _RELIEF = 0.02
 
 

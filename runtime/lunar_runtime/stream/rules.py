@@ -15,6 +15,9 @@ from lunar_runtime.stream.outlook import Outlook
 class PairRules:
     """When the newest frame and an earlier one are worth a pair.
 
+    The defaults come from pairs of a rendered approach (docs/guides/descent.md): the images decide
+    58 % of the view at 2 degrees, 79 to 93 % from 3 to 11, 76 % at 15 and 69 % at 17.
+
     Attributes:
         parallax_deg: Wanted: the partner is the one whose parallax is nearest to it.
         least_parallax_deg: Below it frames wait for the vehicle to move on.
@@ -27,7 +30,7 @@ class PairRules:
 
     parallax_deg: float = 7.0
     least_parallax_deg: float = 2.5
-    most_parallax_deg: float = 15.0
+    most_parallax_deg: float = 20.0
     least_overlap: float = 0.6
     moved: float = 0.25
 

@@ -65,6 +65,7 @@ class StereoStream:
 
     Raises:
         UsageError: The rules contradict each other, or `keep` is too small.
+        InputError: `up` is no direction.
     """
 
     def __init__(
