@@ -76,6 +76,25 @@ def test_a_descents_folder_becomes_results_and_a_summary(
     assert "stream.jsonl: exists already; set --overwrite" in again.err
 
 
+def test_a_lander_is_tried_on_all_pairs_so_far(
+    infer: Callable[..., Outcome], descent: Path, tmp_path: Path
+) -> None:
+    vehicle = {"footprint_diameter_m": 20, "slope_limit_deg": 15, "roughness_limit_m": 3}
+    lander = tmp_path / "lander.json"
+    lander.write_text(json.dumps(vehicle))
+    out = tmp_path / "out"
+    outcome = infer(*STREAM, descent, "--out", out, "--threads", 1, "--lander", lander)
+    assert outcome.code == 0
+    records = [
+        msgspec.json.decode(line, type=StreamRecord)
+        for line in (out / "stream.jsonl").read_bytes().splitlines()
+    ]
+    told = [json.loads((out / str(r.folder) / "sites.json").read_bytes()) for r in records]
+    assert len(told) > 1
+    assert [content["views"] for content in told] == list(range(1, len(told) + 1))
+    assert read_raster(out / str(records[-1].folder) / "hazard.tif").shape == (SIZE, SIZE)
+
+
 def test_frames_at_their_own_times_are_told_as_json(
     infer: Callable[..., Outcome], descent: Path, tmp_path: Path
 ) -> None:

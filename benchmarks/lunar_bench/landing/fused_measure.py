@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.landing.ground_grid import GroundGrid
 from lunar_runtime.landing.hazards import MOST_CELLS, SAFE, find_hazards
 from lunar_runtime.landing.landing import Landing
-from lunar_runtime.landing.sites import Site
+from lunar_runtime.landing.sites import Places, Site
 from numpy.typing import NDArray
 
 from lunar_bench.landing.cases import FINER, LANDER
@@ -256,21 +257,37 @@ def _flicker(seen: Sequence[_Seen], descent: Descent) -> FlickerRecord:
     for one in seen:
         update = ground.add(one.view)
         landing = land_on_map(ground, update, one.result, LANDER, choice=choice)
-        best = land_on_map(ground, update, one.result, LANDER).sites
-        if not best or not landing.sites:
+        if not landing.sites:
             continue
-        place = best[0].x_m, best[0].y_m
+        best = Places.of(landing.grid, landing.hazards, LANDER).ranked(most=1)
+        place = (best or landing.sites)[0][:2]
         away = 0.0 if before is None else float(np.hypot(*np.subtract(place, before)))
         changes += before is not None and away > LANDER.footprint_diameter_m / 2
         before = place
         views += 1
-        safe += _is_safe(landing.sites[0], landing, _truth(descent, landing).safe)
+        safe += _truly_safe(landing.sites[0], landing.grid, descent)
     return FlickerRecord(
         views=views,
         changes=changes,
         changes_kept=choice.changes,
         kept_safe=_rounded(safe / max(1, views)),
     )
+
+
+def _truly_safe(site: Site, grid: GroundGrid, descent: Descent) -> bool:
+    """Whether the vehicle may stand at a site, by the ground as it is."""
+    reach = math.ceil(LANDER.footprint_diameter_m / grid.cell_m)
+    around = replace(
+        grid,
+        x0_m=site.x_m - reach * grid.cell_m,
+        y0_m=site.y_m + reach * grid.cell_m,
+        height=np.zeros((2 * reach + 1,) * 2, np.float32),
+    )
+    exact = descent.truth(around)
+    hazards = find_hazards(exact, np.isfinite(exact.height), LANDER, stride=FINER)
+    at = (reach, reach)
+    steep = float(hazards.slope_deg[at]) > LANDER.slope_limit_deg
+    return not steep and float(hazards.roughness_m[at]) <= LANDER.roughness_limit_m
 
 
 def _geometric(values: Sequence[float]) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import IO
 import click
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from lunar_runtime.commands.command_line import echo, fail
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.atomic import make_folder
 from lunar_runtime.files.frame_source import FrameSource, SourceFrame
+from lunar_runtime.fusion.descent_landing import DescentLanding
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.rig import Rig
@@ -26,7 +28,7 @@ from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import PairImage, StereoResult
 from lunar_runtime.inference.result_grids import LONGEST_PX
 from lunar_runtime.landing.lander import Lander
-from lunar_runtime.landing.landing import find_landing
+from lunar_runtime.landing.landing import Landing, find_landing
 from lunar_runtime.report.outputs import check_out, write_result
 from lunar_runtime.report.stream_record import STREAM_NAME, StreamRecord, stream_record
 from lunar_runtime.stream.stream import StereoStream
@@ -47,7 +49,7 @@ class StreamJob:
         overwrite: Replace what is there.
         strict: Write no guesses.
         live: Push every frame at its own time.
-        lander: A vehicle to try on the ground of every update.
+        lander: A vehicle to try on the ground of all updates so far.
         deadline_ms: Of every pair.
     """
 
@@ -77,6 +79,7 @@ def run_stream(job: StreamJob, *, as_json: bool, tool: str) -> int:
     intrinsics, distortion = _camera(job)
     done = unread = 0
     names: dict[int, str] = {}
+    land = _landings(job)
     with (
         _summary_file(job) as lines,
         StereoStream(
@@ -94,7 +97,7 @@ def run_stream(job: StreamJob, *, as_json: bool, tool: str) -> int:
     ):
 
         def tell(update: StreamUpdate) -> int:
-            record = _written(job, update, names)
+            record = _written(job, update, names, land)
             lines.write(msgspec.json.encode(record) + b"\n")
             lines.flush()
             click.echo(msgspec.json.encode(record).decode() if as_json else _line(record))
@@ -180,7 +183,22 @@ def _summary_file(job: StreamJob) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _written(job: StreamJob, update: StreamUpdate, names: dict[int, str]) -> StreamRecord:
+_Land = Callable[[StereoResult, NDArray[np.float64] | None], Landing]
+
+
+def _landings(job: StreamJob) -> _Land | None:
+    """What tries the vehicle: on all pairs so far where poses and up are known, else on each."""
+    lander, source = job.lander, job.source
+    if lander is None:
+        return None
+    if source.pose_errors is None or source.up is None:
+        return lambda result, _: find_landing(result, lander)
+    return DescentLanding(lander, source.pose_errors, source.up).see
+
+
+def _written(
+    job: StreamJob, update: StreamUpdate, names: dict[int, str], land: _Land | None
+) -> StreamRecord:
     result = update.result
     for number in [each for each in names if each < update.partner]:
         del names[number]
@@ -190,7 +208,7 @@ def _written(job: StreamJob, update: StreamUpdate, names: dict[int, str]) -> Str
         refused = f"guessed: {'; '.join(result.verdict_reasons)}; `strict` refuses it"
         return stream_record(replace(update, result=None, refused=refused), None, None)
     result = _named(result, names.get(update.number), names.get(update.partner))
-    landing = None if job.lander is None else find_landing(result, job.lander)
+    landing = None if land is None else land(result, update.world_from_left)
     folder = f"{update.number:06d}"
     check_out(job.folder / folder, overwrite=job.overwrite)
     write_result(result, job.folder / folder, overwrite=job.overwrite, landing=landing)

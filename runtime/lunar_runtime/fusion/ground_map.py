@@ -25,7 +25,7 @@ from lunar_runtime.fusion.cell_fusion import agreement, fused, seeded
 from lunar_runtime.fusion.common_errors import POSE, Floats
 from lunar_runtime.fusion.datum import Datum
 from lunar_runtime.fusion.map_grid import layer_grid, wider
-from lunar_runtime.fusion.posed_view import PosedView
+from lunar_runtime.fusion.posed_view import PosedView, frame_pose, pose_frame
 from lunar_runtime.fusion.tiles import Tiles, Window, tile_bytes
 from lunar_runtime.fusion.view_cells import view_cells, view_window
 from lunar_runtime.geometry.cameras import Intrinsics
@@ -86,6 +86,7 @@ class GroundMap:
         self._most_mb = most_mb
         self._tiles: Tiles | None = None
         self._datum: Datum | None = None
+        self._last: tuple[LocalFrame, LocalFrame] | None = None  # told and found, of a view
         self._number = 0
         self._astray = 0
         self.views = 0
@@ -120,13 +121,14 @@ class GroundMap:
         view = replace(view, source=view.source._replace(draws=mixed))
         if self._tiles is None or self._datum is None:
             return self._begin(view, "first")
-        placed = replace(view, frame=self._datum.to_map(view.frame))
+        placed = self._placed(view, self._datum)
         window = view_window(placed, self._tiles.levels[0])
         known = self._tiles.composed(window)
         patch = MapPatch(
             window.cells, np.where(known.known, known.height, np.float32(np.nan)), known.errors
         )
-        aligned = align(placed, patch, _pose_draws(count))
+        pose_draws = mix @ _pose_draws(count) if view.sigma.drifting else _pose_draws(count)
+        aligned = align(placed, patch, pose_draws)
         cells = view_cells(placed, aligned, window)
         agree = agreement(known, cells, window.cells.side)
         there = cells.there & known.known
@@ -143,7 +145,8 @@ class GroundMap:
         agree = agreement(own, cells, window.cells.side)
         self._tiles.write(window, fused(own, cells, agree), self._number)
         self.views += 1
-        if aligned.misfit_m > 0:
+        self._last = view.frame, aligned.frame
+        if aligned.misfit_m > 0 and not view.sigma.drifting:
             self._datum = self._datum.told_by(
                 aligned.common,
                 aligned.numbers,
@@ -193,6 +196,19 @@ class GroundMap:
             raise UsageError("the map is empty; add a view first")
         return self._tiles
 
+    def _placed(self, view: PosedView, datum: Datum) -> PosedView:
+        """The view in the map, where its pose says."""
+        if not view.sigma.drifting or self._last is None:
+            return replace(view, frame=datum.to_map(view.frame))
+        told, found = (frame_pose(frame) for frame in self._last)
+        pose = found @ np.linalg.inv(told) @ frame_pose(view.frame)
+        # The way is longer by that of every view that was left out.
+        more = 1.0 + self._astray
+        sigma = view.sigma._replace(
+            position_m=more * view.sigma.position_m, attitude_deg=more * view.sigma.attitude_deg
+        )
+        return replace(view, frame=pose_frame(pose), sigma=sigma)
+
     def _begin(self, view: PosedView, taken: Taken) -> MapUpdate:
         assert view.source.draws is not None
         count = len(view.source.draws)
@@ -207,6 +223,7 @@ class GroundMap:
         x, y = aligned.common.middle
         pivot = np.array([x, y, float(np.nanmedian(cells.height))])
         self._datum = Datum.start(pivot, aligned.common, aligned.expected)
+        self._last = view.frame, aligned.frame
         self._astray, self.views = 0, 1
         return self._told(taken, window, aligned, view, 0, 0.0)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.files.descent_file import PoseErrors
 from lunar_runtime.geometry.rig import rigid_transform
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.landing.ground_grid import GridSource
@@ -28,11 +29,24 @@ class PoseSigma(NamedTuple):
         position_m: Of its place.
         attitude_deg: Of its attitude.
         scale: Relative, of the baseline or the altitude that made the depth metric.
+        drifting: Whether position and attitude err by so much on the way from the view before, as
+            dead reckoning does, and not in the world.
     """
 
     position_m: float
     attitude_deg: float
     scale: float = 0.0
+    drifting: bool = False
+
+    @staticmethod
+    def on_the_way(errors: PoseErrors, way_m: float) -> PoseSigma:
+        """Of a navigation that is told by how wrong two of its poses are to each other.
+
+        Args:
+            errors: Of the navigation.
+            way_m: From the view before to this one.
+        """
+        return PoseSigma(errors.baseline * way_m, errors.rotation_deg, errors.baseline, True)
 
     def steps(self) -> NDArray[np.float64]:
         """(7,) of place, rotation in radians, and scale."""

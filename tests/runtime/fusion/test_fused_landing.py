@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.files.descent_file import PoseErrors
 from lunar_runtime.files.rasters import read_raster
+from lunar_runtime.fusion.descent_landing import DescentLanding
 from lunar_runtime.fusion.fused_landing import FusedLanding
 from lunar_runtime.fusion.posed_view import PoseSigma, posed_view
 from lunar_runtime.fusion.site_choice import PATIENCE, SiteChoice
@@ -160,3 +162,30 @@ def test_without_a_safe_place_nothing_is_kept() -> None:
     rough = np.random.default_rng(0).normal(0, 3, (61, 61)).astype(np.float32)
     assert choice.keep(places(rough)) is None
     assert choice.place is None
+
+
+def test_a_descent_fuses_what_it_can_and_tries_the_rest_alone() -> None:
+    result = refined_result()
+    vehicle = lander_for(width_m())
+    # The same world, lying on its side: up is its y.
+    aside = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+    up = aside[:3, :3] @ [0, 0, 1]
+    descent = DescentLanding(vehicle, PoseErrors(0.02, 0.02), up)
+    first = descent.see(result, aside @ world())
+    level = FusedLanding(vehicle).see(result, world(), PoseSigma(0, 0.02, 0.02, True))
+    assert first.views == level.views == 1
+    np.testing.assert_allclose(first.grid.frame.axes[2], level.grid.frame.axes[2], atol=1e-6)
+    guess = replace(result, verdict="guessed", verdict_reasons=("too dark",))
+    alone = descent.see(guess, aside @ world())
+    assert alone.views is None
+    assert alone.reason is not None and "a guess is no ground" in alone.reason
+    assert descent.see(result, None).views is None
+    assert descent.see(result, aside @ world()).views == 2
+
+
+def test_up_that_points_down_is_turned_over() -> None:
+    descent = DescentLanding(lander_for(width_m()), PoseErrors(0.02, 0.02), (0, 0, -2))
+    over = np.diag([1.0, -1, -1, 1])
+    landing = descent.see(refined_result(), over @ world())
+    assert np.isfinite(landing.grid.height).any()
+    assert landing.grid.frame.axes[2] @ world()[2, :3] == pytest.approx(1)

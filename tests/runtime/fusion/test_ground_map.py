@@ -104,6 +104,24 @@ def test_a_pose_that_is_wrong_within_its_sigma_is_drawn_to_the_map() -> None:
     assert np.std(misses(grid, known, hills)) < 0.03
 
 
+def test_poses_that_drift_are_followed_from_view_to_view() -> None:
+    def last_offset(sigma: PoseSigma) -> tuple[str, float]:
+        ground = GroundMap()
+        for number in range(8):
+            true = pose(1.5 * number, 0, 100 - 3 * number)
+            told = true.copy()
+            told[:3, 3] += np.array([0.5, -0.4, 0.3]) * number  # a fifth of the way
+            update = ground.add(posed(hills, true, told=told, sigma=sigma, noise=1e-5, seed=number))
+        off = frame_pose(update.frame)[:3, 3] - true[:3, 3]
+        return update.taken, float(np.linalg.norm(off))
+
+    taken, off = last_offset(PoseSigma(0.6, 0.02, drifting=True))
+    assert taken == "fused"
+    assert off < 0.3  # of 5 m
+    # Told as errors in the world, half a metre does not explain five.
+    assert last_offset(PoseSigma(0.6, 0.02))[1] > 3 * off
+
+
 def test_a_hole_is_filled_by_a_later_view_and_was_unknown_until_then() -> None:
     dark = np.ones((SIZE, SIZE), np.bool_)
     dark[60:90, 60:90] = False
