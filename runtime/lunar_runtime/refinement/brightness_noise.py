@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.robust import robust_sigma
 
@@ -77,7 +77,7 @@ def measure_noise(
     return Noise(float(_WIDTHS_PX[best]), variance, tuple((along / level)[:4].tolist()))
 
 
-def _octaves(values: Field, mask: Field, light: float) -> tuple[NDArray, NDArray]:
+def _octaves(values: Field, mask: Field, light: float) -> tuple[Floats, Floats]:
     """Power per pixel across and along a direction, by octaves of the wavelength."""
     inside = values[mask > 0.5]
     middle = float(np.sum(values * mask) / np.sum(mask))
