@@ -22,8 +22,8 @@ from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import robust_sigma
 
-_SAMPLES = 6000
-_ITERATIONS = 5
+_SAMPLES = 6000  # with 3000 one pair of 12 gains 8 % less
+_ITERATIONS = 4
 _WIDTH_SIGMAS = 2.0  # of the Cauchy weight: albedo and shadows' edges count less
 _TERMS = 20
 
@@ -77,16 +77,23 @@ class Light(NamedTuple):
     coefficients: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, brightness: Field, ground: Ground, chosen: NDArray[np.bool_]) -> Light:
+    def fit(
+        cls,
+        brightness: Field,
+        ground: Ground,
+        chosen: NDArray[np.bool_],
+        samples: int = _SAMPLES,
+    ) -> Light:
         """The light under which slopes have their brightness.
 
         Args:
             brightness: (H, W) any unit.
             ground: (H, W) with its slopes.
             chosen: (H, W) where both are known, at least 20.
+            samples: Of these, at most twice as many.
         """
         at = np.flatnonzero(chosen.ravel())
-        at = at[:: max(1, len(at) // _SAMPLES)]
+        at = at[:: max(1, len(at) // samples)]
         A = np.stack(ground.at(at).terms(), axis=-1).astype(np.float64)
         b = brightness.ravel()[at].astype(np.float64)
         return cls(_robust_fit(A, b).astype(np.float32))
