@@ -152,12 +152,13 @@ def _measure(runtime: StereoRuntime, pair: KnownPair) -> ShadedPair:
 @contextmanager
 def _shaded_by(arm: Shade) -> Iterator[None]:
     """Have the refinement take its shading from another function."""
-    before = solver.shade
-    solver.shade = arm
+    names = vars(solver)
+    before = names["shade"]
+    names["shade"] = arm
     try:
         yield
     finally:
-        solver.shade = before
+        names["shade"] = before
 
 
 def _ratios(pairs: list[ShadedPair]) -> dict[str, dict[str, float]]:

@@ -30,7 +30,10 @@ from lunar_runtime.refinement.brightness_noise import Noise, measure_noise
 from lunar_runtime.refinement.light import Ground, Light
 from lunar_runtime.refinement.tilted_plate import Tilt, TiltedPlate, corners, steps
 
-_ROUNDS = 2  # a third one gains 3 % more, and makes relief of strong texture
+# Of the solver, in every round. Inside the overlap 10 come within 2 % of the slope error of 100.
+# Outside, where nothing holds long waves, 20 leave 3-8 % less than 10. A third round gains 3 % more
+# and makes relief of strong texture.
+_ITERATIONS = (10, 20)
 _DRAW_ITERATIONS = 5
 # Of the surface from the prior, as the plate has it.
 _NEAREST = np.float32(-0.9)
@@ -145,21 +148,21 @@ def shade(view: View, warped: Field, inside: NDArray[np.bool_], plated: Plated) 
     if explained < _LEAST_EXPLAINED:
         return Shading(departure, "the brightness does not follow the slopes", explained)
     found = Shading(departure, "too little of the common ground is lit", explained)
-    for number in range(_ROUNDS):
+    for iterations in _ITERATIONS:
         ground = _ground(plated.prior, departure, focal, x, y)
         seen = _residual(images, ground, chosen, focal)
         weight = seen.weight * known
         noise = measure_noise(seen.residual, seen.differs, weight, seen.right, seen.down)
         if noise is None:
             break
-        if number == 0 and max(noise.slopes) < _LEAST_SLOPES:
+        if found.reason is not None and max(noise.slopes) < _LEAST_SLOPES:
             reason = "what the slopes leave of the brightness is no slope"
             return Shading(departure, reason, explained)
         share = corners(np.float32(1) / (1 + departure))
         tilt = Tilt(seen.right * share, seen.down * share, seen.weight / np.float32(noise.variance))
         plate = TiltedPlate(plated.weight, plated.compliance, plated.stiffness, tilt)
         residual = _without_long(seen.residual, tilt.information, noise)
-        departure = np.maximum(departure + plate.correction(residual), _NEAREST)
+        departure = np.maximum(departure + plate.correction(residual, iterations), _NEAREST)
         found = Shading(departure, None, explained, 2 * noise.width_px, plate, tilt, noise)
     return found
 

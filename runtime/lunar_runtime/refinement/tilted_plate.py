@@ -23,7 +23,6 @@ import numpy as np
 from lunar_runtime.geometry.fields import Field
 
 _SOLVED = 1e-12  # of the first residual
-_ITERATIONS = 10  # leave 1-2 % of the slope error that 100 leave (8 pairs)
 
 
 class Tilt(NamedTuple):
@@ -67,8 +66,13 @@ class TiltedPlate:
         self._xy = 2 * corners(stiff)
         self._inverse = _inverse_of_even(weight, float(np.median(stiff)), tilt)
 
-    def correction(self, residual: Field, iterations: int = _ITERATIONS) -> Field:
-        """(H, W) the correction that a residual brightness, (H - 1, W - 1), asks for."""
+    def correction(self, residual: Field, iterations: int) -> Field:
+        """(H, W) the correction that a residual brightness, (H - 1, W - 1), asks for.
+
+        Args:
+            residual: Less the brightness of the surface.
+            iterations: At most.
+        """
         r = self._tilt.pull(residual)
         f = np.zeros_like(r)
         z = self._preconditioned(r)
