@@ -116,6 +116,7 @@ REFINED = RefinementReport(
     focal_ratio=1.0,
     focal_sigma=0.01,
     views={"left": {"fraction": 0.876}},
+    shading={},
 )
 
 

@@ -207,6 +207,13 @@ def upsets(result: Json) -> str:
     return text + (f"; sums notice {sums['count']} of {sums['of']}" if sums else "")
 
 
+def shading(result: Json) -> str:
+    """Slope error with shading over that without."""
+    found = result["slope_ratio"]["everywhere"]
+    parts = ", ".join(f"{found[where]:.2f} {where}" for where in found)
+    return f"slope error over that of stereo: {parts} ({len(result['pairs'])} pairs)"
+
+
 def variants(result: Json) -> str:
     """How many variants were measured on how many pairs."""
     rows = list(result["variants"].values())

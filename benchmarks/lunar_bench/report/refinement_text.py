@@ -8,6 +8,7 @@ from lunar_bench.refinement.apollo import ApolloResult
 from lunar_bench.refinement.figures import Figures
 from lunar_bench.refinement.measure import METHODS, REGIONS, PairResult, RefinementAccuracy
 from lunar_bench.refinement.profile import RefinementProfile
+from lunar_bench.refinement.shading import ShadedPair, ShadingAblation
 from lunar_bench.refinement.sweep import Point
 
 HEADER = (
@@ -120,3 +121,27 @@ def _figure_lines(label: str, figures: dict[str, dict[str, Figures]]) -> Iterato
 def _number(value: float | None) -> float:
     """NaN for what there is none of; it is printed as `nan`."""
     return float("nan") if value is None else value
+
+
+def shaded_line(pair: ShadedPair) -> str:
+    """One pair: slope errors of every arm, inside and outside."""
+    if not pair.figures:
+        return f"{pair.pair:<44} not refined: {pair.reason}"
+    parts = []
+    for region in ("inside", "outside"):
+        errors = [
+            figures[region].slope_mae_deg for figures in pair.figures.values() if region in figures
+        ]
+        if errors:
+            parts.append(f"{region} " + " ".join(f"{error:5.2f}" for error in errors))
+    text = f"{pair.pair:<44} slope error, deg: {', '.join(parts)}"
+    return text if pair.reason is None else f"{text}; off: {pair.reason}"
+
+
+def ratio_lines(result: ShadingAblation) -> list[str]:
+    """Every arm over stereo."""
+    return [
+        f"{arm:<12} slope error over that of stereo: "
+        + ", ".join(f"{region} {ratio:.3f}" for region, ratio in regions.items())
+        for arm, regions in result.slope_ratio.items()
+    ]

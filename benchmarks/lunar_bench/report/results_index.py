@@ -93,6 +93,11 @@ _KINDS = {
         "lunar-bench refinement judgement",
         headlines.judgement,
     ),
+    "shading": _Kind(
+        "What brightness adds to stereo, arm by arm",
+        "lunar-bench refinement shading",
+        headlines.shading,
+    ),
     "profile": _Kind(
         "Where the refinement's time goes", "lunar-bench refinement profile", headlines.profile
     ),

@@ -221,6 +221,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
             )
             for side, one in surfaces.items()
         },
+        shading={side: one.shading for side, one in surfaces.items() if one.shading is not None},
     )
 
 

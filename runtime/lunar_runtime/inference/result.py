@@ -24,6 +24,7 @@ from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.self_test import SelfTestRecord
 from lunar_runtime.refinement.camera_evidence import Misfit
+from lunar_runtime.refinement.shading import ShadingTold
 
 Side = Literal["left", "right"]
 
@@ -111,6 +112,7 @@ class Refinement:
         focal_sigma: Its standard deviation; large where the camera did not turn.
         misfits: What else the matches would have otherwise about the cameras.
         views: Per refined view.
+        shading: Per refined view, what its brightness added.
     """
 
     reason: str | None
@@ -127,6 +129,7 @@ class Refinement:
     focal_sigma: float = 0.0
     misfits: tuple[Misfit, ...] = ()
     views: dict[Side, RefinedView] = field(default_factory=dict)
+    shading: dict[Side, ShadingTold] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, blurred, half, resized
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.prior import Prior
+from lunar_runtime.refinement.shading import Plated
 from lunar_runtime.refinement.thin_plate import (
     bending,
     double,
@@ -111,11 +113,46 @@ class Plate(NamedTuple):
         )
         energy = blurred(bending(e), 1.0)
         relaxed = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
-        grown = double(e)[: self.height, : self.width]
         return PlateSolution(
-            np.asarray(prior.inverse_depth * (1 + np.maximum(grown, -0.9)), np.float32),
+            self.surface(prior.inverse_depth, e),
             compliance,
             (relaxed / np.median(relaxed)).astype(np.float32),
+        )
+
+    def surface(self, prior: Field, departure: Field) -> Field:
+        """(H, W) inverse depth of a departure.
+
+        Args:
+            prior: (H, W) inverse depth.
+            departure: (⌈H/2⌉, ⌈W/2⌉) from it, relative.
+        """
+        grown = double(departure)[: self.height, : self.width]
+        return np.asarray(prior * (1 + np.maximum(grown, -0.9)), np.float32)
+
+    def plated(
+        self,
+        prior: Prior,
+        surface: Field,
+        compliance: Field,
+        information: Information,
+        decided: NDArray[np.bool_],
+    ) -> Plated:
+        """A solution on the plate's own grid.
+
+        Args:
+            prior: Of the solution.
+            surface: (H, W) inverse depth that it found.
+            compliance: Of the solution.
+            information: Of the solution.
+            decided: (H, W) where the images decide.
+        """
+        return Plated(
+            prior=half(prior.inverse_depth),
+            departure=half((surface / prior.inverse_depth - 1).astype(np.float32)),
+            weight=self._summed(information.weight) + np.float32(self._prior_weight(prior)),
+            compliance=compliance,
+            stiffness=self.stiffness / 4,
+            decided=half(decided.astype(np.float32)) > 0.5,
         )
 
     def draw(self, prior: Prior, compliance: Field, information: Information, count: int) -> Field:

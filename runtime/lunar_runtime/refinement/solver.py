@@ -28,6 +28,7 @@ from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.plate import Information, Plate
 from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
+from lunar_runtime.refinement.shading import shade
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
 #: Of flow, besides the first at half the resolution: whether each is thorough.
@@ -207,6 +208,14 @@ class DenseSolver:
         own = self._plate.sigma(draws)
         with np.errstate(invalid="ignore"):
             refined = (own < _DECIDED * prior.sigma) & bright.inside
+        checkpoint("shading")
+        plated = self._plate.plated(prior, surface, compliance, information, refined)
+        inside = half(bright.inside.astype(np.float32)) == 1
+        shading = shade(self._pair.left.halved(), half(bright.warped), inside, plated)
+        if shading.reason is None:
+            surface = self._plate.surface(prior.inverse_depth, shading.departure)
+            draws = shading.of_draws(draws)
+            own = self._plate.sigma(draws)
         local = np.float32(_OWN) * local_factor(bright, surface, refined)
         shared = self._pose_errors(pose, poses, surface)
         shared += beyond_errors(prior, refined, len(poses))
@@ -222,6 +231,7 @@ class DenseSolver:
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
             unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
+            shading=shading.told(),
         )
 
     def _pose_errors(self, pose: RelativePose, poses: list[RelativePose], surface: Field) -> Field:

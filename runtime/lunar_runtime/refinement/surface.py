@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field, half
 from lunar_runtime.refinement.prior import Prior
+from lunar_runtime.refinement.shading import ShadingTold
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Surface:
         overlap: Share of the pixels that the surface puts inside the other image.
         correlation: Median local correlation of the two images through the surface.
         unevenness: How much their brightness differs from place to place; see `evenness`.
+        shading: What brightness added.
     """
 
     inverse_depth: Field
@@ -75,3 +77,4 @@ class Surface:
     overlap: float
     correlation: float
     unevenness: float = 0.0
+    shading: ShadingTold | None = None

@@ -92,6 +92,22 @@ class MisfitReport(Record, frozen=True):
     depth_change: float
 
 
+class ShadingReport(Record, frozen=True, kw_only=True):
+    """What the brightness of a view added to its slopes.
+
+    Attributes:
+        reason: Why it added nothing; null = it did.
+        explained: Share of the brightness' variance that slopes explain in blocks of the view on
+            which the light was not fitted.
+        width_px: Sigma of the mean that is taken from the brightness, in pixels: much longer waves
+            are stereo's alone. 0 = off.
+    """
+
+    reason: str | None
+    explained: float
+    width_px: float
+
+
 class RefinementReport(Record, frozen=True, kw_only=True):
     """How the images refined the pair.
 
@@ -114,6 +130,7 @@ class RefinementReport(Record, frozen=True, kw_only=True):
             other image shows (`overlap`), their `correlation`, the expected relative error of depth
             elsewhere (`prior_sigma`), and how much the brightness of the two images differs from
             place to place (`unevenness`, relative).
+        shading: Per refined view, what its brightness added to the slopes.
     """
 
     status: Literal["refined", "kept"]
@@ -131,6 +148,7 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     focal_sigma: float
     misfits: list[MisfitReport]
     views: dict[str, dict[str, float]]
+    shading: dict[str, ShadingReport]
 
 
 class PlaneReport(Record, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ from lunar_runtime.report.records import (
     RefinementReport,
     Report,
     ScaleReport,
+    ShadingReport,
     UpReport,
     ViewReport,
 )
@@ -273,6 +274,9 @@ def _refinement(refinement: Refinement) -> RefinementReport:
             for one in refinement.misfits
         ],
         views={side: view._asdict() for side, view in refinement.views.items()},
+        shading={
+            side: ShadingReport(**told._asdict()) for side, told in refinement.shading.items()
+        },
     )
 
 

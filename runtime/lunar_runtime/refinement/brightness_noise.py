@@ -1,0 +1,98 @@
+"""What of the brightness no slope explains, by its wavelength, from the pair itself.
+
+Light shows slopes along one direction. A wave of the ground whose crests run along it is not seen,
+so brightness that varies across the light is no slope: albedo, noise, what the light's model lacks.
+Taken to be alike in all directions, it is the noise of the shading, at every wavelength. Waves
+along the light that are stronger are slopes which the surface lacks.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from lunar_runtime.geometry.epipolar import Floats
+from lunar_runtime.geometry.fields import Field, blurred
+from lunar_runtime.geometry.robust import robust_sigma
+
+_OCTAVES = 5  # from the shortest wave of two pixels
+_FITTED = slice(1, 5)  # the shortest is what the means of neighbours leave
+_CENTRE = 0.36  # of an octave, over its highest frequency and half a cycle a pixel
+_ACROSS, _ALONG = 0.15, 0.6  # squared cosines of the angle between a wave and the light
+_EDGE_PX = 3.0  # of the region, faded
+_CLIPPED_SIGMAS = 4.0
+# Of the high-pass filter, pixels.
+_WIDTHS_PX = np.array([1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16])
+
+
+class Noise(NamedTuple):
+    """Of the brightness.
+
+    Attributes:
+        width_px: Sigma of the Gaussian whose mean is taken away: what is left of the noise after
+            that is even over the wavelengths.
+        variance: Of what is left, per pixel.
+        slopes: For the wavelengths from 2, 4, 8 and 16 px on: how much stronger waves along the
+            light are than across.
+    """
+
+    width_px: float
+    variance: float
+    slopes: tuple[float, ...]
+
+
+def measure_noise(
+    residual: Field, differs: Field, weight: Field, by_right: Field, by_down: Field
+) -> Noise | None:
+    """Of the mean of two images.
+
+    Args:
+        residual: (H, W) brightness that a surface leaves.
+        differs: (H, W) half the difference of what it leaves in the two images: nothing of the
+            ground.
+        weight: (H, W) where it counts, 0 to 1.
+        by_right: (H, W) changes of the brightness by a tilt to the right.
+        by_down: (H, W) and down.
+
+    Returns:
+        None where too little counts.
+    """
+    solid = cv2.erode((weight > 0.05).astype(np.float32), np.ones((5, 5), np.uint8))
+    mask = blurred(np.asarray(solid, np.float32), _EDGE_PX)
+    if np.count_nonzero(mask > 0.5) < 1000:
+        return None
+    double_x = float(np.sum(mask * (by_right**2 - by_down**2)))
+    double_y = float(np.sum(mask * (2 * by_right * by_down)))
+    across, along = _octaves(residual, mask, np.arctan2(double_y, double_x) / 2)
+    other = np.maximum(*_octaves(differs, mask, 0.0))
+    level = np.maximum(np.maximum(across, other), 1e-12)
+    frequency = _CENTRE * 0.5 ** np.arange(_OCTAVES)[_FITTED]
+    turn = 2 * (np.pi * np.outer(_WIDTHS_PX, frequency)) ** 2
+    passed = 2 * np.log(-np.expm1(-turn))
+    white = np.log(level[_FITTED]) + passed
+    best = int(np.argmin(np.var(white, axis=1)))
+    variance = float(np.exp(np.max(white[best])))
+    return Noise(float(_WIDTHS_PX[best]), variance, tuple((along / level)[:4].tolist()))
+
+
+def _octaves(values: Field, mask: Field, light: float) -> tuple[Floats, Floats]:
+    """Power per pixel across and along a direction, by octaves of the wavelength."""
+    inside = values[mask > 0.5]
+    middle = float(np.sum(values * mask) / np.sum(mask))
+    limit = _CLIPPED_SIGMAS * robust_sigma(inside - middle)
+    clipped = np.clip(values - np.float32(middle), -limit, limit) * mask
+    power = np.abs(np.fft.rfft2(clipped)) ** 2 / float(np.sum(mask * mask))
+    fy = np.fft.fftfreq(values.shape[0])[:, None]
+    fx = np.fft.rfftfreq(values.shape[1])[None]
+    size = np.hypot(fx, fy)
+    size[0, 0] = 1e-9
+    cosine = ((fx * np.cos(light) + fy * np.sin(light)) / size) ** 2
+    octave = np.floor(-np.log2(2 * size)).astype(int)
+    found = []
+    for chosen in (cosine < _ACROSS, cosine > _ALONG):
+        known = chosen & (octave >= 0) & (octave < _OCTAVES)
+        total = np.bincount(octave[known], power[known], _OCTAVES)
+        found.append(total / np.maximum(np.bincount(octave[known], minlength=_OCTAVES), 1))
+    return found[0], found[1]

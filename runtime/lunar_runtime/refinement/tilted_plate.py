@@ -1,0 +1,159 @@
+"""The thin plate with what brightness says of its tilt, as a correction of the plate without.
+
+The correction f minimises
+
+    Σ weight · f² + stiffness / compliance · (f_xx² + 2 f_xy² + f_yy²)
+      + information · (right · f_x + down · f_y − residual)²
+
+so it takes from the plate what the plate knows (long waves, and those across the light), and gives
+it the rest. Tilts and brightness live on the corners between four of the plate's nodes, where both
+differences do.
+
+Cosine waves solve the even plate under an even light exactly. That preconditions conjugate
+gradients.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from lunar_runtime.geometry.fields import Field
+
+_SOLVED = 1e-12  # of the first residual
+
+
+class Tilt(NamedTuple):
+    """What brightness says.
+
+    Attributes:
+        right: (H - 1, W - 1) brightness by a step of the departure to the right, a pixel.
+        down: (H - 1, W - 1) likewise down.
+        information: (H - 1, W - 1) of the brightness: one over its variance; 0 = none.
+    """
+
+    right: Field
+    down: Field
+    information: Field
+
+    def of(self, e: Field) -> Field:
+        """The brightness of a departure."""
+        to_right, to_down = steps(e)
+        return self.right * to_right + self.down * to_down
+
+    def pull(self, brightness: Field) -> Field:
+        """The transpose of `of`, weighted by the information."""
+        weighted = self.information * brightness
+        return _steps_back(self.right * weighted, self.down * weighted)
+
+
+class TiltedPlate:
+    """See the module.
+
+    Args:
+        weight: (H, W) information on the departure, the prior's too.
+        compliance: (H, W) of the plate.
+        stiffness: Of the plate.
+        tilt: Of the brightness.
+    """
+
+    def __init__(self, weight: Field, compliance: Field, stiffness: float, tilt: Tilt) -> None:
+        self._weight, self._tilt = weight, tilt
+        stiff = np.float32(stiffness) / compliance
+        self._xx, self._yy = stiff[:, 1:-1], stiff[1:-1]
+        self._xy = 2 * corners(stiff)
+        self._inverse = _inverse_of_even(weight, float(np.median(stiff)), tilt)
+
+    def correction(self, residual: Field, iterations: int) -> Field:
+        """(H, W) the correction that a residual brightness, (H - 1, W - 1), asks for.
+
+        Args:
+            residual: Less the brightness of the surface.
+            iterations: At most.
+        """
+        r = self._tilt.pull(residual)
+        f = np.zeros_like(r)
+        z = self._preconditioned(r)
+        p = z.copy()
+        size = first = float(np.vdot(r, z))
+        for _ in range(iterations):
+            if not size > _SOLVED * first:
+                break
+            bent = self._apply(p)
+            step = size / float(np.vdot(p, bent))
+            cv2.scaleAdd(p, step, f, f)
+            cv2.scaleAdd(bent, -step, r, r)
+            z = self._preconditioned(r)
+            last, size = size, float(np.vdot(r, z))
+            p = np.asarray(cv2.scaleAdd(p, size / last, z), np.float32)
+        return f
+
+    def _apply(self, e: Field) -> Field:
+        total = self._weight * e + self._tilt.pull(self._tilt.of(e))
+        bent = self._xx * (e[:, 2:] - 2 * e[:, 1:-1] + e[:, :-2])
+        total[:, 2:] += bent
+        total[:, :-2] += bent
+        bent *= 2
+        total[:, 1:-1] -= bent
+        bent = self._yy * (e[2:] - 2 * e[1:-1] + e[:-2])
+        total[2:] += bent
+        total[:-2] += bent
+        bent *= 2
+        total[1:-1] -= bent
+        bent = self._xy * (e[1:, 1:] - e[1:, :-1] - e[:-1, 1:] + e[:-1, :-1])
+        total[1:, 1:] += bent
+        total[:-1, :-1] += bent
+        total[1:, :-1] -= bent
+        total[:-1, 1:] -= bent
+        return total
+
+    def _preconditioned(self, residual: Field) -> Field:
+        height, width = residual.shape
+        waves = cv2.dct(np.pad(residual, ((0, height % 2), (0, width % 2))))
+        waves = cv2.dct(waves * self._inverse, flags=cv2.DCT_INVERSE)
+        return np.asarray(waves[:height, :width], np.float32)
+
+
+def corners(values: Field) -> Field:
+    """(H - 1, W - 1) means of two by two neighbours."""
+    rows = values[1:] + values[:-1]
+    return np.asarray((rows[:, 1:] + rows[:, :-1]) * np.float32(0.25))
+
+
+def steps(values: Field) -> tuple[Field, Field]:
+    """(H - 1, W - 1) steps to the right and down, means of two neighbours."""
+    falling, rising = values[1:, 1:] - values[:-1, :-1], values[:-1, 1:] - values[1:, :-1]
+    half = np.float32(0.5)
+    return (falling + rising) * half, (falling - rising) * half
+
+
+def _steps_back(right: Field, down: Field) -> Field:
+    """The transpose of `steps`."""
+    total = np.zeros((right.shape[0] + 1, right.shape[1] + 1), np.float32)
+    half = np.float32(0.5)
+    falling, rising = (right + down) * half, (right - down) * half
+    total[1:, 1:] += falling
+    total[:-1, :-1] -= falling
+    total[:-1, 1:] += rising
+    total[1:, :-1] -= rising
+    return total
+
+
+def _inverse_of_even(weight: Field, stiffness: float, tilt: Tilt) -> Field:
+    """(H, W), padded to even sides: over cosine waves, of the plate whose fields are even."""
+    height, width = (side + side % 2 for side in weight.shape)
+    known = tilt.information > 0
+    least = 1e-12 * stiffness
+    if not known.any():
+        return np.full((height, width), 1 / stiffness, np.float32)
+    even = float(np.median(weight[:-1, :-1][known]))
+    along, across = (
+        float(np.mean((tilt.information * by * by)[known])) for by in (tilt.right, tilt.down)
+    )
+    wave_x, wave_y = (2 - 2 * np.cos(np.pi * np.arange(side) / side) for side in (width, height))
+    x, y = wave_x[None], wave_y[:, None]
+    operator = even + stiffness * (x + y) ** 2
+    operator += along * x * (1 - y / 4) + across * y * (1 - x / 4)
+    return np.asarray(1 / np.maximum(operator, least), np.float32)
