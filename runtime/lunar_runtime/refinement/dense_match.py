@@ -19,6 +19,7 @@ from lunar_runtime.geometry.fields import Field, blurred, half, resized, twice
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.geometry.views import Pair
 
+_SLOPE = np.array([[-0.5, 0, 0.5]], np.float32)
 _MARGIN_PX = 2  # bicubic interpolation looks that far
 _REACH = np.ones((5, 5), np.uint8)  # of it, and of the gradient, around a pixel
 _FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow, in the images' pixels
@@ -113,9 +114,9 @@ def measure_flow(
     )
     lost_u, lost_v = cv2.split(forth + returned)
     lost = np.square(lost_u) + np.square(lost_v)
-    known = cv2.merge([np.where(inside, values, np.float32(np.nan)) for values in (u, v)])
-    matched = np.asarray(cv2.remap(known, x, y, cv2.INTER_LINEAR), np.float32)
-    matched_u, matched_v = matched[..., 0], matched[..., 1]
+    matched_u, matched_v = (
+        _between(np.where(inside, values, np.float32(np.nan)), x, y) for values in (u, v)
+    )
     good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, pair)
     # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
     found = np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32)
@@ -151,6 +152,21 @@ def _inverse_search(
         dis.setGradientDescentIterations(_QUICK_ITERATIONS)
     flow = dis.calc(one, other, None)  # type: ignore[call-overload]
     return np.asarray(flow, np.float32)
+
+
+def _between(values: Field, x: Field, y: Field) -> Field:
+    """Bilinear interpolation of a smooth field at OpenCV's pixels (x, y); NaN beyond the edges.
+
+    `cv2.remap` rounds to 1/32 px: OpenCV 4 always, 5.0 where there are two channels. A flow that is
+    less was none then, and the pose that it should correct seemed known ten times too well.
+    """
+    near_x, near_y = (np.rint(at * 32) / np.float32(32) for at in (x, y))
+    found = cv2.remap(
+        values, near_x, near_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=np.nan
+    )
+    for at, near, kernel in ((x, near_x, _SLOPE), (y, near_y, _SLOPE.T)):
+        found += cv2.filter2D(values, cv2.CV_32F, kernel) * (at - near)
+    return np.asarray(found, np.float32)
 
 
 def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightness:
