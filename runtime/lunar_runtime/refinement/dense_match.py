@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
-from lunar_runtime.geometry.fields import Field, blurred, half, resized, twice
+from lunar_runtime.geometry.fields import Field, blurred, half, resized, together, twice
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.geometry.views import Pair
 
@@ -184,7 +184,7 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     left, right = pair.left.grey, pair.right.grey
     u, v, du, dv = field.follow(inverse_depth)
     inside = _inside(u, v, pair)
-    pixels = np.hypot(du, dv)
+    pixels = together(du, dv)
     along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
     a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
     warped = _sample(right, u, v)

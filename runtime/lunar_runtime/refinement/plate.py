@@ -20,7 +20,6 @@ from lunar_runtime.refinement.thin_plate import (
     solve_thin_plate,
 )
 
-_CYCLES = 3  # of every solution, which starts from the last one
 _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pairs)
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
@@ -93,7 +92,7 @@ class Plate(NamedTuple):
         slack: Field,
         information: Information,
         last: Field,
-        cycles: int = _CYCLES,
+        cycles: int,
     ) -> PlateSolution:
         """The surface through measurements; everything is on the plate's grid.
 

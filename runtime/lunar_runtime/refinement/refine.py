@@ -250,11 +250,11 @@ def _follow_flow(
     """The rounds of flow with a pose that stays, from a coarse surface; and the last flow."""
     flow = coarse.match(pose, start)
     require_common_ground(flow)
-    last = solver.carried(coarse.through_flow(pose, flow))
+    last = solver.carried(coarse.through_flow(pose, flow, thorough=False))
     for thorough in FLOW_ROUNDS:
         flow = solver.match(pose, last.surface, thorough=thorough)
         require_common_ground(flow)
-        last = solver.through_flow(pose, flow, last.slack)
+        last = solver.through_flow(pose, flow, last.slack, thorough=thorough)
     require_agreement(flow)
     return last, flow
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import EpipolarField, MatchedRays, RelativePose
-from lunar_runtime.geometry.fields import Field, half, resized, twice
+from lunar_runtime.geometry.fields import Field, half, resized, together, twice
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
     MIN_MATCHES,
@@ -35,6 +35,9 @@ from lunar_runtime.refinement.surface import NetworkGuess, Surface
 FLOW_ROUNDS = (False, True)
 #: Of the dense matches, for the last fit of the pose and for those before it.
 POSE_SAMPLES, EARLY_SAMPLES = 8000, 3000
+# Of the plate, each of which starts from the last round's surface. With two in the last round of flow
+# one pair was 1.2 times worse beyond the overlap; those before it only need a surface to warp through.
+_FLOW_CYCLES, _QUICK_CYCLES = 3, 1
 # Nothing comes after it: with 4, single surfaces beyond the overlap were farther off.
 _BRIGHTNESS_CYCLES = 6
 _BRIGHTNESS_ROUNDS = 2  # at most
@@ -164,13 +167,21 @@ class DenseSolver:
         rays = MatchedRays.of(self._pair, here, there)
         return replace(rays, spacing_px=stride * enlarged[0])
 
-    def through_flow(self, pose: RelativePose, flow: Flow, slack: Field | None = None) -> Round:
+    def through_flow(
+        self,
+        pose: RelativePose,
+        flow: Flow,
+        slack: Field | None = None,
+        *,
+        thorough: bool = True,
+    ) -> Round:
         """The surface through the flow's depths, around a prior that is fitted to them anew.
 
         Args:
             pose: Of the other camera.
             flow: Between the images, through whichever surface.
             slack: Of the plate, from the round before; None = even.
+            thorough: Whether the surface stays; else it only starts the next round.
 
         Raises:
             NotRefinedError: The matches do not meet in front of the cameras.
@@ -183,13 +194,14 @@ class DenseSolver:
         if np.count_nonzero(trust) < MIN_MATCHES:
             raise NotRefinedError("the dense matches do not meet in front of the cameras")
         prior = fit_prior(field.rays, measured, trust, self._relief)
-        moved_px = np.where(trust > 0, np.hypot(du, dv), 0) * prior.inverse_depth
+        moved_px = np.where(trust > 0, together(du, dv), 0) * prior.inverse_depth
         weight = trust * moved_px**2 / np.float32(_FLOW_SIGMA_PX**2 * _FLOW_PATCH_NODES)
         change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
         information = Information(weight, weight * change.astype(np.float32))
         slack = self._plate.even() if slack is None else slack
         start = flow.surface / prior.inverse_depth - 1
-        solution = self._plate.solve(prior, slack, information, start)
+        cycles = _FLOW_CYCLES if thorough else _QUICK_CYCLES
+        solution = self._plate.solve(prior, slack, information, start, cycles)
         surface = prior.inverse_depth * (1 + np.maximum(solution.departure, LEAST_DEPARTURE))
         return Round(surface, prior, solution.slack)
 
@@ -226,7 +238,7 @@ class DenseSolver:
         local = np.float32(_OWN) * local_factor(bright, surface, refined)
         shared = self._pose_errors(pose, poses, surface)
         shared += beyond_errors(prior, refined[::2, ::2], len(poses))
-        sigma = np.hypot(own * self._on_view(local), self._plate.sigma(shared))
+        sigma = together(own * self._on_view(local), self._plate.sigma(shared))
         draws = draws * local + shared
         correlation = bright.correlation[_THIN][bright.inside[_THIN]]
         return Surface(
