@@ -31,8 +31,14 @@ def resized(values: Field, shape: tuple[int, ...]) -> Field:
 
 
 def together(a: Field, b: Field) -> Field:
-    """√(a² + b²), in a tenth of `np.hypot`'s time; infinite only where its square is."""
-    return np.asarray(cv2.magnitude(a, b), np.float32)
+    """√(a² + b²), where neither square overflows.
+
+    `np.hypot` takes five times as long, and `cv2.magnitude` gives other last bits at other
+    addresses.
+    """
+    square = a * a
+    square += b * b
+    return np.asarray(np.sqrt(square, out=square))
 
 
 def twice(values: Field) -> Field:

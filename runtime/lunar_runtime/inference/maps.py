@@ -122,9 +122,7 @@ class Maps:
 
     @cached_property
     def quarter_normals(self) -> NDArray[np.float64]:
-        """(N, 3) unit normals of planes through the left view's quarters; N < 4 where some lack
-        ground.
-        """
+        """(N, 3) unit normals of planes through the left view's quarters that show ground."""
         step = max(1, self.grids.left.grid_width // _QUARTER_SAMPLES)
         normals = []
         for rows in np.array_split(self.left.points[::step, ::step], 2, axis=0):

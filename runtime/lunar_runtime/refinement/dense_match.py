@@ -27,14 +27,14 @@ _LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies be
 _CORRELATION_SIGMA_PX = 5.0
 _NOISE_DN = 2.0  # contrast below this is noise: shadows and saturated ground stay grey
 _GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
-# Of patches, on the flow's grid. Instead of 3 px and 25: three quarters of the time, and a flow
-# that differs by 0.006 px in the median. The last round needs it all: else single poses wander. The
-# preset FAST, at a fifth of the time, differs by 0.04 px: looking back with it made single oblique
-# surfaces two times worse.
-_QUICK_STRIDE_PX, _QUICK_ITERATIONS = 4, 8
+# Of patches, on the flow's grid: how far apart, and steps of each; before the last round and in it.
+# The preset has 3 px and 25 steps. The last round needs patches every 3 px: with 4 the surface
+# inside was 1.05 times as far off (11 pairs). The preset FAST, at a fifth of the time, differs by
+# 0.04 px: looking back with it made single oblique surfaces two times worse.
+_STRIDE_PX, _STEPS = {False: 4, True: 3}, {False: 8, True: 12}
 # Of smoothing a flow, which is half of its time; forth and back. The preset's 5 ways back gave the
-# same (11 pairs); none, one pair that was 1.2 times worse over the whole view.
-_SMOOTHING, _QUICK_SMOOTHING = (5, 2), (1, 0)
+# same (11 pairs); none in the last round, one pair that was 1.2 times worse over the whole view.
+_SMOOTHING = {False: (2, 0), True: (5, 2)}
 # Flow that does not lead back is an occlusion or a guess; both on the flow's grid.
 _FORTH_AND_BACK_PX = 0.25
 _TRUST_PX = 0.15
@@ -104,11 +104,12 @@ def measure_flow(
     a, b = (_normalise(image, inside, _FLOW_SIGMA_PX / 2)[0] for image in (left, warped))
     correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX / 2)
     eight = [_in_eight_bits(image, inside) for image in (a, b)]
-    smoothing = _SMOOTHING if thorough else _QUICK_SMOOTHING
-    forth = _inverse_search(*eight, smoothing[0], thorough=thorough)
-    back = _inverse_search(*eight[::-1], smoothing[1], thorough=thorough)
-    x = forth[..., 0] + np.arange(left.shape[1], dtype=np.float32)
-    y = forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None]
+    one, other = eight
+    smooth_forth, smooth_back = _SMOOTHING[thorough]
+    forth = _inverse_search(one, other, smooth_forth, thorough=thorough)
+    back = _inverse_search(other, one, smooth_back, thorough=thorough)
+    x = np.asarray(forth[..., 0] + np.arange(left.shape[1], dtype=np.float32), np.float32)
+    y = np.asarray(forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None], np.float32)
     returned = cv2.remap(
         back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(99.0, 99.0)
     )
@@ -147,9 +148,8 @@ def _inverse_search(
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dis.setFinestScale(0)  # the preset's 1 is of images twice as large
     dis.setVariationalRefinementIterations(smoothing)
-    if not thorough:
-        dis.setPatchStride(_QUICK_STRIDE_PX)
-        dis.setGradientDescentIterations(_QUICK_ITERATIONS)
+    dis.setPatchStride(_STRIDE_PX[thorough])
+    dis.setGradientDescentIterations(_STEPS[thorough])
     flow = dis.calc(one, other, None)  # type: ignore[call-overload]
     return np.asarray(flow, np.float32)
 

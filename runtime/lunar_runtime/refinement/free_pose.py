@@ -76,7 +76,7 @@ def _find(
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
-    flow = coarse.match(first.poses[0], surface)
+    flow = coarse.match(first.poses[0], surface, thorough=False)
     fit, _ = coarse.fit_pose(first.poses, flow, EARLY_SAMPLES)
     last = solver.carried(coarse.through_flow(fit.pose, flow, thorough=False))
     for thorough in FLOW_ROUNDS:

@@ -20,6 +20,7 @@ from lunar_runtime.refinement.thin_plate import (
     solve_thin_plate,
 )
 
+CYCLES = 3  #: of a solution that stays; it starts from the last one
 _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pairs)
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
@@ -92,7 +93,7 @@ class Plate(NamedTuple):
         slack: Field,
         information: Information,
         last: Field,
-        cycles: int,
+        cycles: int = CYCLES,
     ) -> PlateSolution:
         """The surface through measurements; everything is on the plate's grid.
 

@@ -26,7 +26,7 @@ from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
-from lunar_runtime.refinement.plate import LEAST_DEPARTURE, Information, Plate
+from lunar_runtime.refinement.plate import CYCLES, LEAST_DEPARTURE, Information, Plate
 from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
@@ -35,9 +35,9 @@ from lunar_runtime.refinement.surface import NetworkGuess, Surface
 FLOW_ROUNDS = (False, True)
 #: Of the dense matches, for the last fit of the pose and for those before it.
 POSE_SAMPLES, EARLY_SAMPLES = 8000, 3000
-# Of the plate, each of which starts from the last round's surface. With two in the last round of flow
-# one pair was 1.2 times worse beyond the overlap; those before it only need a surface to warp through.
-_FLOW_CYCLES, _QUICK_CYCLES = 3, 1
+# Of the plate before the last round of flow: a surface to warp through is enough. With two in the
+# last round one pair was 1.2 times worse beyond the overlap.
+_QUICK_CYCLES = 1
 # Nothing comes after it: with 4, single surfaces beyond the overlap were farther off.
 _BRIGHTNESS_CYCLES = 6
 _BRIGHTNESS_ROUNDS = 2  # at most
@@ -200,7 +200,7 @@ class DenseSolver:
         information = Information(weight, weight * change.astype(np.float32))
         slack = self._plate.even() if slack is None else slack
         start = flow.surface / prior.inverse_depth - 1
-        cycles = _FLOW_CYCLES if thorough else _QUICK_CYCLES
+        cycles = CYCLES if thorough else _QUICK_CYCLES
         solution = self._plate.solve(prior, slack, information, start, cycles)
         surface = prior.inverse_depth * (1 + np.maximum(solution.departure, LEAST_DEPARTURE))
         return Round(surface, prior, solution.slack)

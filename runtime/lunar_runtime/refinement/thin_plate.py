@@ -16,7 +16,6 @@ weight. Conjugate gradients smooth, and the coarsest grid is solved by its inver
 
 from __future__ import annotations
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
@@ -65,9 +64,9 @@ def sample_thin_plate(
     """Random surfaces with the covariance of `solve_thin_plate`'s error.
 
     Perturb and solve (Papandreou and Yuille 2010): noise on every measurement and on every second
-    difference, each of its own variance; a sign is enough noise, as many of them add up. `_AT_ONCE`
-    surfaces are one system, the channels of one image. Such systems are solved by as many threads
-    as OpenCV has, so their number changes nothing.
+    difference, each of its own variance. The noise is drawn in turn. `_AT_ONCE` surfaces are solved
+    as one system, the channels of one image, and such systems by as many threads as OpenCV has, so
+    their number changes nothing.
 
     Args:
         information: (H, W), as in `solve_thin_plate`.
@@ -80,28 +79,29 @@ def sample_thin_plate(
         (count, H, W) float32.
     """
     height, width = information.shape
-    spread = np.sqrt(information)[..., None]
+    spread = np.sqrt(information)
 
     def noise(rows: int, columns: int) -> Field:
-        shape = rows, columns, _AT_ONCE
-        bits = np.frombuffer(rng.bytes(-(-math.prod(shape) // 8)), np.uint8)
-        signs = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)
-        return np.asarray(signs * np.float32(2) - np.float32(1), np.float32)
+        return rng.standard_normal((rows, columns), np.float32)
 
     def pull() -> Field:
         bent = _bend_back(
             noise(height, width - 2), noise(height - 2, width), noise(height - 1, width - 1),
-            (height, width, _AT_ONCE), np.float32(np.sqrt(2.0)),
+            (height, width), np.float32(np.sqrt(2.0)),
         )  # fmt: skip
         bent *= np.float32(np.sqrt(stiffness))
         bent += spread * noise(height, width)
         return bent
 
+    pulls = [pull() for _ in range(count)]
+    pulls += pulls[:1] * (-count % _AT_ONCE)
     grids = _prepare(information, stiffness).repeated(_AT_ONCE)
     with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
         drawn = threads.map(
-            lambda one: _solve(grids, one, stiffness, None, cycles),
-            [pull() for _ in range(-(-count // _AT_ONCE))],
+            lambda i: _solve(
+                grids, np.stack(pulls[i : i + _AT_ONCE], axis=-1), stiffness, None, cycles
+            ),
+            range(0, count, _AT_ONCE),
         )
         return np.concatenate([np.moveaxis(some, -1, 0) for some in drawn])[:count]
 
@@ -125,11 +125,11 @@ class _Grids(NamedTuple):
 
     def repeated(self, channels: int) -> _Grids:
         """The same for images of several channels."""
-        deep = [
-            [np.repeat(level[..., None], channels, axis=-1) for level in levels]
-            for levels in (self.information, self.inverse_diagonal)
-        ]
-        return _Grids(*deep, self.coarsest)
+
+        def deep(levels: list[Field]) -> list[Field]:
+            return [np.repeat(level[..., None], channels, axis=-1) for level in levels]
+
+        return _Grids(deep(self.information), deep(self.inverse_diagonal), self.coarsest)
 
 
 def _prepare(information: Field, stiffness: float) -> _Grids:
@@ -243,7 +243,10 @@ def _conjugate_gradients(
         if size <= 1e-10 * first or size <= 0:
             break
         q = _apply(p, information, stiffness)
-        step = size / float(np.vdot(p, q))
+        energy = float(np.vdot(p, q))
+        if not energy > 0:  # rounding is left
+            break
+        step = size / energy
         cv2.scaleAdd(p, step, e, e)
         if left:
             cv2.scaleAdd(q, -step, residual, residual)
