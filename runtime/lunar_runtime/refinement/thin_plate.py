@@ -16,7 +16,6 @@ weight. Conjugate gradients smooth, and the coarsest grid is solved by its inver
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ from lunar_runtime.geometry.fields import Field, twice
 
 _COARSEST = 8  # pixels along the shorter side, at least
 _SMOOTHING_ITERATIONS = 6
-_AT_ONCE = 2
+_AT_ONCE = 4
 _DIAGONAL = 20.0  # of the stencil
 # Of e_xx² + 2 e_xy² + e_yy², away from the edges.
 _STENCIL = np.array(
@@ -64,9 +63,8 @@ def sample_thin_plate(
     """Random surfaces with the covariance of `solve_thin_plate`'s error.
 
     Perturb and solve (Papandreou and Yuille 2010): noise on every measurement and on every second
-    difference, each of its own variance. The noise is drawn in turn. `_AT_ONCE` surfaces are solved
-    as one system, the channels of one image, and such systems by as many threads as OpenCV has, so
-    their number changes nothing.
+    difference, each of its own variance. `_AT_ONCE` surfaces are solved as one system, the channels
+    of one image.
 
     Args:
         information: (H, W), as in `solve_thin_plate`.
@@ -93,17 +91,12 @@ def sample_thin_plate(
         bent += spread * noise(height, width)
         return bent
 
-    pulls = [pull() for _ in range(count)]
-    pulls += pulls[:1] * (-count % _AT_ONCE)
     grids = _prepare(information, stiffness).repeated(_AT_ONCE)
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
-        drawn = threads.map(
-            lambda i: _solve(
-                grids, np.stack(pulls[i : i + _AT_ONCE], axis=-1), stiffness, None, cycles
-            ),
-            range(0, count, _AT_ONCE),
-        )
-        return np.concatenate([np.moveaxis(some, -1, 0) for some in drawn])[:count]
+    drawn = []
+    for _ in range(-(-count // _AT_ONCE)):
+        pulls = np.stack([pull() for _ in range(_AT_ONCE)], axis=-1)
+        drawn.append(np.moveaxis(_solve(grids, pulls, stiffness, None, cycles), -1, 0))
+    return np.concatenate(drawn)[:count]
 
 
 def bending(e: Field) -> Field:
