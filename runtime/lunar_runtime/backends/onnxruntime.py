@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lunar_runtime.backends.held_weights import SLICES, HeldWeights
 from lunar_runtime.backends.kind import AutoRule, BackendKind
 from lunar_runtime.backends.optimised import (
-    give_back,
+    fill,
     held_weights,
     memory_file,
     optimise,
@@ -24,6 +24,7 @@ from lunar_runtime.backends.optimised import (
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.bundle import Bundle, Model
 from lunar_runtime.errors import BackendError, BundleError
+from lunar_runtime.files.held_memory import give_back
 
 _FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -192,7 +193,8 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
     model = bundle.model()
     try:
         if device == "cpu" and not model.weights:
-            with memory_file(model.content) as given:
+            with memory_file() as given:
+                fill(given, model.content)
                 del model  # the bytes: the library makes copies of its own
                 return _load_held(ort, bundle, given, threads)
         options, values = _options(ort, bundle, threads, model)

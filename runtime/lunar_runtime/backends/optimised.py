@@ -15,7 +15,6 @@ buffers).
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 from collections.abc import Iterator
@@ -32,15 +31,19 @@ _NO_PACKING = ("session.disable_prepacking", "1")
 
 
 @contextmanager
-def memory_file(content: bytes = b"") -> Iterator[int]:
-    """A file in memory, by its descriptor."""
+def memory_file() -> Iterator[int]:
+    """An empty file in memory, by its descriptor."""
     file = os.memfd_create("lunar-graph", os.MFD_CLOEXEC)
     try:
-        with open(file, "wb", closefd=False) as stream:
-            stream.write(content)
         yield file
     finally:
         os.close(file)
+
+
+def fill(file: int, content: bytes) -> None:
+    """Write a file's content."""
+    with open(file, "wb", closefd=False) as stream:
+        stream.write(content)
 
 
 def optimise(ort: Any, given: int, made: int, options: Any) -> None:
@@ -79,13 +82,6 @@ def held_weights(file: int) -> HeldWeights:
             continue
         values[weight.name] = np.frombuffer(weight.values, dtype).reshape(weight.shape)
     return HeldWeights(values)
-
-
-def give_back() -> None:
-    """Have the C library give back what it holds for later: 60 MB after a graph was rewritten."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
-    if trim is not None:
-        trim(0)
 
 
 def session_of(ort: Any, file: int, options: Any, weights: HeldWeights) -> tuple[Any, list[Any]]:
