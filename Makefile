@@ -28,13 +28,8 @@ imports: $(DEV)/.installed
 	$(DEV)/bin/lint-imports
 
 # Two processes, each with one thread a library: on two cores more would only wait for each other.
-# Parts in turn: PyTorch, ONNX Runtime, OpenVINO, OpenCV and their like in one process for minutes ended in a
-# segmentation fault of no one test's; a process that holds the libraries of one part has not.
-PARTS = tests/runtime "tests/docs tests/ground tests/examples" "tests/benchmarks tests/calib" tests/distill "tests/export tests/student"
 unit: $(DEV)/.installed
-	@for part in $(PARTS); do \
-	  OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n 2 --dist loadfile $$part || exit 1; \
-	done
+	OMP_NUM_THREADS=1 $(DEV)/bin/python -m pytest -n 2 --dist loadfile
 
 docs: $(DEV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(DEV)/bin/python -m mkdocs build --strict

@@ -21,6 +21,17 @@ class GeometryKind(str, Enum):
     LANDING = "landing"
 
 
+class DescentPath(str, Enum):
+    """How a lander comes down.
+
+    `approach`: from 10 km to 50 m and as far along, at first looking ahead, at last down.
+    `terminal`: from 500 m to 20 m, nearly straight down, with a divert.
+    """
+
+    APPROACH = "approach"
+    TERMINAL = "terminal"
+
+
 #: StereoLunar's families: what is drawn where no kind is asked for.
 ORBITAL_KINDS = (GeometryKind.NADIR, GeometryKind.OBLIQUE, GeometryKind.DYNAMIC)
 

@@ -8,6 +8,7 @@ import click
 from lunar_runtime.commands.command_line import run_command
 from lunar_runtime.commands.options import CONTEXT, version
 
+from lunar_calib.commands.descent import descent
 from lunar_calib.commands.inspect import inspect
 from lunar_calib.commands.make import make
 from lunar_calib.commands.render import render
@@ -20,10 +21,10 @@ NAME = "lunar-calib"
 @click.group(context_settings=CONTEXT)
 @version(NAME)
 def command() -> None:
-    """Lunar imagery: rendered stereo pairs with exact ground truth, and calibration sets."""
+    """Lunar imagery: rendered pairs and descents with exact truth, and calibration sets."""
 
 
-for each in (render, shards, make, inspect, verify):
+for each in (render, descent, shards, make, inspect, verify):
     command.add_command(each)
 
 

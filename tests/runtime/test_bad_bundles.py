@@ -155,7 +155,7 @@ def test_bad_bundles_are_refused_in_one_line(
     check_refused(call, infer, spoil, code, pieces)
 
 
-@pytest.mark.parametrize("options", [("--view", "right"), ("--view", "both"), ("--baseline-m", 9)])
+@pytest.mark.parametrize("options", [("--view", "right"), ("--view", "both")])
 def test_a_left_bundle_refuses_what_it_lacks(
     options: tuple[object, ...], call: Call, infer: Callable[..., Outcome], bundles: dict[str, Path]
 ) -> None:

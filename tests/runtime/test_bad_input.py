@@ -86,7 +86,6 @@ OPTIONS: list[Case] = [
     ("rig mirrors", lambda c: c.pose([-1, 0, 0, 0], *I4[1:]), 3, "mirrors"),
     ("rig three rows", lambda c: c.pose(*I4[:3]), 3, "4 × 4"),
     ("rig no up", lambda c: c.rig('{"up_left": [0, 0, 0]}'), 3, "up_left"),
-    ("rig no baseline", lambda c: c.pose(*I4), 3, "baseline … positive"),
 ]
 
 OUTPUTS: list[Case] = [

@@ -151,9 +151,9 @@ def test_people_are_told_the_unit_and_where_the_files_are(
     assert lines[1].startswith("unit   relative (for metres, give --baseline-m")
     assert str(out) in next(line for line in lines if line.startswith("files"))
     metric = infer(
-        *pair, "--bundle", bundles["both"], "--out", out, "--overwrite", "--baseline-m", 600
+        *pair, "--bundle", bundles["both"], "--out", out, "--overwrite", "--altitude-m", 600
     ).out
-    assert metric.splitlines()[1] == "unit   m (scale from the baseline)"
+    assert metric.splitlines()[1] == "unit   m (scale from the altitude)"
 
 
 def test_json_is_the_report_on_one_line(
@@ -182,11 +182,12 @@ def test_the_report_says_how_the_result_came_about(
         up_left=[0, 0, -1],
     )
     out = tmp_path / "out"
-    infer(*pair, "--bundle", bundles["both"], "--out", out, "--rig", rig)
+    altitude = "--altitude-m", scene.altitude_m
+    infer(*pair, "--bundle", bundles["both"], "--out", out, "--rig", rig, *altitude)
     report = json.loads((out / "report.json").read_text())
     assert report["status"] == "done"
-    assert report["scale"]["source"] == "rig"
-    # 1e-5: pose from float32 points.
+    assert report["scale"]["source"] == "altitude"
+    # 1e-5: plane and pose from float32 points.
     assert report["scale"]["metres_per_unit"] == pytest.approx(1000, rel=1e-5)
     assert report["pose"]["baseline"] == pytest.approx(scene.baseline_m, rel=1e-5)
     assert report["up"] == {"vector": [0, 0, -1], "source": "rig", "sigma_deg": 0}

@@ -52,7 +52,6 @@ def test_what_cannot_be_meant_is_refused_by_its_name(changes: dict[str, Any], te
     [
         ({"view": "right"}, "`view` right needs the right pointmap"),
         ({"view": "both"}, "`view` both needs the right pointmap"),
-        ({"baseline_m": 5.0}, "`baseline_m` needs the right pointmap"),
     ],
 )
 def test_a_left_bundle_alone_has_no_right_pointmap(changes: dict[str, Any], text: str) -> None:
@@ -61,3 +60,11 @@ def test_a_left_bundle_alone_has_no_right_pointmap(changes: dict[str, Any], text
         replace(asked, refine="off").check("left")
     asked.check("left")  # refined, the pair has a pose and a right view of its own
     replace(asked, refine="off").check("both")
+
+
+def test_a_baseline_needs_a_measured_pose() -> None:
+    asked = InferOptions(baseline_m=5.0)
+    asked.check("left")
+    for outputs in ("left", "both"):
+        with pytest.raises(UsageError, match="a pose that the images measured; leave out `refine`"):
+            replace(asked, refine="off").check(outputs)

@@ -89,26 +89,6 @@ def test_altitude_makes_depth_metres(
     assert result.plane.camera_height == pytest.approx(scene.altitude_m, rel=POSE)
 
 
-def test_baseline_makes_depth_metres(
-    runtime: NetworkAlone, images: Images, scene: PlaneScene
-) -> None:
-    result = runtime.infer(*images, baseline_m=scene.baseline_m, intrinsics=scene.intrinsics)
-    assert result.scale.source is ScaleSource.BASELINE
-    truth = scene.pointmap_left()[..., 2] * scene.metres_per_unit
-    np.testing.assert_allclose(result.depth, truth, rtol=POSE)
-
-
-def test_a_rigs_pose_makes_depth_metres(
-    runtime: NetworkAlone, images: Images, scene: PlaneScene
-) -> None:
-    metric = scene.right_from_left.copy()
-    metric[:3, 3] *= scene.metres_per_unit
-    result = runtime.infer(*images, Rig(left=scene.intrinsics, right_from_left=metric))
-    assert result.scale.source is ScaleSource.RIG
-    assert result.pose is not None
-    np.testing.assert_allclose(result.pose.right_from_left, metric, rtol=POSE, atol=POSE * 1000)
-
-
 def test_a_given_altitude_wins_over_the_rigs_baseline(
     runtime: NetworkAlone, images: Images, scene: PlaneScene
 ) -> None:
@@ -206,7 +186,7 @@ def test_all_outputs_serve_like_both(
 
 
 def test_the_same_pair_gives_the_same_result_twice(runtime: NetworkAlone, images: Images) -> None:
-    first, second = (runtime.infer(*images, view="both", baseline_m=600.0) for _ in range(2))
+    first, second = (runtime.infer(*images, view="both", altitude_m=600.0) for _ in range(2))
     for side in first.views:
         np.testing.assert_array_equal(first.views[side].depth, second.views[side].depth)
     assert first.pose is not None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +133,7 @@ def test_a_left_bundle_gives_the_left_view(
     np.testing.assert_allclose(result.depth, truth, rtol=POSE)
 
 
-@pytest.mark.parametrize("options", [{"view": "right"}, {"view": "both"}, {"baseline_m": 10.0}])
+@pytest.mark.parametrize("options", [{"view": "right"}, {"view": "both"}])
 def test_a_left_bundle_cannot_do_what_needs_the_right_pointmap(
     bundles: dict[str, Path], images: Images, options: dict[str, Any]
 ) -> None:
@@ -156,34 +154,18 @@ def test_a_left_bundle_says_that_the_rigs_baseline_is_of_no_use(
     assert any("depth stays relative" in warning for warning in result.warnings)
 
 
-def test_a_rig_that_puts_the_right_camera_elsewhere_gives_no_metres(
+def test_a_network_alone_makes_metres_of_an_altitude_and_of_nothing_else(
     bundles: dict[str, Path], images: Images, scene: PlaneScene
 ) -> None:
-    swapped = np.linalg.inv(scene.right_from_left).astype(np.float64)
+    rig = Rig(right_from_left=scene.right_from_left)
     with load(bundles["both"]) as runtime:
-        assert runtime.infer(*images, Rig(right_from_left=scene.right_from_left)).warnings == ()
-        with pytest.raises(
-            InputError, match=r"recovered 1[78]\d degrees from where the rig has it"
-        ):
-            runtime.infer(*images, Rig(right_from_left=swapped))
-        fixed = runtime.infer(*images, Rig(right_from_left=swapped), altitude_m=100.0)
-    assert fixed.unit == "m"
-
-
-def test_a_short_baseline_is_said_to_be_a_poor_scale(
-    tmp_path: Path,
-    make_bundle: MakeBundle,
-    make_outputs: MakeOutputs,
-    scene: PlaneScene,
-    images: Images,
-) -> None:
-    pose = scene.right_from_left.copy()
-    pose[:3, 3] *= 0.1
-    short = dataclasses.replace(scene, right_from_left=pose)
-    with load(make_bundle(tmp_path / "b", "both", make_outputs(short, "both"))) as r:
-        (warning,) = r.infer(*images, baseline_m=short.baseline_m).warnings
-        assert r.infer(*images, altitude_m=short.altitude_m).warnings == ()
-    assert re.search(r"the baseline is \d\.\d% of the depth.*an altitude is safer", warning)
+        told = runtime.infer(*images, rig)
+        scaled = runtime.infer(*images, rig, altitude_m=100.0)
+        with pytest.raises(UsageError, match="with a pose that the images measured; leave out"):
+            runtime.infer(*images, baseline_m=10.0)
+    assert told.unit == "relative"
+    assert any("a baseline makes no metres" in warning for warning in told.warnings)
+    assert (scaled.unit, scaled.verdict) == ("m", "guessed")
 
 
 def test_without_overlap_the_pose_is_a_warning_until_somebody_needs_it(

@@ -96,7 +96,6 @@ def test_the_papers_slope_is_of_the_depth_and_marked() -> None:
     [
         (replace(LEFT, view="right"), "`view` right"),
         (replace(LEFT, view="both"), "`view` both"),
-        (replace(LEFT, baseline_m=5.0), "`baseline_m`"),
     ],
 )
 def test_what_needs_a_pose_and_has_none_is_refused(options: InferOptions, what: str) -> None:

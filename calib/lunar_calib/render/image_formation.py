@@ -10,7 +10,10 @@ from lunar_calib.specs.pair_spec import ImagingSpec
 
 
 def form_image(
-    radiance: NDArray[np.float32], imaging: ImagingSpec, rng: np.random.Generator
+    radiance: NDArray[np.float32],
+    imaging: ImagingSpec,
+    rng: np.random.Generator,
+    gain: float | None = None,
 ) -> NDArray[np.uint8]:
     """What the detector reads out.
 
@@ -18,6 +21,7 @@ def form_image(
         radiance: (H, W) float32 area averages per pixel, any scale, zero is black.
         imaging: Optics and detector.
         rng: Source of the noise.
+        gain: Counts a unit of radiance; None = as `imaging.exposure` says.
 
     Returns:
         (H, W) uint8.
@@ -30,7 +34,9 @@ def form_image(
         n = image.shape[0]
         r2 = ((np.arange(n) + 0.5) / n * 2 - 1) ** 2
         image = image * (1 - imaging.vignetting * (r2[None] + r2[:, None]) / 2)
-    if imaging.exposure > 0:
+    if gain is not None:
+        counts = image * np.float32(gain)
+    elif imaging.exposure > 0:
         white = max(float(np.percentile(image, 99)), 1e-9)
         counts = image * (imaging.exposure / white)
     else:

@@ -132,11 +132,22 @@ def synthesise_terrain(spec: TerrainSpec) -> Terrain:
     # Where craters alone exceed the target they win: their depth law is not negotiable.
     wanted = math.sqrt(max(target**2 - crater_rms**2, 0.2 * target**2))
     height = relief * np.float32(wanted / fractal_rms) + craters
-    slope = _sampled_rms(texture, 1) / cell_m
-    height += texture * np.float32(spec.roughness * ROUGHNESS_SLOPE / slope)
+    height += _to_roughness(texture, spec)
     add_boulders(height, spec, np.random.default_rng([spec.seed, 4]))
     height -= height.mean()
     return Terrain(spec, height, gradient_of(height, cell_m))
+
+
+def add_fine_texture(
+    height_m: NDArray[np.float32], spec: TerrainSpec, rng: np.random.Generator
+) -> None:
+    """Roughen a periodic heightfield, in place: `roughness` times `ROUGHNESS_SLOPE`."""
+    height_m += _to_roughness(_fine_texture(rng, spec.cells), spec)
+
+
+def _to_roughness(texture: NDArray[np.float32], spec: TerrainSpec) -> NDArray[np.float32]:
+    slope = _sampled_rms(texture, 1) / spec.cell_m
+    return np.asarray(texture * np.float32(spec.roughness * ROUGHNESS_SLOPE / slope))
 
 
 def _fine_texture(rng: np.random.Generator, cells: int) -> NDArray[np.float32]:

@@ -86,7 +86,7 @@ def sample_spec(
             Reflectance.LUNAR_LAMBERT if realistic and rng.uniform() < 0.3 else Reflectance.HAPKE
         ),
         cast_shadows=realistic,
-        imaging=_sample_imaging(rng, realistic),
+        imaging=sample_imaging(rng, realistic),
     )
 
 
@@ -184,7 +184,8 @@ def _good_fft_size(cells: int) -> int:
         n += 1
 
 
-def _sample_imaging(rng: np.random.Generator, realistic: bool) -> ImagingSpec:
+def sample_imaging(rng: np.random.Generator, realistic: bool) -> ImagingSpec:
+    """Draw optics and a detector: nearly ideal ones, or realistic ones."""
     # The published frames are JPEG, of high quality.
     jpeg = int(rng.integers(85, 99)) if rng.uniform() < 0.4 else 0
     if not realistic:

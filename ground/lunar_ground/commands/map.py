@@ -53,6 +53,8 @@ def command(
     rows, columns = cells.height.shape
     holes = float((cells.height != cells.height).mean())
     where = "local frame" if cells.projection is None else cells.projection.words
+    if written.guessed:
+        echo(f"result guessed: {'; '.join(written.guessed)}")
     echo(f"maps   {out}: {', '.join(written.names)}")
     echo(f"cells  {columns} x {rows} of {cells.cell_m:g} m, {holes:.0%} not seen; {where}")
     if cells.rim_left_out:

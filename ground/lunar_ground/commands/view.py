@@ -47,17 +47,20 @@ def command(
 ) -> None:
     """Put RESULTs, folders that lunar-infer wrote, side by side on one HTML page.
 
-    Results of the same two images are methods of one pair. The page works from the disk, needs no
-    network, and shows maps, point clouds, profiles and, with --truth, errors and numbers.
+    The folder of a batch stands for all results in it. Results of the same two images are methods
+    of one pair. The page works from the disk, needs no network, and shows maps, point clouds,
+    profiles and, with --truth, errors and numbers.
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input, or the page is there already.
     """
+    from lunar_ground.folders.result_folder import find_result_folders
     from lunar_ground.page.content import Content
     from lunar_ground.page.results import pairs_of_results
     from lunar_ground.page.write import check_page, write_page
 
     check_page(out, overwrite=overwrite)
-    pairs = pairs_of_results(results, truth, longest)
+    folders = [folder for result in results for folder in find_result_folders(result)]
+    pairs = pairs_of_results(folders, truth, longest)
     size = write_page(Content(title, pairs), out, overwrite=overwrite)
     methods = max(len(view.methods) for pair in pairs for view in pair.views)
     echo(f"page   {out}, {size / 1e6:.1f} MB")

@@ -113,6 +113,13 @@ class ResultFolder:
         return image, side.grid
 
 
+def find_result_folders(path: Path) -> list[Path]:
+    """The results in the folder of a batch, sorted; of anything else the path alone."""
+    if (path / REPORT_NAME).exists():
+        return [path]
+    return sorted(report.parent for report in path.rglob(REPORT_NAME)) or [path]
+
+
 def read_result_folder(path: Path) -> ResultFolder:
     """Read a folder that `lunar-infer` wrote.
 
@@ -137,15 +144,17 @@ def read_sites(path: Path) -> list[dict[str, float]]:
     """Sites of a `sites.json`: x, y in pixels of the left result, and p_safe and slope_deg.
 
     Raises:
-        InputError: The file is there and is no list of sites.
+        InputError: The file is there, and lunar-infer did not write it so.
     """
     if not path.exists():
         return []
     try:
         content = json.loads(path.read_bytes())
         return [_site(site) for site in content["sites"]]
-    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-        raise InputError(f"{path}: no list of sites ({error}); write it again") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; make it readable") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(f"{path}: damaged, or of another tool; run lunar-infer again") from error
 
 
 def _site(site: dict[str, Any]) -> dict[str, float]:
@@ -169,13 +178,18 @@ def _read_report(path: Path) -> Report:
         # Reports before `lunar-infer --lander` lack it, and nothing else that is needed here.
         return msgspec.convert({"landing": None, **content}, Report)
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: no {REPORT_NAME} in it; give a folder that lunar-infer wrote"
-        ) from error
+        found = find_result_folders(path)
+        many = f"the folder of {len(found)} results; give one of them, as {found[0]}"
+        none = f"no {REPORT_NAME} in it; give a folder that lunar-infer wrote"
+        raise InputError(f"{path}: {none if found == [path] else many}") from error
     except NotADirectoryError as error:
         raise InputError(f"{path}: not a folder; give one that lunar-infer wrote") from error
-    except (OSError, TypeError, msgspec.MsgspecError) as error:
-        raise InputError(f"{file}: not a report ({error}); run lunar-infer again") from error
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}; make it readable") from error
+    except (TypeError, msgspec.MsgspecError) as error:
+        raise InputError(
+            f"{file}: damaged, or of another version; run lunar-infer again"
+        ) from error
 
 
 def _read_side(

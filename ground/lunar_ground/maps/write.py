@@ -34,10 +34,12 @@ class Written(NamedTuple):
     Attributes:
         names: Of the files, without the `.wkt` beside each.
         cells: Of all maps.
+        guessed: Why the result is a guess; empty = it was measured.
     """
 
     names: list[str]
     cells: Cells
+    guessed: tuple[str, ...]
 
 
 def write_maps(
@@ -95,7 +97,7 @@ def write_maps(
             content = json.dumps(_sites(result, maps, body), indent=2) + "\n"
             (temporary / _SITES).write_text(content, encoding="utf-8")
             names.append(_SITES)
-    return Written(names, cells)
+    return Written(names, cells, tuple(result.report.verdict_reasons))
 
 
 def _left(result: ResultFolder) -> SideMaps:

@@ -26,9 +26,9 @@ from lunar_runtime.files.printable import printable
 _ON_THE_GROUND = "pip install '.[export,distill,ground]'"
 #: What the tools on the ground need beside the runtime -> how to get it.
 _EXTRAS = dict.fromkeys(
-    ("torch", "onnx", "onnxsim", "onnxscript", "safetensors", "matplotlib", "OpenEXR"),
+    ("torch", "onnx", "onnxsim", "onnxscript", "safetensors", "matplotlib", "OpenEXR", "rasterio"),
     _ON_THE_GROUND,
-) | {"rasterio": "pip install '.[maps]'"}
+)
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What click 8.2 and later raise for a group without a command: its message is the whole help.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())

@@ -165,7 +165,7 @@ def run_many(job: Job, pairs: Listed[PairFiles], *, as_json: bool, tool: str) ->
                 continue
             failed += 1
             message = with_flags(str(outcome), click.get_current_context().command)
-            fail(tool, f"{pair.left}: {message}")
+            fail(tool, message if str(pair.left) in message else f"{pair.left}: {message}")
             if as_json:
                 click.echo(_json_failure(pair, outcome))
     if not as_json:

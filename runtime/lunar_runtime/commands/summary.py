@@ -47,11 +47,12 @@ def summary(report: Report) -> list[str]:
 
 def summary_lines(report: Report) -> list[str]:
     """Of one pair of many: its verdict, depth and slope in a line, then every reason and note."""
-    left, right = (Path(image.path).name for image in (report.left, report.right))
+    left, right = (Path(image.path) for image in (report.left, report.right))
+    # Folders left/ and right/ hold the same names.
+    names = left.name if left.name == right.name else f"{left.name}, {right.name}"
     return [
-        f"{report.out} ({left}, {right}): {report.verdict}; depth {_depth(report)}; "
-        f"slope {_slope(report)}",
-        *(f"  {name or '    '} {text}" for name, text in _rung(report)),
+        f"{report.out} ({names}): {report.verdict}; depth {_depth(report)}; slope {_slope(report)}",
+        *(f"  {name or '    '} {text}" for name, text in [*_landing(report), *_rung(report)]),
         *(f"  alarm {text}" for text in _alarms(report)),
         *(f"  guessed: {reason}" for reason in report.verdict_reasons),
         *(f"  note {warning}" for warning in report.warnings),

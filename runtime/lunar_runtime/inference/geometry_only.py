@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lunar_runtime.errors import UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
@@ -18,7 +20,7 @@ from lunar_runtime.inference.work import PairWork
 def infer_geometry_only(
     left: Image,
     right: Image,
-    rig: Rig | None = None,
+    rig: Rig | str | Path | None = None,
     *,
     view: ViewChoice = InferOptions.view,
     intrinsics: Intrinsics | None = None,

@@ -178,7 +178,7 @@ def read_maps(
         try:
             pose = right_from_left_pose(right.points, camera_right.intrinsics, right.confidence)
         except InputError as error:
-            if alone and (options.view != "left" or options.baseline_m is not None):
+            if alone and options.view != "left":
                 raise
             if alone:
                 notes += Notes.warn(f"pose: {error}")

@@ -84,12 +84,16 @@ class InferOptions:
         if not (math.isfinite(self.smoothing_px) and self.smoothing_px >= 0):
             raise UsageError(f"`smoothing_px` {self.smoothing_px:g}: needs to be 0 or more pixels")
         _ = self.dropped_share
-        if output_set != "left" or self.refine != "off":
+        if self.refine != "off":
             return  # the refined pair has a pose and a right view of its own
-        needs = None if self.view == "left" else f"`view` {self.view}"
-        needs = "`baseline_m`" if self.baseline_m is not None else needs
-        if needs:
+        if self.baseline_m is not None:
             raise UsageError(
-                f"{needs} needs the right pointmap, which this bundle does not have; refine the "
-                "pair (`refine` auto), or export the student with `lunar-export --outputs both`"
+                "`baseline_m` makes metres with a pose that the images measured; leave out "
+                "`refine` off, or give `altitude_m`"
+            )
+        if output_set == "left" and self.view != "left":
+            raise UsageError(
+                f"`view` {self.view} needs the right pointmap, which this bundle does not have; "
+                "refine the pair (`refine` auto), or export the student with "
+                "`lunar-export --outputs both`"
             )

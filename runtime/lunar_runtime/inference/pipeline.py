@@ -151,7 +151,7 @@ class StereoRuntime:
         self,
         left: Image,
         right: Image,
-        rig: Rig | None = None,
+        rig: Rig | str | Path | None = None,
         *,
         view: ViewChoice = InferOptions.view,
         intrinsics: Intrinsics | None = None,
@@ -170,8 +170,9 @@ class StereoRuntime:
         Args:
             left: Path, or decoded values (see `grey_from_array`).
             right: The same; of another size only with a rig that has both cameras' intrinsics.
-            rig: What is known of the cameras, in pixels of the images as given. If it holds the
-                pose, its baseline fixes the scale unless another option does.
+            rig: What is known of the cameras, in pixels of the images as given, or the path of a
+                rig file. If it holds the pose, its baseline fixes the scale unless another option
+                does.
             view: The camera whose depth and slope are wanted.
             intrinsics: Of both cameras, in pixels of the images as given; instead of the rig's.
             baseline_m: True distance between the cameras, metres.

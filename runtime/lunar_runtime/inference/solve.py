@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -37,13 +36,11 @@ from lunar_runtime.inference.up import doubt_up, plane_and_up
 from lunar_runtime.inference.verdict import doubt_slopes, judge
 from lunar_runtime.inference.view import solve_view
 
-_SHORT_BASELINE = 0.1  # of the depth; see `scale_from_baseline` for what it costs
 # Errors of the plane beside what all depths share have long tails: of 59 StereoLunar and rendered
 # pairs the altitude's scale was off by half of what the draws say in the median, by three times
 # that on oblique views.
 _TAILS = 1.5
 _THIN = 4  # every fourth of the draws' pixels tells what they share
-_MISPLACED_DEG = 30.0  # where half of the recovered baseline is error: sin 30° = 0.5
 
 
 def solve_geometry(
@@ -83,8 +80,6 @@ def solve_geometry(
         noted += Notes.warn("pose: the rig's is held; the images agree with it within its error")
     scale, more = _scale(maps, plane, options, rig, refinement)
     noted += more
-    if scale.source in (ScaleSource.BASELINE, ScaleSource.RIG) and maps.pose is not None:
-        noted += _doubt_scale(maps.left.points, maps.pose, rig, refined=refined)
     if scale.source is not ScaleSource.RELATIVE and refinement is not None:
         doubts += doubt_lengths(maps, plane, options, rig)
     scale, errors = _scale_errors(maps.left, plane, scale)
@@ -136,11 +131,10 @@ def _require_what_was_asked(
         )
     kept = refinement is not None and not refinement.done
     because = f" (not refined: {refinement.reason})" if refinement is not None and kept else ""
-    if maps.pose is None and (options.view != "left" or options.baseline_m is not None):
-        what = "`baseline_m`" if options.view == "left" else f"`view` {options.view}"
+    if maps.pose is None and options.view != "left":
         raise InputError(
-            f"{what} needs the right camera's pose, which neither the network's right pointmap nor "
-            f"the images gave{because}"
+            f"`view` {options.view} needs the right camera's pose, which neither the network's "
+            f"right pointmap nor the images gave{because}"
         )
     if options.view != "left" and maps.right is None:
         raise InputError(
@@ -177,77 +171,33 @@ def _scale(
         return relative_scale(), Notes.warn(f"scale: {missing}; depth stays relative")
     if options.altitude_m is not None and plane is not None:
         return scale_from_altitude(plane, options.altitude_m), Notes()
+    if options.baseline_m is None and rig.right_from_left is None:
+        return relative_scale(), Notes()
     pose = maps.pose
-    if options.baseline_m is not None and pose is not None:
-        depth = _typical_depth(maps)
+    if refinement is None or pose is None:
+        return relative_scale(), Notes.warn(
+            "scale: only the network says where the right camera is, so a baseline makes no "
+            "metres; give `altitude_m`, or refine the pair (`refine` auto); depth stays relative"
+        )
+    median_depth = float(np.nanmedian(maps.left.points[..., 2]))
+    depth = median_depth if median_depth > 0 else None
+    if options.baseline_m is not None:
         scale = scale_from_baseline(pose.right_from_left, options.baseline_m, median_depth=depth)
         return scale, Notes()
-    if rig.right_from_left is None:
-        return relative_scale(), Notes()
-    if pose is None:
-        return relative_scale(), Notes.warn(
-            "scale: the rig's baseline cannot fix it without the right pointmap and its pose; "
-            "depth stays relative"
-        )
-    depth = _typical_depth(maps)
-    scale = scale_from_rig(pose.right_from_left, rig.right_from_left, median_depth=depth)
-    return scale, Notes()
-
-
-def _typical_depth(maps: Maps) -> float | None:
-    """The median; None where it lies behind the camera."""
-    median = float(np.nanmedian(maps.left.points[..., 2]))
-    return median if median > 0 else None
+    assert rig.right_from_left is not None
+    return scale_from_rig(pose.right_from_left, rig.right_from_left, median_depth=depth), Notes()
 
 
 def _why_no_metres(maps: Maps, refinement: Refinement | None) -> str | None:
     """Why no known length makes metres of a result; None where one may.
 
-    A network that was asked for alone is taken at its word, and the verdict says so.
+    Of a network that was asked for alone the plane is taken at its word, and the verdict says so.
     """
     if refinement is not None and not refinement.done:
         return "the images did not decide the geometry, and the network's word fixes no metres"
     if refinement is not None and maps.camera_left.source == NOMINAL:
         return "the focal length is not known; give intrinsics, or a rig with them"
     return None
-
-
-def _doubt_scale(
-    points: NDArray[np.float32], pose: PoseEstimate, rig: Rig, *, refined: bool
-) -> Notes:
-    """What is doubtful about a scale that rests on the pose.
-
-    Raises:
-        InputError: The rig has the right camera elsewhere.
-    """
-    right = _camera_centre(pose.right_from_left)
-    share = float(np.linalg.norm(right) / np.nanmedian(points[..., 2]))
-    notes = Notes()
-    if 0 < share < _SHORT_BASELINE and not refined:
-        notes = Notes.warn(
-            f"scale: the baseline is {share:.1%} of the depth, so a pointmap error of 1 % moves "
-            "the scale by 16 % and more; an altitude is safer"
-        )
-    if rig.right_from_left is None:
-        return notes
-    given = _camera_centre(rig.right_from_left)
-    if not given.any():  # a rig that tells the turn alone, beside a baseline
-        return notes
-    cosine = float(right @ given / (np.linalg.norm(right) * np.linalg.norm(given)))
-    angle = math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
-    if angle > _MISPLACED_DEG:
-        raise InputError(
-            f"the right camera was recovered {angle:.0f} degrees from where the rig has it, so the "
-            "baseline cannot fix the scale; check which image is the left one, give `altitude_m`, "
-            "or leave right_from_left out of the rig"
-        )
-    return notes
-
-
-def _camera_centre(right_from_left: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3,) of the right camera, left camera's frame."""
-    centre: NDArray[np.float64] = -right_from_left[:3, :3].T @ right_from_left[:3, 3]
-    return centre
 
 
 def _scale_errors(

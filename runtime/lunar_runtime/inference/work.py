@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
-from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig import Rig, read_rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair
 from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.assemble import Seen, assemble
@@ -66,7 +67,7 @@ class PairWork:
         cls,
         left: Image,
         right: Image,
-        rig: Rig | None,
+        rig: Rig | str | Path | None,
         options: InferOptions,
         masks: Masks,
         clock: Clock,
@@ -74,10 +75,10 @@ class PairWork:
         """Read both images and check what was told of their cameras.
 
         Raises:
-            InputError: The pair cannot be used.
+            InputError: The pair or the rig's file cannot be used.
         """
-        rig = rig or Rig()
         with clock.stage("read"):
+            rig = rig if isinstance(rig, Rig) else Rig() if rig is None else read_rig(rig)
             images = read_pair(left, right, options.window, masks)
             images.check_cameras(options, rig)
             lenses = check_told_cameras(images, options, rig)

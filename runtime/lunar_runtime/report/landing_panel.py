@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +16,21 @@ from lunar_runtime.report.canvas import Panel, number_text
 _SAFE, _HAZARDOUS = (200, 130, 20), (30, 110, 230)
 _TINT = 0.45
 _SITE, _RIM = (255, 255, 255), (0, 0, 0)
+
+
+class Box(NamedTuple):
+    """Pixels that something covers: left column, upper row, and how many."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def shared(self, other: Box) -> int:
+        """Pixels that both cover."""
+        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        return max(across, 0) * max(down, 0)
 
 
 def landing_panel(
@@ -40,14 +55,39 @@ def landing_panel(
         tinted = picture[where] * (1 - _TINT) + np.array(colour) * _TINT
         picture[where] = np.rint(tinted).astype(np.uint8)
     size = max(3, round(max(grey.shape) / 60))
-    for number, (x, y) in reversed(list(enumerate(sites, start=1))):
-        at = round(x - 0.5), round(y - 0.5)
+    circles = [
+        Box(round(x - 0.5) - size, round(y - 0.5) - size, 2 * size, 2 * size) for x, y in sites
+    ]
+    taken = list(circles)
+    for number, circle in enumerate(circles, start=1):
+        label = _free_place(circle, str(number), size, taken, grey.shape)
+        taken.append(label)
+        at, foot = (circle.x + size, circle.y + size), (label.x, label.y + label.height)
         for colour, thick in ((_RIM, 3), (_SITE, 1)):
             cv2.circle(picture, at, size, colour, thick, cv2.LINE_AA)
-            where = at[0] + size + 2, at[1] + size
             cv2.putText(
-                picture, str(number), where, cv2.FONT_HERSHEY_SIMPLEX, size / 20, colour, thick,
+                picture, str(number), foot, cv2.FONT_HERSHEY_SIMPLEX, size / 20, colour, thick,
                 cv2.LINE_AA,
             )  # fmt: skip
     note = f"blue: safe, {safe}; orange: hazard; {number_text(footprint_m)} m wide"
     return Panel("Landing", note, picture)
+
+
+def _free_place(
+    circle: Box, text: str, size: int, taken: Sequence[Box], shape: tuple[int, ...]
+) -> Box:
+    """Beside a circle, where the text covers least of what is drawn, inside the picture."""
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size / 20, 1)
+    middle = circle.y + (circle.height - height) // 2
+    centre = circle.x + (circle.width - width) // 2
+    above, below = circle.y - height - 3, circle.y + circle.height + 3
+    before, after = circle.x - width - 3, circle.x + circle.width + 3
+    places = ((after, middle), (before, middle), (centre, above), (centre, below),
+              (after, above), (before, above), (after, below), (before, below))  # fmt: skip
+    whole = Box(0, 0, shape[1], shape[0])
+    boxes = [Box(x, y, width, height) for x, y in places]
+
+    def covered(box: Box) -> int:
+        return sum(box.shared(other) for other in taken) - 2 * box.shared(whole)
+
+    return min(boxes, key=covered)

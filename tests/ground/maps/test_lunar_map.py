@@ -16,7 +16,7 @@ from lunar_runtime.landing.local_frame import MOON_RADIUS_M, level_frame
 
 from .moon import body_from_left, direction, relief, result_at, run, write
 
-rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed ([maps])")
+rasterio = pytest.importorskip("rasterio", reason="rasterio is not installed ([ground])")
 # rasterio 1.4 with affine 3 warns in its own code.
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
 
@@ -247,6 +247,16 @@ def test_without_a_place_on_the_moon_the_frame_is_local(
     assert code == 2 and "--like needs a result whose rig has body_from_left" in err
 
 
+def test_of_a_guess_the_output_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    guess = replace(
+        result_at(body_from_left(10, 20)), verdict="guessed", verdict_reasons=("too dark",)
+    )
+    result = write(guess, tmp_path / "result")
+    code, out, err = run(capsys, result, "--out", tmp_path / "maps")
+    assert (code, err) == (0, "")
+    assert out.startswith("result guessed: too dark\nmaps ")
+
+
 def test_classes_and_sites_come_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = _lunar(tmp_path / "result", "mid")
     (result / "hazard.tif").write_bytes(_raster_like(result / "slope.tif"))
@@ -299,6 +309,7 @@ def test_what_cannot_be_mapped_is_refused_in_one_line(
         ((away,), 3, "check its direction (left camera into body)"),
         ((tilted,), 3, "the result's up is 90 degrees off the Moon's radius"),
         ((tmp_path / "none",), 3, "no report.json in it"),
+        ((tmp_path,), 3, f"the folder of 5 results; give one of them, as {away}"),
         ((good, "--cell-m", 1e6), 2, "--cell-m 1e+06: the view is"),
         ((good, "--cell-m", 5), 2, "--cell-m 5: the view is wider than 1024 such cells"),
         ((good, "--image", good / "depth.tif"), 3, "not the left image of this result"),

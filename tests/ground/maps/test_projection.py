@@ -15,7 +15,7 @@ PLACES = ((89.99, 30.0), (60.0, -45.0), (-88.0, 170.0), (10.4, 179.8), (-59.6, -
 
 @pytest.mark.parametrize("place", PLACES)
 def test_coordinates_are_those_of_proj(place: tuple[float, float]) -> None:
-    pytest.importorskip("rasterio", reason="rasterio is not installed ([maps])")
+    pytest.importorskip("rasterio", reason="rasterio is not installed ([ground])")
     from rasterio.crs import CRS
     from rasterio.warp import transform
 

@@ -34,6 +34,16 @@ def test_a_page_of_two_results_is_one_file_below_four_megabytes(
     assert set(re.findall(r"https?://[^\"'\s)]+", text)) <= {"http://www.w3.org/2000/svg"}
 
 
+def test_the_folder_of_a_batch_is_all_its_results(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("s0", "images"):
+        shutil.copytree(results / name, tmp_path / "batch" / name)
+    code, out, err = run(capsys, tmp_path / "batch", "--out", tmp_path / "page.html")
+    assert (code, err) == (0, "")
+    assert out.endswith("pairs  1, at most 2 methods\n")
+
+
 def test_a_page_that_is_there_is_kept(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +74,7 @@ def of_two_pixels(folder: Path) -> None:
     ("spoil", "message"),
     [
         (without("report.json"), "no report.json in it; give a folder that lunar-infer wrote"),
-        (holding("report.json", b"{}"), "report.json: not a report"),
+        (holding("report.json", b"{}"), "report.json: damaged, or of another version"),
         (holding("slope.tif", b"x"), "slope.tif: not a TIFF that can be decoded"),
         (without("pointmap.npz"), "pointmap.npz: no such file"),
         (holding("pointmap.npz", b"x"), "pointmap.npz: damaged"),

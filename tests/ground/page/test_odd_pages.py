@@ -142,3 +142,25 @@ def test_sites_are_drawn_where_they_are(phone: Page, tmp_path: Path) -> None:
     page = shown(phone, [of([landed], size)], tmp_path, "#map=image")
     assert page.js("return Stage.canvas.toDataURL()") != before
     assert "0.990" in page.js("return document.getElementById('sites').textContent")
+
+
+def test_the_curtain_parts_the_sites_of_a_and_b(phone: Page, tmp_path: Path) -> None:
+    size = 64
+    sites = [{"x": 20.0, "y": 40.0}, {"x": 50.0, "y": 20.0}]
+    pair = of([replace(flat("landed", size), sites=sites), flat("bare", size)], size)
+    page = shown(phone, [pair], tmp_path, "#map=image&a=0&b=1&cut=0.5")
+    rings = """
+        const { data, width } = Stage.canvas.getContext('2d')
+          .getImageData(0, 0, Stage.canvas.width, Stage.canvas.height);
+        const found = [0, 0];
+        for (let i = 0; i < data.length; i += 4) {
+          const [red, green, blue] = [data[i], data[i + 1], data[i + 2]];
+          if (red > 230 && green > 150 && green < 180 && blue < 110) {
+            found[(i / 4) % width < width / 2 ? 0 : 1] += 1;
+          }
+        }
+        return found;"""
+    left, right = page.js(rings)
+    assert left > 20 and right == 0
+    page.js("State.set({ mode: 'difference' }); Stage.draw()")
+    assert min(page.js(rings)) > 20

@@ -132,7 +132,7 @@ def test_sites_are_read_where_they_are(results: Path, tmp_path: Path) -> None:
     found = pair.views[0].methods[0].sites
     assert found == [{"x": 25.25, "y": 10, "p_safe": 0.97, "slope_deg": 3}, {"x": 0.5, "y": 1}]
     (tmp_path / "landed/sites.json").write_text('{"sites": 3}')
-    with pytest.raises(InputError, match="no list of sites"):
+    with pytest.raises(InputError, match=r"sites\.json: damaged, or of another tool"):
         pairs_of_results([tmp_path / "landed"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,8 @@ def test_of_many_pairs_one_without_ground_at_the_aim_fails_and_the_others_go_on(
     assert outcome.code == 3
     assert "--lander needs metres" in outcome.err
     assert outcome.err.endswith("lunar-infer: 1 of 2 pairs failed\n")
+    assert re.search(r"o/b \(left.png, right.png\): measured", outcome.out, re.MULTILINE)
+    assert re.search(r"^  land \d+ sites?, the first with P\(safe\)", outcome.out, re.MULTILINE)
     assert outcome.out.splitlines()[-1].startswith("1 of 2 pairs done")
     assert names(tmp_path / "o") == {"b"}
     records = [json.loads(line) for line in health.read_text().splitlines()]

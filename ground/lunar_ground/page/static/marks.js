@@ -19,8 +19,8 @@ const Marks = (() => {
   }
 
   function sites(context, at, part) {
-    const shown = part.which === "b" ? [Pair.method("b")] : State.now.mode === "beside" ? [Pair.method("a")] : [Pair.method("a"), Pair.method("b")];
-    for (const one of new Set(shown)) {
+    const shown = part.which === "both" ? ["a", "b"] : [part.which];
+    for (const one of new Set(shown.map(Pair.method))) {
       one.sites.forEach((site, i) => {
         const place = at(site.x, site.y);
         ring(context, place, 8, one === Pair.method("b") ? "#6cb6ff" : "#f2a65a");

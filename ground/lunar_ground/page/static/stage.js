@@ -23,6 +23,15 @@ const Stage = (() => {
     return [{ which: "a", left: 0, width: width / 2 }, { which: "b", left: width / 2, width: width / 2 }];
   }
 
+  // Where the marks of A, of B or of both go, and the part whose frame they are in.
+  function marked() {
+    const whole = { left: 0, width: canvas.width };
+    if (State.now.mode === "beside") return parts().map((part) => [part, part]);
+    if (State.now.mode === "difference") return [[{ which: "both", ...whole }, whole]];
+    const cut = Math.round(State.now.cut * canvas.width);
+    return [[{ which: "a", left: 0, width: cut }, whole], [{ which: "b", left: cut, width: canvas.width - cut }, whole]];
+  }
+
   function resize() {
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     const width = Math.max(1, Math.round(canvas.clientWidth * ratio));
@@ -51,7 +60,7 @@ const Stage = (() => {
     const missing = State.now.mode === "difference" ? drawDifference() : drawBoth();
     document.getElementById("empty").hidden = !missing;
     document.getElementById("empty").textContent = missing;
-    for (const part of parts()) Marks.draw(context, frame(part), part, hover);
+    for (const [part, whole] of marked()) Marks.draw(context, frame(whole), part, hover);
     corners();
   }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lunar_runtime.errors import BackendError
@@ -106,4 +107,15 @@ def import_library() -> Library:
     if numbers < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise BackendError(f"openvino {version} is too old; this runtime needs {oldest} or newer")
-    return Library(openvino, openvino.Core(), version, build)
+    return Library(openvino, _keep_core(openvino), version, build)
+
+
+@cache
+def _keep_core(openvino: Any) -> Any:
+    """The process's one `Core`, made once and never released.
+
+    The processor's plugin gives the thread that loads it another stack for signals, and frees that
+    stack when the last `Core` goes. Where another thread let it go, the next signal found no stack
+    and ended the process (2026.4).
+    """
+    return openvino.Core()
