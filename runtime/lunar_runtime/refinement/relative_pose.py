@@ -36,7 +36,7 @@ _ASIDE_DEG = 3.0  # between baselines of starts that end in the same place
 _MAGSAC_ITERATIONS = 3000
 _TELL_SIDES = 200  # matches tell which of four poses has them in front
 _FIVE = np.eye(5)
-_SETTLED = 1e-5  # relative gain of the cost at which a fit ends; 1e-6 moves no pose (11 pairs)
+_SETTLED = 1e-6  # relative gain of the cost at which a fit ends
 
 
 @dataclass(frozen=True)
