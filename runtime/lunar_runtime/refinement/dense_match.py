@@ -116,7 +116,7 @@ def measure_flow(
     lost_u, lost_v = cv2.split(forth + returned)
     lost = np.square(lost_u) + np.square(lost_v)
     matched_u, matched_v = (
-        _between(np.where(inside, values, np.float32(np.nan)), x, y) for values in (u, v)
+        interpolated(np.where(inside, values, np.float32(np.nan)), x, y) for values in (u, v)
     )
     good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, pair)
     # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
@@ -154,7 +154,7 @@ def _inverse_search(
     return np.asarray(flow, np.float32)
 
 
-def _between(values: Field, x: Field, y: Field) -> Field:
+def interpolated(values: Field, x: Field, y: Field) -> Field:
     """Bilinear interpolation of a smooth field at OpenCV's pixels (x, y); NaN beyond the edges.
 
     `cv2.remap` rounds to 1/32 px: OpenCV 4 always, 5.0 where there are two channels. A flow that is
