@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.expected_error import ExpectedError
 from lunar_runtime.inference.fuse import Fused
-from lunar_runtime.inference.maps import ExpectedError, Maps, read_maps
+from lunar_runtime.inference.maps import Maps, read_maps
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import Refinement
 

@@ -80,6 +80,13 @@ def test_a_pose_is_a_start_unless_the_rig_says_that_it_is_fixed(tmp_path: Path) 
     assert (fixed.pose, fixed.pose_sigma_deg) == ("fixed", (0.5, 2.0))
 
 
+def test_a_rig_may_say_what_its_focal_lengths_may_be_off_by(tmp_path: Path) -> None:
+    left = {"left": {"intrinsics": [9, 9, 1, 1]}}
+    assert read_rig(_write(tmp_path / "rig.json", left)).focal_sigma is None
+    rig = read_rig(_write(tmp_path / "rig.json", left | {"focal_sigma": 0.01}))
+    assert rig.focal_sigma == 0.01
+
+
 def test_a_place_on_the_moon_is_read_with_its_frame(tmp_path: Path) -> None:
     content = {"body_from_left": ABOVE, "body_frame": "MOON_ME"}
     rig = read_rig(_write(tmp_path / "rig.json", content))
@@ -154,6 +161,11 @@ def test_a_printed_rotation_becomes_an_exact_one(tmp_path: Path) -> None:
             r"pose_sigma_deg must be two positive numbers, not \[0\.1, 0\.0\]",
         ),
         ({"right_from_left": ASIDE, "pose_sigma_deg": [0.1]}, "length 2.*pose_sigma_deg"),
+        ({"focal_sigma": 0.01}, "focal_sigma is about left.intrinsics, which the rig lacks"),
+        (
+            {"left": {"intrinsics": [9, 9, 1, 1]}, "focal_sigma": 2},
+            r"focal_sigma 2 must be a share of the focal length, above 0 and below 0\.5: 0\.002 is",
+        ),
         ({"up_left": [0, 0, 0]}, "up_left must be three finite numbers, not all zero"),
         ({"up_left": [0, 1]}, "up_left must be three finite numbers"),
     ],

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from lunar_runtime.inference.maps import Maps
-from lunar_runtime.inference.result import RefinedView, Refinement, Side, UpEstimate, ViewResult
-from lunar_runtime.inference.verdict import doubt_slopes, judge
+from lunar_runtime.inference.result import RefinedView, Refinement, Side
+from lunar_runtime.inference.verdict import judge
 from lunar_runtime.refinement.camera_evidence import Misfit
 
 from .known_maps import PLANE, maps_of
@@ -83,24 +82,9 @@ def test_a_view_that_the_images_leave_undecided_is_a_guess() -> None:
     assert found == ("guessed", ("the images decide 1% of the right view",))
 
 
-@pytest.mark.parametrize(
-    ("decided", "slope_deg", "doubted"),
-    [(0.6, 13.0, False), (0.4, 13.0, True), (0.4, 5.0, False), (0.4, 20.0, False)],
-)
-def test_undecided_ground_that_may_be_steep_is_a_doubt(
-    decided: float, slope_deg: float, doubted: bool
-) -> None:
-    """A strip, or a view cut down by sky; masked pixels count on neither side."""
-    one = np.ones((20, 10), np.float32)
-    slope = slope_deg * one
-    slope[10:] = np.nan
-    refined = np.zeros(one.shape, bool)
-    refined[: round(10 * decided)] = True
-    up = UpEstimate(np.array([0.0, 0.0, -1.0]), "rig")
-    view = ViewResult(one, slope, one, one, 3 * one, refined)
-    doubts = doubt_slopes({"left": view}, up)
-    assert bool(doubts) is doubted
-    assert all("decide 40% of the ground" in doubt for doubt in doubts)
+def test_flat_ground_that_both_images_show_is_measured_although_a_plane_tells_it_as_well() -> None:
+    view = RefinedView(fraction=0.03, overlap=0.5, correlation=0.95, prior_sigma=0.0025)
+    assert judge(MAPS, replace(DONE, views={"left": view}), ()) == ("measured", ())
 
 
 def test_every_reason_is_given() -> None:
@@ -113,16 +97,11 @@ def test_every_reason_is_given() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("correlation", "epipolar_px", "verdict"),
-    [(0.65, 0.06, "measured"), (0.5, 0.06, "guessed"), (0.9, 0.09, "guessed")],
-)
-def test_images_that_match_poorly_are_a_guess(
-    correlation: float, epipolar_px: float, verdict: str
-) -> None:
+@pytest.mark.parametrize(("correlation", "verdict"), [(0.42, "measured"), (0.31, "guessed")])
+def test_images_that_match_poorly_are_a_guess(correlation: float, verdict: str) -> None:
+    """Dim clean pairs have 0.41 up, and their errors are the expected ones."""
     view = RefinedView(fraction=0.9, overlap=0.9, correlation=correlation, prior_sigma=0.01)
-    found = replace(DONE, epipolar_px=epipolar_px, views={"left": view})
-    judged = judge(MAPS, found, ())
+    judged = judge(MAPS, replace(DONE, views={"left": view}), ())
     assert judged.verdict == verdict
     assert all(reason.startswith("the images match poorly") for reason in judged.reasons)
 
@@ -134,20 +113,3 @@ def test_stripes_and_dust_are_a_guess(unevenness: float, verdict: str) -> None:
     judged = judge(MAPS, replace(DONE, views={"left": view}), ())
     assert judged.verdict == verdict
     assert all("differs by 10% from place to place" in reason for reason in judged.reasons)
-
-
-@pytest.mark.parametrize(
-    ("sigma_deg", "up_deg", "doubted"), [(3.5, 0.0, False), (4.5, 0.0, True), (8.0, 7.8, False)]
-)
-def test_slopes_that_tell_little_are_a_doubt_but_for_ups_part(
-    sigma_deg: float, up_deg: float, doubted: bool
-) -> None:
-    one = np.ones((8, 8), np.float32)
-    sigma = sigma_deg * one
-    sigma[:2] = 90.0  # where the images decide nothing
-    decided = np.ones((8, 8), bool)
-    decided[:2] = False
-    view = ViewResult(one, one, one, one, sigma, decided)
-    up = UpEstimate(np.array([0.0, 0.0, -1.0]), "plane", up_deg)
-    doubts = doubt_slopes({"left": view}, up)
-    assert bool(doubts) is doubted

@@ -77,6 +77,11 @@ _KINDS = {
         "lunar-bench landing rendered|stereolunar",
         headlines.landing,
     ),
+    "fused": _Kind(
+        "Descents whose pairs are fused",
+        "lunar-bench landing fused",
+        headlines.fused,
+    ),
     "sweep": _Kind(
         "The refinement against what makes a pair hard",
         "lunar-bench refinement sweep",

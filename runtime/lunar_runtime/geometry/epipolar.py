@@ -62,18 +62,25 @@ class MatchedRays:
         right: (N, 3).
         focal_px: Turns distances at Z = 1 into pixels.
         spacing_px: Of neighbours on an even grid, whose errors are alike; ∞ = each has its own.
+        focal_sigma: What the told focal lengths may be off by, relative; None = nobody said.
     """
 
     left: Floats
     right: Floats
     focal_px: float
     spacing_px: float = math.inf
+    focal_sigma: float | None = None
 
     @classmethod
     def of(cls, pair: Pair, left: NDArray[Any], right: NDArray[Any]) -> MatchedRays:
         """Through (N, 2) matched pixels of a pair; distances are in pixels of the left view."""
         camera = pair.left.intrinsics
-        return cls(rays_of(left, camera), rays_of(right, pair.right.intrinsics), camera.fx)
+        return cls(
+            rays_of(left, camera),
+            rays_of(right, pair.right.intrinsics),
+            camera.fx,
+            focal_sigma=pair.left.focal_sigma,
+        )
 
     def __len__(self) -> int:
         return len(self.left)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.regular_file import read_regular, text_bytes
@@ -37,6 +37,8 @@ BODY_FRAME = "MOON_ME"
 # The deepest ground of the Moon is 9.1 km below its mean radius; beyond 10 radii nobody maps it.
 _LEAST_RADIUS_M, _LARGEST_RADIUS_M = 1_728_000.0, 17_374_000.0
 
+_MOST_FOCAL_SIGMA = 0.5  # of a focal length that is anyone's guess
+
 #: What becomes of a rig's pose; see `Rig`.
 RigPose = Literal["initial", "fixed"]
 
@@ -54,6 +56,7 @@ class Rig:
             with the rig's; `fixed`: the rig's is held, and the images must bear it out.
         pose_sigma_deg: Standard deviations of the rig's pose, degrees: of its rotation and of its
             baseline's direction.
+        focal_sigma: Standard deviation of the cameras' focal lengths, relative; None = not told.
         distortion_left: Of the left camera's lens; None = a pinhole's.
         distortion_right: Of the right camera's lens.
         body_from_left: (4, 4) float64 rigid transform, metres: where the left camera is in the
@@ -66,6 +69,7 @@ class Rig:
     up_left: NDArray[np.float64] | None = None
     pose: RigPose = "initial"
     pose_sigma_deg: tuple[float, float] = (0.02, 0.1)
+    focal_sigma: float | None = None
     distortion_left: Distortion | None = None
     distortion_right: Distortion | None = None
     body_from_left: NDArray[np.float64] | None = None
@@ -95,6 +99,7 @@ class _RigFile(msgspec.Struct, forbid_unknown_fields=True):
     up_left: list[float] | None = None
     pose: RigPose | None = None
     pose_sigma_deg: tuple[float, float] | None = None
+    focal_sigma: float | None = None
     body_from_left: list[list[float]] | None = None
     body_frame: str | None = None
 
@@ -111,6 +116,7 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
          "up_left": [x, y, z],                                against gravity, left camera's frame
          "pose": "initial",                                   or "fixed": hold right_from_left
          "pose_sigma_deg": [0.02, 0.1],                       of its rotation and direction
+         "focal_sigma": 0.002,                                of the focal lengths, relative
          "body_from_left": [[…4], [0, 0, 0, 1]],              4 × 4 rigid transform, metres
          "body_frame": "MOON_ME"}                             needed beside it
 
@@ -135,11 +141,14 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
         return Rig(
             left=_intrinsics("left", file.left),
             right=_intrinsics("right", file.right),
-            right_from_left=_rigid_transform("right_from_left", file.right_from_left),
+            right_from_left=None
+            if file.right_from_left is None
+            else rigid_transform("right_from_left", file.right_from_left),
             up_left=_unit_vector("up_left", file.up_left),
             distortion_left=_distortion("left", file.left),
             distortion_right=_distortion("right", file.right),
             body_from_left=_body_from_left(file),
+            focal_sigma=_focal_sigma(file),
             **_pose_rules(file),
         )
     except InputError as error:
@@ -182,12 +191,22 @@ def _distortion(name: str, camera: _CameraFile | None) -> Distortion | None:
         raise InputError(f"{name}.distortion: {error}") from error
 
 
-def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.float64] | None:
-    if rows is None:
-        return None
-    if [len(row) for row in rows] != [4, 4, 4, 4]:
+def rigid_transform(name: str, rows: ArrayLike) -> NDArray[np.float64]:
+    """(4, 4) of what somebody gave as a pose, its rotation exactly orthonormal.
+
+    Args:
+        name: Of the pose, for the errors.
+        rows: Four rows of four numbers, metres.
+
+    Raises:
+        InputError: They are no rigid transform.
+    """
+    try:
+        transform = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError):
+        transform = np.empty(0)
+    if transform.shape != (4, 4):
         raise InputError(f"{name} must be a 4 × 4 matrix (metres)")
-    transform = np.array(rows, dtype=np.float64)
     if not np.isfinite(transform).all():
         raise InputError(f"{name} must be finite")
     if not np.array_equal(transform[3], [0, 0, 0, 1]):
@@ -214,8 +233,7 @@ def _body_from_left(file: _RigFile) -> NDArray[np.float64] | None:
             f'body_from_left with {told}: write "body_frame": "{BODY_FRAME}" and a pose in that '
             "frame; others, as MOON_PA, differ by hundreds of metres on the ground"
         )
-    transform = _rigid_transform("body_from_left", file.body_from_left)
-    assert transform is not None
+    transform = rigid_transform("body_from_left", file.body_from_left)
     away = float(np.linalg.norm(transform[:3, 3]))
     if not _LEAST_RADIUS_M < away < _LARGEST_RADIUS_M:
         raise InputError(
@@ -223,6 +241,19 @@ def _body_from_left(file: _RigFile) -> NDArray[np.float64] | None:
             "points of the left camera into the body's frame, in metres"
         )
     return transform
+
+
+def _focal_sigma(file: _RigFile) -> float | None:
+    if file.focal_sigma is None:
+        return None
+    if file.left is None:
+        raise InputError("focal_sigma is about left.intrinsics, which the rig lacks")
+    if not 0 < file.focal_sigma < _MOST_FOCAL_SIGMA:
+        raise InputError(
+            f"focal_sigma {file.focal_sigma:g} must be a share of the focal length, above 0 and "
+            f"below {_MOST_FOCAL_SIGMA:g}: 0.002 is 0.2 %"
+        )
+    return file.focal_sigma
 
 
 def _pose_rules(file: _RigFile) -> dict[str, Any]:

@@ -38,11 +38,13 @@ class View:
         grey: (H, W) uint8 grey levels, or float32 ones.
         camera: In pixels of `grey`.
         valid: (H, W) bool, False where a pixel is no measurement; None = all are.
+        focal_sigma: What the told focal length may be off by, relative; None = nobody said.
     """
 
     grey: NDArray[Any]
     camera: CameraEstimate
     valid: NDArray[np.bool_] | None = None
+    focal_sigma: float | None = None
 
     @property
     def intrinsics(self) -> Intrinsics:
@@ -72,7 +74,9 @@ class View:
         small = half(self.grey.astype(np.float32, copy=False))
         camera = self.intrinsics.scaled(small.shape[1] / width, small.shape[0] / height)
         valid = None if self.valid is None else half(self.valid.astype(np.float32)) == 1
-        return View(small, self.camera._replace(intrinsics=camera), valid)
+        return replace(
+            self, grey=small, camera=self.camera._replace(intrinsics=camera), valid=valid
+        )
 
 
 @dataclass(frozen=True)

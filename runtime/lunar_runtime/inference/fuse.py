@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +15,10 @@ from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import Pair, View
+from lunar_runtime.inference.expected_error import ExpectedError
 from lunar_runtime.inference.kept import enlarged, keep_network
 from lunar_runtime.inference.maps import (
     NOMINAL,
-    ExpectedError,
     Maps,
     PointMap,
     mask_by_confidence,
@@ -95,13 +96,16 @@ def _refined(
     pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
 ) -> Fused:
     guess = None if network is None else _left_guess(network, pair.left)
+    if pair.left.camera.source == "rig":
+        pair = replace(pair, left=replace(pair.left, focal_sigma=rig.focal_sigma))
     pair, focal_sigma = _self_calibrated(pair, guess)
     found, surface = refine_pose_and_surface(pair, guess, _given(rig))
+    metres_sigma = 0.0 if focal_sigma > 0 else found.evidence.shared
     # In the network's unit where there is one, so that both pointmaps compare.
     baseline = 1.0 if guess is None else _baseline_in_units_of(guess, surface)
     right_from_left = found.pose.matrix(baseline)
     surfaces: dict[Side, Surface] = {"left": surface}
-    left = _point_map(surface, _points(surface, pair.left, baseline), focal_sigma)
+    left = _point_map(surface, _points(surface, pair.left, baseline), focal_sigma, metres_sigma)
     left = mask_invalid(left, pair.left.valid)
     right: PointMap | None = None
     if options.view != "left":
@@ -114,7 +118,7 @@ def _refined(
         )
         seen = _points(other, pair.right, baseline)
         points = transform_points(np.linalg.inv(right_from_left), seen)
-        right = _point_map(other, np.asarray(points, np.float32), focal_sigma)
+        right = _point_map(other, np.asarray(points, np.float32), focal_sigma, metres_sigma)
         right = mask_invalid(right, pair.right.valid)
         right = mask_by_confidence("right", right, options.dropped_share)
     maps = Maps(
@@ -226,14 +230,16 @@ def _points(surface: Surface, view: View, baseline: float) -> NDArray[np.float32
     return np.asarray(view.rays() * z[..., None], np.float32)
 
 
-def _point_map(surface: Surface, points: NDArray[np.float32], focal_sigma: float) -> PointMap:
+def _point_map(
+    surface: Surface, points: NDArray[np.float32], focal_sigma: float, metres_sigma: float
+) -> PointMap:
     """Depth goes with the focal length, whose error is therefore one more of the depth."""
     sigma, draws = surface.sigma, surface.draws
     if focal_sigma > 0:
         sigma = np.hypot(sigma, np.float32(focal_sigma))
         signs = shared_errors(len(draws))[:, FOCAL].astype(np.float32)
         draws = draws + np.float32(focal_sigma) * signs[:, None, None]
-    expected = ExpectedError(sigma, draws, surface.refined, focal_sigma)
+    expected = ExpectedError(sigma, draws, surface.refined, focal_sigma, metres_sigma)
     return PointMap(points, confidence_of(sigma), expected)
 
 

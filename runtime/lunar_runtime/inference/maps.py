@@ -7,14 +7,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.fields import resized
 from lunar_runtime.geometry.focal import estimate_intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.geometry.plane import fit_plane
@@ -22,6 +20,7 @@ from lunar_runtime.geometry.pointmaps import finite
 from lunar_runtime.geometry.pose import PoseEstimate, right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.views import CameraEstimate
+from lunar_runtime.inference.expected_error import ExpectedError
 from lunar_runtime.inference.network_error import (
     UNKNOWN_DEPTH_ERROR,
     confidence_of,
@@ -34,53 +33,11 @@ from lunar_runtime.masking.mask import ValidPair
 #: The source of a camera that nobody told and no image settled: the network's own.
 NOMINAL = "nominal"
 
-_LEAST_LEFT = 0.04  # of a variance, where a shared error takes the rest
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
 
 #: Of a graph, by name, with the batch axis.
 NetworkOutputs = Mapping[str, NDArray[np.float32]]
-
-
-class ExpectedError(NamedTuple):
-    """How good refined points are expected to be.
-
-    Attributes:
-        sigma: (H, W) float32 standard deviation of Z, as a fraction of it.
-        draws: (N, ⌈H/2⌉, ⌈W/2⌉) float32 relative errors of Z, drawn from the posterior.
-        refined: (H, W) bool, where the images decide; elsewhere the prior does.
-        focal_sigma: Relative error of the focal length, which `sigma` and `draws` contain; 0 where
-            it was told.
-    """
-
-    sigma: NDArray[np.float32]
-    draws: NDArray[np.float32]
-    refined: NDArray[np.bool_]
-    focal_sigma: float = 0.0
-
-    def rescaled(self, errors: NDArray[np.floating]) -> ExpectedError:
-        """The same where the depths were divided by a length with errors of its own.
-
-        Args:
-            errors: (N,) relative, of that length in every draw.
-        """
-        by_draw = np.asarray(errors, np.float32)
-        draws = self.draws - by_draw[:, None, None]
-        together = np.tensordot(by_draw, self.draws, axes=1) / np.float32(len(by_draw))
-        change = resized(np.mean(by_draw**2) - 2 * together, _twice(self.draws.shape[1:]))
-        height, width = self.sigma.shape
-        square = self.sigma**2 + change[:height, :width]
-        # What each pixel errs by alone stays, and with it a sigma above zero.
-        sigma = np.sqrt(np.maximum(square, np.float32(_LEAST_LEFT) * self.sigma**2))
-        return self._replace(sigma=np.asarray(sigma, np.float32), draws=draws)
-
-    def shared(self) -> float:
-        """Relative error that all depths have in common."""
-        return float(np.sqrt(np.mean(np.mean(self.draws[:, ::4, ::4], axis=(1, 2)) ** 2)))
-
-
-def _twice(shape: tuple[int, ...]) -> tuple[int, int]:
-    return 2 * shape[0], 2 * shape[1]
 
 
 @dataclass(frozen=True)
@@ -263,8 +220,7 @@ def _read_map(
 
 
 def _calibrated(found: PointMap, depth_error: float) -> PointMap:
-    sigma = network_sigma(found.confidence, depth_error)
-    return PointMap(found.points, confidence_of(sigma), found.expected)
+    return PointMap(found.points, confidence_of(network_sigma(found.confidence, depth_error)))
 
 
 def _descriptors(

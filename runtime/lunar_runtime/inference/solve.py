@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
@@ -32,8 +34,9 @@ from lunar_runtime.inference.result import (
     Side,
     ViewResult,
 )
+from lunar_runtime.inference.undecided import doubt_undecided
 from lunar_runtime.inference.up import doubt_up, plane_and_up
-from lunar_runtime.inference.verdict import doubt_slopes, judge
+from lunar_runtime.inference.verdict import judge
 from lunar_runtime.inference.view import solve_view
 
 # Errors of the plane beside what all depths share have long tails: of 59 StereoLunar and rendered
@@ -98,7 +101,13 @@ def solve_geometry(
         noted += Notes.warn(
             "slope: the paper's, per pixel and per unit of depth; it is not physical"
         )
-    judgement = judge(maps, refinement, doubts + doubt_slopes(views, up))
+    cameras: dict[Side, Intrinsics] = {
+        "left": maps.camera_left.intrinsics,
+        "right": maps.camera_right.intrinsics,
+    }
+    if refinement is not None:
+        doubts += doubt_undecided(views, refinement.views, cameras, up)
+    judgement = judge(maps, refinement, doubts)
     return Geometry(
         pointmap_left=left.points,
         pointmap_right=None if right is None else right.points,
@@ -210,22 +219,24 @@ def _scale_errors(
     """
     if found.expected is None or scale.source is ScaleSource.RELATIVE:
         return scale, None
-    expected, errors = found.expected, None
+    expected = found.expected
     if scale.source is ScaleSource.ALTITUDE and plane is not None:
         draws = expected.draws[:, ::_THIN, ::_THIN]
         points = found.points[:: 2 * _THIN, :: 2 * _THIN]
         errors = altitude_errors(points, draws, plane)
         shared = np.mean(draws, axis=(1, 2), dtype=np.float64)
         errors = shared + _TAILS * (errors - shared)  # what all depths share goes exactly
-        expected = expected.rescaled(errors)
-    return replace(scale, sigma=expected.shared()), errors
+        return replace(scale, sigma=expected.rescaled(errors).shared()), errors
+    return replace(scale, sigma=math.hypot(expected.shared(), expected.metres_sigma)), None
 
 
 def _scaled(found: PointMap, scale: Scale, errors: NDArray[np.float64] | None = None) -> PointMap:
     points = np.asarray(found.points * np.float32(scale.factor), np.float32)
     expected = found.expected
-    if errors is not None and expected is not None:
+    if expected is not None and errors is not None:
         expected = expected.rescaled(errors)
+    elif expected is not None and scale.source in (ScaleSource.BASELINE, ScaleSource.RIG):
+        expected = expected.by_baseline()
     return replace(found, points=points, expected=expected)
 
 

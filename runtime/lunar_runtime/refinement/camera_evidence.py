@@ -17,8 +17,7 @@ change both cameras alike, but for the right one's zoom.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,23 +27,25 @@ from lunar_runtime.geometry.epipolar import (
     RelativePose,
     sampson_distance,
 )
-from lunar_runtime.refinement.relative_pose import PoseFit, measured_share, pose_information
+from lunar_runtime.refinement.relative_pose import PoseFit, pose_information, shared_share
 from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
-from lunar_runtime.refinement.told_numbers import left_open
-
-#: A number of the cameras: the focal length, the principal point along x and along y, the focal
-#: length of the right camera alone, the lens' k1.
-CameraNumber = Literal["focal", "centre_x", "centre_y", "zoom", "lens"]
+from lunar_runtime.refinement.told_numbers import (
+    CameraNumber,
+    changed,
+    focal_left_open,
+    left_open,
+    rescaled,
+)
 
 _CENTRES: tuple[CameraNumber, ...] = ("centre_x", "centre_y")
 _NAMES: dict[CameraNumber, str] = {
     "focal": "focal length given",
-    "zoom": "right camera's focal length",
-    "lens": "lens given",
     "centre_x": "principal point given",
     "centre_y": "principal point given",
+    "zoom": "right camera's focal length",
+    "lens": "lens given",
 }
 # A change is worked out in one step, as if it were small: farther, its size means nothing. Lenses
 # with k1 -0.4 exist.
@@ -62,15 +63,9 @@ _SHARED_PX = 32.0
 # Of the image's farthest radius: a bend by k1 that is told worse than this is none. One clean pair
 # of 58 (nadir) asks for k1 -0.9 ± 0.22, which is 0.075 of it; lenses that are there, 0.017 at most.
 _TOLD_BEND = 0.03
+_MOST_SHARED = 0.5  # of all depths: anyone's guess
 _UNKNOWN = 1e3  # a relative error that says nothing
-# Changes in a numerical derivative: relative, radians of the field, and of k1.
-_STEPS: dict[CameraNumber, float] = {
-    "focal": 1e-4,
-    "centre_x": 1e-4,
-    "centre_y": 1e-4,
-    "zoom": 1e-4,
-    "lens": 1e-4,
-}
+_STEP = 1e-4  # of a numerical derivative: relative, radians of the field, and of k1
 # Of its own errors: with the right cameras no number of 70 pairs exceeds 2.3, the lens 2.5. A focal
 # length 8 % off came to 3.5, a principal point 34 px off to 3.2. Four film frames of Apollo have a
 # lens of -0.02 at 3.8, which their triangulated points do not show.
@@ -142,6 +137,7 @@ class CameraEvidence(NamedTuple):
             first.
         untested: What is left of each number's error as it was told, after the images: its root
             mean square as its change.
+        shared: What all depths in baselines may be off by together, as the focal length is.
     """
 
     covariance: Floats
@@ -149,6 +145,7 @@ class CameraEvidence(NamedTuple):
     focal_sigma: float
     misfits: tuple[Misfit, ...] = ()
     untested: tuple[Misfit, ...] = ()
+    shared: float = 0.0
 
     @property
     def sigma_deg(self) -> tuple[float, float]:
@@ -188,16 +185,16 @@ def camera_evidence(
         prior = np.asarray(np.linalg.inv(given.covariance), np.float64)
         towards = prior @ step_between(fit.pose, given.pose)
     held = given is not None and given.held
-    covariance = np.linalg.pinv(information) * measured_share(residual, fit)
+    covariance = np.linalg.pinv(information) * shared_share(rays, residual, fit)
     if given is not None and held:
         covariance = given.covariance
     farthest = float(np.max(np.sum(rays.left[:, :2] ** 2, axis=-1)))
     misfits: list[Misfit] = []
     untested: list[Misfit] = []
-    focal = 0.0, _UNKNOWN
-    for number, step in _STEPS.items():
-        ahead = _signed_px(changed(rays, number, step), fit.pose)
-        across = (ahead - residual) / step
+    focal, shared = (0.0, _UNKNOWN), 0.0
+    for number in _NAMES:
+        ahead = _signed_px(changed(rays, number, _STEP), fit.pose)
+        across = (ahead - residual) / _STEP
         A: Floats = np.zeros((6, 6))
         A[:5, :5] = information + prior
         A[5, :5] = A[:5, 5] = jacobian.T @ (weight * across) / variance
@@ -211,18 +208,28 @@ def camera_evidence(
         inverse: Floats = scaled / np.outer(size, size)
         change = inverse @ b
         sigma = min(math.sqrt(float(inverse[5, 5])), _UNKNOWN)
+        unit = inverse[:, 5] / inverse[5, 5]  # the pose follows the number
         if number == "focal":
             focal = float(change[5]), sigma
-        left = left_open(number, float(change[5]), sigma)
-        by_pose = inverse[:, 5] / inverse[5, 5] * left  # the pose follows the number
-        untested.append(_number(rays, number, by_pose, left))
+            alone, asked = focal_left_open(*focal, rays.focal_sigma)
+            shared = math.hypot(
+                _depths_with(rays, fit, unit * alone), asked * _depths_with(rays, fit, change)
+            )
+        stated = rays.focal_sigma if number == "focal" else None
+        left = left_open(number, float(change[5]), sigma, stated)
+        untested.append(_number(rays, number, unit * left, left))
         told = number != "lens" or sigma * farthest < _TOLD_BEND
         if told and abs(change[5]) > _SIGMAS[number] * sigma:
             misfits.append(_misfit(rays, fit, number, change, sigma))
     misfits = [one for one in misfits if one.depth_change > _LEAST_CHANGE]
     misfits.sort(key=lambda one: -abs(one.change) / one.sigma)
     return CameraEvidence(
-        np.asarray(covariance), 1 + focal[0], focal[1], tuple(misfits), tuple(untested)
+        covariance=np.asarray(covariance),
+        focal_ratio=1 + focal[0],
+        focal_sigma=focal[1],
+        misfits=tuple(misfits),
+        untested=tuple(untested),
+        shared=shared,
     )
 
 
@@ -239,6 +246,16 @@ def _misfit(
     return found._replace(depth_change=float(np.percentile(off, 90)))
 
 
+def _depths_with(rays: MatchedRays, fit: PoseFit, change: Floats) -> float:
+    """What another focal length, the pose following it, does to all depths: a relative change."""
+    if not change[5]:
+        return 0.0
+    other = rescaled(rays, 1 + float(change[5])).inverse_depth(moved(fit.pose, change[:5]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = abs(float(np.nanmedian(other / rays.inverse_depth(fit.pose))) - 1)
+    return min(off, _MOST_SHARED)
+
+
 def _number(rays: MatchedRays, number: CameraNumber, change: Floats, sigma: float) -> Misfit:
     """A number's change and the pose's with it; what it does to depths is not looked at."""
     pixels = rays.focal_px if number in _CENTRES else 1.0
@@ -250,38 +267,6 @@ def _number(rays: MatchedRays, number: CameraNumber, change: Floats, sigma: floa
         focal_px=rays.focal_px,
         pose_step=tuple(change[:5].tolist()),
     )
-
-
-def changed(rays: MatchedRays, number: CameraNumber, change: float) -> MatchedRays:
-    """The same pixels seen with another number of the cameras.
-
-    Args:
-        rays: As the cameras are.
-        number: What changes.
-        change: Relative of `focal` and `zoom`, of the focal length of `centre_x` and `centre_y`,
-            k1 of `lens`.
-    """
-    if number == "focal":
-        return rescaled(rays, 1 + change)
-    left, right = rays.left.copy(), rays.right.copy()
-    if number == "zoom":
-        right[:, :2] /= 1 + change
-    elif number == "lens":
-        for side in (left, right):  # of small bends, the inverse is the opposite
-            side[:, :2] *= 1 - change * np.sum(side[:, :2] ** 2, axis=-1, keepdims=True)
-    else:
-        axis = 0 if number == "centre_x" else 1
-        left[:, axis] -= change
-        right[:, axis] -= change
-    return replace(rays, left=left, right=right)
-
-
-def rescaled(rays: MatchedRays, ratio: float) -> MatchedRays:
-    """The same pixels seen with another focal length."""
-    left, right = rays.left.copy(), rays.right.copy()
-    left[:, :2] /= ratio
-    right[:, :2] /= ratio
-    return replace(rays, left=left, right=right, focal_px=rays.focal_px * ratio)
 
 
 def draw_poses(pose: RelativePose, evidence: CameraEvidence, count: int) -> list[RelativePose]:

@@ -87,6 +87,5 @@ def _find(
     require_agreement(flow)
     checkpoint("evidence")
     evidence = camera_evidence(rays, fit)
-    found = FoundPose(solver, first, last, flow, rays, fit, evidence)
-    require_epipolar_fit(found.epipolar_px, evidence)
-    return found
+    require_epipolar_fit(rays, fit.pose, evidence)
+    return FoundPose(solver, first, last, flow, rays, fit, evidence)

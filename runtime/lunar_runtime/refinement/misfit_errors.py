@@ -10,9 +10,10 @@ from lunar_runtime.geometry.cameras import pixel_rays
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.views import View
-from lunar_runtime.refinement.camera_evidence import Misfit, changed
+from lunar_runtime.refinement.camera_evidence import Misfit
 from lunar_runtime.refinement.sampson import moved
 from lunar_runtime.refinement.surface import Surface
+from lunar_runtime.refinement.told_numbers import changed
 
 _COARSE = 16  # pixels: what wrong cameras do is smooth
 

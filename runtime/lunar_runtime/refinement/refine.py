@@ -222,7 +222,7 @@ def _refine_told(
     rays = solver.dense_rays(flow)
     free = fit_pose(rays, given.pose)
     own = camera_evidence(rays, free)
-    require_epipolar_fit(float(np.median(rays.distance_px(free.pose))), own)
+    require_epipolar_fit(rays, free.pose, own)
     agreement = agree(rays, free, given)
     require_agreement_with_rig(free.pose, given, agreement)
     evidence = camera_evidence(rays, replace(free, pose=agreement.pose), given)

@@ -15,11 +15,12 @@ import numpy as np
 from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import NotRefinedError
-from lunar_runtime.refinement.camera_evidence import CameraEvidence, camera_evidence, rescaled
+from lunar_runtime.refinement.camera_evidence import CameraEvidence, camera_evidence
 from lunar_runtime.refinement.first_pose import find_first_pose
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import DenseSolver
 from lunar_runtime.refinement.surface import NetworkGuess
+from lunar_runtime.refinement.told_numbers import rescaled
 
 #: Relative error of a focal length up to which it is an estimate; above, the camera is nominal.
 SURE = 0.03

@@ -17,7 +17,7 @@ from lunar_runtime.refinement.camera_evidence import shared_by
 from lunar_runtime.refinement.relative_pose import (
     PoseFit,
     influence,
-    measured_share,
+    shared_share,
     width_of,
 )
 from lunar_runtime.refinement.sampson import Sampson, moved, step_between
@@ -83,7 +83,7 @@ def agree(rays: MatchedRays, free: PoseFit, given: GivenPose) -> Agreement:
     A, _ = _normal_equations(sampson, pose, width, variance)
     apart = math.sqrt(max(cost - misses(free.pose), 0.0))
     # Weighed as they were, but erring as they do.
-    share = measured_share(sampson.distance_px(free.pose), free)
+    share = shared_share(rays, sampson.distance_px(free.pose), free)
     together = np.linalg.inv(A + prior)
     return Agreement(pose, together @ (share * A + prior) @ together, apart)
 

@@ -1,0 +1,107 @@
+"""Views whose hazards rest on more than the images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.inference.result import RefinedView, UpEstimate, ViewResult
+from lunar_runtime.inference.undecided import doubt_undecided, seen_share
+
+LEVEL = UpEstimate(np.array([0.0, 0.0, -1.0]), "rig")
+HILLY = RefinedView(fraction=0.5, overlap=0.5, correlation=0.95, prior_sigma=0.01)
+FLAT = HILLY._replace(prior_sigma=0.0025)
+_SIDE = 20
+
+
+def view(
+    decided: float, may_be_steep: float, covered: float = 0.0, sigma_deg: float = 3.0
+) -> ViewResult:
+    """Shares of the ground, and of the view that shows none; what may be steep is not decided."""
+    one = np.ones((_SIDE, _SIDE), np.float32)
+    rank = np.arange(one.size).reshape(one.shape) / one.size
+    ground = rank >= covered
+    share = (rank - covered) / (1 - covered)
+    slope = np.where(share > 1 - may_be_steep, np.float32(13.0), np.float32(5.0))
+    nothing = np.float32(np.nan)
+    return ViewResult(
+        one,
+        np.where(ground, slope, nothing),
+        np.where(ground, one, nothing),
+        one,
+        sigma_deg * one,
+        ground & (share < decided),
+    )
+
+
+def doubts(
+    one: ViewResult, how: RefinedView = HILLY, field_deg: float = 45.0, up: UpEstimate = LEVEL
+) -> tuple[str, ...]:
+    focal = _SIDE / 2 / np.tan(np.radians(field_deg / 2))
+    camera = Intrinsics(focal, focal, _SIDE / 2, _SIDE / 2)
+    return doubt_undecided({"left": one}, {"left": how}, {"left": camera}, up)
+
+
+@pytest.mark.parametrize(
+    ("decided", "may_be_steep", "doubted"),
+    [(0.5, 0.1, False), (0.4, 0.1, True), (0.4, 0.03, False), (0.6, 0.3, True)],
+)
+def test_undecided_ground_that_may_be_steep_is_a_doubt(
+    decided: float, may_be_steep: float, doubted: bool
+) -> None:
+    found = doubts(view(decided, may_be_steep))
+    assert bool(found) is doubted
+    assert all(f"decide {decided:.0%} of the ground in the left" in one for one in found)
+
+
+def test_flat_ground_that_both_images_show_counts_as_seen() -> None:
+    """There a plane is so good that the images can hardly decide a pixel."""
+    assert seen_share(0.03, FLAT) == 0.5
+    assert seen_share(0.03, HILLY) == seen_share(0.03, None) == 0.03
+    assert doubts(view(0.03, 0.06), FLAT) == ()
+    assert doubts(view(0.03, 0.06), FLAT._replace(overlap=0.3))
+
+
+@pytest.mark.parametrize(
+    ("covered", "decided", "doubted"), [(0.2, 0.55, True), (0.2, 0.7, False), (0.0, 0.55, False)]
+)
+def test_covered_ground_takes_what_the_other_image_would_have_decided(
+    covered: float, decided: float, doubted: bool
+) -> None:
+    found = doubts(view(decided, 0.1, covered))
+    assert bool(found) is doubted
+    assert all(one.startswith("20% of the left view shows no ground; the im") for one in found)
+
+
+def test_pixels_that_a_user_dropped_by_their_confidence_are_not_covered() -> None:
+    dropped = view(0.55, 0.1, 0.2)
+    confidence = np.ones_like(dropped.slope)
+    assert doubts(replace(dropped, confidence=confidence)) == ()
+
+
+@pytest.mark.parametrize(
+    ("field_deg", "decided", "doubted"),
+    [(20.0, 0.55, True), (20.0, 0.7, False), (45.0, 0.55, False)],
+)
+def test_a_window_that_the_images_half_decide_is_a_doubt(
+    field_deg: float, decided: float, doubted: bool
+) -> None:
+    found = doubts(view(decided, 0.0), field_deg=field_deg)
+    assert bool(found) is doubted
+    assert all("of the left view, which is 20 degrees wide" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("sigma_deg", "up_deg", "doubted"), [(3.5, 0.0, False), (4.5, 0.0, True), (8.0, 7.8, False)]
+)
+def test_slopes_that_tell_little_are_a_doubt_but_for_ups_part(
+    sigma_deg: float, up_deg: float, doubted: bool
+) -> None:
+    one = view(0.9, 0.0, sigma_deg=sigma_deg)
+    assert one.slope_sigma is not None
+    assert one.refined is not None
+    one.slope_sigma[~one.refined] = 8.0  # where the images decide nothing
+    found = doubts(one, up=UpEstimate(LEVEL.vector, "plane", up_deg))
+    assert bool(found) is doubted
