@@ -11,6 +11,7 @@ import click
 
 from lunar_runtime.commands import flight, options, values
 from lunar_runtime.commands.command_line import fail, run_command
+from lunar_runtime.commands.memory_limits import INFER, check_memory
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.files.pair_lists import PairFiles
     from lunar_runtime.inference.self_test import SelfTest
-    from lunar_runtime.landing.lander import Lander
 
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
@@ -176,17 +176,19 @@ def command(
     4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
     --deadline-ms.
     """
+    check_memory(INFER)
     from lunar_runtime.backends.cores import usable_cores
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
-    vehicle = _vehicle(lander, aim, wanted)
+    vehicle = flight.vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
     # The network loads in the background, while Python imports and reads the rest.
     network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
+        check_memory(INFER.of(opened.manifest))
         network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2
@@ -232,20 +234,6 @@ def command(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point."""
     run_command(command, NAME, arguments)
-
-
-def _vehicle(
-    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
-) -> Lander | None:
-    if path is None:
-        if aim is not None:
-            raise click.UsageError("--aim is a lander's; give --lander.")
-        return None
-    if wanted.view == "right":
-        raise click.UsageError("--lander needs the left view; leave out --view right.")
-    from lunar_runtime.landing.lander import read_lander
-
-    return read_lander(path)
 
 
 def _open(path: Path | None, trust: Path | None, require_signature: bool | None) -> Bundle:

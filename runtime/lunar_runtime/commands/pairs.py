@@ -17,7 +17,14 @@ import msgspec
 
 from lunar_runtime.commands.command_line import echo, fail, with_flags
 from lunar_runtime.commands.summary import summary, summary_lines
-from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError, UsageError
+from lunar_runtime.errors import (
+    DeadlineError,
+    InputError,
+    LunarError,
+    OutputError,
+    UsageError,
+    is_out_of_memory,
+)
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.files.printable import printable
@@ -198,8 +205,9 @@ def _outcome(pair: PairFiles, future: Future[Report]) -> tuple[PairFiles, Report
     try:
         return pair, future.result()
     except (InputError, UsageError, OutputError, DeadlineError) as error:
-        # Of this pair; the next may be good.
-        return pair, error
+        if is_out_of_memory(error):  # the next pair would have no more of it
+            raise
+        return pair, error  # of this pair; the next may be good
 
 
 @contextmanager
