@@ -109,13 +109,13 @@ def test_errors_beyond_what_was_decided_grow_with_the_distance_and_start_at_zero
     decided = np.zeros((128, 128), bool)
     decided[:, :64] = True
     errors = beyond_errors(level, decided, 8)
-    assert errors.shape == (8, 64, 64)
-    assert not errors[:, :, :32].any()
+    assert errors.shape == (8, 128, 128)
+    assert not errors[:, :, :64].any()
     spread = np.sqrt(np.mean(errors**2, axis=0))
     # Ten of the prior's own deviations for a whole image's width: 0.05 at half of it. Distances
     # by a mask of three pixels are up to 5 % short.
     np.testing.assert_allclose(spread[:, -1], 10 * 0.01 / 2, rtol=0.05)
-    np.testing.assert_allclose(np.diff(spread[:, 32:], axis=1), 10 * 0.01 / 64, rtol=0.05)
+    np.testing.assert_allclose(np.diff(spread[:, 64:], axis=1), 10 * 0.01 / 128, rtol=0.05)
     np.testing.assert_array_equal(errors, beyond_errors(level, decided, 8))  # seeded
 
 
@@ -130,8 +130,8 @@ def test_errors_beyond_grow_faster_where_the_ground_is_seen_obliquely() -> None:
     straight = np.abs(
         beyond_errors(prior._replace(sigma=0.01, incidence=np.ones_like(incidence)), decided, 8)
     ).max(axis=0)
-    np.testing.assert_allclose(spread[:30], 4 * straight[:30], rtol=1e-5)
-    np.testing.assert_allclose(spread[40:], straight[40:], rtol=1e-5)
+    np.testing.assert_allclose(spread[:60], 4 * straight[:60], rtol=1e-5)
+    np.testing.assert_allclose(spread[80:], straight[80:], rtol=1e-5)
 
 
 def test_where_nothing_was_decided_all_is_a_width_away() -> None:

@@ -17,7 +17,9 @@ from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import NotRefinedError, StereoResult, StereoRuntime, infer_geometry_only
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
+from lunar_runtime.geometry.fields import resized
 from lunar_runtime.geometry.slope import surface_normals
+from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.dense_match import measure_flow
 from numpy.typing import NDArray
 
@@ -227,8 +229,10 @@ def _unsmoothed(fused: StereoResult, pair: KnownPair) -> NDArray[np.floating]:
     baseline = float(np.linalg.norm(t))
     pose = RelativePose(fused.pose.right_from_left[:3, :3], t / baseline)
     views = pair.views().floating()
-    field = EpipolarField.of(views, pose)
+    small = Pair(views.left.halved(), views.right)
+    field = EpipolarField.of(small, pose)
     surface = np.asarray(baseline / fused.pointmap_left[..., 2], np.float32)
     flow = measure_flow(views, pose, surface)
     d = np.where(flow.trust > 0, field.triangulate(flow.u, flow.v), np.nan)
-    return field.rays / np.where(d > 0, d, np.nan)[..., None]
+    grown = resized(np.where(d > 0, d, np.nan).astype(np.float32), surface.shape)
+    return views.left.rays() / grown[..., None]

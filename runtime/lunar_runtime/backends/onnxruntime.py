@@ -14,10 +14,17 @@ from numpy.typing import NDArray
 
 from lunar_runtime.backends.held_weights import SLICES, HeldWeights
 from lunar_runtime.backends.kind import AutoRule, BackendKind
-from lunar_runtime.backends.optimised import held_weights, optimised_graph, session_of
+from lunar_runtime.backends.optimised import (
+    fill,
+    held_weights,
+    memory_file,
+    optimise,
+    session_of,
+)
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.bundle import Bundle, Model
 from lunar_runtime.errors import BackendError, BundleError
+from lunar_runtime.files.held_memory import give_back
 
 _FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -186,7 +193,10 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
     model = bundle.model()
     try:
         if device == "cpu" and not model.weights:
-            return _load_held(ort, bundle, model, threads)
+            with memory_file() as given:
+                fill(given, model.content)
+                del model  # the bytes: the library makes copies of its own
+                return _load_held(ort, bundle, given, threads)
         options, values = _options(ort, bundle, threads, model)
         session = ort.InferenceSession(model.content, options, providers=[_PROVIDERS[device]])
         session.disable_fallback()
@@ -204,14 +214,14 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
     return _Loaded(values, None, _TOO_LARGE if device == "cpu" else _ON_DEVICE, session)
 
 
-def _load_held(ort: Any, bundle: Bundle, model: Model, threads: int | None) -> _Loaded:
-    """A session on the CPU whose weights can be checked."""
-    options, values = _options(ort, bundle, threads, model)
-    content = optimised_graph(ort, model.content, options, values)
-    weights = held_weights(content)
-    options, _ = _options(ort, bundle, threads)
-    session, values = session_of(ort, content, options, weights)
-    session._model_bytes = None
+def _load_held(ort: Any, bundle: Bundle, given: int, threads: int | None) -> _Loaded:
+    """A session on the CPU whose weights can be checked, of an ONNX file in memory."""
+    with memory_file() as made:
+        optimise(ort, given, made, _options(ort, bundle, threads)[0])
+        give_back()
+        weights = held_weights(made)
+        session, values = session_of(ort, made, _options(ort, bundle, threads)[0], weights)
+    give_back()
     return _Loaded(values, weights, "", session)
 
 

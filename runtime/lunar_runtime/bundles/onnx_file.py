@@ -87,7 +87,7 @@ class OnnxFile:
     nodes: int = 0
 
 
-def read_onnx(content: bytes) -> OnnxFile:
+def read_onnx(content: Content) -> OnnxFile:
     """Read an ONNX file.
 
     Raises:

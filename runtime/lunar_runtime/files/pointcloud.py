@@ -36,9 +36,11 @@ def encode_ply(
     shape = pointmap.shape[:-1]
     if not comment.isascii():
         raise InputError(f"a PLY header is ASCII; reword the comment {comment!r}")
-    keep = np.isfinite(pointmap).all(axis=-1)
+    x, y, z = (np.asarray(pointmap[..., axis], np.float32) for axis in range(3))
+    keep = np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
     if valid is not None:
         keep &= _of_shape("valid", np.asarray(valid, dtype=bool), shape)
+    chosen: Any = ... if keep.all() else keep  # a choice of all is a copy of all
 
     fields = [(axis, "<f4") for axis in "xyz"]
     properties = [f"property float {axis}" for axis in "xyz"]
@@ -48,12 +50,11 @@ def encode_ply(
         fields += [(channel, "u1") for channel in ("red", "green", "blue")]
         properties += [f"property uchar {channel}" for channel in ("red", "green", "blue")]
 
-    points = pointmap[keep]
-    vertices = np.empty(len(points), dtype=fields)
-    for index, axis in enumerate("xyz"):
-        vertices[axis] = points[:, index]
+    vertices = np.empty(np.count_nonzero(keep), dtype=fields)
+    for name, values in zip("xyz", (x, y, z), strict=True):
+        vertices[name] = values[chosen].ravel()
     if grey is not None:
-        brightness = _of_shape("grey", np.asarray(grey), shape)[keep]
+        brightness = _of_shape("grey", np.asarray(grey), shape)[chosen].ravel()
         for channel in ("red", "green", "blue"):
             vertices[channel] = brightness
 
@@ -61,11 +62,11 @@ def encode_ply(
         "ply",
         "format binary_little_endian 1.0",
         *(f"comment {line}" for line in comment.splitlines()),
-        f"element vertex {len(points)}",
+        f"element vertex {len(vertices)}",
         *properties,
         "end_header",
     ]
-    return ("\n".join(header) + "\n").encode("ascii") + vertices.tobytes()
+    return b"".join([("\n".join(header) + "\n").encode("ascii"), vertices.data])
 
 
 def _of_shape(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

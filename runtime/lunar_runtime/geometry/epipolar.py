@@ -176,23 +176,35 @@ class EpipolarField:
     def project(self, inverse_depth: Field) -> tuple[Field, Field]:
         """(H, W) baseline / Z to right pixels (u, v); NaN behind the right camera."""
         inverse = self._right_inverse_depth(inverse_depth)
-        u = (self._far[0] + inverse_depth * self._near[0]) * inverse
-        v = (self._far[1] + inverse_depth * self._near[1]) * inverse
-        return u, v
+        return self._pixel(0, inverse_depth, inverse), self._pixel(1, inverse_depth, inverse)
 
     def motion(self, inverse_depth: Field) -> tuple[Field, Field]:
         """∂u, ∂v by the inverse depth, at a depth; NaN behind the right camera."""
+        return self.follow(inverse_depth)[2:]
+
+    def follow(self, inverse_depth: Field) -> tuple[Field, Field, Field, Field]:
+        """What `project` and `motion` give, in one."""
         inverse = self._right_inverse_depth(inverse_depth)
-        u, v = self.project(inverse_depth)
-        near_u, near_v, near_z = self._near
-        return (near_u - u * near_z) * inverse, (near_v - v * near_z) * inverse
+        u, v = (self._pixel(i, inverse_depth, inverse) for i in (0, 1))
+        du, dv = (u * -self._near[2], v * -self._near[2])
+        for values, near in ((du, self._near[0]), (dv, self._near[1])):
+            values += near
+            values *= inverse
+        return u, v, du, dv
+
+    def _pixel(self, i: int, inverse_depth: Field, inverse: Field) -> Field:
+        pixel: Field = inverse_depth * self._near[i]
+        pixel += self._far[i]
+        pixel *= inverse
+        return pixel
 
     def _right_inverse_depth(self, inverse_depth: Field) -> Field:
         """(H, W) baseline / Z in the right camera's frame; NaN behind it."""
-        z = self._far[2] + inverse_depth * self._near[2]
+        z = inverse_depth * self._near[2]
+        z += self._far[2]
         with np.errstate(invalid="ignore"):
             z[~(z > _NEAREST)] = np.nan
-        return np.asarray(1 / z)
+        return np.asarray(np.divide(1, z, out=z))
 
     def triangulate(self, u: Field, v: Field) -> Field:
         """Right pixels to inverse depth; see `inverse_depth`."""

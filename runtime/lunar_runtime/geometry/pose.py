@@ -19,7 +19,7 @@ _MIN_POINTS = 16
 _MIN_INLIERS = 0.25
 _INLIER_SHARE = 0.02  # of the image's longer side: 10 px at 512
 _ITERATIONS = 50
-_SETTLED = 1e-6  # relative gain of the cost at which a fit ends
+_SETTLED = 1e-4  # relative gain of the cost at which a fit ends
 _NEAREST = 1e-6  # depth of a point that still projects, at unit scene size
 # Where Tukey's weight ends: 4.685 sigma (95 % efficiency); the median length of a two-dimensional
 # Gaussian error is 1.177 sigma.

@@ -63,7 +63,7 @@ class View:
 
     def floating(self) -> View:
         """The same with float32 grey levels."""
-        return replace(self, grey=self.grey.astype(np.float32))
+        return replace(self, grey=self.grey.astype(np.float32, copy=False))
 
     def halved(self) -> View:
         """The same at half the resolution, in float32: means of two by two pixels.
@@ -71,7 +71,7 @@ class View:
         A pixel is valid where all that it is the mean of are.
         """
         height, width = self.shape
-        small = half(self.grey.astype(np.float32))
+        small = half(self.grey.astype(np.float32, copy=False))
         camera = self.intrinsics.scaled(small.shape[1] / width, small.shape[0] / height)
         valid = None if self.valid is None else half(self.valid.astype(np.float32)) == 1
         return replace(

@@ -235,9 +235,9 @@ def _point_map(
     surface: Surface, points: NDArray[np.float32], focal_sigma: float, metres_sigma: float
 ) -> PointMap:
     """Depth goes with the focal length, whose error is therefore one more of the depth."""
-    sigma = np.hypot(surface.sigma, np.float32(focal_sigma))
-    draws = surface.draws
+    sigma, draws = surface.sigma, surface.draws
     if focal_sigma > 0:
+        sigma = np.hypot(sigma, np.float32(focal_sigma))
         signs = shared_errors(len(draws))[:, FOCAL].astype(np.float32)
         draws = draws + np.float32(focal_sigma) * signs[:, None, None]
     expected = ExpectedError(sigma, draws, surface.refined, focal_sigma, metres_sigma)

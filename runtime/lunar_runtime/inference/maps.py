@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.focal import estimate_intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
+from lunar_runtime.geometry.plane import fit_plane
 from lunar_runtime.geometry.pointmaps import finite
 from lunar_runtime.geometry.pose import PoseEstimate, right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
@@ -30,6 +33,7 @@ from lunar_runtime.masking.mask import ValidPair
 #: The source of a camera that nobody told and no image settled: the network's own.
 NOMINAL = "nominal"
 
+_QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90
 
 #: Of a graph, by name, with the batch axis.
@@ -72,6 +76,17 @@ class Maps:
     camera_right: CameraEstimate
     pose: PoseEstimate | None
     descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    @cached_property
+    def quarter_normals(self) -> NDArray[np.float64]:
+        """(N, 3) unit normals of planes through the left view's quarters that show ground."""
+        step = max(1, self.grids.left.grid_width // _QUARTER_SAMPLES)
+        normals = []
+        for rows in np.array_split(self.left.points[::step, ::step], 2, axis=0):
+            for quarter in np.array_split(rows, 2, axis=1):
+                with contextlib.suppress(InputError):
+                    normals.append(fit_plane(quarter).normal)
+        return np.array(normals).reshape(-1, 3)
 
     def cameras_on(self, grids: PairGrids) -> tuple[CameraEstimate, CameraEstimate]:
         """Both cameras, in pixels of other grids over the same images."""

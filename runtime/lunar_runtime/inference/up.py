@@ -6,7 +6,6 @@ is not level: the plane's error grows with the relief in view, and as the field 
 
 from __future__ import annotations
 
-import contextlib
 import math
 
 import numpy as np
@@ -41,7 +40,6 @@ _SIGMAS = 4.0  # of the plane, at which an up that fits the right camera is refu
 # Of the plane, at which ground seems tilted as a whole. Clean views have 1.5 at most; a told up 28
 # degrees off lies 3 to 4 of them off where the relief is high.
 _TILTED_SIGMAS = 3.0
-_QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 # With `_DOUBTED_QUARTERS`, of narrow views: strips and windows that missed 22 and 30 points more of
 # the hazards have 7.5 and 9. Of whole views of 45 degrees one has 9, its slopes a quarter of a
 # sigma off; the others up to 6.6.
@@ -97,17 +95,11 @@ def plane_sigma_deg(maps: Maps, field_share: float = 1.0, quarters: float = _QUA
     """
     # A strip is as level as its narrow side.
     level = float(np.interp(field_share * _field_deg(maps), _FIELDS_DEG, _LEVELS_DEG))
-    width = maps.grids.left.grid_width
-    step = max(1, width // _QUARTER_SAMPLES)
-    normals = []
-    for rows in np.array_split(maps.left.points[::step, ::step], 2, axis=0):
-        for quarter in np.array_split(rows, 2, axis=1):
-            with contextlib.suppress(InputError):  # a quarter without ground
-                normals.append(fit_plane(quarter).normal)
+    normals = maps.quarter_normals
     if len(normals) < 2:
         return level
     mean = np.mean(normals, axis=0)
-    cosine = np.clip(np.asarray(normals) @ (mean / np.linalg.norm(mean)), -1, 1)
+    cosine = np.clip(normals @ (mean / np.linalg.norm(mean)), -1, 1)
     apart = float(np.degrees(np.sqrt(np.mean(np.arccos(cosine) ** 2))))
     return math.hypot(level, quarters * apart)
 

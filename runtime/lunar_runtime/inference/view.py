@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.fields import together
 from lunar_runtime.geometry.slope import (
     slope_of_normals,
     slope_paper_deg,
@@ -53,11 +54,11 @@ def solve_view(
             )
             # Depth, and with it the tangent of every slope, goes with the focal length.
             by_focal = np.sin(2 * np.radians(slope)) / 2 * expected.focal_sigma
-            slope_sigma = np.hypot(slope_sigma, np.degrees(by_focal).astype(np.float32))
+            slope_sigma = together(slope_sigma, np.degrees(by_focal).astype(np.float32))
             slope_sigma[~np.isfinite(slope)] = np.nan
         steep = steep_ranges(normals, up, slope_sigma)
         if slope_sigma is not None:
-            slope_sigma = np.hypot(slope_sigma, _by_up(slope, up.sigma_deg))
+            slope_sigma = together(slope_sigma, _by_up(slope, up.sigma_deg))
     draws = None if expected is None else expected.draws
     view = ViewResult(
         depth, slope, found.confidence, depth_sigma, slope_sigma, refined, draws, steep

@@ -15,38 +15,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
-from lunar_runtime.geometry.fields import Field, blurred, half, resized
+from lunar_runtime.geometry.fields import Field, blurred, half, resized, together, twice
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.geometry.views import Pair
 
+_SLOPE = np.array([[-0.5, 0, 0.5]], np.float32)
 _MARGIN_PX = 2  # bicubic interpolation looks that far
 _REACH = np.ones((5, 5), np.uint8)  # of it, and of the gradient, around a pixel
-_FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow
+_FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow, in the images' pixels
 _LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies between the views
 _CORRELATION_SIGMA_PX = 5.0
 _NOISE_DN = 2.0  # contrast below this is noise: shadows and saturated ground stay grey
 _GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
-# Instead of 3 px and 25: three quarters of the time, and a flow that differs by 0.006 px in the
-# median. The last round needs it all, back too: else single poses wander. The preset FAST, at a
-# fifth of the time, differs by 0.04 px: looking back with it made single oblique surfaces two times
-# worse.
-_QUICK_STRIDE_PX, _QUICK_ITERATIONS = 4, 8
-_FORTH_AND_BACK_PX = 0.5  # flow that does not lead back is an occlusion or a guess
-_TRUST_PX = 0.3
+# Of patches, on the flow's grid: how far apart, and steps of each; before the last round and in it.
+# The preset has 3 px and 25 steps. The last round needs patches every 3 px: with 4 the surface
+# inside was 1.05 times as far off (11 pairs). The preset FAST, at a fifth of the time, differs by
+# 0.04 px: looking back with it made single oblique surfaces two times worse.
+_STRIDE_PX, _STEPS = {False: 4, True: 3}, {False: 8, True: 12}
+# Of smoothing a flow, which is half of its time; forth and back. The preset's 5 ways back gave the
+# same (11 pairs); none in the last round, one pair that was 1.2 times worse over the whole view.
+_SMOOTHING = {False: (2, 0), True: (5, 2)}
+# Flow that does not lead back is an occlusion or a guess; both on the flow's grid.
+_FORTH_AND_BACK_PX = 0.25
+_TRUST_PX = 0.15
 _OUTLIER_SIGMAS = 3.0
 _CHANCE = 0.2  # local correlation below this happens between two patches of noise, as in shadow
 
 
 class Flow(NamedTuple):
-    """Dense matches on the left grid.
+    """Dense matches of the left view, on a grid of half its resolution: (h, w) = (⌈H/2⌉, ⌈W/2⌉).
 
     Attributes:
-        u: (H, W) right pixel's x.
-        v: (H, W) its y.
-        trust: (H, W) in [0, 1]: 0 = no match, or nothing there to match.
-        inside: (H, W) bool, where the surface projects into the right image; valid in both.
-        correlation: (H, W) local correlation of left and warped right image *before* the flow.
-        surface: (H, W) inverse depth through which they were matched.
+        u: (h, w) right pixel's x, in pixels of the right image.
+        v: (h, w) its y.
+        trust: (h, w) in [0, 1]: 0 = no match, or nothing there to match.
+        inside: (h, w) bool, where the surface projects into the right image; valid in both.
+        correlation: (h, w) local correlation of left and warped right image *before* the flow.
+        surface: (h, w) inverse depth through which they were matched.
     """
 
     u: Field
@@ -80,34 +85,43 @@ def measure_flow(
 ) -> Flow:
     """Match the images through a surface.
 
+    Dense inverse search never looks at more than half of the images' resolution, nor does the plate
+    that its matches go into. So all of it is on that grid, but for the right image's warp: sampled
+    at half the resolution, it cost the pose a factor of 2.5 (16 pairs).
+
     Args:
-        pair: Float32 grey levels, (H, W) and (h, w).
+        pair: Float32 grey levels, (H, W) and (h', w').
         pose: Of the right camera.
-        inverse_depth: (H, W) the surface, baseline / Z.
+        inverse_depth: The surface, baseline / Z, on a grid of any size over the left view.
         thorough: Whether the pose or the surface rests on it; else it only starts the next round.
     """
-    left, right = pair.left.grey, pair.right.grey
-    u, v = EpipolarField.of(pair, pose).project(inverse_depth)
+    pair = Pair(pair.left.halved(), pair.right)
+    left = pair.left.grey
+    surface = resized(inverse_depth, left.shape)
+    u, v = EpipolarField.of(pair, pose).project(surface)
     inside = _inside(u, v, pair)
-    a, _ = _normalise(left, inside, _FLOW_SIGMA_PX)
-    b, _ = _normalise(_sample(right, u, v), inside, _FLOW_SIGMA_PX)
-    correlation = _correlate(a, b, inside)
+    warped = half(_sample(pair.right.grey, twice(u), twice(v)))
+    a, b = (_normalise(image, inside, _FLOW_SIGMA_PX / 2)[0] for image in (left, warped))
+    correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX / 2)
     eight = [_in_eight_bits(image, inside) for image in (a, b)]
-    forth = _inverse_search(*eight, thorough=thorough)
-    back = _inverse_search(*eight[::-1], thorough=thorough)
-    x = forth[..., 0] + np.arange(left.shape[1], dtype=np.float32)
-    y = forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None]
+    one, other = eight
+    smooth_forth, smooth_back = _SMOOTHING[thorough]
+    forth = _inverse_search(one, other, smooth_forth, thorough=thorough)
+    back = _inverse_search(other, one, smooth_back, thorough=thorough)
+    x = np.asarray(forth[..., 0] + np.arange(left.shape[1], dtype=np.float32), np.float32)
+    y = np.asarray(forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None], np.float32)
     returned = cv2.remap(
         back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(99.0, 99.0)
     )
     lost_u, lost_v = cv2.split(forth + returned)
     lost = np.square(lost_u) + np.square(lost_v)
-    known = cv2.merge([np.where(inside, values, np.float32(np.nan)) for values in (u, v)])
-    matched = np.asarray(cv2.remap(known, x, y, cv2.INTER_LINEAR), np.float32)
-    matched_u, matched_v = matched[..., 0], matched[..., 1]
+    matched_u, matched_v = (
+        interpolated(np.where(inside, values, np.float32(np.nan)), x, y) for values in (u, v)
+    )
     good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, pair)
     # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
-    alike = _correlate(a, np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32), inside)
+    found = np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32)
+    alike = _correlate(a, found, inside, _CORRELATION_SIGMA_PX / 2)
     trust = np.where(good, np.exp(lost * np.float32(-(_TRUST_PX**-2))), 0).astype(np.float32)
     trust *= _support(alike)
     return Flow(
@@ -116,20 +130,43 @@ def measure_flow(
         trust,
         inside,
         correlation,
-        inverse_depth,
+        surface,
     )
 
 
 def _inverse_search(
-    one: NDArray[np.uint8], other: NDArray[np.uint8], *, thorough: bool
+    one: NDArray[np.uint8], other: NDArray[np.uint8], smoothing: int, *, thorough: bool
 ) -> NDArray[np.float32]:
-    """(H, W, 2) flow from one image to the other."""
+    """(h, w, 2) flow from one image to the other.
+
+    Args:
+        one: (h, w).
+        other: (h, w).
+        smoothing: Iterations that refine the patches' flow by the smoothness of all of it.
+        thorough: As in `measure_flow`.
+    """
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    if not thorough:
-        dis.setPatchStride(_QUICK_STRIDE_PX)
-        dis.setGradientDescentIterations(_QUICK_ITERATIONS)
+    dis.setFinestScale(0)  # the preset's 1 is of images twice as large
+    dis.setVariationalRefinementIterations(smoothing)
+    dis.setPatchStride(_STRIDE_PX[thorough])
+    dis.setGradientDescentIterations(_STEPS[thorough])
     flow = dis.calc(one, other, None)  # type: ignore[call-overload]
     return np.asarray(flow, np.float32)
+
+
+def interpolated(values: Field, x: Field, y: Field) -> Field:
+    """Bilinear interpolation of a smooth field at OpenCV's pixels (x, y); NaN beyond the edges.
+
+    `cv2.remap` rounds to 1/32 px: OpenCV 4 always, 5.0 where there are two channels. A flow that is
+    less was none then, and the pose that it should correct seemed known ten times too well.
+    """
+    near_x, near_y = (np.rint(at * 32) / np.float32(32) for at in (x, y))
+    found = cv2.remap(
+        values, near_x, near_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=np.nan
+    )
+    for at, near, kernel in ((x, near_x, _SLOPE), (y, near_y, _SLOPE.T)):
+        found += cv2.filter2D(values, cv2.CV_32F, kernel) * (at - near)
+    return np.asarray(found, np.float32)
 
 
 def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightness:
@@ -145,10 +182,9 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
         inverse_depth: (H, W) the surface, baseline / Z.
     """
     left, right = pair.left.grey, pair.right.grey
-    u, v = field.project(inverse_depth)
+    u, v, du, dv = field.follow(inverse_depth)
     inside = _inside(u, v, pair)
-    du, dv = field.motion(inverse_depth)
-    pixels = np.hypot(du, dv)
+    pixels = together(du, dv)
     along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
     a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
     warped = _sample(right, u, v)
@@ -165,7 +201,7 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     some = usable[thin]
     sigma = max(robust_sigma(residual[thin][some] if some.any() else residual[usable]), 1e-3)
     weight = 1 / (1 + (residual / (_OUTLIER_SIGMAS * sigma)) ** 2) ** 2 / sigma**2
-    correlation = _correlate(a, b, inside)
+    correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX)
     weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
     gradient = np.where(usable, gradient, 0).astype(np.float32)
     return Brightness(
@@ -226,11 +262,11 @@ def _normalise(image: Field, mask: NDArray[np.bool_], sigma_px: float) -> tuple[
     return (image - resized(mean, image.shape)) / contrast, contrast
 
 
-def _correlate(a: Field, b: Field, mask: NDArray[np.bool_]) -> Field:
+def _correlate(a: Field, b: Field, mask: NDArray[np.bool_], sigma_px: float) -> Field:
     """Local correlation of two locally normalised images; 0 outside the mask."""
     a, b = a * mask, b * mask
     power_a, power_b, product = (
-        blurred(half(values), _CORRELATION_SIGMA_PX / 2) for values in (a * a, b * b, a * b)
+        blurred(half(values), sigma_px / 2) for values in (a * a, b * b, a * b)
     )
     power_a *= power_b
     product /= np.sqrt(np.maximum(power_a, np.float32(1e-12), out=power_a), out=power_a)

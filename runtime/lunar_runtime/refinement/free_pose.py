@@ -76,14 +76,14 @@ def _find(
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
-    flow = coarse.match(first.poses[0], surface)
+    flow = coarse.match(first.poses[0], surface, thorough=False)
     fit, _ = coarse.fit_pose(first.poses, flow, EARLY_SAMPLES)
-    last = solver.carried(coarse.through_flow(fit.pose, flow))
+    last = solver.carried(coarse.through_flow(fit.pose, flow, thorough=False))
     for thorough in FLOW_ROUNDS:
         flow = solver.match(fit.pose, last.surface, thorough=thorough)
         samples = POSE_SAMPLES if thorough else EARLY_SAMPLES
         fit, rays = solver.fit_pose([fit.pose], flow, samples)
-        last = solver.through_flow(fit.pose, flow, last.slack)
+        last = solver.through_flow(fit.pose, flow, last.slack, thorough=thorough)
     require_agreement(flow)
     checkpoint("evidence")
     evidence = camera_evidence(rays, fit)

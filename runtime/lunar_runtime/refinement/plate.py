@@ -12,33 +12,34 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.fields import Field, blurred, half, resized
+from lunar_runtime.geometry.fields import Field, blurred, double, half, resized
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.shading import Plated
 from lunar_runtime.refinement.thin_plate import (
     bending,
-    double,
     sample_thin_plate,
     solve_thin_plate,
 )
 
-_CYCLES = 3  # of every solution, which starts from the last one
+CYCLES = 3  #: of a solution that stays; it starts from the last one
 _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pairs)
 
 # The plate's stiffness: curvature of lunar ground seen from above, as the change of slope over one
 # pixel; 0.14 gave the lowest slope error on StereoLunar and rendered pairs, and a factor of two
 # either way costs less than 5 % of it.
 _BEND_PER_PX = 0.14
+#: From the prior: the surface stays in front of the camera.
+LEAST_DEPARTURE = np.float32(-0.9)
 _PRIOR_SHARE = 1 / 4  # of the image's width: how far the prior's errors reach
 
 
 class Information(NamedTuple):
-    """What measurements say of the plate.
+    """What measurements say of the plate, on its grid.
 
     Attributes:
-        weight: (H, W) information of each pixel on its relative departure from the prior.
-        pull: (H, W) information · the departure that was measured.
+        weight: (h, w) information of each node on its relative departure from the prior.
+        pull: (h, w) information · the departure that was measured.
     """
 
     weight: Field
@@ -49,20 +50,20 @@ class PlateSolution(NamedTuple):
     """One solution, and what the next one begins with.
 
     Attributes:
-        surface: (H, W) inverse depth.
-        compliance: (⌈H/2⌉, ⌈W/2⌉) how much less stiff the plate was in this solution: its slack and
+        departure: (h, w) of the surface from the prior, relative.
+        compliance: (h, w) how much less stiff the plate was in this solution: its slack and
             foreshortening.
-        slack: (⌈H/2⌉, ⌈W/2⌉) the same of the next solution, without foreshortening: the plate is
-            relaxed where this one bends.
+        slack: (h, w) the same of the next solution, without foreshortening: the plate is relaxed
+            where this one bends.
     """
 
-    surface: Field
+    departure: Field
     compliance: Field
     slack: Field
 
 
 class Plate(NamedTuple):
-    """The plate of one view.
+    """The plate of one view; its own grid is (h, w) = (⌈H/2⌉, ⌈W/2⌉).
 
     Attributes:
         height: Of the view, pixels.
@@ -79,9 +80,14 @@ class Plate(NamedTuple):
         """As stiff as lunar ground is in this view."""
         return cls(*view.shape, (view.intrinsics.fx / _BEND_PER_PX) ** 2)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the plate's grid."""
+        return -(-self.height // 2), -(-self.width // 2)
+
     def even(self) -> Field:
         """The slack of a plate that was never bent."""
-        return np.ones((-(-self.height // 2), -(-self.width // 2)), np.float32)
+        return np.ones(self.shape, np.float32)
 
     def solve(
         self,
@@ -89,67 +95,64 @@ class Plate(NamedTuple):
         slack: Field,
         information: Information,
         last: Field,
-        cycles: int = _CYCLES,
+        cycles: int = CYCLES,
     ) -> PlateSolution:
-        """The surface through measurements.
+        """The surface through measurements; everything is on the plate's grid.
 
         Args:
             prior: What the surface departs from.
             slack: Of the last solution, or `even`.
-            information: Of the measurements, per pixel of the view.
-            last: (H, W) inverse depth to start from.
+            information: Of the measurements.
+            last: (h, w) departure to start from.
             cycles: Of the solver, at most.
         """
-        weight, pull = self._summed(information.weight), self._summed(information.pull)
-        start = self._summed(last / prior.inverse_depth - 1) / np.float32(4)
-        compliance = slack * self._foreshortening(prior)
+        compliance = slack * _foreshortening(prior)
         # Dividing the plate's stiffness by the compliance is multiplying the rest by it.
         e = solve_thin_plate(
-            (weight + self._prior_weight(prior)) * compliance,
-            pull * compliance,
+            (information.weight + self._prior_weight(prior)) * compliance,
+            information.pull * compliance,
             self.stiffness / 4,
-            start=start,
+            start=last,
             cycles=cycles,
         )
         energy = blurred(bending(e), 1.0)
-        relaxed = np.sqrt(1 + energy / max(float(np.median(energy)), 1e-30))
-        return PlateSolution(
-            self.surface(prior.inverse_depth, e),
-            compliance,
-            (relaxed / np.median(relaxed)).astype(np.float32),
-        )
+        energy /= max(float(np.median(energy)), 1e-30)
+        energy += 1
+        relaxed = np.sqrt(energy, out=energy)
+        relaxed /= np.median(relaxed)
+        return PlateSolution(e, compliance, relaxed)
 
     def surface(self, prior: Field, departure: Field) -> Field:
         """(H, W) inverse depth of a departure.
 
         Args:
             prior: (H, W) inverse depth.
-            departure: (⌈H/2⌉, ⌈W/2⌉) from it, relative.
+            departure: (h, w) from it.
         """
         grown = double(departure)[: self.height, : self.width]
-        return np.asarray(prior * (1 + np.maximum(grown, -0.9)), np.float32)
+        return np.asarray(prior * (1 + np.maximum(grown, LEAST_DEPARTURE)), np.float32)
 
     def plated(
         self,
         prior: Prior,
-        surface: Field,
+        departure: Field,
         compliance: Field,
         information: Information,
         decided: NDArray[np.bool_],
     ) -> Plated:
-        """A solution on the plate's own grid.
+        """A solution, as shading takes it.
 
         Args:
             prior: Of the solution.
-            surface: (H, W) inverse depth that it found.
+            departure: (h, w) that it found.
             compliance: Of the solution.
             information: Of the solution.
             decided: (H, W) where the images decide.
         """
         return Plated(
-            prior=half(prior.inverse_depth),
-            departure=half((surface / prior.inverse_depth - 1).astype(np.float32)),
-            weight=self._summed(information.weight) + np.float32(self._prior_weight(prior)),
+            prior=prior.inverse_depth,
+            departure=np.maximum(departure, LEAST_DEPARTURE),
+            weight=information.weight + np.float32(self._prior_weight(prior)),
             compliance=compliance,
             stiffness=self.stiffness / 4,
             decided=half(decided.astype(np.float32)) > 0.5,
@@ -168,10 +171,10 @@ class Plate(NamedTuple):
             count: How many.
 
         Returns:
-            (N, ⌈H/2⌉, ⌈W/2⌉) float32, relative to the surface.
+            (N, h, w) float32, relative to the surface.
         """
         rng = np.random.default_rng(0)
-        weight = (self._summed(information.weight) + self._prior_weight(prior)) * compliance
+        weight = (information.weight + self._prior_weight(prior)) * compliance
         # With A = weight + stiffness HᵀH per compliance, the covariance is A⁻¹ · compliance.
         half_of_them = sample_thin_plate(
             weight, self.stiffness / 4, rng, count=-(-count // 2), cycles=_DRAW_CYCLES
@@ -186,27 +189,28 @@ class Plate(NamedTuple):
         images decide is ragged.
         """
         variance = blurred(np.mean(draws**2, axis=0, dtype=np.float32), self.width / 90)
-        twice = resized(variance, (2 * variance.shape[0], 2 * variance.shape[1]))
-        return np.sqrt(np.maximum(twice, 1e-14))[: self.height, : self.width]
-
-    def _foreshortening(self, prior: Prior) -> Field:
-        """How much less stiff the plate is where it is seen obliquely.
-
-        A ray's length changes by the height's change over the cosine of incidence, so the same
-        change of slope over a pixel bends the inverse depth by as much more, and the stiffness goes
-        with the cosine's square. Along the dip a pixel is longer on the ground too, which asks for
-        a higher power: on StereoLunar and rendered pairs that followed rims better and left more
-        noise in all other slopes.
-        """
-        cosine = resized(prior.incidence, self.even().shape)
-        return np.asarray(1 / np.square(cosine), np.float32)
+        grown = resized(variance, (2 * variance.shape[0], 2 * variance.shape[1]))
+        return np.sqrt(np.maximum(grown, 1e-14))[: self.height, : self.width]
 
     def _prior_weight(self, prior: Prior) -> float:
         """Information of the prior in one half-resolution pixel."""
         reach_px = _PRIOR_SHARE * self.width
         return float(4 / (prior.sigma * reach_px) ** 2)
 
-    def _summed(self, values: Field) -> Field:
-        """Sums of two by two pixels; what lies beyond the edge adds nothing."""
-        padded = np.pad(values, ((0, self.height % 2), (0, self.width % 2)))
-        return half(padded.astype(np.float32)) * 4
+    def summed(self, values: Field) -> Field:
+        """Sums of two by two of the view's pixels; what lies beyond the edge adds nothing."""
+        if self.height % 2 or self.width % 2:
+            values = np.pad(values, ((0, self.height % 2), (0, self.width % 2)))
+        return half(values) * 4
+
+
+def _foreshortening(prior: Prior) -> Field:
+    """How much less stiff the plate is where it is seen obliquely.
+
+    A ray's length changes by the height's change over the cosine of incidence, so the same change
+    of slope over a pixel bends the inverse depth by as much more, and the stiffness goes with the
+    cosine's square. Along the dip a pixel is longer on the ground too, which asks for a higher
+    power: on StereoLunar and rendered pairs that followed rims better and left more noise in all
+    other slopes.
+    """
+    return np.asarray(1 / np.square(prior.incidence), np.float32)

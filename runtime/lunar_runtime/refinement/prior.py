@@ -98,13 +98,13 @@ def beyond_errors(prior: Prior, decided: NDArray[np.bool_], count: int) -> Field
 
     Args:
         prior: Fitted to what was measured.
-        decided: (H, W) where the images decide.
+        decided: (H, W) where the images decide, on the prior's grid.
         count: How many.
 
     Returns:
-        (count, ⌈H/2⌉, ⌈W/2⌉) relative to the surface.
+        (count, H, W) relative to the surface.
     """
-    decided, incidence = decided[::2, ::2], prior.incidence[::2, ::2]
+    incidence = prior.incidence
     if decided.any():
         far = cv2.distanceTransform((~decided).astype(np.uint8), cv2.DIST_L2, 3)
         typical = np.median(incidence[decided])

@@ -248,13 +248,13 @@ def _follow_flow(
     solver: DenseSolver, coarse: DenseSolver, pose: RelativePose, start: Field
 ) -> tuple[Round, Flow]:
     """The rounds of flow with a pose that stays, from a coarse surface; and the last flow."""
-    flow = coarse.match(pose, start)
+    flow = coarse.match(pose, start, thorough=False)
     require_common_ground(flow)
-    last = solver.carried(coarse.through_flow(pose, flow))
+    last = solver.carried(coarse.through_flow(pose, flow, thorough=False))
     for thorough in FLOW_ROUNDS:
         flow = solver.match(pose, last.surface, thorough=thorough)
         require_common_ground(flow)
-        last = solver.through_flow(pose, flow, last.slack)
+        last = solver.through_flow(pose, flow, last.slack, thorough=thorough)
     require_agreement(flow)
     return last, flow
 

@@ -6,6 +6,7 @@ a value that the next one takes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import EpipolarField, MatchedRays, RelativePose
-from lunar_runtime.geometry.fields import Field, half, resized
+from lunar_runtime.geometry.fields import Field, half, resized, together, twice
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
     MIN_MATCHES,
@@ -25,7 +26,7 @@ from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
-from lunar_runtime.refinement.plate import Information, Plate
+from lunar_runtime.refinement.plate import CYCLES, LEAST_DEPARTURE, Information, Plate
 from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.shading import shade
@@ -35,6 +36,9 @@ from lunar_runtime.refinement.surface import NetworkGuess, Surface
 FLOW_ROUNDS = (False, True)
 #: Of the dense matches, for the last fit of the pose and for those before it.
 POSE_SAMPLES, EARLY_SAMPLES = 8000, 3000
+# Of the plate before the last round of flow: a surface to warp through is enough. With two in the
+# last round one pair was 1.2 times worse beyond the overlap.
+_QUICK_CYCLES = 1
 # Nothing comes after it: with 4, single surfaces beyond the overlap were farther off.
 _BRIGHTNESS_CYCLES = 6
 _BRIGHTNESS_ROUNDS = 2  # at most
@@ -43,26 +47,32 @@ _BRIGHTNESS_ROUNDS = 2  # at most
 _STILL_PX = 0.045
 _STILL_SHARE = 90  # percent
 _THIN = (slice(None, None, 4),) * 2
-# A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch.
+# A flow vector is good to 0.16 px, and its error is shared by the 5 × 5 px of a patch: as many
+# nodes of the plate.
 _FLOW_SIGMA_PX = 0.16
-_FLOW_PATCH_PX = 25
+_FLOW_PATCH_NODES = 25 / 4
 _DECIDED = 1 / 5  # of the prior's error, below which the images decide
 _OWN = 0.95  # of the plate's errors, as drawn: they are a little too wide (65 pairs)
 _UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
 
 
 class Round(NamedTuple):
-    """What one round of flow leaves for the next.
+    """What one round of flow leaves for the next, on the plate's grid: half of the view's.
 
     Attributes:
-        surface: (H, W) inverse depth, baseline / Z.
+        surface: (h, w) inverse depth, baseline / Z.
         prior: That it departs from.
-        slack: (⌈H/2⌉, ⌈W/2⌉) of the plate; see `PlateSolution`.
+        slack: (h, w) of the plate; see `PlateSolution`.
     """
 
     surface: Field
     prior: Prior
     slack: Field
+
+    @property
+    def departure(self) -> Field:
+        """(h, w) of the surface from the prior, relative."""
+        return self.surface / self.prior.inverse_depth - 1
 
 
 class DenseSolver:
@@ -71,24 +81,28 @@ class DenseSolver:
     Args:
         pair: Its left view is refined.
         network: What the network says of that view; None = nothing.
+        relief: Of the network, where it is known already, on the plate's grid.
     """
 
-    def __init__(self, pair: Pair, network: NetworkGuess | None) -> None:
+    def __init__(
+        self, pair: Pair, network: NetworkGuess | None, relief: list[Field] | None = None
+    ) -> None:
         self._pair = pair.floating()
-        self._network = network
         self._plate = Plate.of(pair.left)
-        self._relief = (
-            None if network is None else relief_bands(pair.left.rays(), network.inverse_depth)
-        )
+        self._small = Pair(self._pair.left.halved(), self._pair.right)
+        self._relief = relief
+        if network is not None:
+            inverse_depth = self.on_grid(network.inverse_depth)
+            self._relief = relief_bands(self._small.left.rays(), inverse_depth)
 
     def coarser(self) -> DenseSolver:
         """The same at half the resolution: enough for the first flow, which reaches farther so."""
-        network = None if self._network is None else self._network.halved()
-        return DenseSolver(self._pair.halved(), network)
+        relief = None if self._relief is None else [half(band) for band in self._relief]
+        return DenseSolver(self._pair.halved(), None, relief)
 
     def on_grid(self, surface: Field) -> Field:
-        """A surface of another solver on this one's grid."""
-        return resized(surface, self._pair.left.shape)
+        """A surface of any size on the plate's grid."""
+        return resized(surface, self._plate.shape)
 
     def carried(self, last: Round) -> Round:
         """A round of another solver on this one's grid; the plate is even again."""
@@ -99,8 +113,8 @@ class DenseSolver:
         return Round(self.on_grid(last.surface), prior, self._plate.even())
 
     def through_matches(self, rays: MatchedRays, pose: RelativePose) -> Field:
-        """The prior through sparse matches: the first surface to warp through."""
-        camera, (height, width) = self._pair.left.intrinsics, self._pair.left.shape
+        """The prior through sparse matches, on the plate's grid: the first surface."""
+        camera, (height, width) = self._small.left.intrinsics, self._plate.shape
         d = rays.inverse_depth(pose)
         at = rays.left[:, :2] * (camera.fx, camera.fy) + (camera.cx, camera.cy)
         column = np.clip(at[:, 0].astype(np.intp), 0, width - 1)
@@ -108,7 +122,7 @@ class DenseSolver:
         measured = np.zeros((height, width), np.float32)
         trust = np.zeros_like(measured)
         measured[row, column], trust[row, column] = d, d > 0
-        return fit_prior(self._pair.left.rays(), measured, trust, self._relief).inverse_depth
+        return fit_prior(self._small.left.rays(), measured, trust, self._relief).inverse_depth
 
     def match(self, pose: RelativePose, surface: Field, *, thorough: bool = True) -> Flow:
         """Flow between the images through a surface; see `measure_flow`."""
@@ -142,44 +156,55 @@ class DenseSolver:
         Raises:
             NotRefinedError: There are too few.
         """
-        height, width = self._pair.left.shape
-        stride = 1
-        while height * width / stride**2 > samples:
-            stride += 1
+        height, width = flow.u.shape
+        stride = max(1, round(math.sqrt(height * width / samples)))
         first = stride // 2
         rows, columns = np.nonzero(flow.trust[first::stride, first::stride] > MIN_TRUST)
         rows, columns = rows * stride + first, columns * stride + first
         require_dense_matches(len(rows))
-        here = np.stack([columns, rows], axis=-1) + 0.5
+        enlarged = self._pair.left.shape[1] / width, self._pair.left.shape[0] / height
+        here = (np.stack([columns, rows], axis=-1) + 0.5) * enlarged
         there = np.stack([flow.u[rows, columns], flow.v[rows, columns]], axis=-1)
-        return replace(MatchedRays.of(self._pair, here, there), spacing_px=float(stride))
+        rays = MatchedRays.of(self._pair, here, there)
+        return replace(rays, spacing_px=stride * enlarged[0])
 
-    def through_flow(self, pose: RelativePose, flow: Flow, slack: Field | None = None) -> Round:
+    def through_flow(
+        self,
+        pose: RelativePose,
+        flow: Flow,
+        slack: Field | None = None,
+        *,
+        thorough: bool = True,
+    ) -> Round:
         """The surface through the flow's depths, around a prior that is fitted to them anew.
 
         Args:
             pose: Of the other camera.
             flow: Between the images, through whichever surface.
             slack: Of the plate, from the round before; None = even.
+            thorough: Whether the surface stays; else it only starts the next round.
 
         Raises:
             NotRefinedError: The matches do not meet in front of the cameras.
         """
         checkpoint("plate")
-        field = EpipolarField.of(self._pair, pose)
+        field = EpipolarField.of(self._small, pose)
         measured = field.triangulate(flow.u, flow.v)
         du, dv = field.motion(measured)
         trust = np.where(np.isfinite(du) & (measured > 0), flow.trust, 0).astype(np.float32)
         if np.count_nonzero(trust) < MIN_MATCHES:
             raise NotRefinedError("the dense matches do not meet in front of the cameras")
         prior = fit_prior(field.rays, measured, trust, self._relief)
-        moved_px = np.where(trust > 0, np.hypot(du, dv), 0) * prior.inverse_depth
-        weight = trust * moved_px**2 / np.float32(_FLOW_SIGMA_PX**2 * _FLOW_PATCH_PX)
+        moved_px = np.where(trust > 0, together(du, dv), 0) * prior.inverse_depth
+        weight = trust * moved_px**2 / np.float32(_FLOW_SIGMA_PX**2 * _FLOW_PATCH_NODES)
         change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
         information = Information(weight, weight * change.astype(np.float32))
         slack = self._plate.even() if slack is None else slack
-        solution = self._plate.solve(prior, slack, information, flow.surface)
-        return Round(solution.surface, prior, solution.slack)
+        start = flow.surface / prior.inverse_depth - 1
+        cycles = CYCLES if thorough else _QUICK_CYCLES
+        solution = self._plate.solve(prior, slack, information, start, cycles)
+        surface = prior.inverse_depth * (1 + np.maximum(solution.departure, LEAST_DEPARTURE))
+        return Round(surface, prior, solution.slack)
 
     def through_brightness(
         self, pose: RelativePose, last: Round, poses: list[RelativePose]
@@ -192,15 +217,18 @@ class DenseSolver:
             poses: The same with their errors, one for every draw.
         """
         field = EpipolarField.of(self._pair, pose)
-        surface, prior, slack = last.surface, last.prior, last.slack
+        prior, departure, slack = last.prior, last.departure, last.slack
+        plane = self._on_view(prior.inverse_depth)
+        surface = self._plate.surface(plane, departure)
         for _ in range(_BRIGHTNESS_ROUNDS):
             checkpoint("brightness")
             bright = linearise(self._pair, field, surface)
-            information = _around_prior(bright, surface / prior.inverse_depth)
+            information = self._around_prior(bright, surface / plane)
             before = surface
-            surface, compliance, slack = self._plate.solve(
-                prior, slack, information, before, _BRIGHTNESS_CYCLES
+            departure, compliance, slack = self._plate.solve(
+                prior, slack, information, departure, _BRIGHTNESS_CYCLES
             )
+            surface = self._plate.surface(plane, departure)
             if _moved_px(field, before, surface, bright.inside) < _STILL_PX:
                 break
         checkpoint("draws")
@@ -209,17 +237,17 @@ class DenseSolver:
         with np.errstate(invalid="ignore"):
             refined = (own < _DECIDED * prior.sigma) & bright.inside
         checkpoint("shading")
-        plated = self._plate.plated(prior, surface, compliance, information, refined)
+        plated = self._plate.plated(prior, departure, compliance, information, refined)
         inside = half(bright.inside.astype(np.float32)) == 1
         shading = shade(self._pair.left.halved(), half(bright.warped), inside, plated)
         if shading.reason is None:
-            surface = self._plate.surface(prior.inverse_depth, shading.departure)
+            surface = self._plate.surface(plane, shading.departure)
             draws = shading.of_draws(draws)
             own = self._plate.sigma(draws)
         local = np.float32(_OWN) * local_factor(bright, surface, refined)
         shared = self._pose_errors(pose, poses, surface)
-        shared += beyond_errors(prior, refined, len(poses))
-        sigma = np.hypot(own * self.on_grid(local), self._plate.sigma(shared))
+        shared += beyond_errors(prior, refined[::2, ::2], len(poses))
+        sigma = together(own * self._on_view(local), self._plate.sigma(shared))
         draws = draws * local + shared
         correlation = bright.correlation[_THIN][bright.inside[_THIN]]
         return Surface(
@@ -233,6 +261,20 @@ class DenseSolver:
             unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
             shading=shading.told(),
         )
+
+    def _on_view(self, values: Field) -> Field:
+        """Of the plate's grid, on the view's."""
+        height, width = self._pair.left.shape
+        return twice(values) if height % 2 == width % 2 == 0 else resized(values, (height, width))
+
+    def _around_prior(self, bright: Brightness, ratio: Field) -> Information:
+        """From relative changes of the present surface, `ratio` times the prior's, to the prior's.
+
+        Summed to the plate's nodes.
+        """
+        weight = bright.information / ratio**2
+        pull = weight * (ratio - 1) + bright.pull / ratio
+        return Information(self._plate.summed(weight), self._plate.summed(pull))
 
     def _pose_errors(self, pose: RelativePose, poses: list[RelativePose], surface: Field) -> Field:
         """(N, ⌈H/2⌉, ⌈W/2⌉) relative errors of Z that other poses of the same matches give.
@@ -259,9 +301,3 @@ def _moved_px(
     moved = np.hypot(du, dv) * np.abs(after[_THIN] - before[_THIN])
     known = inside[_THIN] & np.isfinite(moved)
     return float(np.percentile(moved[known], _STILL_SHARE)) if known.any() else 0.0
-
-
-def _around_prior(bright: Brightness, ratio: Field) -> Information:
-    """From relative changes of the present surface, `ratio` times the prior's, to the prior's."""
-    weight = bright.information / ratio**2
-    return Information(weight, weight * (ratio - 1) + bright.pull / ratio)

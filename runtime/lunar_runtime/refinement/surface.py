@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import RelativePose
-from lunar_runtime.geometry.fields import Field, half
+from lunar_runtime.geometry.fields import Field
 from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.shading import ShadingTold
 
@@ -27,10 +27,6 @@ class NetworkGuess:
     inverse_depth: Field
     pose: RelativePose | None = None
     descriptors: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-
-    def halved(self) -> NetworkGuess:
-        """Its depth at half the resolution."""
-        return NetworkGuess(half(self.inverse_depth))
 
 
 class GivenPose(NamedTuple):

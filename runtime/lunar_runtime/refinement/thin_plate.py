@@ -16,7 +16,6 @@ weight. Conjugate gradients smooth, and the coarsest grid is solved by its inver
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,10 +23,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.fields import Field
+from lunar_runtime.geometry.fields import Field, twice
 
 _COARSEST = 8  # pixels along the shorter side, at least
 _SMOOTHING_ITERATIONS = 6
+_AT_ONCE = 4
 _DIAGONAL = 20.0  # of the stencil
 # Of e_xx² + 2 e_xy² + e_yy², away from the edges.
 _STENCIL = np.array(
@@ -63,20 +63,21 @@ def sample_thin_plate(
     """Random surfaces with the covariance of `solve_thin_plate`'s error.
 
     Perturb and solve (Papandreou and Yuille 2010): noise on every measurement and on every second
-    difference, each of its own variance. The noise is drawn in turn and solved by as many threads
-    as OpenCV has, so their number changes nothing.
+    difference, each of its own variance. `_AT_ONCE` surfaces are solved as one system, the channels
+    of one image.
 
     Args:
         information: (H, W), as in `solve_thin_plate`.
         stiffness: Positive.
         rng: Of the noise.
         count: Of surfaces.
-        cycles: At most, of each.
+        cycles: At most, of each system.
 
     Returns:
         (count, H, W) float32.
     """
     height, width = information.shape
+    spread = np.sqrt(information)
 
     def noise(rows: int, columns: int) -> Field:
         return rng.standard_normal((rows, columns), np.float32)
@@ -86,21 +87,16 @@ def sample_thin_plate(
             noise(height, width - 2), noise(height - 2, width), noise(height - 1, width - 1),
             (height, width), np.float32(np.sqrt(2.0)),
         )  # fmt: skip
-        measured = np.sqrt(information) * noise(height, width)
-        return np.asarray(measured + np.float32(np.sqrt(stiffness)) * bent, np.float32)
+        bent *= np.float32(np.sqrt(stiffness))
+        bent += spread * noise(height, width)
+        return bent
 
-    grids = _prepare(information, stiffness)
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
-        drawn = threads.map(
-            lambda one: _solve(grids, one, stiffness, None, cycles), [pull() for _ in range(count)]
-        )
-        return np.stack(list(drawn))
-
-
-def double(values: Field) -> Field:
-    """Bicubic interpolation to twice the sides."""
-    size = values.shape[1] * 2, values.shape[0] * 2
-    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_CUBIC), np.float32)
+    grids = _prepare(information, stiffness).repeated(_AT_ONCE)
+    drawn = []
+    for _ in range(-(-count // _AT_ONCE)):
+        pulls = np.stack([pull() for _ in range(_AT_ONCE)], axis=-1)
+        drawn.append(np.moveaxis(_solve(grids, pulls, stiffness, None, cycles), -1, 0))
+    return np.concatenate(drawn)[:count]
 
 
 def bending(e: Field) -> Field:
@@ -119,6 +115,14 @@ class _Grids(NamedTuple):
     information: list[Field]
     inverse_diagonal: list[Field]
     coarsest: NDArray[np.float32]
+
+    def repeated(self, channels: int) -> _Grids:
+        """The same for images of several channels."""
+
+        def deep(levels: list[Field]) -> list[Field]:
+            return [np.repeat(level[..., None], channels, axis=-1) for level in levels]
+
+        return _Grids(deep(self.information), deep(self.inverse_diagonal), self.coarsest)
 
 
 def _prepare(information: Field, stiffness: float) -> _Grids:
@@ -140,69 +144,69 @@ def _prepare(information: Field, stiffness: float) -> _Grids:
 
 
 def _solve(grids: _Grids, pull: Field, stiffness: float, start: Field | None, cycles: int) -> Field:
-    height, width = pull.shape
+    height, width = pull.shape[:2]
     information = grids.information[0]
     below, right = information.shape[0] - height, information.shape[1] - width
-    b = _pad(pull / np.float32(stiffness), below, right)
-    e = np.zeros_like(b) if start is None else _pad(start.astype(np.float32), below, right)
-    p = before = np.zeros_like(b)
-    size = 1.0
-    for _ in range(cycles):
+    residual = _pad(pull / np.float32(stiffness), below, right)
+    if start is None:
+        e = np.zeros_like(residual)
+    else:
+        e = _pad(start, below, right)
         # Differences first: one filter's rounding would add up to bend what is nearly a plane.
-        residual = b - information * e - _bend_back(*_bend(e), e.shape, np.float32(2))
-        z = _cycle(grids, residual, 0)
-        turned = float(np.vdot(z, residual - before)) / size
-        p = z + np.float32(max(turned, 0.0)) * p
-        along, energy = float(np.vdot(p, residual)), float(np.vdot(p, _apply(p, information, 1.0)))
+        residual -= information * e
+        residual -= _bend_back(*_bend(e), e.shape, np.float32(2))
+        e = e.copy() if e is start else e
+    p = before = np.zeros_like(residual)
+    size = 1.0
+    for left in range(cycles - 1, -1, -1):
+        z = _cycle(grids, residual.copy(), 0)
+        along = float(np.vdot(z, residual))
+        # Polak and Ribière: the preconditioner is not linear.
+        turned = max(along - float(np.vdot(z, before)), 0.0) / size
+        p = np.asarray(cv2.scaleAdd(p, turned, z), np.float32)
+        bent = _apply(p, information, 1.0)
+        energy = float(np.vdot(p, bent))
         if not energy > 0:
             break
-        e = e + np.float32(along / energy) * p
-        before, size = residual, max(float(np.vdot(z, residual)), 1e-30)
-    return np.asarray(e[:height, :width], np.float32)
+        step = float(np.vdot(p, residual)) / energy
+        cv2.scaleAdd(p, step, e, e)
+        if left:
+            before, size = residual, max(along, 1e-30)
+            residual = np.asarray(cv2.scaleAdd(bent, -step, residual), np.float32)
+    return e[:height, :width]
 
 
 def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
-    """An approximate solution of "operator · e = residual" at a level."""
+    """An approximate solution of "operator · e = residual" at a level; the residual is used up."""
     information = grids.information[level]
     # A grid of half the resolution sees second differences four times as large on a quarter of
     # the nodes: its stiffness is a quarter.
     stiffness = 0.25**level
     if level + 1 == len(grids.information):
-        return np.asarray((grids.coarsest @ residual.ravel()).reshape(residual.shape), np.float32)
-    e = _spread(_cycle(grids, _gather(residual), level + 1))
+        column = residual.reshape(len(grids.coarsest), -1)
+        return np.asarray((grids.coarsest @ column).reshape(residual.shape), np.float32)
+    e = twice(_cycle(grids, _gather(residual), level + 1))
     bent = _apply(e, information, stiffness)
     energy = float(np.vdot(e, bent))
-    step = np.float32(np.vdot(e, residual) / energy) if energy > 0 else np.float32(0)
-    residual = np.asarray(cv2.scaleAdd(bent, -float(step), residual), np.float32)
+    step = float(np.vdot(e, residual)) / energy if energy > 0 else 0.0
+    cv2.scaleAdd(bent, -step, residual, residual)
     smooth = _conjugate_gradients(information, grids.inverse_diagonal[level], residual, stiffness)
-    cv2.scaleAdd(e, float(step), smooth, smooth)
+    cv2.scaleAdd(e, step, smooth, smooth)
     return smooth
 
 
-def _spread(e: Field) -> Field:
-    """Bilinear interpolation to twice the sides, extrapolated at the edges."""
-    size = e.shape[1] * 2, e.shape[0] * 2
-    fine = np.asarray(cv2.resize(e, size, interpolation=cv2.INTER_LINEAR), np.float32)
-    for along in (fine, fine.T):
-        along[0] += along[0] - along[1]
-        along[-1] += along[-1] - along[-2]
-    return fine
-
-
 def _gather(values: Field) -> Field:
-    """The transpose of `_spread`."""
+    """The transpose of `fields.twice`."""
     values = values.copy()
-    for along in (values.T, values):
+    for along in (values.swapaxes(0, 1), values):
         along[1] -= along[0]
         along[0] *= 2
         along[-2] -= along[-1]
         along[-1] *= 2
-    return np.asarray(
-        cv2.sepFilter2D(
-            values, cv2.CV_32F, _GATHER, _GATHER, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE
-        )[::2, ::2],
-        np.float32,
+    means = cv2.sepFilter2D(
+        values, cv2.CV_32F, _GATHER, _GATHER, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE
     )
+    return np.ascontiguousarray(means[::2, ::2])
 
 
 def _coarsest_inverse(information: Field, stiffness: float) -> NDArray[np.float32]:
@@ -228,16 +232,20 @@ def _conjugate_gradients(
     z = inverse_diagonal * residual
     p = z.copy()
     size = first = float(np.vdot(residual, z))
-    for _ in range(_SMOOTHING_ITERATIONS):
+    for left in range(_SMOOTHING_ITERATIONS - 1, -1, -1):
         if size <= 1e-10 * first or size <= 0:
             break
         q = _apply(p, information, stiffness)
-        step = size / float(np.vdot(p, q))
+        energy = float(np.vdot(p, q))
+        if not energy > 0:  # rounding is left
+            break
+        step = size / energy
         cv2.scaleAdd(p, step, e, e)
-        cv2.scaleAdd(q, -step, residual, residual)
-        np.multiply(inverse_diagonal, residual, out=z)
-        previous, size = size, float(np.vdot(residual, z))
-        cv2.scaleAdd(p, size / previous, z, p)
+        if left:
+            cv2.scaleAdd(q, -step, residual, residual)
+            np.multiply(inverse_diagonal, residual, out=z)
+            previous, size = size, float(np.vdot(residual, z))
+            cv2.scaleAdd(p, size / previous, z, p)
     return e
 
 
@@ -252,7 +260,7 @@ def _apply(e: Field, information: Field, stiffness: float) -> Field:
     total: Field = np.asarray(
         cv2.filter2D(e, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE), np.float32
     )
-    for values, result in ((e, total), (e.T, total.T)):
+    for values, result in ((e, total), (e.swapaxes(0, 1), total.swapaxes(0, 1))):
         last = len(values) - 1
         edges, beside = slice(None, None, last), slice(1, -1, last - 2)  # of both ends at once
         rise = stiff * (values[edges] - values[beside])
@@ -264,22 +272,27 @@ def _apply(e: Field, information: Field, stiffness: float) -> Field:
 
 
 def _bend(e: Field) -> tuple[Field, Field, Field]:
-    xx = e[:, 2:] - 2 * e[:, 1:-1] + e[:, :-2]
-    yy = e[2:] - 2 * e[1:-1] + e[:-2]
-    xy = e[1:, 1:] - e[1:, :-1] - e[:-1, 1:] + e[:-1, :-1]
+    xx = e[:, 2:] + e[:, :-2]
+    xx -= 2 * e[:, 1:-1]
+    yy = e[2:] + e[:-2]
+    yy -= 2 * e[1:-1]
+    xy = e[1:, 1:] - e[1:, :-1]
+    xy -= e[:-1, 1:]
+    xy += e[:-1, :-1]
     return xx, yy, xy
 
 
 def _bend_back(xx: Field, yy: Field, xy: Field, shape: tuple[int, ...], cross: np.float32) -> Field:
-    """The transpose of `_bend`, with a factor on the cross term."""
+    """The transpose of `_bend`, with a factor on the cross term; the three are used up."""
     total = np.zeros(shape, np.float32)
     total[:, 2:] += xx
-    total[:, 1:-1] -= 2 * xx
     total[:, :-2] += xx
     total[2:] += yy
-    total[1:-1] -= 2 * yy
     total[:-2] += yy
-    xy = cross * xy
+    for values, middle in ((xx, total[:, 1:-1]), (yy, total[1:-1])):
+        values *= 2
+        middle -= values
+    xy *= cross
     total[1:, 1:] += xy
     total[1:, :-1] -= xy
     total[:-1, 1:] -= xy
@@ -288,4 +301,6 @@ def _bend_back(xx: Field, yy: Field, xy: Field, shape: tuple[int, ...], cross: n
 
 
 def _pad(values: Field, below: int, right: int) -> Field:
-    return np.pad(values, ((0, below), (0, right))) if below or right else values
+    if not (below or right):
+        return values
+    return np.pad(values, ((0, below), (0, right), (0, 0))[: values.ndim])
