@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lunar_runtime.geometry.epipolar import MatchedRays
+from lunar_runtime.refinement import camera_evidence as camera_evidence_module
 from lunar_runtime.refinement.camera_evidence import (
     CameraEvidence,
     Misfit,
@@ -88,6 +89,22 @@ def test_a_pose_that_is_held_has_the_errors_that_were_told_and_tells_more_of_the
     assert told.sigma_deg == pytest.approx((0.3, 2.0))
     sure = camera_evidence(rays, fitted(rays), given._replace(sigma_deg=(0.001, 0.001)))
     assert sure.focal_sigma < 0.7 * evidence().focal_sigma
+
+
+def test_a_number_that_the_images_cannot_tell_is_no_misfit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Straight down over a plane the focal length is told to some hundred times itself."""
+    monkeypatch.setitem(camera_evidence_module._SIGMAS, "focal", 1.0)
+    flat = flat_scene()
+    moved = Scene(flat.ground, flat.left, flat.right, rigid((0, 0, 0), (-250, -20, 15)), 128, 128)
+    rays = moved.rays(2000, noise_px=NOISE_PX)
+    x, y = rays.left[:, 0], rays.left[:, 1]
+    bent = rays.right + np.stack([0 * x, 1e-4 * x**2 * y, 0 * x], axis=-1)
+    rays = replace(rays, right=bent)
+    found = camera_evidence(rays, fit_pose(rays, moved.pose, iterations=30))
+    assert abs(found.focal_ratio - 1) > found.focal_sigma > 1
+    assert "focal" not in [one.number for one in found.misfits]
 
 
 CHANGES: list[tuple[CameraNumber, float]] = [
