@@ -37,12 +37,15 @@ if TYPE_CHECKING:
         UsageError,
     )
     from lunar_runtime.files.images import GreyImage, read_image
+    from lunar_runtime.fusion.fused_landing import FusedLanding
+    from lunar_runtime.fusion.posed_view import PoseSigma
     from lunar_runtime.geometry.cameras import Intrinsics
     from lunar_runtime.geometry.lens import Distortion
     from lunar_runtime.geometry.rig import Rig, read_rig
     from lunar_runtime.inference.geometry_only import infer_geometry_only
     from lunar_runtime.inference.pipeline import StereoRuntime
     from lunar_runtime.inference.result import StereoResult
+    from lunar_runtime.landing.lander import Lander, read_lander
     from lunar_runtime.refinement.acceptance import NotRefinedError
     from lunar_runtime.report.outputs import write_result
     from lunar_runtime.report.records import Report
@@ -77,6 +80,10 @@ _HOME = {
     "NotRefinedError": "refinement.acceptance",
     "Report": "report.records",
     "StereoResult": "inference.result",
+    "FusedLanding": "fusion.fused_landing",
+    "PoseSigma": "fusion.posed_view",
+    "Lander": "landing.lander",
+    "read_lander": "landing.lander",
 }
 
 __all__ = [
@@ -89,14 +96,17 @@ __all__ = [
     "CheckpointError",
     "DeadlineError",
     "Distortion",
+    "FusedLanding",
     "GateError",
     "GreyImage",
     "InputError",
     "Intrinsics",
+    "Lander",
     "LunarError",
     "Manifest",
     "NotRefinedError",
     "OutputError",
+    "PoseSigma",
     "Report",
     "Rig",
     "StereoResult",
@@ -105,6 +115,7 @@ __all__ = [
     "default_bundle_path",
     "infer_geometry_only",
     "read_image",
+    "read_lander",
     "read_rig",
     "write_bundle",
     "write_result",

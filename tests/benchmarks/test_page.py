@@ -56,6 +56,20 @@ def test_every_method_has_the_numbers_of_the_accuracy_report(shards: Path) -> No
     assert refined.unit == "m"
 
 
+def test_the_right_view_has_its_own_truth(shards: Path) -> None:
+    for pair in page_pairs([default_bundle_path()], shards, sgbm=True, refine=True):
+        left, right = pair.views
+        assert (left.side, right.side) == ("left", "right")
+        shown = {method.name: method for method in right.methods}
+        assert "SGBM" not in shown and "truth" in shown
+        assert default_bundle_path().name in shown
+        for name in ("images alone", f"{default_bundle_path().name}, refined"):
+            on_left = {method.name: method.scores for method in left.methods}[name]
+            # As good as the left view: a wrong camera, up or truth would be worse by far.
+            for figure in ("absrel_median", "slope_mae_deg"):
+                assert shown[name].scores[figure] < 2 * on_left[figure] + 0.002, (name, figure)
+
+
 def test_the_command_writes_one_page_of_pairs_networks_and_arms(
     shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

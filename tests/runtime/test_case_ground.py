@@ -123,7 +123,7 @@ def test_c16_black_sky_is_nan_and_the_scale_is_the_grounds(
         found = runtime.infer(left, right, Rig(left=camera), altitude_m=altitude_m)
     assert found.unit == "m"
     # Of slopes it says that their up is that of the part in view.
-    assert [reason[:18] for reason in found.verdict_reasons] == ["up is that of a pl"]
+    assert any(reason.startswith("up is that of a pl") for reason in found.verdict_reasons)
     view = found.views["left"]
     for values in (view.depth, view.slope, view.confidence, view.depth_sigma, view.slope_sigma):
         assert values is not None

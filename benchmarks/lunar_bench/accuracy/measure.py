@@ -17,6 +17,7 @@ from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.files.printable import printable
+from lunar_runtime.inference.options import ViewChoice
 
 from lunar_bench.accuracy.methods import (
     Method,
@@ -148,8 +149,13 @@ def method_runs(
     *,
     sgbm: bool,
     refine: bool,
+    view: ViewChoice = "left",
 ) -> list[MethodRun]:
-    """Every method that is compared: the networks first, the plane last."""
+    """Every method that is compared: the networks first, the plane last.
+
+    With `view` both, what is refined gives the right image's points too; not of a bundle without
+    them, whose pairs that are not refined would have none.
+    """
     records = [_record(*both) for both in zip(bundles, backends, strict=True)]
     runs = [
         MethodRun("network", partial(_network, backend, size), record)
@@ -157,10 +163,10 @@ def method_runs(
     ]
     if refine:
         runs += [
-            MethodRun("fused", partial(_fused, StereoRuntime(bundle, backend)), record)
+            MethodRun("fused", partial(_fused, StereoRuntime(bundle, backend), view), record)
             for bundle, backend, record in zip(bundles, backends, records, strict=True)
         ]
-        runs.append(MethodRun("geometry", lambda pair: run_geometry(pair.known)))
+        runs.append(MethodRun("geometry", lambda pair: run_geometry(pair.known, view)))
     if sgbm:
         runs.append(MethodRun("sgbm", lambda pair: run_sgbm(pair.known)))
     return [*runs, MethodRun("plane", lambda pair: run_plane(pair.known))]
@@ -170,8 +176,9 @@ def _network(backend: Backend, size: tuple[int, int], pair: LabelledPair) -> Met
     return run_network(backend, pair.known, size)
 
 
-def _fused(runtime: StereoRuntime, pair: LabelledPair) -> MethodOutput:
-    return run_fused(runtime, pair.known)
+def _fused(runtime: StereoRuntime, view: ViewChoice, pair: LabelledPair) -> MethodOutput:
+    left_only = runtime.bundle.manifest.graph.output_set == "left"
+    return run_fused(runtime, pair.known, "left" if left_only else view)
 
 
 def _record(bundle: Bundle, backend: Backend) -> BundleRecord:

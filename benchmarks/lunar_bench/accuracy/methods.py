@@ -15,6 +15,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.grid_mapping import cropped
 from lunar_runtime.geometry.pose import right_from_left_pose
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.options import ViewChoice
 from lunar_runtime.refinement.matching import Matches
 from numpy.typing import NDArray
 
@@ -100,24 +101,34 @@ def run_network(backend: Backend, pair: KnownPair, size: tuple[int, int]) -> Met
     )
 
 
-def run_fused(runtime: StereoRuntime, pair: KnownPair) -> MethodOutput:
-    """The network refined by the images where they allow it, given the true intrinsics."""
+def run_fused(runtime: StereoRuntime, pair: KnownPair, view: ViewChoice = "left") -> MethodOutput:
+    """The network refined by the images where they allow it, given the true intrinsics.
+
+    Args:
+        runtime: Of the bundle.
+        pair: Any.
+        view: `both` refines the right image's pixels too.
+    """
     rig = Rig(left=pair.camera_left, right=pair.camera_right)
-    result = runtime.infer(pair.left, pair.right, rig, refine="auto")
+    result = runtime.infer(pair.left, pair.right, rig, refine="auto", view=view)
     assert result.refinement is not None
     reason = result.refinement.reason
     return _of_result(result, pair, [] if reason is None else [f"not refined: {reason}"])
 
 
-def run_geometry(pair: KnownPair) -> MethodOutput:
+def run_geometry(pair: KnownPair, view: ViewChoice = "left") -> MethodOutput:
     """The images alone, given the true intrinsics.
+
+    Args:
+        pair: Any.
+        view: See `run_fused`.
 
     Raises:
         InputError: They do not give the geometry.
     """
     rig = Rig(left=pair.camera_left, right=pair.camera_right)
     try:
-        return _of_result(infer_geometry_only(pair.left, pair.right, rig), pair, [])
+        return _of_result(infer_geometry_only(pair.left, pair.right, rig, view=view), pair, [])
     except NotRefinedError as error:
         raise InputError(str(error)) from error
 
@@ -136,11 +147,13 @@ def _of_result(result: StereoResult, pair: KnownPair, notes: list[str]) -> Metho
     shape = pair.left.shape[0], pair.left.shape[1]
     sigmas = result.views["left"].depth_sigma, result.views["left"].slope_sigma
     depth_sigma, slope_sigma = (None if one is None else _resized(one, shape) for one in sigmas)
+    right = result.pointmap_right
     return MethodOutput(
         depth_sigma=depth_sigma,
         slope_sigma=slope_sigma,
         verdict=result.verdict,
         points_left=_resized(result.pointmap_left, shape),
+        points_right=None if right is None else _resized(right, shape),
         confidence=_resized(result.confidence_left, shape),
         gives_pose=True,
         right_from_left=None if result.pose is None else result.pose.right_from_left,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lunar_runtime import Bundle
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.printable import printable
+from lunar_runtime.geometry.pose import transform_points
 from numpy.typing import NDArray
 
 from lunar_bench.accuracy.measure import MethodRun, check_aspects, method_runs
@@ -40,6 +41,8 @@ def page_pairs(
 ) -> list[Pair]:
     """Run everything that `measure_accuracy_of` runs, the plane excepted, and keep the maps.
 
+    The right view shows the methods that give points and a pose of the right image.
+
     Args and errors as there.
 
     Args:
@@ -61,7 +64,7 @@ def page_pairs(
         backends = [select_backend(bundle, backend, device) for bundle in opened]
         for loaded in backends:
             stack.callback(loaded.close)
-        runs = method_runs(opened, backends, sizes, sgbm=sgbm, refine=refine)
+        runs = method_runs(opened, backends, sizes, sgbm=sgbm, refine=refine, view="both")
         shown = [run for run in runs if run.method in _NAMES]
         pairs, failed = [], []
         for name in tell(readers, len(readers)) if tell else readers:
@@ -79,29 +82,50 @@ def _pair(pair: LabelledPair, runs: list[MethodRun], longest: int) -> Pair:
     height, width = known.left.shape
     grid = Grid((0, 0, width, height), (height, width))
     truth = Reference.of(grid, known.depth, known.camera_left, known.up_left)
-    given = list(_given(pair, runs, grid))
-    if not given:
+    found = list(_found(pair, runs))
+    if not found:
         raise InputError(f"{pair.name}: no method gave anything")
-    view = make_view("left", given, known.camera_left, (known.left, grid), truth, longest)
-    return Pair(printable(pair.name), [view], (height, width))
+    left = [_given(run, said, said.points_left, grid, _maps(said)) for run, said in found]
+    views = [make_view("left", left, known.camera_left, (known.left, grid), truth, longest)]
+    right = [
+        _given(run, said, transform_points(said.right_from_left, said.points_right), grid, {})
+        for run, said in found
+        if said.points_right is not None and said.right_from_left is not None
+    ]
+    if right:
+        image, reference = (known.right, grid), _true_right(pair, grid)
+        views.append(make_view("right", right, known.camera_right, image, reference, longest))
+    return Pair(printable(pair.name), views, (height, width))
 
 
-def _given(pair: LabelledPair, runs: list[MethodRun], grid: Grid) -> Iterator[Given]:
+def _true_right(pair: LabelledPair, grid: Grid) -> Reference:
+    known = pair.known
+    up = None if known.up_left is None else known.right_from_left[:3, :3] @ known.up_left
+    return Reference.of(grid, pair.depth_right, known.camera_right, up)
+
+
+def _found(pair: LabelledPair, runs: list[MethodRun]) -> Iterator[tuple[MethodRun, MethodOutput]]:
     for run in runs:
-        bundle = "" if run.bundle is None else run.bundle.name
-        try:
-            found = run.run(pair)
-        except InputError:
-            continue  # as in the table of `lunar-bench accuracy`: no figures for this pair
-        yield Given(
-            name=_NAMES[run.method].format(bundle),
-            points=found.points_left,
-            grid=grid,
-            unit="relative",
-            maps=_maps(found),
-            verdict=found.verdict,
-            notes=[_how(run), *(printable(note) for note in found.notes)],
-        )
+        with suppress(InputError):  # as in `lunar-bench accuracy`: no figures for this pair
+            yield run, run.run(pair)
+
+
+def _given(
+    run: MethodRun,
+    said: MethodOutput,
+    points: NDArray[Any],
+    grid: Grid,
+    maps: dict[str, NDArray[Any]],
+) -> Given:
+    return Given(
+        name=_NAMES[run.method].format("" if run.bundle is None else run.bundle.name),
+        points=points,
+        grid=grid,
+        unit="relative",
+        maps=maps,
+        verdict=said.verdict,
+        notes=[_how(run), *(printable(note) for note in said.notes)],
+    )
 
 
 def _maps(found: MethodOutput) -> dict[str, NDArray[Any]]:

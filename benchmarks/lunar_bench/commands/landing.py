@@ -61,6 +61,39 @@ def stereolunar(
     return _measure(cases, "StereoLunar", bundle, threads, as_json=as_json, save=save)
 
 
+@landing.command()
+@click.option("--descents", "count", type=click.IntRange(1), default=6, show_default=True)
+@click.option("--views", type=click.IntRange(2), default=16, show_default=True, help="Of each.")
+@click.option("--seed", type=click.IntRange(0), default=40000, show_default=True)
+@click.option("--size", type=click.IntRange(64), default=512, show_default=True, help="Pixels.")
+@threads
+@BUNDLE
+@result_options
+def fused(
+    count: int,
+    views: int,
+    seed: int,
+    size: int,
+    threads: int | None,
+    bundle: Path | None,
+    as_json: bool,
+    save: Path | None,
+) -> int:
+    """Descents whose pairs are fused: error and false-safe by the number of views.
+
+    Exit 5: 16 views err more than one, or more than the best of their pairs by over 5 %.
+    """
+    from lunar_bench.landing.fused_cases import descents
+    from lunar_bench.landing.fused_measure import measure_fused
+    from lunar_bench.report.fused_text import fused_lines
+
+    data = f"{count} rendered descents of {views} pairs of {size} px from {seed}"
+    result = measure_fused(descents(count, views, seed, size), data, bundle=bundle, threads=threads)
+    echo_lines(fused_lines(result), as_json=as_json)
+    finish(result, as_json=as_json, save=save)
+    return 0 if result.holds else GateError.exit_code
+
+
 def _measure(
     cases: Iterable[LandingCase],
     data: str,

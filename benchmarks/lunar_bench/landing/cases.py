@@ -30,7 +30,7 @@ LANDER = Lander(
     roughness_limit_m=0.5,
 )
 SUNS_DEG = (8.0, 20.0, 40.0)  # elevations, in turn
-_FINER = 2  # true cells a side of a cell: boulders between its centres count
+FINER = 2  # true cells a side of a cell: boulders between its centres count
 _ACROSS_PX = (5.0, 8.0, 11.0)  # footprints on orbital pairs, in turn
 
 
@@ -70,7 +70,7 @@ def rendered_cases(count: int, seed: int, size_px: int = 512) -> Iterator[Landin
             known_pair(f"landing {seed + number}", pair),
             LANDER,
             _TrueTerrain(terrain, spec, pair.left.cam2world),
-            _FINER,
+            FINER,
             spec.sun_elevation_deg,
         )
 
@@ -101,8 +101,8 @@ class _TrueTerrain:
     cam2world: NDArray[np.float64]
 
     def __call__(self, grid: GroundGrid) -> GroundGrid:
-        rows, columns = (side * _FINER for side in grid.shape)
-        cell = grid.cell_m / _FINER
+        rows, columns = (side * FINER for side in grid.shape)
+        cell = grid.cell_m / FINER
         x = grid.x0_m + cell * np.arange(columns)
         y = grid.y0_m - cell * np.arange(rows)
         axes, origin = grid.frame.axes, grid.frame.origin
@@ -110,7 +110,7 @@ class _TrueTerrain:
         world = point @ self.cam2world[:3, :3].T + self.cam2world[:3, 3]
         east, north = (world[..., i] + self.spec.site_m[i] for i in (0, 1))
         height = sample_height(self.terrain, east, north)[0]
-        return _exact(grid, height, cell)
+        return exact_grid(grid, height, cell)
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,11 @@ class _TrueDepth:
     def __call__(self, grid: GroundGrid) -> GroundGrid:
         up = self.pair.up_left
         source = GridSource(self.points, self.pair.camera_left, np.asarray(up))
-        return _exact(grid, ground_grid(source, like=grid).height, grid.cell_m)
+        return exact_grid(grid, ground_grid(source, like=grid).height, grid.cell_m)
 
 
-def _exact(grid: GroundGrid, height: NDArray[np.floating], cell_m: float) -> GroundGrid:
+def exact_grid(grid: GroundGrid, height: NDArray[np.floating], cell_m: float) -> GroundGrid:
+    """A grid's frame and corner with heights that have no error, on cells of another width."""
     nothing = np.zeros(height.shape, np.float32)
     return replace(
         grid,

@@ -123,6 +123,18 @@ def landing(record: Json) -> str:
     )
 
 
+def fused(record: Json) -> str:
+    """What more views of one ground gain."""
+    first, last = record["steps"][0], record["steps"][-1]
+    worst = max(step["worst_to_single"] for step in record["steps"])
+    return (
+        f"{record['data']}: 1 to {last['views']} views: shape {first['shape_m']:.3f} to "
+        f"{last['shape_m']:.3f} m, false-safe {first['false_safe']:.2%} to "
+        f"{last['false_safe']:.2%}, found {first['found']:.0%} to {last['found']:.0%}; "
+        f"at worst {worst:.2f} of a single pair's error"
+    )
+
+
 def honesty(result: Json) -> str:
     """Outcomes of the damaged situations, and how many clean ones are lost."""
     counts = result["counts"]["damaged"]
@@ -166,6 +178,15 @@ def edits(result: Json) -> str:
         if outcome != "refused"
     )
     return f"{text}: {len(result['unnoticed']) + missed} not refused"
+
+
+def interruptions(result: Json) -> str:
+    """Interrupted commands, and how many were not as they must be."""
+    kinds = ", ".join(result["counts"])
+    return (
+        f"{len(result['trials'])} interruptions ({kinds}): {len(result['faults'])} with a fault; "
+        f"{result['swept']} left something, which the next start removed and told"
+    )
 
 
 def upsets(result: Json) -> str:

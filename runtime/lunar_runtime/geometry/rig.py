@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.regular_file import read_regular, text_bytes
@@ -141,7 +141,9 @@ def read_rig(path: str | os.PathLike[str]) -> Rig:
         return Rig(
             left=_intrinsics("left", file.left),
             right=_intrinsics("right", file.right),
-            right_from_left=_rigid_transform("right_from_left", file.right_from_left),
+            right_from_left=None
+            if file.right_from_left is None
+            else rigid_transform("right_from_left", file.right_from_left),
             up_left=_unit_vector("up_left", file.up_left),
             distortion_left=_distortion("left", file.left),
             distortion_right=_distortion("right", file.right),
@@ -189,12 +191,22 @@ def _distortion(name: str, camera: _CameraFile | None) -> Distortion | None:
         raise InputError(f"{name}.distortion: {error}") from error
 
 
-def _rigid_transform(name: str, rows: list[list[float]] | None) -> NDArray[np.float64] | None:
-    if rows is None:
-        return None
-    if [len(row) for row in rows] != [4, 4, 4, 4]:
+def rigid_transform(name: str, rows: ArrayLike) -> NDArray[np.float64]:
+    """(4, 4) of what somebody gave as a pose, its rotation exactly orthonormal.
+
+    Args:
+        name: Of the pose, for the errors.
+        rows: Four rows of four numbers, metres.
+
+    Raises:
+        InputError: They are no rigid transform.
+    """
+    try:
+        transform = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError):
+        transform = np.empty(0)
+    if transform.shape != (4, 4):
         raise InputError(f"{name} must be a 4 × 4 matrix (metres)")
-    transform = np.array(rows, dtype=np.float64)
     if not np.isfinite(transform).all():
         raise InputError(f"{name} must be finite")
     if not np.array_equal(transform[3], [0, 0, 0, 1]):
@@ -221,8 +233,7 @@ def _body_from_left(file: _RigFile) -> NDArray[np.float64] | None:
             f'body_from_left with {told}: write "body_frame": "{BODY_FRAME}" and a pose in that '
             "frame; others, as MOON_PA, differ by hundreds of metres on the ground"
         )
-    transform = _rigid_transform("body_from_left", file.body_from_left)
-    assert transform is not None
+    transform = rigid_transform("body_from_left", file.body_from_left)
     away = float(np.linalg.norm(transform[:3, 3]))
     if not _LEAST_RADIUS_M < away < _LARGEST_RADIUS_M:
         raise InputError(

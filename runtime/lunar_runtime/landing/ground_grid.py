@@ -118,21 +118,47 @@ def ground_grid(
         InputError: The view shows no ground that could be gridded.
         UsageError: `cell_m` is not a length that fits the view.
     """
-    frame = level_frame(source.points, source.up) if like is None else like.frame
-    surface = visible_surface(source.points, frame)
-    dense = np.isfinite(surface.x)
-    if np.count_nonzero(dense) < 16:
-        raise InputError("there is no ground to map; check the pair")
-    ground_px = float(np.median(np.sqrt(surface.area[dense])))
+    if like is not None:
+        rows, columns = like.shape
+        return grid_on(source, like.frame, Cells(like.x0_m, like.y0_m, like.cell_m, rows, columns))
+    frame = level_frame(source.points, source.up)
+    surface = surface_of(source, frame)
     if cell_m is not None and not (math.isfinite(cell_m) and cell_m > 0):
         raise UsageError(f"`cell_m` {cell_m:g}: needs to be a positive length in metres")
-    if like is None:
-        cell = _two_digits(ground_px) if cell_m is None else float(cell_m)
-        x0, y0, rows, columns = _extent(surface, dense, cell)
-    else:
-        cell, x0, y0, (rows, columns) = like.cell_m, like.x0_m, like.y0_m, like.shape
+    cell = _two_digits(surface.ground_px) if cell_m is None else float(cell_m)
+    return grid_on(source, frame, _extent(surface, cell), surface)
+
+
+def surface_of(source: GridSource, frame: LocalFrame) -> VisibleSurface:
+    """The surface of a view in a frame.
+
+    Raises:
+        InputError: It shows no ground that could be gridded.
+    """
+    surface = visible_surface(source.points, frame)
+    if np.count_nonzero(np.isfinite(surface.x)) < 16:
+        raise InputError("there is no ground to map; check the pair")
+    return surface
+
+
+def grid_on(
+    source: GridSource, frame: LocalFrame, cells: Cells, surface: VisibleSurface | None = None
+) -> GroundGrid:
+    """Grid the left view on cells that are told.
+
+    Args:
+        source: The view.
+        frame: Of the cells.
+        cells: Where heights are wanted.
+        surface: The view's in the frame, if it is at hand.
+
+    Raises:
+        InputError: As `surface_of`.
+    """
+    surface = surface or surface_of(source, frame)
+    ground_px = surface.ground_px
+    cell = cells.side
     finer = _finer(cell / ground_px)
-    cells = Cells(x0, y0, cell, rows, columns)
     parts = cells.split(finer)
     fine = heights_below(source.intrinsics, frame, surface, parts, ground_px)
     middle = (slice(finer // 2, None, finer),) * 2
@@ -142,14 +168,16 @@ def ground_grid(
     area = taken(surface.area, pixel_x, pixel_y)
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = np.where(np.isfinite(height), np.float32(cell * cell) / area, 0)
-    refined = np.ones(dense.shape, np.bool_) if source.refined is None else source.refined
+    refined = source.refined
+    if refined is None:
+        refined = np.ones(source.points.shape[:2], np.bool_)
     return GroundGrid(
         frame=frame,
         cell_m=cell,
-        x0_m=x0,
-        y0_m=y0,
+        x0_m=cells.x0,
+        y0_m=cells.y0,
         height=height,
-        highest=_highest(fine.height, height, finer),
+        highest=highest_in(fine.height, height, finer),
         pixel_x=pixel_x,
         pixel_y=pixel_y,
         spacing_m=taken(surface.spacing, pixel_x, pixel_y),
@@ -164,16 +192,23 @@ def _finer(pixels: float) -> int:
     return next(parts for parts, most in _PARTS if pixels < most)
 
 
-def _highest(fine: Field, height: Field, finer: int) -> Field:
-    """(R, C) height plus the most that a part of the cell stands out of the cell's slope."""
+def highest_in(fine: Field, height: Field, finer: int) -> Field:
+    """(R, C) height plus the most that a part of the cell stands out of the cell's slope.
+
+    Args:
+        fine: (R · finer, C · finer) heights of the cells' parts.
+        height: (R, C) of the cells.
+        finer: Parts a side.
+    """
     if finer == 1:
         return height
     along_x, along_y = _flatter(height), _flatter(height.T).T
     highest = height.copy()
     for row in range(finer):
         for column in range(finer):
-            aside = (column - finer // 2) / finer, (row - finer // 2) / finer
-            slope = along_x * np.float32(aside[0]) + along_y * np.float32(aside[1])
+            aside = ((part - (finer - 1) / 2) / finer for part in (column, row))
+            right, down = aside
+            slope = along_x * np.float32(right) + along_y * np.float32(down)
             out = fine[row::finer, column::finer] - slope
             highest = np.fmax(highest, out)
     return np.asarray(np.where(np.isfinite(height), highest, np.nan), np.float32)
@@ -194,10 +229,9 @@ def _two_digits(length: float) -> float:
     return round(length, digits)
 
 
-def _extent(
-    surface: VisibleSurface, dense: NDArray[np.bool_], cell: float
-) -> tuple[float, float, int, int]:
-    """X and y of the first cell, rows and columns."""
+def _extent(surface: VisibleSurface, cell: float) -> Cells:
+    """The cells that a view's surface covers."""
+    dense = np.isfinite(surface.x)
     spans = []
     for values in (surface.x, surface.y):
         low, high = (float(v) for v in np.quantile(values[dense][::7], [_EDGE / 2, 1 - _EDGE / 2]))
@@ -215,7 +249,7 @@ def _extent(
             )
         spans.append((low + cell / 2, count))
     (x0, columns), (y_last, rows) = spans
-    return x0, y_last + (rows - 1) * cell, rows, columns
+    return Cells(x0, y_last + (rows - 1) * cell, cell, rows, columns)
 
 
 def _height_errors(

@@ -44,12 +44,15 @@ class Errors(NamedTuple):
     Attributes:
         up_deg: Standard deviation of up's angle to gravity.
         slope_deg: Of the footprint's slope, what the draws do not tell.
-        roughness_cells: Of the roughness, in cells: detail that the surface smoothes away.
+        roughness_cells: Of the roughness, in cells.
+        roughness_px: Of the roughness, in distances of neighbouring pixels on the ground: detail
+            that the surface smoothes away.
     """
 
     up_deg: float = 0.0
     slope_deg: float = 0.0
     roughness_cells: float = 0.0
+    roughness_px: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,10 @@ def find_hazards(
             steepness <= np.float32(lander.slope_limit_deg) + np.float32(_SURE) * slope_sigma
         )
     found = roughness(highest, planes, across, cell, centres, tried)
-    rough_sigma = np.hypot(
-        draws.roughness_sigma_m(found, planes), np.float32(errors.roughness_cells * cell)
-    )
-    unseen = np.nan_to_num(_LEAST_CELLS * grid.spacing_m[:: centres.stride, :: centres.stride])
+    spacing = np.nan_to_num(grid.spacing_m[:: centres.stride, :: centres.stride])
+    detail = np.hypot(np.float32(errors.roughness_cells * cell), errors.roughness_px * spacing)
+    rough_sigma = np.hypot(draws.roughness_sigma_m(found, planes), detail.astype(np.float32))
+    unseen = np.float32(_LEAST_CELLS) * spacing
     within_slope = at_most(lander.slope_limit_deg, steepness, slope_sigma, SLOPE)
     within_roughness = at_most(lander.roughness_limit_m, found.height_m, rough_sigma, ROUGHNESS)
     probability = within_slope * np.where(tried, within_roughness, 0)

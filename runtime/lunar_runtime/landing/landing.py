@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +23,7 @@ from lunar_runtime.landing.hazards import (
     find_hazards,
 )
 from lunar_runtime.landing.lander import Lander
-from lunar_runtime.landing.sites import Site, rank_sites
+from lunar_runtime.landing.sites import Places, Site
 
 # Of the median grey level of the ground: darker ground is in shadow, where nothing is seen.
 _SHADOW = 0.1
@@ -41,6 +43,7 @@ class Landing:
         safe_probability: (H, W) float32 of the left view; NaN = unknown.
         aim: x and y of the aim point, metres in the grid's frame; None = there is none.
         reason: Why nothing is called safe or hazardous; None = something may be.
+        views: That made the ground, whose frame is then the world's; None = one pair, and its own.
     """
 
     lander: Lander
@@ -52,6 +55,7 @@ class Landing:
     safe_probability: Field
     aim: tuple[float, float] | None
     reason: str | None
+    views: int | None = None
 
     @property
     def shares(self) -> dict[int, float]:
@@ -91,11 +95,54 @@ def find_landing(
     if coarser > grid.cell_m:
         grid = ground_grid(source, coarser)
     reason = None
-    known = grid.measured & (grid.seen(_lit(result), how=cv2.INTER_NEAREST) > 0)
+    known = grid.measured & (grid.seen(lit(result), how=cv2.INTER_NEAREST) > 0)
     if result.verdict == "guessed":
         reason = "the result is a guess, and a guess is no ground to stand on"
         known = np.zeros_like(known)
-    hazards = find_hazards(grid, known, lander, Errors(up_deg=result.up.sigma_deg))
+    errors = Errors(up_deg=result.up.sigma_deg)
+    return land_on(Ground(grid, known, errors, reason), result, lander, aim_px=aim_px)
+
+
+class Ground(NamedTuple):
+    """Where a vehicle is tried.
+
+    Attributes:
+        grid: In a frame that the left camera of a result sees.
+        known: (R, C) bool, the cells that count as seen.
+        errors: Beside the grid's draws.
+        reason: Why there is nothing to stand on; None = there may be.
+        views: See `Landing`.
+    """
+
+    grid: GroundGrid
+    known: NDArray[np.bool_]
+    errors: Errors
+    reason: str | None = None
+    views: int | None = None
+
+
+def land_on(
+    ground: Ground,
+    result: StereoResult,
+    lander: Lander,
+    *,
+    aim_px: tuple[float, float] | None = None,
+    kept: Callable[[Places], int | None] | None = None,
+) -> Landing:
+    """Try a vehicle on ground, and show it as a result's left view sees it.
+
+    Args:
+        ground: Of this result, or of a map that it is part of.
+        result: In metres, with the left view.
+        lander: The vehicle.
+        aim_px: As `find_landing`.
+        kept: Chooses the place that comes first; None = the best.
+
+    Raises:
+        UsageError: As `find_landing`.
+    """
+    grid, known, errors, reason, views = ground
+    hazards = find_hazards(grid, known, lander, errors)
     if reason is None and np.isnan(hazards.safe_probability).all():
         reason = (
             "the footprint is not three pixels wide on this ground, or nothing of it is seen well "
@@ -103,16 +150,18 @@ def find_landing(
         )
     aim = None if aim_px is None else _aim(result, grid, aim_px)
     seen = _seen_from_camera(result, grid, hazards)
+    places = Places.of(grid, hazards, lander, aim=aim)
     return Landing(
         lander=lander,
         grid=grid,
         known=known,
         hazards=hazards,
-        sites=tuple(rank_sites(grid, hazards, lander, aim=aim)),
+        sites=tuple(places.ranked(None if kept is None else kept(places))),
         classes=seen[0],
         safe_probability=seen[1],
         aim=aim,
         reason=reason,
+        views=views,
     )
 
 
@@ -131,7 +180,7 @@ def require_metres(result: StereoResult) -> None:
         )
 
 
-def _lit(result: StereoResult) -> NDArray[np.uint8]:
+def lit(result: StereoResult) -> NDArray[np.uint8]:
     """(H, W) 1 where the ground is not in shadow."""
     grey, valid = result.left.grey, result.left.valid
     ground = grey if valid is None else grey[valid]

@@ -25,6 +25,14 @@ _DEFINITIONS = {
 }
 
 
+_OF_A_MAP = {
+    "frame": "metres; the level world of the poses, z up; heights above the Moon's mean curvature "
+    "at its origin",
+    "pixel": _DEFINITIONS["pixel"] + ", and may lie beside the view: other views saw the place",
+    "sites": "the first is the chosen one, kept from view to view; then the best first",
+}
+
+
 def encode_sites(landing: Landing, verdict: str) -> bytes:
     """The file's content."""
     grid, hazards = landing.grid, landing.hazards
@@ -33,6 +41,7 @@ def encode_sites(landing: Landing, verdict: str) -> bytes:
         "format_version": 1,
         "verdict": verdict,
         "reason": landing.reason,
+        "views": landing.views,
         "lander": landing.lander,
         "frame": {
             "origin_in_left_camera_m": [round(float(v), 6) for v in grid.frame.origin],
@@ -50,6 +59,6 @@ def encode_sites(landing: Landing, verdict: str) -> bytes:
         else "not in P(safe): no rock_abundance was given",
         "shares": {name: shares[value] for name, value in CLASSES.items()},
         "sites": [site._asdict() for site in landing.sites],
-        "definitions": _DEFINITIONS,
+        "definitions": _DEFINITIONS | ({} if landing.views is None else _OF_A_MAP),
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"

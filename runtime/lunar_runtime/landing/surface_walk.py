@@ -59,7 +59,7 @@ def walk(
     """
     pixel_x = pixel_y = offset = height
     for _ in range(_STEPS):
-        pixel_x, pixel_y = _project(intrinsics, frame.to_camera(x, y, height))
+        pixel_x, pixel_y = project(intrinsics, frame.to_camera(x, y, height))
         at_x, at_y, at_z, slope_x, slope_y = (
             taken(plane, pixel_x, pixel_y) for plane in surface[:5]
         )
@@ -80,7 +80,8 @@ def lever(surface: VisibleSurface, frame: LocalFrame, x: Field, y: Field, found:
     return np.asarray(above - aside, np.float32)
 
 
-def _project(k: Intrinsics, point: tuple[Field, ...]) -> tuple[Field, Field]:
+def project(k: Intrinsics, point: tuple[Field, ...]) -> tuple[Field, Field]:
+    """Columns and rows of a camera that see its points; -9 behind it, and where there is none."""
     x, y, z = point
     with np.errstate(invalid="ignore", divide="ignore"):
         lost = ~(z > 0)

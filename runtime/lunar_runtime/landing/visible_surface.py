@@ -26,6 +26,11 @@ class VisibleSurface(NamedTuple):
     area: Field
     spacing: Field
 
+    @property
+    def ground_px(self) -> float:
+        """Median side of a pixel on the ground, metres."""
+        return float(np.median(np.sqrt(self.area[np.isfinite(self.x)])))
+
 
 def visible_surface(points: NDArray[np.float32], frame: LocalFrame) -> VisibleSurface:
     """The surface of a view's points, in a local frame.

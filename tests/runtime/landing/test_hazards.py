@@ -10,7 +10,7 @@ import pytest
 from lunar_runtime.errors import UsageError
 from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN, Errors, Hazards, find_hazards
 from lunar_runtime.landing.lander import Lander
-from lunar_runtime.landing.sites import rank_sites
+from lunar_runtime.landing.sites import Places
 from lunar_runtime.landing.stance import pad_directions
 from numpy.typing import NDArray
 
@@ -216,12 +216,12 @@ def test_sites_are_safe_apart_and_the_best_is_far_from_hazards() -> None:
     ground[::7, :40] = 2.0
     grid = flat_grid(ground)
     hazards = find_hazards(grid, np.ones(grid.shape, np.bool_), FOUR)
-    sites = rank_sites(grid, hazards, FOUR)
+    sites = Places.of(grid, hazards, FOUR).ranked()
     assert len(sites) >= 3
     assert all(site.x_m > 40 for site in sites)
     gaps = [math.dist((a.x_m, a.y_m), (b.x_m, b.y_m)) for a in sites for b in sites if a is not b]
     assert min(gaps) >= 10
     assert sites[0].margin_m == max(site.margin_m for site in sites)
-    aimed = rank_sites(grid, hazards, FOUR, aim=(70.0, 70.0))
+    aimed = Places.of(grid, hazards, FOUR, aim=(70.0, 70.0)).ranked()
     assert aimed[0].divert_m is not None
     assert aimed[0].divert_m < math.dist((sites[0].x_m, sites[0].y_m), (70, 70))

@@ -1,0 +1,285 @@
+"""The campaign of fused views: error and false-safe against their number, and the chosen site."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from lunar_runtime import StereoResult, StereoRuntime
+from lunar_runtime.errors import InputError, LunarError
+from lunar_runtime.fusion.fused_landing import land_on_map
+from lunar_runtime.fusion.ground_map import GroundMap, MapUpdate
+from lunar_runtime.fusion.posed_view import PosedView, posed_view
+from lunar_runtime.fusion.site_choice import SiteChoice
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.landing.ground_grid import GroundGrid
+from lunar_runtime.landing.hazards import MOST_CELLS, SAFE, find_hazards
+from lunar_runtime.landing.landing import Landing
+from lunar_runtime.landing.sites import Site
+from numpy.typing import NDArray
+
+from lunar_bench.landing.cases import FINER, LANDER
+from lunar_bench.landing.fused_cases import SIGMA, Descent
+from lunar_bench.landing.fused_record import (
+    DescentRecord,
+    FlickerRecord,
+    FusedRecord,
+    FusedStep,
+)
+from lunar_bench.sensors.machine import describe_machine
+
+#: Views that are fused.
+COUNTS = (1, 2, 4, 8, 16)
+_LEAST_CELLS = 500  # that two maps must share to be compared
+
+
+class _Seen(NamedTuple):
+    result: StereoResult
+    view: PosedView
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """(r, c) of the tried places, and (R, C) heights, below a map's grid."""
+
+    height: Field
+    slope: Field
+    safe: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
+def measure_fused(
+    descents: Iterable[Descent],
+    data: str,
+    *,
+    bundle: Path | None = None,
+    threads: int | None = None,
+) -> FusedRecord:
+    """Run a campaign.
+
+    Args:
+        descents: At least one.
+        data: What they are, in words.
+        bundle: Of the network; None = the one in the package.
+        threads: Of the processor.
+
+    Raises:
+        InputError: There is no descent, or one of them has no pair that is measured.
+    """
+    if threads is not None:
+        cv2.setNumThreads(threads)
+    records = []
+    with StereoRuntime.load(bundle, threads=threads) as runtime:
+        for descent in descents:
+            records.append(_run(runtime, descent))
+        digest = runtime.bundle.digest
+    if not records:
+        raise InputError(f"{data}: there is no descent")
+    return FusedRecord(
+        data=data,
+        lander=LANDER,
+        sigma=SIGMA,
+        bundle_digest=digest,
+        steps=together([record.steps for record in records]),
+        flicker=FlickerRecord(
+            views=sum(record.flicker.views for record in records),
+            changes=sum(record.flicker.changes for record in records),
+            changes_kept=sum(record.flicker.changes_kept for record in records),
+            kept_safe=_mean([record.flicker.kept_safe for record in records]),
+        ),
+        descents=records,
+        machine=describe_machine(),
+    )
+
+
+def together(steps: Sequence[Sequence[FusedStep]]) -> list[FusedStep]:
+    """Steps of several descents as one: geometric means of errors, sums of places.
+
+    Args:
+        steps: Of every descent, the same numbers of views in the same order.
+    """
+    rows = []
+    for several in zip(*steps, strict=True):
+        safe = sum(step.safe for step in several)
+        wrong = sum(step.false_safe * step.safe for step in several)
+        right = [step.safe * (1 - step.false_safe) for step in several]
+        truly = sum(
+            good / step.found for good, step in zip(right, several, strict=True) if step.found
+        )
+        rows.append(
+            FusedStep(
+                views=several[0].views,
+                shape_m=_geometric([step.shape_m for step in several]),
+                slope_deg=_geometric([step.slope_deg for step in several]),
+                worst_to_single=max(step.worst_to_single for step in several),
+                expected_to_real=_geometric([step.expected_to_real for step in several]),
+                safe=safe,
+                false_safe=_rounded(wrong / max(1, safe)),
+                found=_rounded(sum(right) / max(1.0, truly)),
+                sites=sum(step.sites for step in several),
+                false_sites=sum(step.false_sites for step in several),
+            )
+        )
+    return rows
+
+
+def _run(runtime: StereoRuntime, descent: Descent) -> DescentRecord:
+    pairs = list(descent.pairs())
+    seen: list[_Seen] = []
+    for pair in pairs:
+        try:
+            result = runtime.infer(pair.pair.left, pair.pair.right, pair.rig, refine="on")
+            view = posed_view(result, pair.world_from_left, SIGMA)
+        except LunarError:
+            continue
+        seen.append(_Seen(result, view))
+    if not seen:
+        raise InputError(f"{descent.name}: no pair is measured; take another seed")
+    result = seen[-1].result
+    camera = result.camera_left.intrinsics
+    alone = [_timed([one])[0] for one in seen]
+    base = _timed(seen[-1:])[1]
+    window = alone[-1].around(base, LANDER.footprint_diameter_m / MOST_CELLS)
+    first = land_on_map(alone[-1], base, result, LANDER, window=window)
+    single = [one.grid(window, base, camera)[0] for one in alone]
+    truth = _truth(descent, first)
+    region = first.known & np.isfinite(truth.height)
+    steps = []
+    for count in COUNTS:
+        chosen = np.unique(np.linspace(len(seen) - 1, 0, count).round().astype(int))
+        ground, _, times = _timed([seen[i] for i in chosen])
+        landing = land_on_map(ground, base, result, LANDER, window=window)
+        steps.append(
+            _step(count, landing, first, [single[i] for i in chosen], truth, region, times)
+        )
+    return DescentRecord(
+        name=descent.name,
+        pairs=len(pairs),
+        left_out=len(pairs) - len(seen),
+        steps=steps,
+        flicker=_flicker(seen, descent),
+        map_mb=_rounded(ground.nbytes / 1e6),
+    )
+
+
+def _timed(seen: Sequence[_Seen]) -> tuple[GroundMap, MapUpdate, list[float]]:
+    ground, times = GroundMap(), []
+    update = None
+    for one in seen:
+        start = time.perf_counter()
+        update = ground.add(one.view)
+        times.append((time.perf_counter() - start) * 1e3)
+    assert update is not None
+    return ground, update, times
+
+
+def _truth(descent: Descent, landing: Landing) -> _Truth:
+    """The ground as it is, at the places that a landing tried."""
+    exact = descent.truth(landing.grid)
+    stride = landing.hazards.centres.stride * FINER
+    hazards = find_hazards(exact, np.isfinite(exact.height), LANDER, stride=stride)
+    rows, columns = landing.hazards.centres.size
+    slope, rough = (field[:rows, :columns] for field in (hazards.slope_deg, hazards.roughness_m))
+    with np.errstate(invalid="ignore"):
+        safe = (slope <= LANDER.slope_limit_deg) & (rough <= LANDER.roughness_limit_m)
+    height = exact.height[::FINER, ::FINER]
+    return _Truth(height, slope, np.asarray(safe), np.isfinite(slope))
+
+
+def _step(
+    count: int,
+    landing: Landing,
+    first: Landing,
+    single: Sequence[GroundGrid],
+    truth: _Truth,
+    region: NDArray[np.bool_],
+    times: Sequence[float],
+) -> FusedStep:
+    hazards = landing.hazards
+    tried = np.isfinite(first.hazards.slope_deg) & truth.known
+    called = (hazards.classes == SAFE) & tried
+    wrong = called & ~truth.safe
+    off = (hazards.slope_deg - truth.slope)[tried & np.isfinite(hazards.slope_deg)]
+    expected = hazards.slope_sigma_deg[tried & np.isfinite(hazards.slope_deg)]
+    false_sites = sum(not _is_safe(site, landing, truth.safe) for site in landing.sites)
+    return FusedStep(
+        views=count,
+        shape_m=_rounded(_shape_error(landing.grid, truth, region)),
+        slope_deg=_rounded(robust_sigma(off)),
+        worst_to_single=_rounded(_worst(landing.grid, single, truth, region)),
+        expected_to_real=_rounded(float(np.median(expected)) / robust_sigma(off)),
+        safe=int(called.sum()),
+        false_safe=_rounded(wrong.sum() / max(1, called.sum())),
+        found=_rounded((called & truth.safe).sum() / max(1, (truth.safe & tried).sum())),
+        sites=len(landing.sites),
+        false_sites=false_sites,
+        add_ms=_rounded(float(np.median(times))),
+    )
+
+
+def _shape_error(grid: GroundGrid, truth: _Truth, where: NDArray[np.bool_]) -> float:
+    """Robust deviation of heights, less their level, metres."""
+    off = (grid.height - truth.height)[where & np.isfinite(grid.height)]
+    return robust_sigma(off - np.median(off))
+
+
+def _worst(
+    grid: GroundGrid, single: Sequence[GroundGrid], truth: _Truth, region: NDArray[np.bool_]
+) -> float:
+    """Largest quotient of the fused error to a single pair's, where both know the ground."""
+    quotients = [1.0] if len(single) == 1 else []
+    for one in single:
+        both = region & np.isfinite(one.height) & np.isfinite(grid.height)
+        if np.count_nonzero(both) >= _LEAST_CELLS:
+            quotients.append(_shape_error(grid, truth, both) / _shape_error(one, truth, both))
+    return max(quotients)
+
+
+def _is_safe(site: Site, landing: Landing, safe: NDArray[np.bool_]) -> bool:
+    step = landing.grid.cell_m * landing.hazards.centres.stride
+    row = round((landing.grid.y0_m - site.y_m) / step)
+    column = round((site.x_m - landing.grid.x0_m) / step)
+    return bool(safe[row, column])
+
+
+def _flicker(seen: Sequence[_Seen], descent: Descent) -> FlickerRecord:
+    """The first site of every view, with hysteresis and without."""
+    ground, choice = GroundMap(), SiteChoice(LANDER)
+    views = changes = safe = 0
+    before: tuple[float, float] | None = None
+    for one in seen:
+        update = ground.add(one.view)
+        landing = land_on_map(ground, update, one.result, LANDER, choice=choice)
+        best = land_on_map(ground, update, one.result, LANDER).sites
+        if not best or not landing.sites:
+            continue
+        place = best[0].x_m, best[0].y_m
+        away = 0.0 if before is None else float(np.hypot(*np.subtract(place, before)))
+        changes += before is not None and away > LANDER.footprint_diameter_m / 2
+        before = place
+        views += 1
+        safe += _is_safe(landing.sites[0], landing, _truth(descent, landing).safe)
+    return FlickerRecord(
+        views=views,
+        changes=changes,
+        changes_kept=choice.changes,
+        kept_safe=_rounded(safe / max(1, views)),
+    )
+
+
+def _geometric(values: Sequence[float]) -> float:
+    return _rounded(float(np.exp(np.mean(np.log(np.maximum(values, 1e-9))))))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return _rounded(float(np.mean(values)))
+
+
+def _rounded(value: float | np.floating) -> float:
+    return float(f"{float(value):.4g}")
