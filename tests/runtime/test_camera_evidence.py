@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lunar_runtime.geometry.epipolar import MatchedRays
+from lunar_runtime.refinement import camera_evidence as camera_evidence_module
 from lunar_runtime.refinement.camera_evidence import (
     CameraEvidence,
     Misfit,
@@ -75,8 +76,8 @@ def test_matches_within_32_px_count_as_one(spacing_px: float, times: float) -> N
     rays = TURNING.rays(2000, noise_px=NOISE_PX)
     near = camera_evidence(replace(rays, spacing_px=spacing_px), fitted(rays))
     alone = camera_evidence(rays, fitted(rays))
-    # The variance of a pose grows beside: by (0.02 px / 0.05 px)², a sixth.
-    wider = times * math.sqrt(1 + (NOISE_PX / 0.05) ** 2)
+    # The variance of a pose grows beside: by (0.02 px / 0.1 px)², a twenty-fifth.
+    wider = times * math.sqrt(1 + (NOISE_PX / 0.1) ** 2)
     np.testing.assert_allclose(near.sigma_deg, wider * np.array(alone.sigma_deg), rtol=0.01)
     assert near.focal_sigma == pytest.approx(times * alone.focal_sigma)
 
@@ -88,6 +89,22 @@ def test_a_pose_that_is_held_has_the_errors_that_were_told_and_tells_more_of_the
     assert told.sigma_deg == pytest.approx((0.3, 2.0))
     sure = camera_evidence(rays, fitted(rays), given._replace(sigma_deg=(0.001, 0.001)))
     assert sure.focal_sigma < 0.7 * evidence().focal_sigma
+
+
+def test_a_number_that_the_images_cannot_tell_is_no_misfit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Straight down over a plane the focal length is told to some hundred times itself."""
+    monkeypatch.setitem(camera_evidence_module._SIGMAS, "focal", 1.0)
+    flat = flat_scene()
+    moved = Scene(flat.ground, flat.left, flat.right, rigid((0, 0, 0), (-250, -20, 15)), 128, 128)
+    rays = moved.rays(2000, noise_px=NOISE_PX)
+    x, y = rays.left[:, 0], rays.left[:, 1]
+    bent = rays.right + np.stack([0 * x, 1e-4 * x**2 * y, 0 * x], axis=-1)
+    rays = replace(rays, right=bent)
+    found = camera_evidence(rays, fit_pose(rays, moved.pose, iterations=30))
+    assert abs(found.focal_ratio - 1) > found.focal_sigma > 1
+    assert "focal" not in [one.number for one in found.misfits]
 
 
 CHANGES: list[tuple[CameraNumber, float]] = [

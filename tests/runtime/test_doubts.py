@@ -13,6 +13,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
+from lunar_runtime.inference.result import RefinedView, Refinement
 
 GROUND = next(rendered_pairs(1, 256, seed=3))
 LEFT, RIGHT = (grey_from_array(image) for image in (GROUND.left, GROUND.right))
@@ -36,6 +37,25 @@ def test_few_grey_levels_are_said_of_the_image_that_has_them() -> None:
     (doubt,) = doubts(LEFT, of_bits(RIGHT, 3))
     assert doubt.startswith("the right image has")
     assert "grey levels only" in doubt
+
+
+@pytest.mark.parametrize(
+    ("brightest", "correlation", "doubted"),
+    [(40, 0.45, True), (40, 0.7, False), (200, 0.45, False)],
+)
+def test_dark_images_that_match_poorly_are_doubted(
+    brightest: int, correlation: float, doubted: bool
+) -> None:
+    """Dim ground that is exposed well matches as poorly, and its errors are the expected ones."""
+    view = RefinedView(fraction=0.9, overlap=0.9, correlation=correlation, prior_sigma=0.01)
+    found = Refinement(reason=None, views={"left": view})
+    images = [
+        replace(image, pixels=(image.pixels.astype(float) * brightest / 255).astype(np.uint8))
+        for image in (LEFT, RIGHT)
+    ]
+    said = doubt_images(ImagePair(*images), InferOptions(), Rig(), found)
+    dark = [one for one in said if "image is dark: its" in one]
+    assert len(dark) == (2 if doubted else 0)
 
 
 def test_levels_of_what_is_masked_do_not_count() -> None:

@@ -13,6 +13,10 @@ from lunar_runtime.inference.told_cameras import doubt_size
 # Images of 4 and 8 grey levels match, and in the median their slopes are 1.7 to 1.8 expected errors
 # off; of 16 they miss up to 10 points more of the hazards. Of 32 levels slopes are 0.6 errors off.
 _LEAST_LEVELS = 20
+# Of the images through the surface, and of images that match more poorly. Dim clean pairs with a
+# correlation of 0.41 to 0.57 have 77 levels and more; darkened to 38 and 28 levels, under noise,
+# pairs missed 24 and 35 points more of the hazards.
+_LEAST_ALIKE, _LEAST_POOR_LEVELS = 0.55, 60
 _LEVEL_SHARE = 1e-4  # of the pixels, that a level needs to count: those of a view in shadow are few
 
 
@@ -34,14 +38,24 @@ def doubt_images(
         *images.doubts(),
         *doubt_size(images, options, rig, refinement),
         *doubt_sharpness(images),
-        *_doubt_levels(images),
+        *_doubt_levels(images, refinement),
     )
 
 
-def _doubt_levels(images: ImagePair) -> tuple[str, ...]:
-    levels = [grey_levels(image, _LEVEL_SHARE) for image in images]
-    return tuple(
-        f"the {side} image has {count} grey levels only, which look like steps of the ground"
-        for side, count in zip(("left", "right"), levels, strict=True)
-        if count < _LEAST_LEVELS
-    )
+def _doubt_levels(images: ImagePair, refinement: Refinement | None) -> tuple[str, ...]:
+    views = {} if refinement is None else refinement.views
+    alike = min((view.correlation for view in views.values()), default=1.0)
+    doubts = []
+    for side, image in zip(("left", "right"), images, strict=True):
+        count = grey_levels(image, _LEVEL_SHARE)
+        if count < _LEAST_LEVELS:
+            doubts.append(
+                f"the {side} image has {count} grey levels only, which look like steps of the "
+                "ground"
+            )
+        elif alike < _LEAST_ALIKE and count < _LEAST_POOR_LEVELS:
+            doubts.append(
+                f"the {side} image is dark: its {count} grey levels match poorly (correlation "
+                f"{alike:.2f}), and slopes come out too flat"
+            )
+    return tuple(doubts)

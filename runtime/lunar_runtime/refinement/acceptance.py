@@ -31,7 +31,7 @@ _LEAST_PARALLAX_PX = 0.15
 _LEAST_MATCHED = 0.15  # of the overlap
 # Median distance of the dense matches: right poses leave 0.01-0.06 px (film 0.05), wrong ones on
 # narrow overlaps 0.15-0.2. Of dim ground with a detector's noise right ones leave up to 0.12:
-# three of 96 clean pairs. Noise averages out over a neighbourhood, to 0.07-0.11 px (root mean
+# four of 86 clean pairs. Noise averages out over a neighbourhood, to 0.07-0.11 px (root mean
 # square); what wrong cameras leave does not, 0.14-0.29 px.
 _MOST_EPIPOLAR_PX, _MOST_NOISE_PX = 0.10, 0.13
 _MOST_PATTERN_PX = 0.12

@@ -47,8 +47,8 @@ _NAMES: dict[CameraNumber, str] = {
     "zoom": "right camera's focal length",
     "lens": "lens given",
 }
-# A change is worked out in one step, as if it were small: farther, its size means nothing. Lenses
-# with k1 -0.4 exist.
+# A change is worked out in one step, as if it were small: farther, its size means nothing, and a
+# number that is told no better than this is not told. Lenses with k1 -0.4 exist.
 _FARTHEST: dict[CameraNumber, float] = {
     "focal": 0.3,
     "zoom": 0.3,
@@ -218,7 +218,7 @@ def camera_evidence(
         stated = rays.focal_sigma if number == "focal" else None
         left = left_open(number, float(change[5]), sigma, stated)
         untested.append(_number(rays, number, unit * left, left))
-        told = number != "lens" or sigma * farthest < _TOLD_BEND
+        told = sigma < _FARTHEST[number] and (number != "lens" or sigma * farthest < _TOLD_BEND)
         if told and abs(change[5]) > _SIGMAS[number] * sigma:
             misfits.append(_misfit(rays, fit, number, change, sigma))
     misfits = [one for one in misfits if one.depth_change > _LEAST_CHANGE]
