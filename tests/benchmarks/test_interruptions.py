@@ -93,6 +93,10 @@ def test_a_render_that_is_killed_goes_on(capfd: pytest.CaptureFixture[str], tmp_
     assert headlines.interruptions(result).startswith("4 interruptions (")
     code, again, _ = bench(capfd, "interruptions", *options, "--journal", journal)
     assert (code, again) == (0, out)  # from the journal
+    code, counted, _ = bench(
+        capfd, "interruptions", "--points", 40, "--stop-here", "--journal", journal
+    )
+    assert (code, counted) == (0, out)
 
 
 def test_every_fault_is_told() -> None:

@@ -34,6 +34,12 @@ _TASKS = ("pair", "overwrite", "batch", "health", "watched", "render", "export")
 )
 @click.option("--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="[default: all]")
 @click.option("--journal", type=FILE, help="Keep every trial here; a stopped campaign goes on.")
+@click.option(
+    "--go-on/--stop-here",
+    default=True,
+    show_default=True,
+    help="Run what --journal lacks, or count what it has.",
+)
 @result_options
 def interruptions(
     points: int,
@@ -41,6 +47,7 @@ def interruptions(
     tasks: tuple[str, ...],
     kinds: tuple[str, ...],
     journal: Path | None,
+    go_on: bool,
     as_json: bool,
     save: Path | None,
 ) -> int:
@@ -57,6 +64,7 @@ def interruptions(
         tasks=tasks,
         kinds=kinds,  # type: ignore[arg-type]  # click's choices are these words
         journal=journal,
+        go_on=go_on,
         tell=logging.getLogger(__name__).info,
     )
     echo_lines(summary(result), as_json=as_json)

@@ -29,6 +29,7 @@ def measure_interruptions(
     tasks: Sequence[str] = (),
     kinds: Sequence[Kind] = (),
     journal: Path | None = None,
+    go_on: bool = True,
     tell: Callable[[str], None] = lambda line: None,
 ) -> InterruptionsResult:
     """Interrupt commands, look at what is on the disk, and start them again.
@@ -39,6 +40,7 @@ def measure_interruptions(
         tasks: Of them; empty is all.
         kinds: The same.
         journal: Keeps every trial, so that a stopped campaign goes on.
+        go_on: Interrupt what the journal lacks; else nothing is run, and what it has is counted.
         tell: Given a line a trial.
 
     Raises:
@@ -46,6 +48,8 @@ def measure_interruptions(
         InputError: The journal is another campaign's.
     """
     kept = Journal(journal, Head(seed=seed), Trial)
+    if not go_on:
+        return summarise(list(kept.done.values()), seed, points)
     with tempfile.TemporaryDirectory(prefix="lunar-bench-interruptions-") as work:
         bench = Bench(Path(work))
         wholes: dict[str, Whole] = {}
