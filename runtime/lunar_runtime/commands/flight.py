@@ -93,6 +93,25 @@ def _lock(_: click.Context, __: click.Parameter, wanted: bool) -> None:
         lock_memory()
 
 
+def vehicle(
+    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
+) -> Lander | None:
+    """The vehicle whose places are wanted; None where nobody asked.
+
+    Raises:
+        InputError: Its file cannot be used.
+    """
+    if path is None:
+        if aim is not None:
+            raise click.UsageError("--aim is a lander's; give --lander.")
+        return None
+    if wanted.view == "right":
+        raise click.UsageError("--lander needs the left view; leave out --view right.")
+    from lunar_runtime.landing.lander import read_lander
+
+    return read_lander(path)
+
+
 def told(
     health: str | None, runtime: StereoRuntime | None
 ) -> AbstractContextManager[Health | None]:

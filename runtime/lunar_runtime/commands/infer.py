@@ -12,6 +12,7 @@ import click
 
 from lunar_runtime.commands import archive, flight, options, values
 from lunar_runtime.commands.command_line import fail, run_command
+from lunar_runtime.commands.memory_limits import INFER, check_memory
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def command(
     4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
     --deadline-ms.
     """
+    check_memory(INFER)
     from lunar_runtime.backends.cores import usable_cores
 
     wanted = InferOptions(**asked)
@@ -195,6 +197,7 @@ def command(
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
         if scheduler is None:
+            check_memory(INFER.of(opened.manifest))
             network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2

@@ -17,7 +17,14 @@ import click
 from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.requests import request_digest
 from lunar_runtime.commands.summary import summary
-from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError, UsageError
+from lunar_runtime.errors import (
+    DeadlineError,
+    InputError,
+    LunarError,
+    OutputError,
+    UsageError,
+    is_out_of_memory,
+)
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.geometry.rig import Rig, read_rig
@@ -203,4 +210,6 @@ def _outcome(pair: PairFiles, future: Future[Done]) -> Outcome:
     try:
         return pair, future.result()
     except OF_THE_PAIR as error:
+        if is_out_of_memory(error):  # the next pair would have no more of it
+            raise
         return pair, error
