@@ -143,22 +143,3 @@ def watched(in_order: bool, altimeter_m: float | None) -> tuple[Sequence | None,
 
     altimeter = None if altimeter_m is None else Altimeter(altimeter_m)
     return Sequence(in_order=in_order), altimeter
-
-
-def vehicle(
-    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
-) -> Lander | None:
-    """The vehicle to try on the ground; None where nobody asked.
-
-    Raises:
-        InputError: Its file cannot be used.
-    """
-    if path is None:
-        if aim is not None:
-            raise click.UsageError("--aim is a lander's; give --lander.")
-        return None
-    if wanted.view == "right":
-        raise click.UsageError("--lander needs the left view; leave out --view right.")
-    from lunar_runtime.landing.lander import read_lander
-
-    return read_lander(path)
