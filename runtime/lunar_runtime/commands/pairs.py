@@ -212,4 +212,4 @@ def _outcome(pair: PairFiles, future: Future[Done]) -> Outcome:
     except OF_THE_PAIR as error:
         if is_out_of_memory(error):  # the next pair would have no more of it
             raise
-        return pair, error
+        return pair, error  # of this pair; the next may be good

@@ -161,10 +161,10 @@ def _sweep(parent: Path) -> None:
         names = [name for name in os.listdir(parent) if name.startswith((_OLD, _NEW))]  # noqa: PTH208
     except OSError:  # not there, or not to be listed
         return
-    paths = [path for path in (parent / name for name in names) if path.is_dir()]
     # The old folder's name must be free or taken before the new ones go.
-    sweep((path for path in paths if path.name.startswith(_OLD)), _put_back)
-    sweep((path for path in paths if path.name.startswith(_NEW)), shutil.rmtree)
+    for prefix, end in ((_OLD, _put_back), (_NEW, shutil.rmtree)):
+        paths = (parent / name for name in sorted(names) if name.startswith(prefix))
+        sweep((path for path in paths if path.is_dir()), end)
 
 
 def _put_back(aside: Path) -> None:
