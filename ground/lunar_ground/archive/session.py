@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lunar_runtime.commands.orders import Order
 from lunar_runtime.commands.pairs import OF_THE_PAIR, Job
-from lunar_runtime.errors import BackendError, LunarError, OutputError
+from lunar_runtime.errors import BackendError, LunarError, OutputError, is_out_of_memory
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.report.report import encode_report
 
@@ -62,10 +62,9 @@ def work_on(work: Work, pair: PairFiles) -> Answer:
         return Answer(error=error, ends=True)
     try:
         done = job.run(pair)
-    except OutputError as error:
-        return Answer(error=error, again=True)
     except OF_THE_PAIR as error:
-        return Answer(error=error)
+        again = isinstance(error, OutputError) or is_out_of_memory(error)
+        return Answer(error=error, again=again)
     except LunarError as error:  # the library or the device failed
         return Answer(error=error, ends=True)
     except MemoryError:

@@ -17,12 +17,15 @@ from lunar_runtime.files.image_readers import open_source
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.version import __version__
 
-_KEPT = 64  # files: a scan's, of which every pair takes a window, and a shared mask's
+_KEPT = 64  # files: an image of two pairs, and a shared mask's
+# A larger file is a scan, of which a pair reads a window: not to be read whole for its digest.
+_SMALL_BYTES = 1 << 26
 
 
 def request_digest(pair: PairFiles, bundle: str | None, asked: Mapping[str, Any]) -> str:
     """SHA-256 of all that decides a pair's result.
 
+    Of a file over 64 MiB its size and the time of its last change count, in place of its bytes.
     Which library and which processor compute it is no part of it: they may change the last digits.
 
     Args:
@@ -61,6 +64,8 @@ def _digest_of(path: Path | None) -> str | None:
 
 def _file_digest(file: Path) -> str:
     facts = file.stat()
+    if facts.st_size > _SMALL_BYTES:
+        return f"{facts.st_size} bytes of {facts.st_mtime_ns}"
     return _unchanged_digest(file, facts.st_size, facts.st_mtime_ns)
 
 

@@ -251,7 +251,7 @@ def test_a_result_is_a_bag_that_the_public_libraries_read(
         assert {schema.encoding for schema in summary.schemas.values()} == {"ros2msg"}
         assert summary.statistics is not None
         assert summary.statistics.message_count == len(list(reader.iter_messages()))
-    said = {}
+    said: dict[str, Any] = {}
     # By the layouts in the file itself, not by those that wrote it.
     with AnyReader([tmp_path / "bag"], default_typestore=get_typestore(Stores.EMPTY)) as bag:
         for connection, _, data in bag.messages():
@@ -290,7 +290,9 @@ def test_hazards_are_a_grid_on_the_ground(
     write_result(result, tmp_path / "landing", landing=landing)
     assert bag_tool("write", tmp_path / "landing", "--out", tmp_path / "bag").code == 0
     with AnyReader([tmp_path / "bag"]) as bag:
-        said = {c.topic: bag.deserialize(data, c.msgtype) for c, _, data in bag.messages()}
+        said: dict[str, Any] = {
+            c.topic: bag.deserialize(data, c.msgtype) for c, _, data in bag.messages()
+        }
     grid = said["/lunar/hazards"]
     assert grid.header.frame_id == "lunar_local"
     cells = grid.data.reshape(grid.info.height, grid.info.width)
