@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,17 +15,17 @@ from lunar_runtime.errors import InputError, LunarError
 from lunar_runtime.fusion.fused_landing import land_on_map
 from lunar_runtime.fusion.ground_map import GroundMap, MapUpdate
 from lunar_runtime.fusion.posed_view import PosedView, posed_view
-from lunar_runtime.fusion.site_choice import SiteChoice
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.landing.ground_grid import GroundGrid
 from lunar_runtime.landing.hazards import MOST_CELLS, SAFE, find_hazards
 from lunar_runtime.landing.landing import Landing
-from lunar_runtime.landing.sites import Places, Site
+from lunar_runtime.landing.sites import Site
 from numpy.typing import NDArray
 
 from lunar_bench.landing.cases import FINER, LANDER
 from lunar_bench.landing.fused_cases import SIGMA, Descent
+from lunar_bench.landing.fused_flicker import count_changes
 from lunar_bench.landing.fused_record import (
     DescentRecord,
     FlickerRecord,
@@ -164,7 +163,7 @@ def _run(runtime: StereoRuntime, descent: Descent) -> DescentRecord:
         pairs=len(pairs),
         left_out=len(pairs) - len(seen),
         steps=steps,
-        flicker=_flicker(seen, descent),
+        flicker=count_changes(((one.result, one.view) for one in seen), descent),
         map_mb=_rounded(ground.nbytes / 1e6),
     )
 
@@ -247,47 +246,6 @@ def _is_safe(site: Site, landing: Landing, safe: NDArray[np.bool_]) -> bool:
     row = round((landing.grid.y0_m - site.y_m) / step)
     column = round((site.x_m - landing.grid.x0_m) / step)
     return bool(safe[row, column])
-
-
-def _flicker(seen: Sequence[_Seen], descent: Descent) -> FlickerRecord:
-    """The first site of every view, with hysteresis and without."""
-    ground, choice = GroundMap(), SiteChoice(LANDER)
-    views = changes = safe = 0
-    before: tuple[float, float] | None = None
-    for one in seen:
-        update = ground.add(one.view)
-        landing = land_on_map(ground, update, one.result, LANDER, choice=choice)
-        if not landing.sites:
-            continue
-        best = Places.of(landing.grid, landing.hazards, LANDER).ranked(most=1)
-        place = (best or landing.sites)[0][:2]
-        away = 0.0 if before is None else float(np.hypot(*np.subtract(place, before)))
-        changes += before is not None and away > LANDER.footprint_diameter_m / 2
-        before = place
-        views += 1
-        safe += _truly_safe(landing.sites[0], landing.grid, descent)
-    return FlickerRecord(
-        views=views,
-        changes=changes,
-        changes_kept=choice.changes,
-        kept_safe=_rounded(safe / max(1, views)),
-    )
-
-
-def _truly_safe(site: Site, grid: GroundGrid, descent: Descent) -> bool:
-    """Whether the vehicle may stand at a site, by the ground as it is."""
-    reach = math.ceil(LANDER.footprint_diameter_m / grid.cell_m)
-    around = replace(
-        grid,
-        x0_m=site.x_m - reach * grid.cell_m,
-        y0_m=site.y_m + reach * grid.cell_m,
-        height=np.zeros((2 * reach + 1,) * 2, np.float32),
-    )
-    exact = descent.truth(around)
-    hazards = find_hazards(exact, np.isfinite(exact.height), LANDER, stride=FINER)
-    at = (reach, reach)
-    steep = float(hazards.slope_deg[at]) > LANDER.slope_limit_deg
-    return not steep and float(hazards.roughness_m[at]) <= LANDER.roughness_limit_m
 
 
 def _geometric(values: Sequence[float]) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lunar_runtime.fusion.layer import Layer
 from lunar_runtime.geometry.fields import Field
 
-_APART = 4.0  # expected errors of a difference, from which on two heights do not agree
+_APART = 4.0  # expected errors of a difference, from which on two heights of a cell do not agree
 _MOST_VOTES = 8.0  # so that a map can still change its mind
 #: Error of a view's cell beside its draws, in distances of neighbouring pixels: detail that the
 #: surface smoothes away. It decides how much a nearer view counts against farther ones. With 0.1 as
@@ -46,8 +46,17 @@ class ViewCells:
         return np.isfinite(self.height)
 
 
-def agreement(layer: Layer, view: ViewCells, cell_m: float) -> NDArray[np.bool_]:
-    """(R, C) where both know a height and it is the same within the errors expected of both."""
+def agreement(
+    layer: Layer, view: ViewCells, cell_m: float, apart: float = _APART
+) -> NDArray[np.bool_]:
+    """(R, C) where both know a height and it is the same within the errors expected of both.
+
+    Args:
+        layer: What the map knows.
+        view: Aligned.
+        cell_m: Side of a cell.
+        apart: Expected errors of the difference that still agree.
+    """
     # What both err by alike is no difference: the draws know it.
     expected = np.mean((view.errors - layer.errors) ** 2, axis=0, dtype=np.float32)
     expected += _smoothed(layer.spacing) + _smoothed(view.spacing)
@@ -55,7 +64,7 @@ def agreement(layer: Layer, view: ViewCells, cell_m: float) -> NDArray[np.bool_]
     # On a steep cell a shift of half a cell is no disagreement.
     steep = np.nan_to_num(np.hypot(down, right)) * np.float32(cell_m / 2)
     with np.errstate(invalid="ignore"):
-        near = np.abs(view.height - layer.height) <= np.float32(_APART) * np.sqrt(expected) + steep
+        near = np.abs(view.height - layer.height) <= np.float32(apart) * np.sqrt(expected) + steep
     return np.asarray(layer.seen & near)
 
 

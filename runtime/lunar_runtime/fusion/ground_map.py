@@ -35,7 +35,15 @@ from lunar_runtime.landing.local_frame import LocalFrame
 #: Of the tiles, together.
 MOST_MB = 96.0
 _LEAST_MB = 64.0  # of one view of the most cells
-_ASTRAY = 0.3  # of the compared cells: a view that disagrees in more is not taken
+# Of the compared cells: a view that disagrees in more is not taken. Right views of rendered scenes
+# disagreed in none, a view of other ground in half, one whose distances were a tenth too short in
+# all.
+_ASTRAY = 0.3
+_APART = 2.0  # expected errors of a difference, from which on a cell disagrees
+# Standard deviations of its pose: a view that would have to be moved further is not taken. At 30 m,
+# which is 100 of them, a view was matched to the wrong relief and disagreed in a tenth only.
+_FAR = 10.0
+_LEAST_STEP = 1e-6  # metres, radians: of a pose that is told as exact
 _ANEW = 3  # views that were not taken in a row, after which the map begins again
 _COMPARED = 200  # cells, below which nothing is said of a view
 
@@ -47,8 +55,8 @@ class MapUpdate(NamedTuple):
 
     Attributes:
         taken: `first`; `fused`; `new ground`, where too little of it was known to align it;
-            `astray`, it disagrees with the map and was left out; `anew`, so did the views before
-            it, and the map began again.
+            `astray`, it disagrees with the map, or with its own pose, and was left out; `anew`, so
+            did the views before it, and the map began again.
         window: Of its cells.
         compared: Cells that the map knew and the view saw.
         agreed: Share of them.
@@ -130,11 +138,13 @@ class GroundMap:
         pose_draws = mix @ _pose_draws(count) if view.sigma.drifting else _pose_draws(count)
         aligned = align(placed, patch, pose_draws)
         cells = view_cells(placed, aligned, window)
-        agree = agreement(known, cells, window.cells.side)
+        agree = agreement(known, cells, window.cells.side, _APART)
         there = cells.there & known.known
         compared = int(np.count_nonzero(there))
         agreed = float(np.count_nonzero(agree & there)) / max(1, compared)
-        if compared >= _COMPARED and agreed < 1 - _ASTRAY:
+        steps = np.maximum(placed.sigma.steps(), _LEAST_STEP)
+        far = bool((np.abs(aligned.numbers[:POSE]) > _FAR * steps).any())
+        if compared >= _COMPARED and (far or agreed < 1 - _ASTRAY):
             self._astray += 1
             if self._astray >= _ANEW:
                 return self._begin(view, "anew")

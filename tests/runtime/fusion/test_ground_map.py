@@ -170,6 +170,16 @@ def test_a_view_that_shows_other_ground_is_left_out() -> None:
     np.testing.assert_array_equal(known_before, known_after)
 
 
+def test_a_view_far_from_where_its_pose_says_is_left_out() -> None:
+    ground = GroundMap()
+    ground.add(posed(hills, pose(0, 0, 100)))
+    true = pose(1, 0, 98)
+    told = true.copy()
+    told[:3, 3] += [9.0, 0, 0]  # 180 times as far as the pose may err
+    assert ground.add(posed(hills, true, told=told, seed=1)).taken == "astray"
+    assert ground.add(posed(hills, true, seed=1)).taken == "fused"
+
+
 def test_a_patch_that_one_view_has_wrong_is_disputed_and_then_outvoted() -> None:
     def with_ghost(x: Values, y: Values) -> Values:
         return hills(x, y) + np.where(np.hypot(x, y) < 3, 2.0, 0.0)
