@@ -34,7 +34,7 @@ _ON_THE_GROUND = "pip install '.[export,distill,ground]'"
 _EXTRAS = dict.fromkeys(
     ("torch", "onnx", "onnxsim", "onnxscript", "safetensors", "matplotlib", "OpenEXR", "rasterio"),
     _ON_THE_GROUND,
-)
+) | dict.fromkeys(("mcap", "rosbags"), "pip install '.[bags]'")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What click 8.2 and later raise for a group without a command: its message is the whole help.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())

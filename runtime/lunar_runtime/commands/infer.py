@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lunar_runtime.commands import flight, options, values
+from lunar_runtime.commands import archive, flight, options, values
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.commands.memory_limits import INFER, check_memory
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
@@ -17,7 +18,6 @@ from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
-    from lunar_runtime.files.pair_lists import PairFiles
     from lunar_runtime.inference.self_test import SelfTest
 
 NAME = "lunar-infer"
@@ -128,6 +128,7 @@ _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
     help="Pixel of LEFT as given at which the vehicle aims: sites then tell the divert.",
 )
 @flight.options
+@archive.options
 @options.trust
 @options.backend
 @options.device
@@ -152,6 +153,10 @@ def command(
     sequence: bool,
     altimeter_m: float | None,
     watchdog: bool,
+    scheduler: str | None,
+    resume: bool,
+    retries: int,
+    failures: Path | None,
     lander: Path | None,
     aim: tuple[float, float] | None,
     trust: Path | None,
@@ -169,6 +174,7 @@ def command(
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
     left,right[,rig][,left_mask][,right_mask][,out].
+    With --scheduler the pairs are spread over processes and machines.
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
@@ -184,49 +190,62 @@ def command(
     vehicle = flight.vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
+    if scheduler is not None:
+        archive.check_alone(click.get_current_context())
     # The network loads in the background, while Python imports and reads the rest.
-    network = None
+    opened = network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
         check_memory(INFER.of(opened.manifest))
-        network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
+        if scheduler is None:
+            network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2
 
-    from lunar_runtime.commands.pairs import Job, learn_costs, run_many, run_one
+    from lunar_runtime.commands.many_pairs import tell_many
+    from lunar_runtime.commands.orders import NetworkWanted, Order
+    from lunar_runtime.commands.pairs import Job, learn_costs, outcomes, run_one
     from lunar_runtime.geometry.rig import read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime
 
     shared_rig = None if rig is None else read_rig(rig)
-    pairs, folder, many = _find_pairs(left, right, out, overwrite=overwrite)
-    if any(masks):
-        if many:
-            raise click.UsageError(
-                "--mask is of one pair; of many, name masks in a CSV file, in the columns "
-                "left_mask and right_mask."
-            )
-        pairs = [pairs[0]._replace(masks=masks)]
+    pairs, folder, many = archive.find_pairs(
+        left, right, out, overwrite=overwrite, kept=resume, masks=masks
+    )
+    job = Job(None, wanted, shared_rig, folder, overwrite, strict, 1, vehicle, aim, resume=resume)
+    tests = self_test, self_test_every
+    if scheduler is not None:
+        asked_of = None
+        if opened is not None:
+            wanted.check(opened.manifest.graph.output_set)
+            asked_of = NetworkWanted(
+                bundle and opened.path.absolute(), opened.digest, trust, require_signature,
+                backend, device, *tests,
+            )  # fmt: skip
+            _tell_doubts(opened)
+        order = Order(job, asked_of, threads or 1, retries)
+        ending = archive.spread(scheduler, order, pairs)
+        return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    tests = self_test, self_test_every
     opened_runtime = nullcontext() if network is None else StereoRuntime(*network, *tests)
     with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:
-            manifest = runtime.bundle.manifest
-            wanted.check(manifest.graph.output_set)
-            for doubt in runtime.bundle.doubts:
-                fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
+            wanted.check(runtime.bundle.manifest.graph.output_set)
+            _tell_doubts(runtime.bundle)
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
         if sequence or deadline_ms is not None:
             at_once = 1  # in their order; with a deadline none waits for another
         if runtime is not None and deadline_ms is not None:
             learn_costs(runtime, pairs[0], wanted)
-        job = Job(
-            runtime, wanted, shared_rig, folder, overwrite, strict, at_once, vehicle, aim,
-            deadline_ms, teller, *flight.watched(sequence, altimeter_m),
+        watching, altimeter = flight.watched(sequence, altimeter_m)
+        job = replace(
+            job, runtime=runtime, at_once=at_once, deadline_ms=deadline_ms, health=teller,
+            sequence=watching, altimeter=altimeter,
         )  # fmt: skip
         if many:
-            return run_many(job, pairs, as_json=as_json, tool=NAME)
+            ending = outcomes(job, pairs)
+            return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
         return 0
 
@@ -241,6 +260,11 @@ def _open(path: Path | None, trust: Path | None, require_signature: bool | None)
 
     path = default_bundle_path() if path is None else path
     return Bundle.open(path, trust=trust, require_signature=require_signature, keep_model=True)
+
+
+def _tell_doubts(bundle: Bundle) -> None:
+    for doubt in bundle.doubts:
+        fail(NAME, f"warning: {bundle.path}: {doubt}")
 
 
 def _start_loading(
@@ -267,26 +291,3 @@ def _check_geometry_only(
         raise click.UsageError(
             "--geometry-only runs no network; leave out --bundle, --backend and --device."
         )
-
-
-def _find_pairs(
-    left: Path, right: Path | None, out: Path | None, *, overwrite: bool
-) -> tuple[list[PairFiles], Path, bool]:
-    """The pairs, the folder of their results, and whether LEFT named many."""
-    from lunar_runtime.errors import InputError
-    from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
-    from lunar_runtime.report.outputs import check_out
-
-    if right is None and is_batch(left):
-        return read_pairs(left), out or Path(f"{left.resolve().stem}_depth"), True
-    if right is None and not left.exists():
-        raise InputError(f"{left}: no such file or folder; check the path")
-    if right is None:
-        raise click.UsageError(
-            "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."
-        )
-    if is_batch(right):
-        raise click.UsageError("RIGHT must be an image, not a folder or a .csv file.")
-    folder = out or Path(f"{left.stem}_depth")
-    check_out(folder, overwrite=overwrite)
-    return [PairFiles(left, right, None, Path())], folder, False

@@ -156,9 +156,15 @@ def _locked_folder(prefix: str, parent: Path, locks: ExitStack) -> Path:
 
 def _sweep(parent: Path) -> None:
     """Remove what killed writers left in a folder, and put back what they were replacing."""
+    try:
+        # Not glob: an archive's folder has 100 000 entries, and is looked through for every pair.
+        names = [name for name in os.listdir(parent) if name.startswith((_OLD, _NEW))]  # noqa: PTH208
+    except OSError:  # not there, or not to be listed
+        return
     # The old folder's name must be free or taken before the new ones go.
-    sweep((path for path in parent.glob(f"{_OLD}*") if path.is_dir()), _put_back)
-    sweep((path for path in parent.glob(f"{_NEW}*") if path.is_dir()), shutil.rmtree)
+    for prefix, end in ((_OLD, _put_back), (_NEW, shutil.rmtree)):
+        paths = (parent / name for name in sorted(names) if name.startswith(prefix))
+        sweep((path for path in paths if path.is_dir()), end)
 
 
 def _put_back(aside: Path) -> None:
