@@ -278,3 +278,28 @@ def test_what_cannot_be_is_refused_in_words(runtime: StereoRuntime) -> None:
         StereoStream(runtime, camera(), keep=2)
     with pytest.raises(UsageError, match="`least_parallax_deg` 9"):
         StereoStream(runtime, camera(), rules=PairRules(least_parallax_deg=9.0))
+
+
+def test_poses_that_err_as_much_as_they_say_do_not_lose_the_pair(runtime: StereoRuntime) -> None:
+    # Every way is told a quarter of a right angle aside, within two of its own sigmas: fitted from
+    # there alone the pose ended beside the right one, and the pair was refused.
+    turn = np.radians(22.5)
+    aside = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    errors = PoseErrors(rotation_deg=0.07, baseline=0.2)
+    made = []
+    with StereoStream(
+        runtime, camera(), up=UP, pose_errors=errors, altitude_sigma=0.005, background=False
+    ) as stream:
+        for frame in some_frames():
+            pose = frame.pose.copy()
+            pose[:3, 3] = aside @ pose[:3, 3]
+            update = stream.push(frame.image, frame.time_s, pose, frame.altitude_m)
+            if update is not None:
+                made.append((update, frame))
+    assert made
+    for update, frame in made:
+        assert update.refused is None
+        assert update.result is not None
+        assert update.result.scale.source is ScaleSource.ALTITUDE
+        assert update.result.scale.sigma is not None
+        assert abs(ratio(update, frame) - 1) < 3 * update.result.scale.sigma

@@ -137,7 +137,7 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
     times = np.array([frame.time_s for frame in descent.frames])
     poses, errors = _poses(known, situation)
     numbers = [number for number in range(count) if not _left_out(situation, number, times)]
-    updates: list[StreamUpdate] = []
+    tally = _Tally(known, numbers)
     signs, memory = VitalSigns(), []
     camera = Intrinsics(*descent.camera.intrinsics)
     with StereoStream(
@@ -159,13 +159,15 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
                 poses[number] if told else None,
                 descent.frames[number].altitude_m if told else None,
             )
-            updates += [] if update is None else [update]
+            if update is not None:
+                tally.add(update)
             memory.append(signs.resident_mib() or 0.0)
-        updates += stream.finish()
+        for update in stream.finish():
+            tally.add(update)
         counts = asdict(stream.counts)
         cpu_s = (time.process_time() - cpu_start) / max(1, counts["pairs"])
     signs.close()
-    return _row(situation, known, numbers, updates, counts, memory, cpu_s)
+    return tally.row(situation, counts, memory, cpu_s)
 
 
 def _left_out(situation: str, number: int, times: NDArray[np.float64]) -> bool:
@@ -186,57 +188,62 @@ def _poses(known: _Known, situation: str) -> tuple[NDArray[np.float64], PoseErro
     return np.array([frame.world_from_camera for frame in descent.frames]), descent.pose_errors
 
 
-def _row(
-    situation: str,
-    known: _Known,
-    numbers: list[int],
-    updates: list[StreamUpdate],
-    counts: dict[str, int],
-    memory: list[float],
-    cpu_s: float,
-) -> StreamRow:
-    shape, scale, sigmas = [], [], []
-    refused: Counter[str] = Counter()
-    guessed: Counter[str] = Counter()
-    stages: dict[str, list[float]] = {}
-    for update in updates:
+class _Tally:
+    """What the updates of one run are; none of them is kept."""
+
+    def __init__(self, known: _Known, numbers: list[int]) -> None:
+        self._known, self._numbers = known, numbers
+        self._shape: list[float] = []
+        self._scale: list[float] = []
+        self._sigmas: list[float] = []
+        self._times_s: list[float] = []
+        self._refused: Counter[str] = Counter()
+        self._guessed: Counter[str] = Counter()
+        self._stages: dict[str, list[float]] = {}
+
+    def add(self, update: StreamUpdate) -> None:
+        self._times_s.append(update.time_s)
         for stage, ms in update.latency_ms.items():
-            stages.setdefault(stage, []).append(ms)
+            self._stages.setdefault(stage, []).append(ms)
         result = update.result
         if result is None:
-            refused[_first(update.refused or "")] += 1
-            continue
+            self._refused[_first(update.refused or "")] += 1
+            return
         if result.verdict == "guessed":
-            guessed[_first(result.verdict_reasons[0])] += 1
-            continue
-        ratio = result.depth / known.depth(numbers[update.number])
+            self._guessed[_first(result.verdict_reasons[0])] += 1
+            return
+        ratio = result.depth / self._known.depth(self._numbers[update.number])
         middle = float(np.nanmedian(ratio))
-        shape.append(float(np.nanmedian(np.abs(ratio / middle - 1))))
+        self._shape.append(float(np.nanmedian(np.abs(ratio / middle - 1))))
         if result.unit == "m":
-            scale.append(abs(middle - 1))
-            sigmas.append(scale[-1] / (result.scale.sigma or np.inf))
-    half = len(memory) // 2
-    grown = slope(list(range(half, len(memory))), [mib * 1024 for mib in memory[half:]])
-    every = np.linspace(0, len(memory) - 1, 6).astype(int)
-    between = np.diff([update.time_s for update in updates]) if len(updates) > 1 else [0.0]
-    return StreamRow(
-        situation=situation,
-        counts=counts,
-        pairs=counts["pairs"],
-        measured=len(shape),
-        metric=len(scale),
-        refused=dict(refused),
-        guessed=dict(guessed),
-        latency_ms=_percentiles(stages.get("total", []), (50, 95, 100)),
-        stage_ms={stage: round(float(np.median(ms)), 1) for stage, ms in stages.items()},
-        cpu_s=round(cpu_s, 3),
-        interval_s=_percentiles(between, (50, 100)),
-        shape_error=_percentiles(shape, (50, 95), 6),
-        scale_error=_percentiles(scale, (50, 100), 5),
-        scale_sigmas=_percentiles(sigmas, (50, 100), 2),
-        resident_mib=[round(memory[i], 1) for i in every],
-        kib_per_frame=round(grown.value, 2),
-    )
+            self._scale.append(abs(middle - 1))
+            self._sigmas.append(self._scale[-1] / (result.scale.sigma or np.inf))
+
+    def row(
+        self, situation: str, counts: dict[str, int], memory: list[float], cpu_s: float
+    ) -> StreamRow:
+        half = len(memory) // 2
+        grown = slope(list(range(half, len(memory))), [mib * 1024 for mib in memory[half:]])
+        every = np.linspace(0, len(memory) - 1, 6).astype(int)
+        between = np.diff(self._times_s) if len(self._times_s) > 1 else [0.0]
+        return StreamRow(
+            situation=situation,
+            counts=counts,
+            pairs=counts["pairs"],
+            measured=len(self._shape),
+            metric=len(self._scale),
+            refused=dict(self._refused),
+            guessed=dict(self._guessed),
+            latency_ms=_percentiles(self._stages.get("total", []), (50, 95, 100)),
+            stage_ms={stage: round(float(np.median(ms)), 1) for stage, ms in self._stages.items()},
+            cpu_s=round(cpu_s, 3),
+            interval_s=_percentiles(between, (50, 100)),
+            shape_error=_percentiles(self._shape, (50, 95), 6),
+            scale_error=_percentiles(self._scale, (50, 100), 5),
+            scale_sigmas=_percentiles(self._sigmas, (50, 100), 2),
+            resident_mib=[round(memory[i], 1) for i in every],
+            kib_per_frame=round(grown.value, 2),
+        )
 
 
 def _first(words: str) -> str:

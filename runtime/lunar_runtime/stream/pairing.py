@@ -230,7 +230,9 @@ class Pairing:
             turn = math.sqrt(3) * errors.rotation_deg
             aside = math.sqrt(2) * math.degrees(errors.baseline)
             rig = replace(rig, right_from_left=told, pose_sigma_deg=(turn, aside))
-        altitude = newest.altitude_m if self._trusts_altitude(newest, told) else None
+        # Beside a told pose the altitude makes the scale afterwards: the way that the pose tells is
+        # not asked to agree with it, as its error may be large.
+        altitude = newest.altitude_m if told is None else None
         result = self._runtime.infer(
             newest.values,
             partner.values,
@@ -243,18 +245,19 @@ class Pairing:
             masks=(camera.mask, camera.mask),
             deadline_ms=self._deadline_ms,
         )
-        if newest.altitude_m is not None and altitude is None:
+        if newest.altitude_m is not None and told is not None and not self._trusts_altitude():
             altimeter = Altimeter(newest.altitude_m, camera.altitude_sigma * newest.altitude_m)
             result = self._watch.watch(result, altimeter)
         return result
 
-    def _trusts_altitude(self, newest: Frame, told: NDArray[np.float64] | None) -> bool:
-        """Whether the altitude fixes the scale: where nothing else does, or does it worse."""
-        if newest.altitude_m is None or told is None:
-            return newest.altitude_m is not None
+    def _trusts_altitude(self) -> bool:
+        """Whether an altitude fixes the scale better than the way between two told poses."""
         errors = self._camera.pose_errors
-        assert errors is not None
-        return errors.baseline > math.hypot(self._camera.altitude_sigma, _RELIEF)
+        return errors is not None and errors.baseline > self._altitude_sigma
+
+    @property
+    def _altitude_sigma(self) -> float:
+        return math.hypot(self._camera.altitude_sigma, _RELIEF)
 
     def _placed(
         self, update: StreamUpdate, result: StereoResult, newest: Frame, partner: Frame
@@ -268,10 +271,15 @@ class Pairing:
         if doubt is not None:
             reasons = (*result.verdict_reasons, doubt)
             result = replace(result, verdict="guessed", verdict_reasons=reasons)
+        height_m = 0.0 if result.plane is None else result.plane.camera_height
         if source is ScaleSource.ALTITUDE:
-            result = rescaled(result, sigma=math.hypot(camera.altitude_sigma, _RELIEF))
+            result = rescaled(result, sigma=self._altitude_sigma)
         elif source is ScaleSource.RIG and camera.pose_errors is not None:
-            result = rescaled(result, sigma=camera.pose_errors.baseline)
+            if newest.altitude_m is not None and height_m > 0 and self._trusts_altitude():
+                factor = newest.altitude_m / height_m
+                result = rescaled(result, factor, self._altitude_sigma, ScaleSource.ALTITUDE)
+            else:
+                result = rescaled(result, sigma=camera.pose_errors.baseline)
         elif same is not None and doubt is None:
             result = rescaled(result, same.factor, same.sigma, ScaleSource.EARLIER)
             fixed_s = same.fixed_s
