@@ -136,6 +136,7 @@ def _run(runtime: StereoRuntime, descent: Descent) -> DescentRecord:
         try:
             result = runtime.infer(pair.pair.left, pair.pair.right, pair.rig, refine="on")
             view = posed_view(result, pair.world_from_left, SIGMA)
+            GroundMap().add(view)
         except LunarError:
             continue
         seen.append(_Seen(result, view))
