@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +49,18 @@ def count_changes(
         views=views,
         changes=changes,
         changes_kept=choice.changes,
+        kept_safe=float(f"{safe / max(1, views):.4g}"),
+    )
+
+
+def all_changes(several: Sequence[FlickerRecord]) -> FlickerRecord:
+    """Of several descents together."""
+    views = sum(one.views for one in several)
+    safe = sum(one.kept_safe * one.views for one in several)
+    return FlickerRecord(
+        views=views,
+        changes=sum(one.changes for one in several),
+        changes_kept=sum(one.changes_kept for one in several),
         kept_safe=float(f"{safe / max(1, views):.4g}"),
     )
 

@@ -25,10 +25,9 @@ from numpy.typing import NDArray
 
 from lunar_bench.landing.cases import FINER, LANDER
 from lunar_bench.landing.fused_cases import SIGMA, Descent
-from lunar_bench.landing.fused_flicker import count_changes
+from lunar_bench.landing.fused_flicker import all_changes, count_changes
 from lunar_bench.landing.fused_record import (
     DescentRecord,
-    FlickerRecord,
     FusedRecord,
     FusedStep,
 )
@@ -87,12 +86,7 @@ def measure_fused(
         sigma=SIGMA,
         bundle_digest=digest,
         steps=together([record.steps for record in records]),
-        flicker=FlickerRecord(
-            views=sum(record.flicker.views for record in records),
-            changes=sum(record.flicker.changes for record in records),
-            changes_kept=sum(record.flicker.changes_kept for record in records),
-            kept_safe=_mean([record.flicker.kept_safe for record in records]),
-        ),
+        flicker=all_changes([record.flicker for record in records]),
         descents=records,
         machine=describe_machine(),
     )
@@ -136,6 +130,7 @@ def _run(runtime: StereoRuntime, descent: Descent) -> DescentRecord:
         try:
             result = runtime.infer(pair.pair.left, pair.pair.right, pair.rig, refine="on")
             view = posed_view(result, pair.world_from_left, SIGMA)
+            GroundMap().add(view)
         except LunarError:
             continue
         seen.append(_Seen(result, view))
@@ -250,10 +245,6 @@ def _is_safe(site: Site, landing: Landing, safe: NDArray[np.bool_]) -> bool:
 
 def _geometric(values: Sequence[float]) -> float:
     return _rounded(float(np.exp(np.mean(np.log(np.maximum(values, 1e-9))))))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return _rounded(float(np.mean(values)))
 
 
 def _rounded(value: float | np.floating) -> float:

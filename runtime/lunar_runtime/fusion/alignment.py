@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.errors import InputError
 from lunar_runtime.fusion.common_errors import ALL, POSE, SCALE, Common, Floats
 from lunar_runtime.fusion.posed_view import PosedView, frame_pose, pose_frame
 from lunar_runtime.geometry.fields import Field
@@ -102,8 +103,15 @@ def align(view: PosedView, patch: MapPatch | None, pose_draws: Floats) -> Alignm
         view: Refined.
         patch: What the map knows there; None = nothing.
         pose_draws: (N, 7) errors of the view's pose, in standard deviations.
+
+    Raises:
+        InputError: The view shows no ground that its images decided, in the light.
     """
     points, relative = _thinned(view)
+    if not len(points):
+        raise InputError(
+            "the images decide no ground that is in the light; the map stays as it was"
+        )
     common = Common.of(frame_pose(view.frame)[:3, 3], points)
     steps = view.sigma.steps()
     told = np.zeros((len(pose_draws), ALL))

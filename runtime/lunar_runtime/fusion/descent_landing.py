@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lunar_runtime.errors import InputError
 from lunar_runtime.files.descent_file import PoseErrors
 from lunar_runtime.fusion.fused_landing import FusedLanding
 from lunar_runtime.fusion.posed_view import PoseSigma
@@ -49,7 +50,10 @@ class DescentLanding:
         pose = self._level @ rigid_transform("world_from_left", world_from_left)
         before = pose if self._before is None else self._before
         way = float(np.linalg.norm(pose[:3, 3] - before[:3, 3]))
-        landing = self.fused.see(result, pose, PoseSigma.on_the_way(self._errors, way))
+        try:
+            landing = self.fused.see(result, pose, PoseSigma.on_the_way(self._errors, way))
+        except InputError:  # nothing that its images decided: no part of a map
+            return find_landing(result, lander)
         self._before = pose
         return landing
 

@@ -114,7 +114,7 @@ class GroundMap:
 
         Raises:
             UsageError: The view has no draws, or another number of them than the first.
-            InputError: It shows no ground.
+            InputError: It shows no ground, or none that its images decided.
         """
         draws = view.source.draws
         count = 0 if draws is None else len(draws)
@@ -223,11 +223,11 @@ class GroundMap:
         assert view.source.draws is not None
         count = len(view.source.draws)
         forgotten = self.forgotten
-        self._tiles = Tiles(count, int(self._most_mb * 1e6 / tile_bytes(count)))
-        self._tiles.forgotten = forgotten
         window = view_window(view, None)
         aligned = align(view, None, _pose_draws(count))
         cells = view_cells(view, aligned, window)
+        self._tiles = Tiles(count, int(self._most_mb * 1e6 / tile_bytes(count)))
+        self._tiles.forgotten = forgotten
         empty = self._tiles.read(window)
         self._tiles.write(window, fused(empty, cells, agreement(empty, cells, 1.0)), self._number)
         x, y = aligned.common.middle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from lunar_runtime.errors import InputError
 from lunar_runtime.fusion.alignment import Alignment
 from lunar_runtime.fusion.cell_fusion import ViewCells
 from lunar_runtime.fusion.posed_view import PosedView
@@ -45,7 +46,7 @@ def view_cells(view: PosedView, aligned: Alignment, window: Window) -> ViewCells
     """What a view says of a window's cells: only what its images decided, and where light falls.
 
     Raises:
-        InputError: It shows no ground.
+        InputError: It shows no ground, or none that was decided.
     """
     points = view.source.points * np.float32(aligned.scale)
     cells = window.cells
@@ -58,4 +59,8 @@ def view_cells(view: PosedView, aligned: Alignment, window: Window) -> ViewCells
     lit = grid.seen(view.lit.astype(np.uint8), how=cv2.INTER_NEAREST) > 0
     there = grid.measured & lit & np.isfinite(height) & np.isfinite(grid.spacing_m)
     there &= np.isfinite(errors).all(axis=0)
+    if not there.any():
+        raise InputError(
+            "the images decide no ground that is in the light; the map stays as it was"
+        )
     return ViewCells(np.where(there, height, np.float32(np.nan)), errors, local, grid.spacing_m)

@@ -264,6 +264,15 @@ def test_a_pose_there_and_back_is_itself() -> None:
     np.testing.assert_allclose(frame_pose(pose_frame(at)), at, atol=1e-12)
 
 
+def test_a_view_in_the_dark_is_refused_and_the_map_goes_on() -> None:
+    ground = GroundMap()
+    dark = posed(plane, pose(), lit=np.zeros((SIZE, SIZE), np.bool_))
+    for _ in range(2):
+        with pytest.raises(InputError, match="the images decide no ground that is in the light"):
+            ground.add(dark)
+        assert ground.add(posed(plane, pose())).taken in ("first", "fused")
+
+
 def test_a_view_without_ground_is_refused() -> None:
     view = posed(plane, pose())
     nothing = np.full_like(view.source.points, np.nan)
