@@ -202,8 +202,8 @@ def command(
     opened = network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
-        check_memory(INFER.of(opened.manifest))
         if scheduler is None:
+            check_memory(INFER.of(opened.manifest))
             network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2
