@@ -19,6 +19,7 @@ from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
+from lunar_bench.commands.interruptions import interruptions
 from lunar_bench.commands.landing import landing
 from lunar_bench.commands.page import page
 from lunar_bench.commands.peers import peers
@@ -68,6 +69,7 @@ for subcommand in (
     page,
     honesty,
     edits,
+    interruptions,
     deadlines,
     upsets,
     landing,

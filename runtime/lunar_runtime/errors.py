@@ -17,6 +17,23 @@ message says what, where and the next step; a command line prints it as one line
 
 from __future__ import annotations
 
+import errno
+
+# What libraries say where they get no memory, each in its own class of errors: C++, Linux's loader,
+# OpenCV, ONNX Runtime, PyTorch, Python's threads, and our own of another process.
+_NO_MEMORY = (
+    "bad_alloc",
+    "bad allocation",
+    "failed to map segment",
+    "cannot allocate memory",
+    "can't allocate memory",
+    "can't start new thread",
+    "insufficient memory",
+    "failed to allocate memory",
+    "out of memory",
+    "memoryerror",
+)
+
 
 class LunarError(Exception):
     """Base of every expected failure."""
@@ -70,3 +87,15 @@ class DeadlineError(LunarError, TimeoutError):
     """Nothing could be answered within the deadline, and there is no earlier result."""
 
     exit_code = 7
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, says that there is no more memory."""
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        words = str(error).lower()
+        if any(each in words for each in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False

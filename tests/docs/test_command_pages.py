@@ -21,7 +21,8 @@ def test_these_are_the_tools() -> None:
     assert list(command_pages.tools()) == [
         f"lunar-{name}"
         for name in (
-            "bench", "calib", "distill", "engine", "export", "infer", "map", "sign", "view",
+            "bag", "bench", "calib", "distill", "engine", "export", "infer", "map", "qualify",
+            "sign", "view",
         )
     ]  # fmt: skip
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,46 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
         temporary.write_text("new")
     assert link.is_symlink()
     assert real.read_text() == "new"
+
+
+KILLED = """
+import os, signal, sys
+from lunar_runtime.files.atomic import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_the_next_one_of_the_file_removes_and_says(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = tmp_path / "result [1].json"
+    target.write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(target)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert done.returncode == -9
+    assert target.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+    with atomic_path(tmp_path / "result.json"):  # another file's leftovers are not its own
+        pass
+    assert len(list(tmp_path.iterdir())) == 3
+    with atomic_path(target) as temporary:
+        temporary.write_text("new")
+    assert {path.name for path in tmp_path.iterdir()} == {"result [1].json", "result.json"}
+    assert target.read_text() == "new"
+    (said,) = caplog.messages
+    assert said.endswith(": removed; a writer that was killed had left it")
+
+
+def test_a_writer_of_the_same_file_that_is_at_work_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    with atomic_path(target) as slow:
+        with atomic_path(target) as quick:
+            quick.write_text("quick")
+        slow.write_text("slow")
+    assert target.read_text() == "slow"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
+from lunar_runtime.files.exchange import exchange
 
 
 def entries(folder: Path) -> list[str]:
@@ -164,7 +165,9 @@ def test_checking_writes_nothing(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from lunar_runtime.files import atomic_folder as module
 from lunar_runtime.files.atomic_folder import atomic_folder
+module.exchange = lambda one, other: False  # a system that cannot
 watched = Path(sys.argv[1])
 def watch(event, arguments):
     if event == "os.rename" and sys.argv[2] in str(arguments[0]) + str(arguments[1]):
@@ -250,3 +253,41 @@ def test_links_and_files_of_such_names_are_left_alone(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "out"):
         pass
     assert entries(tmp_path) == [".lunar-new-file", ".lunar-new-link", "out", "precious"]
+
+
+def test_a_folder_that_is_replaced_is_there_at_every_moment(tmp_path: Path) -> None:
+    out, probe = tmp_path / "out", tmp_path / "probe"
+    for each in (out, probe):
+        each.mkdir()
+    if not exchange(out, probe):
+        pytest.skip("this system cannot exchange two names")
+    absent, ended = [], threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            if not out.exists():
+                absent.append(1)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(200):
+        with atomic_folder(out, overwrite=True, owned={"a"}) as folder:
+            (folder / "a").write_text("new")
+    ended.set()
+    watcher.join()
+    assert not absent
+    assert entries(tmp_path) == ["out", "probe"]
+
+
+def test_what_was_left_is_said_before_the_work_begins(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a").write_text("old")
+    killed(tmp_path / "one", ".lunar-new-", "before")
+    with pytest.raises(OutputError, match="exists already"):  # it came back
+        check_folder(tmp_path / "one", overwrite=False, owned={"a"})
+    said = "\n".join(caplog.messages)
+    assert f"{tmp_path / 'one'}: put back; a writer that was to replace it was killed" in said
+    assert said.count(": removed; a writer that was killed had left it") == 2
+    assert entries(tmp_path) == ["one"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import struct
 import time
@@ -161,3 +162,48 @@ def test_the_command_tells_of_its_pairs(
     assert (told["condition"], told["degraded_to"]) == ("degraded", "the network's word")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (report["condition"], report["degraded_to"]) == ("degraded", "the network's word")
+
+
+def test_a_file_of_another_format_is_not_appended_to(tmp_path: Path) -> None:
+    pytest.importorskip("spacepackets")
+    lines, packets = tmp_path / "lines", tmp_path / "packets"
+    with Health(open_sink(str(lines)), ping_s=None) as health, health.pair() as record:
+        record(refined_result())
+    with Health(open_sink(f"ccsds:{packets}"), ping_s=None) as health, health.pair() as record:
+        record(refined_result())
+    for target, what in ((f"ccsds:{lines}", "space packets"), (str(packets), "lines of JSON")):
+        with pytest.raises(OutputError, match=f"holds something else than {what}"):
+            open_sink(target)
+    for target in (str(lines), f"ccsds:{packets}"):
+        open_sink(target).close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_records_that_are_lost_are_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    with Health(open_sink("/dev/full"), ping_s=None) as health:
+        for _ in range(3):
+            with health.pair() as record:
+                record(refined_result())
+    assert health.counters.lost_records == 3
+    assert caplog.messages == [
+        "health: a record could not be handed on; pairs go on",
+        "health: 3 of 3 records could not be handed on",
+    ]
+
+
+def test_of_a_record_that_does_not_fit_nothing_stays(tmp_path: Path) -> None:
+    """A file that may be so long and no longer: as a disk that is full in the middle of a line."""
+    path = tmp_path / "health.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Health(open_sink(str(path)), ping_s=None) as health:
+        with health.pair() as record:
+            record(refined_result())
+        whole = path.read_bytes()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 100, before[1]))
+        try:
+            with health.pair() as record:
+                record(refined_result())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == whole
+    assert health.counters.lost_records == 1

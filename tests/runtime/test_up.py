@@ -67,6 +67,16 @@ def test_the_planes_error_grows_with_relief_and_as_the_field_shrinks() -> None:
     assert plane_sigma_deg(narrower(maps_of(PLANE))) == pytest.approx(8, abs=0.3)
 
 
+def test_how_level_a_narrow_view_is_is_a_doubt_and_of_a_wide_one_its_error() -> None:
+    bent = maps_of(two_cameras(Ground(relief_m=100.0, hill_m=2000.0), size=64))
+    for maps, doubted in ((narrower(bent), True), (bent, False)):
+        plane, up, _ = plane_and_up(maps, Rig(), plane_needed=True)
+        _, doubts = doubt_up(plane, up, maps, refined=True)
+        assert up.sigma_deg > 4
+        assert bool(doubts) is doubted
+        assert all("level is known to" in doubt for doubt in doubts)
+
+
 def test_under_a_nominal_camera_half_of_its_field_is_sure_to_be_seen() -> None:
     maps = maps_of(PLANE)
     _, known, _ = plane_and_up(maps, Rig(), plane_needed=False)

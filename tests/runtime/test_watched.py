@@ -68,7 +68,24 @@ def test_a_pair_that_comes_meanwhile_is_told_so(
     with pytest.raises(BackendError, match="did not answer"):
         watched.run_within(*pair, 100)
     with pytest.raises(BackendError, match="is being started again"):
-        watched.run(*pair)
+        watched.run_within(*pair, 100)
+    assert watched.run(*pair).keys()  # without a deadline it waits
+    assert watched.restarts == 1
+
+
+def test_without_a_deadline_a_pair_is_run_again(
+    watched: WatchedBackend, make_texture: MakeTexture
+) -> None:
+    pair = make_texture(1)[None, None], make_texture(2)[None, None]
+    expected = watched.run(*pair)
+    os.kill(watched._process.pid, signal.SIGKILL)
+    for name, values in watched.run(*pair).items():
+        np.testing.assert_array_equal(values, expected[name])
+    assert watched.restarts == 1
+    wrong = np.zeros((2, 2), np.uint8)
+    with pytest.raises(ValueError, match="broadcast"):  # no hang: nothing is repeated
+        watched.run(np.broadcast_to(wrong, (3, 2, 2)), wrong)
+    assert watched.restarts == 1
 
 
 def test_another_bundle_than_was_verified_is_refused(bundles: dict[str, Path]) -> None:

@@ -190,6 +190,15 @@ def edits(result: Json) -> str:
     return f"{text}: {len(result['unnoticed']) + missed} not refused"
 
 
+def interruptions(result: Json) -> str:
+    """Interrupted commands, and how many were not as they must be."""
+    kinds = ", ".join(result["counts"])
+    return (
+        f"{len(result['trials'])} interruptions ({kinds}): {len(result['faults'])} with a fault; "
+        f"{result['swept']} left something, which the next start removed and told"
+    )
+
+
 def upsets(result: Json) -> str:
     """Flipped bits, the unsafe ones, the silent ones, and those that no guard notices."""
     found = result["rates"]["all"]

@@ -17,7 +17,7 @@ _TITLES = {
     "long_run.png": "The long run",
 }
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 76rem; margin: 2rem auto;
        padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
@@ -58,7 +58,7 @@ def make_page(record: RunRecord, plots: dict[str, bytes]) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>lunar-bench run, {escape(record.machine.date)}</title>"
         '<meta name="viewport" content="width=device-width">'
-        f"<style>{_STYLE}</style></head><body>{head}"
+        f"<style>{STYLE}</style></head><body>{head}"
         + "".join(f'<p class="warning">{escape(text)}</p>' for text in warnings)
         + f"<h2>{summary}"
         + figures

@@ -107,6 +107,11 @@ _KINDS = {
         "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
     ),
     "edits": _Kind("Edited bundles: is an edit ever taken", "lunar-bench edits", headlines.edits),
+    "interruptions": _Kind(
+        "Killed, stopped, without disk or memory: what is left",
+        "lunar-bench interruptions",
+        headlines.interruptions,
+    ),
     "upsets": _Kind("Flipped bits", "lunar-bench upsets", headlines.upsets),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic import make_folder
+from lunar_runtime.files.atomic_folder import atomic_folder
 
-from lunar_calib.choices import DepthFormat, ImageFormat, Layout
-from lunar_calib.datasets.rig_files import write_rig_pair
+from lunar_calib.choices import DEPTH_FORMATS, IMAGE_FORMATS, DepthFormat, ImageFormat, Layout
+from lunar_calib.datasets.rig_files import RIG_PAIR_NAMES, write_rig_pair
 from lunar_calib.datasets.stereolunar_frames import write_pair
 from lunar_calib.render.processes import in_processes
 from lunar_calib.render.renderer import render_pair
@@ -33,19 +35,27 @@ def write_folder(
     """Render pairs into `out/paire<i>`, yielding each folder when it is done.
 
     The layout is StereoLunar's, `im_<2i>.*` and `im_<2i+1>.*` in that folder, or `rig`: the files
-    that `lunar-infer` takes (`write_rig_pair`), for which `depth` and `image` do not count.
+    that `lunar-infer` takes (`write_rig_pair`), for which `depth` and `image` do not count. The
+    folder of a pair is there whole or not at all.
 
     Raises:
         OutputError: `out` holds something already and `overwrite` is not set, or cannot be made.
     """
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: not empty; set `overwrite` or choose another folder")
+    new = not out.exists()
     make_folder(out)
     style = (size_px, preset, kind, layout, depth, image)
     tasks = [
         (out / f"paire{i + 1:05d}", 2 * i, derived_seed(seed, i), *style) for i in range(count)
     ]
-    yield from in_processes(_write_scene, tasks, jobs)
+    try:
+        yield from in_processes(_write_scene, tasks, jobs)
+    except BaseException:
+        with suppress(OSError):  # it holds pairs
+            if new:
+                out.rmdir()
+        raise
 
 
 def _write_scene(
@@ -60,8 +70,17 @@ def _write_scene(
     image: ImageFormat,
 ) -> Path:
     pair = render_pair(sample_spec(seed, size_px, preset, kind))
-    if layout == "rig":
-        write_rig_pair(pair, folder)
-    else:
-        write_pair(pair, folder, number, depth=depth, image=image)
+    # Without `overwrite` the folder around them was empty.
+    with atomic_folder(folder, overwrite=True, owned=_names(number)) as whole:
+        if layout == "rig":
+            write_rig_pair(pair, whole)
+        else:
+            write_pair(pair, whole, number, depth=depth, image=image)
     return folder
+
+
+def _names(number: int) -> set[str]:
+    """What a pair's folder may hold, whatever the layout and formats."""
+    suffixes = [".npz", ".json", *(f".{each}" for each in (*DEPTH_FORMATS, *IMAGE_FORMATS))]
+    frames = {f"im_{each:05d}{suffix}" for each in (number, number + 1) for suffix in suffixes}
+    return frames | RIG_PAIR_NAMES

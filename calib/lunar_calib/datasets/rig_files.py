@@ -12,6 +12,9 @@ from lunar_runtime.files.atomic import atomic_path, make_folder
 
 from lunar_calib.render.views import RenderedPair
 
+#: Of the files that `write_rig_pair` writes.
+RIG_PAIR_NAMES = frozenset({"left.png", "right.png", "rig.json", "spec.json", "truth.npz"})
+
 
 def rig_of(pair: RenderedPair) -> dict[str, Any]:
     """The JSON object of a rig file: both intrinsics, `right_from_left` in metres, `up_left`."""

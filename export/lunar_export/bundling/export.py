@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lunar_runtime.bundles.bundle import Bundle, check_bundle_folder
 from lunar_runtime.bundles.manifest import GateRecord
-from lunar_runtime.errors import OutputError, UsageError
+from lunar_runtime.errors import UsageError
+from lunar_runtime.files.work_folder import work_folder
 from lunar_student import Student
 
 from lunar_export.bundling.draft import Origin, draft_fp32, draft_lowered
@@ -89,7 +88,7 @@ def export_bundle(
     check_bundle_folder(out, overwrite=overwrite)  # before minutes of work, not after
     record = student_record(student, checkpoint)
     trained = checkpoint is not None or not options.precision.force
-    with _work_folder() as work:
+    with work_folder("lunar-export", "room for four times the weights") as work:
         stages = _Stages(student, options, trained, work, progress)
         pairs = stages.choose_pairs()
         expected = stages.run_network(pairs.held_out)
@@ -210,18 +209,3 @@ def _require(
     on_gate(lowering.gate)
     if not options.force:
         require_gate(options.precision, lowering.gate)
-
-
-@contextmanager
-def _work_folder() -> Iterator[Path]:
-    """A folder that is deleted; a full disk is an error of the temporary folder's."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="lunar-export-") as folder:
-            yield Path(folder)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"{tempfile.gettempdir()}: cannot write ({(error.strerror or str(error)).lower()}); "
-            "free some space there, or set TMPDIR to a folder with room for four times the weights"
-        ) from error

@@ -17,6 +17,7 @@ from lunar_runtime.bundles.choices import (
 )
 from lunar_runtime.commands import options
 from lunar_runtime.commands.command_line import echo, run_command
+from lunar_runtime.commands.memory_limits import Needs, check_memory
 
 from lunar_export.choices import (
     ENGINE_CHOICES,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from lunar_export.bundling.options import ExportOptions
 
 NAME = "lunar-export"
+# Of the smallest graph; with as much it was out of memory. With less PyTorch and onnx ended the
+# process, or left errors that say nothing (at 500 of addresses, at 100, 150 and 300 of data).
+_NEEDS = Needs(address=1100, data=400, held=250)
 
 
 @click.command(context_settings=options.CONTEXT)
@@ -183,6 +187,7 @@ def command(
     here, 5 the graph differs from the network, fails the gate of its precision, or is
     not of the profile.
     """
+    check_memory(_NEEDS)
 
     def asked() -> ExportOptions:
         from lunar_export.bundling.options import ExportOptions, PrecisionOptions

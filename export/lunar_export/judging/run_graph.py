@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import onnxruntime
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.bundles.choices import Target
+from lunar_runtime.files.work_folder import work_folder
 
 from lunar_export.graph.model_file import write_model
 from lunar_export.judging.processor import run_in_openvino
@@ -49,8 +48,8 @@ def run_graph(
     options.intra_op_num_threads = threads or 0
     if lowered.recipe.target != "cpu":
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-    with tempfile.TemporaryDirectory(prefix="lunar-export-") as folder:
-        path = write_model(model, Path(folder), check=False)["model.onnx"]
+    with work_folder("lunar-export") as folder:
+        path = write_model(model, folder, check=False)["model.onnx"]
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from lunar_calib.sets.calibration_set import CalibrationPair, CalibrationSet
 from lunar_calib.sets.make_set import make_default_set
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.work_folder import work_folder
 from numpy.typing import NDArray
 
 from lunar_export.pairs.evaluation import EvaluationPair
@@ -43,8 +43,8 @@ def render_calibration(height: int, width: int, count: int) -> Calibration:
         width: Of the network's input.
         count: Pairs.
     """
-    with tempfile.TemporaryDirectory(prefix="lunar-export-") as folder:
-        made = make_default_set(Path(folder) / "set", max(height, width), count=count)
+    with work_folder("lunar-export") as folder:
+        made = make_default_set(folder / "set", max(height, width), count=count)
         pairs = tuple(made.pairs(height, width))
     return Calibration(pairs, made.digest, f"{len(pairs)} rendered pairs")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from lunar_runtime.errors import UsageError
 
-_CGROUP = Path("/sys/fs/cgroup")
-_MEMBERSHIP = Path("/proc/self/cgroup")
+#: Where control groups hang, and the file that names this process's.
+CGROUP = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
@@ -19,7 +20,7 @@ def usable_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(1, min(cores, granted_cores(_CGROUP, _MEMBERSHIP) or cores))
+    return max(1, min(cores, granted_cores(CGROUP, MEMBERSHIP) or cores))
 
 
 def check_threads(threads: int | None) -> None:
@@ -52,26 +53,26 @@ def granted_cores(root: Path, membership: Path) -> int | None:
         root: Where the groups hang, of version 2 or 1. In a container that is its own group.
         membership: The file that names the process's group below that.
     """
-    granted = [_granted(folder) for folder in _groups(root, membership)]
+    granted = [_granted(folder) for folder in control_groups(root, membership, "cpu")]
     return min((cores for cores in granted if cores is not None), default=None)
 
 
-def _groups(root: Path, membership: Path) -> Iterator[Path]:
-    """Folders of the process's groups, from its own to the root."""
+def control_groups(root: Path, membership: Path, controller: str) -> Iterator[Path]:
+    """Folders of the process's groups for `cpu` or `memory`, from its own to the root."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
         lines = []
     for line in lines:
         _, controllers, path = (line + "::").split(":")[:3]
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         below = Path(path.strip("/"))
         for group in (below, *below.parents):
             if ".." not in group.parts:  # outside what this container sees
-                yield root / ("cpu" if controllers else "") / group
+                yield root / (controller if controllers else "") / group
     yield root
-    yield root / "cpu"
+    yield root / controller
 
 
 def _granted(group: Path) -> int | None:

@@ -53,6 +53,7 @@ class HeldWeights:
             self._memory = mmap.mmap(self._file, self.bytes, prot=mmap.PROT_READ)
         except BaseException:
             os.close(self._file)
+            self._file = -1
             raise
         self.arrays = {
             name: np.frombuffer(self._memory, value.dtype, value.size, places[name]).reshape(

@@ -29,6 +29,7 @@ from lunar_runtime.errors import BackendError
 #: Of one pair, seconds: a network takes 0.1 to 2 s on a computer with nothing else to do.
 HANG_S = 30.0
 _LOAD_S = 120.0  # with building what a library builds on its first load
+_GONE_S = 1.0
 _LONGEST_ANSWER = 1 << 16
 
 
@@ -76,7 +77,18 @@ class WatchedBackend:
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
-        """Run one pair; see `Backend.run`."""
+        """Run one pair, and once more where the process hung or ended; see `Backend.run`.
+
+        There is no deadline: the pair waits until the process is started again.
+        """
+        before = self._restarting
+        try:
+            return self.run_within(left, right, self._hang_s * 1e3)
+        except BackendError:
+            again = self._restarting
+            if again is None or (again is before and not again.is_alive()):
+                raise
+        again.join()
         return self.run_within(left, right, self._hang_s * 1e3)
 
     def run_within(
@@ -135,8 +147,8 @@ class WatchedBackend:
         )
         answer = self._ask(msgspec.json.encode(self._order) + b"\n", _LOAD_S)
         if answer is None or not answer.done:
+            why = answer.said if answer else self._silence()
             self._end()
-            why = f"nothing within {_LOAD_S:.0f} s" if answer is None else answer.said
             raise BackendError(f"the network's process could not load it: {why}")
         return answer
 
@@ -175,6 +187,12 @@ class WatchedBackend:
 
         self._restarting = threading.Thread(target=again, name="restart", daemon=True)
         self._restarting.start()
+
+    def _silence(self) -> str:
+        """Why a process that is to load the network says nothing."""
+        with suppress(subprocess.TimeoutExpired):  # one that is gone needs a moment to be seen so
+            return f"it ended with code {self._process.wait(_GONE_S)}"
+        return f"nothing within {_LOAD_S:.0f} s"
 
     def _end(self) -> None:
         self._process.kill()  # also one that is stopped

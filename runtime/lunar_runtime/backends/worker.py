@@ -16,7 +16,7 @@ from typing import IO
 
 import msgspec
 
-from lunar_runtime.errors import BackendError, BundleError, LunarError
+from lunar_runtime.errors import BackendError, BundleError, LunarError, is_out_of_memory
 
 _LOOK_S = 1.0  # for the parent
 
@@ -73,8 +73,10 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
         if bundle.digest != order.digest:
             raise BundleError(f"{order.bundle}: is another bundle than was verified")
         backend = select_backend(bundle, order.backend, order.device, order.threads)
-    except LunarError as error:
-        answer(Answer(False, str(error)))
+    except Exception as error:
+        if not isinstance(error, LunarError) and not is_out_of_memory(error):
+            raise
+        answer(Answer(False, _why(error)))
         return
     with mmap.mmap(order.memory, 0) as memory:
         arrays = SharedArrays(bundle.manifest.graph, memory)
@@ -84,11 +86,18 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
                 outputs = backend.run(arrays.inputs["left"], arrays.inputs["right"])
                 for name, values in outputs.items():
                     np.copyto(arrays.outputs[name], values)
-            except (BackendError, ValueError) as error:
-                answer(Answer(False, str(error)))
+            except Exception as error:
+                expected = isinstance(error, BackendError | ValueError) or is_out_of_memory(error)
+                if not expected:
+                    raise
+                answer(Answer(False, _why(error)))
                 continue
             answer(Answer(True))
         arrays.forget()
+
+
+def _why(error: Exception) -> str:
+    return "out of memory" if is_out_of_memory(error) else str(error)
 
 
 def _end_with_parent() -> None:

@@ -20,7 +20,13 @@ from typing import Any, NoReturn
 
 import click
 
-from lunar_runtime.errors import BackendError, InputError, LunarError, OutputError
+from lunar_runtime.errors import (
+    BackendError,
+    InputError,
+    LunarError,
+    OutputError,
+    is_out_of_memory,
+)
 from lunar_runtime.files.printable import printable
 
 _ON_THE_GROUND = "pip install '.[export,distill,ground]'"
@@ -28,7 +34,7 @@ _ON_THE_GROUND = "pip install '.[export,distill,ground]'"
 _EXTRAS = dict.fromkeys(
     ("torch", "onnx", "onnxsim", "onnxscript", "safetensors", "matplotlib", "OpenEXR", "rasterio"),
     _ON_THE_GROUND,
-)
+) | dict.fromkeys(("mcap", "rosbags"), "pip install '.[bags]'")
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What click 8.2 and later raise for a group without a command: its message is the whole help.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -59,6 +65,18 @@ def run_command(
         name: Of the program, in front of every error.
         arguments: Instead of the command line's.
     """
+    try:
+        code = _run(command, name, arguments)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        _fail_for_memory(name, error)
+        code = InputError.exit_code
+    raise SystemExit(code)
+
+
+def _run(command: click.Command, name: str, arguments: Sequence[str] | None) -> int:
+    """Run it, and tell every expected failure; the exit code."""
     # Not command.main(): what it does with interrupts and closed pipes differs between versions.
     given = list(sys.argv[1:] if arguments is None else arguments)
     _open_standard_streams()
@@ -78,11 +96,10 @@ def run_command(
             fail(name, f"{error.format_message().rstrip('.')}; see {where} --help")
         code = error.exit_code
     except LunarError as error:
+        if is_out_of_memory(error):
+            raise
         fail(name, with_flags(str(error), command))
         code = error.exit_code
-    except MemoryError:
-        fail(name, "out of memory; close other programs, or use a smaller bundle or images")
-        code = InputError.exit_code
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         if missing not in _EXTRAS:
@@ -104,7 +121,18 @@ def run_command(
     except (KeyboardInterrupt, click.Abort):
         fail(name, "interrupted")
         code = INTERRUPTED
-    raise SystemExit(code or 0)
+    return code or 0
+
+
+def _fail_for_memory(name: str, error: BaseException) -> None:
+    for each in (error, error.__cause__):
+        # What holds memory of the call that failed: the line below needs some.
+        if each is not None:
+            each.__traceback__ = None
+    fail(
+        name,
+        "out of memory; raise its limit, close other programs, or use a smaller bundle or images",
+    )
 
 
 def with_flags(message: str, command: click.Command) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,7 +16,9 @@ from lunar_runtime.inference.self_test import EVERY, SELF_TESTS
 if TYPE_CHECKING:
     from lunar_runtime.guard.health import Health
     from lunar_runtime.guard.sequence import Altimeter, Sequence
+    from lunar_runtime.inference.options import InferOptions
     from lunar_runtime.inference.pipeline import StereoRuntime
+    from lunar_runtime.landing.lander import Lander
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -88,6 +91,25 @@ def _lock(_: click.Context, __: click.Parameter, wanted: bool) -> None:
         from lunar_runtime.guard.locked_memory import lock_memory
 
         lock_memory()
+
+
+def vehicle(
+    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
+) -> Lander | None:
+    """The vehicle whose places are wanted; None where nobody asked.
+
+    Raises:
+        InputError: Its file cannot be used.
+    """
+    if path is None:
+        if aim is not None:
+            raise click.UsageError("--aim is a lander's; give --lander.")
+        return None
+    if wanted.view == "right":
+        raise click.UsageError("--lander needs the left view; leave out --view right.")
+    from lunar_runtime.landing.lander import read_lander
+
+    return read_lander(path)
 
 
 def told(

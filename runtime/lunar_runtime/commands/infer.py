@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lunar_runtime.commands import flight, options, stream_options, values
+from lunar_runtime.commands import archive, flight, options, stream_options, values
 from lunar_runtime.commands.command_line import fail, run_command
+from lunar_runtime.commands.memory_limits import INFER, check_memory
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
     from lunar_runtime.bundles.bundle import Bundle
     from lunar_runtime.inference.self_test import SelfTest
-    from lunar_runtime.landing.lander import Lander
 
 NAME = "lunar-infer"
 # Half a side of the largest result: a wider Gaussian leaves nothing of it.
@@ -128,6 +129,7 @@ _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
 )
 @stream_options.options
 @flight.options
+@archive.options
 @options.trust
 @options.backend
 @options.device
@@ -152,6 +154,10 @@ def command(
     sequence: bool,
     altimeter_m: float | None,
     watchdog: bool,
+    scheduler: str | None,
+    resume: bool,
+    retries: int,
+    failures: Path | None,
     lander: Path | None,
     aim: tuple[float, float] | None,
     stream: bool,
@@ -171,7 +177,9 @@ def command(
     PDS3 and PDS4 images or their labels, FILE+3 for the third band). LEFT alone may
     be a folder, with subfolders left/ and right/ or with images whose names tell which are pairs
     (left_000 with right_000; or im_0 with im_1, im_2 with im_3); or a CSV file with the columns
-    left,right[,rig][,left_mask][,right_mask][,out]. With --stream LEFT is one camera's frames.
+    left,right[,rig][,left_mask][,right_mask][,out].
+    With --stream LEFT is one camera's frames.
+    With --scheduler the pairs are spread over processes and machines.
 
     Without --rig, --baseline-m or --altitude-m, depth has no unit and the results say "relative".
 
@@ -179,71 +187,83 @@ def command(
     4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
     --deadline-ms.
     """
+    check_memory(INFER)
     from lunar_runtime.backends.cores import usable_cores
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
     stream_options.check(click.get_current_context().params, stream=stream)
-    vehicle = _vehicle(lander, aim, wanted)
+    vehicle = flight.vehicle(lander, aim, wanted)
     if geometry_only:
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
+    if scheduler is not None:
+        archive.check_alone(click.get_current_context())
     # The network loads in the background, while Python imports and reads the rest.
-    network = None
+    opened = network = None
     if not geometry_only:
         opened = _open(bundle, trust, require_signature)
-        network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
+        check_memory(INFER.of(opened.manifest))
+        if scheduler is None:
+            network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
 
     import cv2
 
-    from lunar_runtime.commands.pairs import Job, find_pairs, learn_costs, run_many, run_one
+    from lunar_runtime.commands.many_pairs import tell_many
+    from lunar_runtime.commands.orders import NetworkWanted, Order
+    from lunar_runtime.commands.pairs import Job, learn_costs, outcomes, run_one
     from lunar_runtime.geometry.rig import read_rig
     from lunar_runtime.inference.pipeline import StereoRuntime
 
     shared_rig = None if rig is None else read_rig(rig)
+    tests = self_test, self_test_every
     if stream:
-        from lunar_runtime.commands.stream import StreamJob, run_stream
-        from lunar_runtime.files.frame_source import open_frames
-        from lunar_runtime.files.pair_lists import PairFiles
+        from lunar_runtime.commands.stream import open_stream, run_stream
 
-        source, folder = open_frames(left, rate_hz), out or Path(f"{left.resolve().stem}_depth")
-        pairs, many = list[PairFiles](), True
-    else:
-        pairs, folder, many = find_pairs(left, right, out, overwrite=overwrite)
-    if any(masks) and not stream:
-        if many:
-            raise click.UsageError(
-                "--mask is of one pair; of many, name masks in a CSV file, in the columns "
-                "left_mask and right_mask."
-            )
-        pairs = [pairs[0]._replace(masks=masks)]
+        assert network is not None  # --geometry-only and --scheduler are not of a stream
+        frames = open_stream(
+            left, rate_hz, wanted, shared_rig, masks[0], out, overwrite, strict, live, vehicle,
+            deadline_ms,
+        )  # fmt: skip
+        with StereoRuntime(*network, *tests) as loaded:
+            wanted.check(loaded.bundle.manifest.graph.output_set)
+            _tell_doubts(loaded.bundle)
+            return run_stream(frames, loaded, threads, as_json=as_json, tool=NAME)
+    pairs, folder, many = archive.find_pairs(
+        left, right, out, overwrite=overwrite, kept=resume, masks=masks
+    )
+    job = Job(None, wanted, shared_rig, folder, overwrite, strict, 1, vehicle, aim, resume=resume)
+    if scheduler is not None:
+        asked_of = None
+        if opened is not None:
+            wanted.check(opened.manifest.graph.output_set)
+            asked_of = NetworkWanted(
+                bundle and opened.path.absolute(), opened.digest, trust, require_signature,
+                backend, device, *tests,
+            )  # fmt: skip
+            _tell_doubts(opened)
+        order = Order(job, asked_of, threads or 1, retries)
+        ending = archive.spread(scheduler, order, pairs)
+        return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    tests = self_test, self_test_every
     opened_runtime = nullcontext() if network is None else StereoRuntime(*network, *tests)
     with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:
-            manifest = runtime.bundle.manifest
-            wanted.check(manifest.graph.output_set)
-            for doubt in runtime.bundle.doubts:
-                fail(NAME, f"warning: {runtime.bundle.path}: {doubt}")
-        if stream:
-            assert runtime is not None  # --geometry-only is not of a stream
-            frames = StreamJob(
-                runtime, wanted, source, shared_rig, masks[0], folder, overwrite, strict, live,
-                vehicle, deadline_ms,
-            )  # fmt: skip
-            return run_stream(frames, as_json=as_json, tool=NAME)
+            wanted.check(runtime.bundle.manifest.graph.output_set)
+            _tell_doubts(runtime.bundle)
         at_once = min(_MOST_AT_ONCE, threads or usable_cores())
         if sequence or deadline_ms is not None:
             at_once = 1  # in their order; with a deadline none waits for another
         if runtime is not None and deadline_ms is not None:
             learn_costs(runtime, pairs[0], wanted)
-        job = Job(
-            runtime, wanted, shared_rig, folder, overwrite, strict, at_once, vehicle, aim,
-            deadline_ms, teller, *flight.watched(sequence, altimeter_m),
+        watching, altimeter = flight.watched(sequence, altimeter_m)
+        job = replace(
+            job, runtime=runtime, at_once=at_once, deadline_ms=deadline_ms, health=teller,
+            sequence=watching, altimeter=altimeter,
         )  # fmt: skip
         if many:
-            return run_many(job, pairs, as_json=as_json, tool=NAME)
+            ending = outcomes(job, pairs)
+            return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)
         return 0
 
@@ -253,25 +273,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run_command(command, NAME, arguments)
 
 
-def _vehicle(
-    path: Path | None, aim: tuple[float, float] | None, wanted: InferOptions
-) -> Lander | None:
-    if path is None:
-        if aim is not None:
-            raise click.UsageError("--aim is a lander's; give --lander.")
-        return None
-    if wanted.view == "right":
-        raise click.UsageError("--lander needs the left view; leave out --view right.")
-    from lunar_runtime.landing.lander import read_lander
-
-    return read_lander(path)
-
-
 def _open(path: Path | None, trust: Path | None, require_signature: bool | None) -> Bundle:
     from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 
     path = default_bundle_path() if path is None else path
     return Bundle.open(path, trust=trust, require_signature=require_signature, keep_model=True)
+
+
+def _tell_doubts(bundle: Bundle) -> None:
+    for doubt in bundle.doubts:
+        fail(NAME, f"warning: {bundle.path}: {doubt}")
 
 
 def _start_loading(

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from collections.abc import Sequence as Listed
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import click
-import msgspec
 
-from lunar_runtime.commands.command_line import echo, fail, with_flags
-from lunar_runtime.commands.summary import summary, summary_lines
-from lunar_runtime.errors import DeadlineError, InputError, LunarError, OutputError, UsageError
+from lunar_runtime.commands.command_line import echo
+from lunar_runtime.commands.requests import request_digest
+from lunar_runtime.commands.summary import summary
+from lunar_runtime.errors import (
+    DeadlineError,
+    InputError,
+    LunarError,
+    OutputError,
+    UsageError,
+    is_out_of_memory,
+)
 from lunar_runtime.files.images import read_image
-from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
-from lunar_runtime.files.printable import printable
+from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.geometry.rig import Rig, read_rig
 from lunar_runtime.guard.health import Health
 from lunar_runtime.guard.sequence import Altimeter, Sequence
@@ -34,8 +40,23 @@ from lunar_runtime.landing.landing import find_landing
 from lunar_runtime.report.outputs import check_out, write_result
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report
+from lunar_runtime.report.whole import whole_report
 
 _COMMON_PX = 512
+
+#: What a batch goes on after: the fault is the pair's, and the next may be good.
+OF_THE_PAIR = (InputError, UsageError, OutputError, DeadlineError)
+
+
+class Done(NamedTuple):
+    """A pair's report, and whether its result was there before."""
+
+    report: Report
+    before: bool = False
+
+
+#: A pair, and its report or error.
+Outcome = tuple[PairFiles, Done | LunarError]
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,8 @@ class Job:
         rig: Of the pairs that bring none of their own.
         folder: Where the pairs' folders go.
         overwrite: Replace results that are there.
+        resume: Keep a result that is there if it is whole and of the same request; replace one
+            that is damaged.
         strict: Refuse a result that is guessed.
         lander: A vehicle to try on the ground.
         aim: Pixel of the left image at which it aims.
@@ -71,9 +94,10 @@ class Job:
     health: Health | None = None
     sequence: Sequence | None = None
     altimeter: Altimeter | None = None
+    resume: bool = False
 
-    def run(self, pair: PairFiles) -> Report:
-        """Infer one pair and write its result.
+    def run(self, pair: PairFiles) -> Done:
+        """Infer one pair and write its result, unless it is to be kept.
 
         Raises:
             InputError: The pair or its rig cannot be used.
@@ -82,21 +106,42 @@ class Job:
             DeadlineError: Nothing could be answered in time.
         """
         folder = self.folder / pair.out
-        check_out(folder, overwrite=self.overwrite)
+        if self.resume:
+            there = whole_report(folder, self.request(pair), overwrite=self.overwrite)
+            if there is not None:
+                self._check_strict(there.verdict, there.verdict_reasons)
+                return Done(there, before=True)
+        overwrite = self.overwrite or self.resume  # what is left there is damaged
+        check_out(folder, overwrite=overwrite)
         with self._recorded() as record:  # what is not written is recorded as refused
             result = self._infer(pair)
-            if self.strict and result.verdict == "guessed":
-                reasons = "; ".join(result.verdict_reasons)
-                raise InputError(f"guessed: {reasons}; `strict` refuses it")
+            self._check_strict(result.verdict, result.verdict_reasons)
             landing = None
             if self.lander is not None:
                 start = time.perf_counter()
                 landing = find_landing(result, self.lander, aim_px=self.aim)
                 elapsed_ms = (time.perf_counter() - start) * 1e3
                 result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
-            report = write_result(result, folder, overwrite=self.overwrite, landing=landing)
+            request = self.request(pair)
+            report = write_result(
+                result, folder, overwrite=overwrite, landing=landing, request=request
+            )
             record(result)
-        return report
+        return Done(report)
+
+    def request(self, pair: PairFiles) -> str:
+        """What is asked for with this pair, as a digest; see `request_digest`."""
+        rig = self._rig(pair)
+        bundle = None if self.runtime is None else self.runtime.bundle.digest
+        asked = {"options": self.options, "rig": rig, "lander": self.lander, "aim": self.aim}
+        return request_digest(pair, bundle, asked)
+
+    def _rig(self, pair: PairFiles) -> Rig | None:
+        return self.rig if pair.rig is None else read_rig(pair.rig)
+
+    def _check_strict(self, verdict: str, reasons: Listed[str]) -> None:
+        if self.strict and verdict == "guessed":
+            raise InputError(f"guessed: {'; '.join(reasons)}; `strict` refuses it")
 
     def _recorded(self) -> AbstractContextManager[Callable[[StereoResult], None]]:
         if self.health is None:
@@ -104,7 +149,7 @@ class Job:
         return self.health.pair()
 
     def _infer(self, pair: PairFiles) -> StereoResult:
-        rig = self.rig if pair.rig is None else read_rig(pair.rig)
+        rig = self._rig(pair)
         options = dict(vars(self.options))
         if self.runtime is None:
             del options["refine"]
@@ -119,30 +164,6 @@ class Job:
                 **options,
             )
         return result if self.sequence is None else self.sequence.watch(result, self.altimeter)
-
-
-def find_pairs(
-    left: Path, right: Path | None, out: Path | None, *, overwrite: bool
-) -> tuple[list[PairFiles], Path, bool]:
-    """The pairs, the folder of their results, and whether LEFT named many.
-
-    Raises:
-        InputError: There are no pairs.
-        OutputError: The result's folder exists, or cannot be written.
-    """
-    if right is None and is_batch(left):
-        return read_pairs(left), out or Path(f"{left.resolve().stem}_depth"), True
-    if right is None and not left.exists():
-        raise InputError(f"{left}: no such file or folder; check the path")
-    if right is None:
-        raise click.UsageError(
-            "Missing argument 'RIGHT'; only a folder or a .csv file comes alone."
-        )
-    if is_batch(right):
-        raise click.UsageError("RIGHT must be an image, not a folder or a .csv file.")
-    folder = out or Path(f"{left.stem}_depth")
-    check_out(folder, overwrite=overwrite)
-    return [PairFiles(left, right, None, Path())], folder, False
 
 
 def learn_costs(runtime: StereoRuntime, pair: PairFiles, options: InferOptions) -> None:
@@ -162,50 +183,17 @@ def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
         InputError: The pair cannot be used.
         OutputError: The result cannot be written.
     """
-    report = job.run(pair)
-    for line in [_json(report)] if as_json else summary(report):
-        _print(line, as_json=as_json)
+    report = job.run(pair).report
+    if as_json:
+        click.echo(encode_report(report).decode())
+        return
+    for line in summary(report):
+        echo(line)
 
 
-def run_many(job: Job, pairs: Listed[PairFiles], *, as_json: bool, tool: str) -> int:
-    """Run pairs, print a line for each and its notes, and go on where one cannot be used.
-
-    Args:
-        job: What to do with each.
-        pairs: Which.
-        as_json: Print reports and failures as JSON.
-        tool: In front of every error.
-
-    Returns:
-        The exit code: 0, or 3 where a pair failed.
-    """
-    failed = guessed = 0
-    with _shown(pairs) as shown, closing(_outcomes(job, shown)) as outcomes:
-        for pair, outcome in outcomes:
-            if isinstance(outcome, Report):
-                guessed += outcome.verdict == "guessed"
-                for line in [_json(outcome)] if as_json else summary_lines(outcome):
-                    _print(line, as_json=as_json)
-                continue
-            failed += 1
-            message = with_flags(str(outcome), click.get_current_context().command)
-            fail(tool, message if str(pair.left) in message else f"{pair.left}: {message}")
-            if as_json:
-                click.echo(_json_failure(pair, outcome))
-    if not as_json:
-        done = len(pairs) - failed
-        how = f" ({done - guessed} measured, {guessed} guessed)" if done else ""
-        echo(f"{done} of {len(pairs)} pairs done{how}, in {job.folder}")
-    if failed:
-        fail(tool, f"{failed} of {len(pairs)} pairs failed")
-    return InputError.exit_code if failed else 0
-
-
-def _outcomes(
-    job: Job, pairs: Iterator[PairFiles]
-) -> Generator[tuple[PairFiles, Report | LunarError], None, None]:
+def outcomes(job: Job, pairs: Listed[PairFiles]) -> Generator[Outcome, None, None]:
     """Every pair with its report or error, in order; `job.at_once` are under way."""
-    under_way: deque[tuple[PairFiles, Future[Report]]] = deque()
+    under_way: deque[tuple[PairFiles, Future[Done]]] = deque()
     with ThreadPoolExecutor(job.at_once, "pair") as workers:
         try:
             for pair in pairs:
@@ -218,43 +206,10 @@ def _outcomes(
             workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _outcome(pair: PairFiles, future: Future[Report]) -> tuple[PairFiles, Report | LunarError]:
+def _outcome(pair: PairFiles, future: Future[Done]) -> Outcome:
     try:
         return pair, future.result()
-    except (InputError, UsageError, OutputError, DeadlineError) as error:
-        # Of this pair; the next may be good.
-        return pair, error
-
-
-@contextmanager
-def _shown(pairs: Listed[PairFiles]) -> Iterator[Iterator[PairFiles]]:
-    """The pairs, with a bar on a terminal that says how many are done."""
-    if not sys.stderr.isatty():
-        yield iter(pairs)
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    # With stdout in a file, rich must not carry it over to the terminal's stderr.
-    with Progress(
-        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as progress:
-        yield iter(progress.track(pairs))
-
-
-def _print(line: str, *, as_json: bool) -> None:
-    (click.echo if as_json else echo)(line)
-
-
-def _json(report: Report) -> str:
-    return encode_report(report).decode()
-
-
-def _json_failure(pair: PairFiles, error: Exception) -> str:
-    failure = {
-        "status": "failed",
-        "left": {"path": printable(pair.left)},
-        "right": {"path": printable(pair.right)},
-        "error": printable(error),
-    }
-    return msgspec.json.encode(failure).decode()
+    except OF_THE_PAIR as error:
+        if is_out_of_memory(error):  # the next pair would have no more of it
+            raise
+        return pair, error  # of this pair; the next may be good

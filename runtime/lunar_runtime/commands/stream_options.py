@@ -21,6 +21,9 @@ _ALONE = {
     "sequence": "--sequence",
     "altimeter_m": "--altimeter-m",
     "health": "--health",
+    "scheduler": "--scheduler",
+    "resume": "--resume",
+    "failures": "--failures",
 }
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lunar_runtime.commands.memory_limits import INFER, check_memory
+
 if TYPE_CHECKING:
     from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
@@ -15,9 +17,12 @@ if TYPE_CHECKING:
 
 def intrinsics(_: click.Context, __: click.Parameter, value: str | None) -> Intrinsics | None:
     """A pinhole camera: FX,FY,CX,CY."""
+    if value is None:
+        return None
+    check_memory(INFER)  # NumPy comes with it
     from lunar_runtime.geometry.cameras import Intrinsics
 
-    return None if value is None else Intrinsics.parse(value)
+    return Intrinsics.parse(value)
 
 
 def windows(_: click.Context, __: click.Parameter, value: str | None) -> Windows | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from lunar_runtime.errors import LunarError, OutputError
+from lunar_runtime.files.leftovers import make_locked, sweep
+
+_NEW = ".lunar-"
 
 
 @contextmanager
@@ -18,7 +21,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     A reader sees the old file or the complete new one, also after a power cut: the content is on
     the disk before the name changes. The temporary file has the same suffix, because many
     writers choose a format by it, and ordinary permissions. Whatever ends the block early
-    removes it and leaves `path` as it was.
+    removes it and leaves `path` as it was. Of a writer that was killed the next one of the same
+    file removes it, and says so.
 
     Args:
         path: The file to create or replace. Its folder must exist.
@@ -31,23 +35,27 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             any other failure of the operating system inside the block.
     """
     target = Path(os.path.realpath(path))  # replace what a link points to, not the link
-    temporary = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
-    try:
-        # O_EXCL: never somebody else's file. 0o666: the umask decides, as for any new file.
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        yield temporary
-        _flush_to_disk(temporary)
-        temporary.replace(target)
-    except LunarError:
-        raise
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        with suppress(OSError):  # gone already when all went well
-            temporary.unlink()
+    sweep(target.parent.glob(f".{escape(target.stem)}{_NEW}*{escape(target.suffix)}"), Path.unlink)
+
+    def name(digits: str) -> Path:
+        return target.with_name(f".{target.stem}{_NEW}{digits}{target.suffix}")
+
+    with ExitStack() as locks:
+        try:
+            temporary = make_locked(_make, name, 6, locks)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        try:
+            yield temporary
+            _flush_to_disk(temporary)
+            temporary.replace(target)
+        except LunarError:
+            raise
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        finally:
+            with suppress(OSError):  # gone already when all went well
+                temporary.unlink()
 
 
 def make_folder(path: str | os.PathLike[str]) -> None:
@@ -60,6 +68,11 @@ def make_folder(path: str | os.PathLike[str]) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def _make(path: Path) -> None:
+    # O_EXCL: never somebody else's file. 0o666: the umask decides, as for any new file.
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -4,22 +4,24 @@ The files are written to a hidden sibling, flushed to the disk, and the sibling 
 one rename. A reader never sees half a folder, and a failed writer leaves nothing.
 
 A writer that is killed outright leaves its hidden sibling. The next writer in the same place
-removes it, or puts back the old folder that was being replaced. Which siblings still have a writer
-it knows from the lock that the system holds for each, and gives up when the process ends.
+removes it, or puts back the old folder that was being replaced, and says so. An old folder and its
+successor change names in one step; where the system cannot do that, there are two.
 """
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
-import secrets
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lunar_runtime.errors import OutputError
+from lunar_runtime.files.exchange import exchange
+from lunar_runtime.files.leftovers import make_locked, sweep
 
+_log = logging.getLogger(__name__)
 _NEW, _OLD = ".lunar-new-", ".lunar-aside-"
 
 
@@ -42,7 +44,6 @@ def atomic_folder(
         OutputError: `path` exists, is not replaceable, or cannot be written.
     """
     final = Path(os.path.realpath(path))
-    _sweep(final.parent)
     check_folder(final, overwrite=overwrite, owned=owned)
     made = _missing_parents(final)
     temporary: Path | None = None
@@ -75,10 +76,13 @@ def atomic_folder(
 def check_folder(path: Path | str, *, overwrite: bool, owned: Collection[str]) -> None:
     """Refuse now what `atomic_folder` would refuse at the end of the work.
 
+    What writers that were killed left beside it is removed, or put back.
+
     Raises:
         OutputError: As `atomic_folder`.
     """
     final = Path(os.path.realpath(path))
+    _sweep(final.parent)
     try:
         final.lstat()
         exists = True
@@ -125,6 +129,9 @@ def _flush(folder: Path) -> None:
 
 
 def _swap(new: Path, final: Path, locks: ExitStack) -> None:
+    if exchange(new, final):  # there is a folder of that name at every moment
+        shutil.rmtree(new, ignore_errors=True)
+        return
     # Its name inside tells `_sweep` where the old folder belongs.
     aside = _locked_folder(_OLD, final.parent, locks)
     old = aside / final.name
@@ -143,50 +150,27 @@ def _swap(new: Path, final: Path, locks: ExitStack) -> None:
 
 
 def _locked_folder(prefix: str, parent: Path, locks: ExitStack) -> Path:
-    """A new hidden folder, locked for as long as `locks` lives where the file system can.
-
-    Another writer beside this one may take it for a leftover before it is locked. Then there is
-    another folder.
-    """
-    while True:
-        folder = parent / f"{prefix}{secrets.token_hex(8)}"
-        folder.mkdir()  # not mkdtemp: its 0700 would outlive the rename
-        try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            continue
-        except OSError:  # no locks here: then `_sweep` gets none either
-            pass
-        if folder.exists():
-            locks.callback(os.close, descriptor)
-            return folder
-        os.close(descriptor)
+    # Path.mkdir, not mkdtemp: its 0700 would outlive the rename.
+    return make_locked(Path.mkdir, lambda digits: parent / f"{prefix}{digits}", 8, locks)
 
 
 def _sweep(parent: Path) -> None:
     """Remove what killed writers left in a folder, and put back what they were replacing."""
-    for prefix in (_OLD, _NEW):  # the old folder's name must be free or taken before
-        with suppress(OSError):  # not there, or not to be listed
-            for leftover in list(parent.glob(f"{prefix}*")):
-                with suppress(OSError):  # another user's, or somebody sweeps it too
-                    _sweep_one(leftover, parent)
-
-
-def _sweep_one(leftover: Path, parent: Path) -> None:
-    if leftover.is_symlink():
-        return
-    descriptor = os.open(leftover, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: its writer lives
-        if leftover.name.startswith(_OLD):
-            for old in leftover.iterdir():
-                if not os.path.lexists(parent / old.name):
-                    old.rename(parent / old.name)
-        shutil.rmtree(leftover)
-    finally:
-        os.close(descriptor)
+        # Not glob: an archive's folder has 100 000 entries, and is looked through for every pair.
+        names = [name for name in os.listdir(parent) if name.startswith((_OLD, _NEW))]  # noqa: PTH208
+    except OSError:  # not there, or not to be listed
+        return
+    # The old folder's name must be free or taken before the new ones go.
+    for prefix, end in ((_OLD, _put_back), (_NEW, shutil.rmtree)):
+        paths = (parent / name for name in sorted(names) if name.startswith(prefix))
+        sweep((path for path in paths if path.is_dir()), end)
+
+
+def _put_back(aside: Path) -> None:
+    for old in aside.iterdir():
+        place = aside.parent / old.name
+        if not os.path.lexists(place):
+            old.rename(place)
+            _log.warning("%s: put back; a writer that was to replace it was killed", place)
+    shutil.rmtree(aside)

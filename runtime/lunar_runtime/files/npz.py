@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.errors import InputError
+from lunar_runtime.errors import InputError, is_out_of_memory
 
 
 def read_npz(path: Path, *, missing: str, damaged: str) -> dict[str, NDArray[Any]]:
@@ -31,6 +31,8 @@ def read_npz(path: Path, *, missing: str, damaged: str) -> dict[str, NDArray[Any
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; {missing}") from error
     except Exception as error:  # numpy, zipfile and zlib each have their own
+        if is_out_of_memory(error):
+            raise
         # numpy's own words advise to load what it takes for objects all the same.
         why = "no NPZ of plain arrays" if "allow_pickle" in str(error) else str(error)
         raise InputError(f"{path}: damaged NPZ ({why}); {damaged}") from error

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.errors import is_out_of_memory
+
 # What libjpeg, libpng and libtiff say of lost pixels, and nobody else: in a process of many threads
 # some other line may be caught as well. Their warnings (a GeoTIFF's tags, a wrong colour profile)
 # are not meant.
@@ -54,6 +56,8 @@ class OpenCvDecoder:
             try:
                 values = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
             except cv2.error as error:
+                if is_out_of_memory(error):
+                    raise
                 self.complaint = self.complaint or " ".join(str(error).split())
         lines = [line.strip() for line in said if line.strip()]
         for line in lines:

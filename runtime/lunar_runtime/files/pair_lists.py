@@ -6,7 +6,8 @@ left, … as StereoLunar's im_0, im_1, im_2, … do. `pair_names` has the rules.
 refused, never guessed.
 
 A CSV file has the columns left, right and, if wanted, rig, left_mask, right_mask and out; its paths
-are relative to the file's own folder. `out` names a folder inside that of all results.
+are relative to the file's own folder. `out` names a folder inside that of all results. A column
+`error` is passed over: lists of pairs that failed have it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from lunar_runtime.files.pair_names import pair_one_folder, pair_two_folders, so
 from lunar_runtime.files.regular_file import read_regular, text_bytes
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pgm", ".ppm", ".cub", ".img"})
-COLUMNS = ("left", "right", "rig", "left_mask", "right_mask", "out")
+COLUMNS = ("left", "right", "rig", "left_mask", "right_mask", "out", "error")
 MAX_TABLE_BYTES = 16 << 20
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from lunar_runtime.errors import InputError
 
 _MOST_AT_ONCE = 1 << 30  # Linux reads 2 GiB at most in one call
+_STEP = 1 << 16  # of a file that the system gives no length, or that grows
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -39,8 +40,10 @@ class FileSlices:
     def _read(self, start: int, stop: int) -> bytes:
         parts = []
         while start < stop:
+            # Python sets aside what is asked for, not what comes: no more than the file has.
+            expected = max(self._size - start, _STEP)
             try:
-                part = os.pread(self._descriptor, min(stop - start, _MOST_AT_ONCE), start)
+                part = os.pread(self._descriptor, min(stop - start, expected, _MOST_AT_ONCE), start)
             except OSError as error:
                 raise _unreadable(self._path, error) from error
             if not part:

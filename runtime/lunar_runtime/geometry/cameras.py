@@ -46,6 +46,15 @@ class Intrinsics:
         """The (3, 3) camera matrix K: pixel ~ K @ point."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
+    def field_deg(self, shape: tuple[int, int]) -> float:
+        """Field of view of the side that has less, degrees.
+
+        Args:
+            shape: Height and width of the image, pixels.
+        """
+        sides = zip(shape, (self.fy, self.fx), strict=True)
+        return min(2 * math.degrees(math.atan2(size / 2, focal)) for size, focal in sides)
+
     def scaled(self, horizontal: float, vertical: float) -> Intrinsics:
         """The same camera on a resized image.
 

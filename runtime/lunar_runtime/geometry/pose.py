@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.errors import InputError
+from lunar_runtime.errors import InputError, is_out_of_memory
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.pointmaps import as_pointmap, as_weights, finite
 
@@ -211,7 +211,9 @@ def _ransac(seen: _Seen, threshold_px: float, seed: int) -> _Pose | None:
             confidence=0.9999,
             flags=cv2.SOLVEPNP_AP3P,
         )
-    except cv2.error:
+    except cv2.error as error:
+        if is_out_of_memory(error):
+            raise
         return None
     if not found or not (np.isfinite(turn).all() and np.isfinite(t).all()):
         return None

@@ -7,6 +7,7 @@ process is gone. A ping tells how long the present pair has been running: it war
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ PING_S = 1.0
 #: times overloaded.
 WARN_AFTER_S, FATAL_AFTER_S = 10.0, 60.0
 
+_log = logging.getLogger(__name__)
 _FATAL_IN_A_ROW = 5  # refused pairs: one bad image is an image's fault, five are not
 _LONGEST_TEXT = 300  # characters of a reason: a datagram holds all of them
 
@@ -78,6 +80,12 @@ class Health:
             self._pinging.join()
         self._signs.close()
         self._sink.close()
+        if self.counters.lost_records:
+            _log.warning(
+                "health: %d of %d records could not be handed on",
+                self.counters.lost_records,
+                self._sequence,
+            )
 
     @contextmanager
     def pair(self) -> Iterator[Callable[[StereoResult], None]]:
@@ -173,6 +181,8 @@ class Health:
         )
         self._sequence += 1
         if not self._sink.put(record):
+            if not self.counters.lost_records:
+                _log.warning("health: a record could not be handed on; pairs go on")
             self.counters.lost_records += 1
 
 

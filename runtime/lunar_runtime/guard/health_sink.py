@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -45,13 +46,13 @@ def open_sink(target: str) -> Sink:
 
     Raises:
         UsageError: It names nothing of these.
-        OutputError: The file cannot be opened.
+        OutputError: The file cannot be opened, or holds something else than such records.
         BackendError: The package that makes space packets is missing.
     """
     if target.startswith(_CCSDS_UDP):
         return _Datagrams(_address(target, _CCSDS_UDP), _packets())
     if target.startswith(_CCSDS_FILE):
-        return _File(Path(target.removeprefix(_CCSDS_FILE)), _packets())
+        return _File(Path(target.removeprefix(_CCSDS_FILE)), _packets(), lines=False)
     if target.startswith(_UDP):
         return _Datagrams(_address(target, _UDP), encode_health)
     if "://" in target:
@@ -59,7 +60,7 @@ def open_sink(target: str) -> Sink:
             f"`health` {target}: choose a file, udp://HOST:PORT, ccsds:FILE or "
             "ccsds+udp://HOST:PORT"
         )
-    return _File(Path(target), encode_health)
+    return _File(Path(target), encode_health, lines=True)
 
 
 def _packets() -> _Encode:
@@ -83,23 +84,32 @@ def _address(target: str, scheme: str) -> tuple[str, int]:
 
 
 class _File:
-    def __init__(self, path: Path, encode: _Encode) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+    def __init__(self, path: Path, encode: _Encode, *, lines: bool) -> None:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             self._file = os.open(path, flags, 0o644)
+            self._regular = stat.S_ISREG(os.fstat(self._file).st_mode)
+            first = os.pread(self._file, 1, 0) if self._regular else b""
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise OutputError(
                 f"{path}: cannot be written ({reason}); choose another `health`"
             ) from error
+        if first and (first == b"{") != lines:
+            os.close(self._file)
+            what = "lines of JSON" if lines else "space packets"
+            raise OutputError(f"{path}: holds something else than {what}; choose another `health`")
         self._encode = encode
 
     def put(self, record: HealthRecord) -> bool:
         content = self._encode(record)
         try:
-            return os.write(self._file, content) == len(content)
+            written = os.write(self._file, content)
+            if written < len(content) and self._regular:  # no half record before the next one
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
         except OSError:
             return False
+        return written == len(content)
 
     def close(self) -> None:
         os.close(self._file)

@@ -68,7 +68,7 @@ class Attempt:
             expected, left = self._expected_ms(rung), self._left_ms()
             if expected > left:
                 self._costs.pass_over(*self._stage(rung))
-                self.passed_over.append(f"{rung}: {expected:.0f} ms expected, {left:.0f} left")
+                self.passed_over.append(f"{rung}: {expected:.0f} ms expected, {_in_words(left)}")
                 continue
             result = self._tried(rung)
             if result is not None:
@@ -87,6 +87,11 @@ class Attempt:
         self._hopes = True
         result = self._tried(rung)
         return None if result is None else (result, rung)
+
+    def least_ms(self) -> float | None:
+        """What the quickest rung is expected to take; None where none is left to be tried."""
+        there = [self._expected_ms(rung) for rung in self.rungs() if not self._ruled_out(rung)]
+        return min(there, default=None)
 
     def _tried(self, rung: Rung) -> StereoResult | None:
         try:
@@ -191,3 +196,7 @@ class Attempt:
 
 def _since_ms(start: float) -> float:
     return (time.perf_counter() - start) * 1e3
+
+
+def _in_words(left_ms: float) -> str:
+    return f"{left_ms:.0f} left" if left_ms >= 1 else "none left"

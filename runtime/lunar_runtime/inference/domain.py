@@ -21,11 +21,6 @@ _NOISE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)  # 0 on any
 _NOISE_GAIN = 6.0  # of it, on independent noise of deviation 1
 _GAUSSIAN = 0.6745  # median of |x|
 
-# 1424 clean images, StereoLunar and rendered: contrast 6 to 75, noise up to 3.7 (scanned film 2.7),
-# up to 1 % burnt and 54 % black; set with margin, 2006 other images are all inside. With noise of 8
-# grey levels every image is beyond (137), doubled in brightness two of three.
-_LEAST_CONTRAST, _MOST_NOISE, _MOST_BURNT, _MOST_BLACK = 5.0, 4.5, 0.015, 0.6
-
 
 class ImageStatistics(NamedTuple):
     """Of an image's valid pixels.
@@ -43,6 +38,13 @@ class ImageStatistics(NamedTuple):
     black: float
 
 
+#: Least contrast, and the most of the others.
+# 1424 clean images, StereoLunar and rendered: contrast 6 to 75, noise up to 3.7 (scanned film 2.7),
+# up to 1 % burnt and 54 % black; set with margin, 2006 other images are all inside. With noise of 8
+# grey levels every image is beyond (137), doubled in brightness two of three.
+BOUNDS = ImageStatistics(contrast=5.0, noise=4.5, burnt=0.015, black=0.6)
+
+
 def watch_domain(images: ImagePair) -> tuple[Alarm, ...]:
     """Images of a pair that are beside what the accuracy was measured on."""
     alarms = []
@@ -54,13 +56,13 @@ def watch_domain(images: ImagePair) -> tuple[Alarm, ...]:
 
 
 def _beyond(found: ImageStatistics) -> str | None:
-    if found.contrast < _LEAST_CONTRAST:
+    if found.contrast < BOUNDS.contrast:
         return f"nearly even (contrast {found.contrast:.1f} grey levels)"
-    if found.noise > _MOST_NOISE:
+    if found.noise > BOUNDS.noise:
         return f"noisy ({found.noise:.1f} grey levels from pixel to pixel)"
-    if found.burnt > _MOST_BURNT:
+    if found.burnt > BOUNDS.burnt:
         return f"burnt out ({found.burnt:.1%} of its pixels)"
-    if found.black > _MOST_BLACK:
+    if found.black > BOUNDS.black:
         return f"mostly black ({found.black:.0%} of its pixels)"
     return None
 

@@ -105,9 +105,10 @@ class InTime:
         if attempt.failure is not None and (refused or last is None):
             raise attempt.failure
         if last is None:
+            spent_ms = (time.perf_counter() - given_at) * 1e3
             raise DeadlineError(
-                f"nothing fits into {deadline_ms:g} ms ({'; '.join(passed_over)}), and "
-                "there is no earlier result; give a longer `deadline_ms`, or smaller images"
+                f"nothing fits into {deadline_ms:g} ms, and there is no earlier result; "
+                f"{_advice(attempt.least_ms(), spent_ms)} ({'; '.join(passed_over)})"
             )
         return _aged(last, deadline_ms, given_at, passed_over, clock)
 
@@ -175,3 +176,13 @@ def _told(result: StereoResult, flown: Flown) -> StereoResult:
         late_ms = flown.took_ms - flown.deadline_ms
         warnings += (f"deadline: {late_ms:.0f} ms late; {flown.deadline_ms:g} ms were given",)
     return replace(result, flown=flown, warnings=warnings)
+
+
+def _advice(least_ms: float | None, spent_ms: float) -> str:
+    """What to do where nothing fits, and there is nothing to lose by trying."""
+    if least_ms is None or not math.isfinite(least_ms):
+        return "give a longer `deadline_ms`, or smaller images"
+    return (
+        f"give a `deadline_ms` of {least_ms + spent_ms:.0f} or more, which the quickest answer "
+        "is expected to take, or smaller images"
+    )

@@ -105,8 +105,7 @@ def solve_geometry(
         "left": maps.camera_left.intrinsics,
         "right": maps.camera_right.intrinsics,
     }
-    if refinement is not None:
-        doubts += doubt_undecided(views, refinement.views, cameras, up)
+    doubts += doubt_undecided(views, cameras, up)
     judgement = judge(maps, refinement, doubts)
     return Geometry(
         pointmap_left=left.points,

@@ -18,6 +18,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.maps import NOMINAL, Maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.result import UpEstimate
+from lunar_runtime.inference.undecided import NARROW_DEG
 
 # Of 8 StereoLunar views of 45 degrees the plane is 1.9 degrees from gravity in the mean, 3.1 at
 # most. Of 1508 windows in the true depths of StereoLunar and 54 rendered pairs it is 3.1, 6.4, 8.0
@@ -41,8 +42,9 @@ _SIGMAS = 4.0  # of the plane, at which an up that fits the right camera is refu
 # degrees off lies 3 to 4 of them off where the relief is high.
 _TILTED_SIGMAS = 3.0
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
-# With `_DOUBTED_QUARTERS`, whole clean views of 45 degrees have up to 6.6; strips and windows that
-# missed 22 and 30 points more of the hazards, 7.5 and 9.
+# With `_DOUBTED_QUARTERS`, of narrow views: strips and windows that missed 22 and 30 points more of
+# the hazards have 7.5 and 9. Of whole views of 45 degrees one has 9, its slopes a quarter of a
+# sigma off; the others up to 6.6.
 _LEAST_LEVEL_DEG = 7.0
 # Of the view. With a sixth masked and more, six of nine damaged pairs missed 10 to 69 points more
 # of the hazards; with up to a tenth, none of six.
@@ -93,10 +95,9 @@ def plane_sigma_deg(maps: Maps, field_share: float = 1.0, quarters: float = _QUA
         field_share: Of the camera's field of view, what surely is in view.
         quarters: Of what the quarters differ, how much counts.
     """
-    width, height = maps.grids.left.grid_width, maps.grids.left.grid_height
-    shorter = min(width, height)  # a strip is as level as its narrow side
-    field_deg = 2 * math.degrees(math.atan2(shorter / 2, maps.camera_left.intrinsics.fx))
-    level = float(np.interp(field_share * field_deg, _FIELDS_DEG, _LEVELS_DEG))
+    # A strip is as level as its narrow side.
+    level = float(np.interp(field_share * _field_deg(maps), _FIELDS_DEG, _LEVELS_DEG))
+    width = maps.grids.left.grid_width
     step = max(1, width // _QUARTER_SAMPLES)
     normals = []
     for rows in np.array_split(maps.left.points[::step, ::step], 2, axis=0):
@@ -190,12 +191,20 @@ def _doubt_part(maps: Maps) -> tuple[str, ...]:
     )
 
 
+def _field_deg(maps: Maps) -> float:
+    grid = maps.grids.left
+    return maps.camera_left.intrinsics.field_deg((grid.grid_height, grid.grid_width))
+
+
 def _doubt_level(up: UpEstimate, maps: Maps) -> tuple[str, ...]:
+    """Whether a window or a strip may be a slope as a whole; a wide view's sigma says as much."""
+    if _field_deg(maps) >= NARROW_DEG:
+        return ()
     if plane_sigma_deg(maps, quarters=_DOUBTED_QUARTERS) <= _LEAST_LEVEL_DEG:
         return ()
     return (
-        f"level is known to {up.sigma_deg:.0f} degrees only, from the plane of a narrow or uneven "
-        "view; give up_left in the rig",
+        f"level is known to {up.sigma_deg:.0f} degrees only, from the plane of a narrow view; give "
+        "up_left in the rig",
     )
 
 

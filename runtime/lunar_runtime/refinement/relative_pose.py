@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from lunar_runtime.errors import is_out_of_memory
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.refinement.sampson import Sampson, moved
@@ -75,7 +76,9 @@ def start_poses(rays: MatchedRays) -> list[RelativePose]:
                 left, right, np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999,
                 threshold=threshold / rays.focal_px, maxIters=_MAGSAC_ITERATIONS,
             )  # fmt: skip
-        except cv2.error:
+        except cv2.error as error:
+            if is_out_of_memory(error):
+                raise
             continue
         if E is None or E.shape != (3, 3):
             continue

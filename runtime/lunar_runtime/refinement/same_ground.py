@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.errors import is_out_of_memory
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.views import Pair, View
 
@@ -209,8 +210,10 @@ def _fitted(
             left.values, right.values, start.astype(np.float32), cv2.MOTION_HOMOGRAPHY, criteria,
             right.mask.astype(np.uint8), 5,
         )  # fmt: skip
-    except cv2.error:  # it left the image, or the maps are not alike at all
-        return None
+    except cv2.error as error:
+        if is_out_of_memory(error):
+            raise
+        return None  # it left the image, or the maps are not alike at all
     return np.asarray(fitted, np.float64)
 
 

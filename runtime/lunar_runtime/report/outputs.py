@@ -80,6 +80,7 @@ def write_result(
     *,
     overwrite: bool = False,
     landing: Landing | None = None,
+    request: str | None = None,
 ) -> Report:
     """Write every file of a result.
 
@@ -88,6 +89,7 @@ def write_result(
         path: The folder to make; its parents are made too.
         overwrite: Replace the result that is there, once the new one is complete.
         landing: Where a vehicle may stand on it; None = nobody asked.
+        request: Digest of what was asked for; None = not known.
 
     Returns:
         What report.json says.
@@ -99,7 +101,7 @@ def write_result(
     with atomic_folder(path, overwrite=overwrite, owned=RESULT_NAMES) as folder:
         files = _write_all(_writers(result, landing), folder)
         elapsed_ms = (time.perf_counter() - start) * 1e3
-        report = make_report(result, printable(path), files, elapsed_ms, landing)
+        report = make_report(result, printable(path), files, elapsed_ms, landing, request)
         (folder / REPORT_NAME).write_bytes(encode_report(report, indent=2) + b"\n")
     return report
 

@@ -227,6 +227,8 @@ class Report(Record, frozen=True, kw_only=True):
         degraded_to: What is left, in words; None where it is nominal.
         alarms: Monitors that tripped.
         created: UTC.
+        request: SHA-256 of all that decides the result: both images, their masks, the rig, the
+            options, the bundle and the version of lunar-edge. None = not known.
         left: The left image.
         right: The right image.
         mapping: From the left image as given to the grid of the outputs.
@@ -261,6 +263,7 @@ class Report(Record, frozen=True, kw_only=True):
     degraded_to: str | None = None
     alarms: list[AlarmReport] = msgspec.field(default_factory=list)
     created: datetime
+    request: str | None = None
     left: ImageReport
     right: ImageReport
     mapping: GridMapping

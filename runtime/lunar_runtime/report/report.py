@@ -57,6 +57,7 @@ def make_report(
     files: Mapping[str, FileRecord],
     write_ms: float,
     landing: Landing | None = None,
+    request: str | None = None,
 ) -> Report:
     """Put a result into words.
 
@@ -66,11 +67,13 @@ def make_report(
         files: Digest and size of each file there, the report excepted.
         write_ms: How long writing them took.
         landing: Where a vehicle may stand on it.
+        request: Digest of what was asked for.
     """
     pose, plane = result.pose, result.plane
     judged = condition_of(result)
     return Report(
         created=datetime.now(timezone.utc),
+        request=request,
         verdict=result.verdict,
         verdict_reasons=list(result.verdict_reasons),
         condition=judged.condition,

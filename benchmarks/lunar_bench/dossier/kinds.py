@@ -1,0 +1,146 @@
+"""Kinds of records: which section they are for, how they are made, what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from lunar_bench.dossier import findings
+from lunar_bench.dossier.record import Finding
+from lunar_bench.report import headlines
+
+Json = dict[str, Any]
+
+
+class Section(NamedTuple):
+    """A part of the dossier.
+
+    Attributes:
+        title: Of the section.
+        ecss: Points of the handbook's public scope, and processes of the standards that it refers
+            to, that it gives evidence for.
+        easa: The same of EASA's learning assurance.
+    """
+
+    title: str
+    ecss: str
+    easa: str
+
+
+SECTIONS = {
+    "identity": Section(
+        "Identity",
+        "ECSS-E-ST-40C 5.7 software delivery and acceptance; ECSS-Q-ST-80C configuration",
+        "configuration management",
+    ),
+    "domain": Section(
+        "Domain",
+        "scope 2: appropriateness for the project; ECSS-E-ST-40C 5.2 system requirements",
+        "operational domain and operational design domain (ODD)",
+    ),
+    "accuracy": Section(
+        "Accuracy and honesty",
+        "scope 1: development and verification of the model; scope 2: validation by use case",
+        "learning process verification; generalisation; inference model verification",
+    ),
+    "time": Section(
+        "Time",
+        "scope 4: testing; ECSS-E-ST-40C 5.8 verification: schedulability, processor load",
+        "model implementation; inference model verification on the target",
+    ),
+    "memory": Section(
+        "Memory",
+        "scope 4: testing; ECSS-E-ST-40C 5.8 verification: memory budget",
+        "model implementation; inference model integration",
+    ),
+    "monitors": Section(
+        "Monitors, guards and soft errors",
+        "scope 4: testing; ECSS-Q-ST-80C dependability and safety",
+        "ODD monitoring; safety assessment; robustness of the inference model",
+    ),
+    "robustness": Section(
+        "Files and interruptions",
+        "scope 4: testing; ECSS-E-ST-40C 5.6 validation: robustness",
+        "information security; robustness",
+    ),
+    "conformance": Section(
+        "Conformance of the graph",
+        "scope 3: mapping to the standards; ECSS-E-ST-40C 5.5 design and implementation",
+        "model implementation: description of the model, deviations from the trained one",
+    ),
+}
+
+
+class Kind(NamedTuple):
+    """A kind of record.
+
+    Attributes:
+        finds: Section -> its findings there.
+        command: That makes it, words of the command line; `{bundle}`, `{data}`, `{pair}`.
+        headline: Its figure.
+        saves: The option that takes the file.
+    """
+
+    finds: dict[str, Callable[[Json], Iterator[Finding]]]
+    command: tuple[str, ...]
+    headline: Callable[[Json], str]
+    saves: str = "--save"
+
+
+_PAIR = ("{pair}/left.png", "{pair}/right.png", "--rig", "{pair}/rig.json", "--threads", "1")
+
+#: Words of a record's name, or of a command -> its kind. The commands' sizes take minutes each.
+KINDS = {
+    "accuracy": Kind(
+        {"accuracy": findings.accuracy},
+        ("accuracy", "{bundle}", "--data", "{data}", "--refine", "--no-sgbm"),
+        headlines.accuracy,
+    ),
+    "coverage": Kind(
+        {"accuracy": findings.coverage},
+        ("coverage", "rendered", "12", "--bundle", "{bundle}"),
+        headlines.coverage,
+    ),
+    "honesty": Kind(
+        {"accuracy": findings.honesty},
+        ("honesty", "--data", "{data}", "--bundle", "{bundle}"),
+        headlines.honesty,
+    ),
+    "landing": Kind(
+        {"accuracy": findings.landing},
+        ("landing", "rendered", "--pairs", "12", "--bundle", "{bundle}"),
+        headlines.landing,
+    ),
+    "run": Kind(
+        {"time": findings.run},
+        ("run", "{bundle}", "--iterations", "100", "--starts", "0"),
+        headlines.run,
+        "--out",
+    ),
+    "deadlines": Kind(
+        {"time": findings.deadlines, "memory": findings.growth},
+        ("deadlines", "--pairs", "50", "--growth", "500", "50", "--bundle", "{bundle}"),
+        headlines.deadlines,
+    ),
+    "footprint": Kind(
+        {"memory": findings.footprint},
+        ("footprint", "--", *_PAIR, "--bundle", "{bundle}"),
+        headlines.footprint,
+    ),
+    "upsets": Kind(
+        {"monitors": findings.upsets},
+        ("upsets", "{bundle}", "--flips", "500"),
+        headlines.upsets,
+    ),
+    "edits": Kind(
+        {"robustness": findings.edits},
+        ("edits", "--edits", "300", "--bundle", "{bundle}"),
+        headlines.edits,
+    ),
+    "interruptions": Kind(
+        {"robustness": findings.interruptions},
+        ("interruptions", "--points", "4"),
+        headlines.interruptions,
+    ),
+    "sonnx": Kind({"conformance": findings.sonnx}, ("sonnx", "{bundle}"), headlines.sonnx),
+}

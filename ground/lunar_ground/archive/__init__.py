@@ -1,0 +1,1 @@
+"""Many pairs over many processes and machines, with Dask."""

@@ -1,0 +1,89 @@
+"""A result as ROS 2's messages, from a folder or as it comes out of the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.landing.ground_grid import GridSource, ground_grid
+from numpy.typing import NDArray
+
+from lunar_ground.bags import messages as ros
+from lunar_ground.bags.messages import Fields, Stamp
+from lunar_ground.maps.cells import local_cells
+
+#: The left camera, and the level frame on the ground below.
+CAMERA, LOCAL = "lunar_left_optical", "lunar_local"
+_UNKNOWN = 0  # of hazard.tif
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a result; lengths in metres, the left view's grid.
+
+    Attributes:
+        points: (H, W, 3), left camera's frame; NaN where there is no depth.
+        depth: (H, W).
+        intrinsics: Of the grid.
+        up: (3,) against gravity, left camera's frame.
+        verdict: `measured` or `guessed`.
+        reasons: Why it is guessed.
+        layers: `slope` in degrees, `depth_sigma`: (H, W).
+        hazard: (H, W) classes and P(safe) of a vehicle's landing; None = nobody asked.
+        facts: What diagnostics say beside the verdict.
+    """
+
+    points: NDArray[Any]
+    depth: NDArray[Any]
+    intrinsics: Intrinsics
+    up: NDArray[np.float64]
+    verdict: str
+    reasons: tuple[str, ...] = ()
+    layers: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    hazard: tuple[NDArray[Any], NDArray[Any]] | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def messages_of(shown: Shown, time_ns: int) -> Iterator[tuple[str, str, Fields]]:
+    """Topic, type and fields of every message of a result.
+
+    `/lunar/camera_info`; `/lunar/depth`, `/lunar/slope`, `/lunar/depth_sigma` (32FC1);
+    `/lunar/points`, the left camera's frame; `/tf`, which places that camera in the level frame;
+    `/lunar/hazards` on the ground, of a result with a vehicle; `/diagnostics`.
+
+    Raises:
+        InputError: The view shows no ground.
+    """
+    seen, ground = Stamp(time_ns, CAMERA), Stamp(time_ns, LOCAL)
+    rows, columns = shown.depth.shape
+    info = ros.camera_fields(shown.intrinsics, (columns, rows), seen)
+    yield "/lunar/camera_info", ros.CAMERA, info
+    for name, values in {"depth": shown.depth, **shown.layers}.items():
+        picture = ros.image_fields(np.asarray(values, np.float32), seen)
+        yield f"/lunar/{name}", ros.IMAGE, picture
+    yield "/lunar/points", ros.POINTS, ros.points_fields(shown.points, shown.layers, seen)
+    source = GridSource(np.asarray(shown.points, np.float32), shown.intrinsics, shown.up)
+    frame = ground_grid(source).frame
+    local_from_camera = np.eye(4)
+    local_from_camera[:3, :3] = frame.axes
+    local_from_camera[:3, 3] = -frame.axes @ frame.origin
+    yield "/tf", ros.TREE, ros.tree_fields([(local_from_camera, ground, CAMERA)])
+    if shown.hazard is not None:
+        yield "/lunar/hazards", ros.GRID, _hazards(*shown.hazard, source, ground)
+    measured = shown.verdict == "measured"
+    message = "measured" if measured else f"guessed: {'; '.join(shown.reasons)}"
+    level = ros.OK if measured else ros.WARN
+    yield "/diagnostics", ros.DIAGNOSTICS, ros.diagnostics_fields(level, message, shown.facts, seen)
+
+
+def _hazards(classes: NDArray[Any], safe: NDArray[Any], source: GridSource, stamp: Stamp) -> Fields:
+    cells = local_cells(source)
+    # The nearest pixel's: between an unknown place and a safe one there is no half of it.
+    unsafe, kinds = (cells.seen(values, cv2.INTER_NEAREST) for values in (1 - safe, classes))
+    unsafe = np.where(kinds == _UNKNOWN, np.nan, unsafe)
+    low = cells.north_m - cells.cell_m * unsafe.shape[0]
+    return ros.grid_fields(unsafe, cells.cell_m, (cells.west_m, low), stamp)
