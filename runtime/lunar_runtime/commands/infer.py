@@ -215,23 +215,19 @@ def command(
     from lunar_runtime.inference.pipeline import StereoRuntime
 
     shared_rig = None if rig is None else read_rig(rig)
-    if threads is not None:
-        cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
     tests = self_test, self_test_every
     if stream:
-        assert network is not None  # --geometry-only is not of a stream
-        from lunar_runtime.commands.stream import StreamJob, run_stream
-        from lunar_runtime.files.frame_source import open_frames
+        from lunar_runtime.commands.stream import open_stream, run_stream
 
-        source, folder = open_frames(left, rate_hz), out or Path(f"{left.resolve().stem}_depth")
-        with StereoRuntime(*network, *tests) as alone:
-            wanted.check(alone.bundle.manifest.graph.output_set)
-            _tell_doubts(alone.bundle)
-            frames = StreamJob(
-                alone, wanted, source, shared_rig, masks[0], folder, overwrite, strict, live,
-                vehicle, deadline_ms,
-            )  # fmt: skip
-            return run_stream(frames, as_json=as_json, tool=NAME)
+        assert network is not None  # --geometry-only and --scheduler are not of a stream
+        frames = open_stream(
+            left, rate_hz, wanted, shared_rig, masks[0], out, overwrite, strict, live, vehicle,
+            deadline_ms,
+        )  # fmt: skip
+        with StereoRuntime(*network, *tests) as loaded:
+            wanted.check(loaded.bundle.manifest.graph.output_set)
+            _tell_doubts(loaded.bundle)
+            return run_stream(frames, loaded, threads, as_json=as_json, tool=NAME)
     pairs, folder, many = archive.find_pairs(
         left, right, out, overwrite=overwrite, kept=resume, masks=masks
     )
@@ -248,6 +244,8 @@ def command(
         order = Order(job, asked_of, threads or 1, retries)
         ending = archive.spread(scheduler, order, pairs)
         return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
+    if threads is not None:
+        cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
     opened_runtime = nullcontext() if network is None else StereoRuntime(*network, *tests)
     with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:

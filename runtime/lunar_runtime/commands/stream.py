@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
+import cv2
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from lunar_runtime.commands.command_line import echo, fail
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.atomic import make_folder
-from lunar_runtime.files.frame_source import FrameSource, SourceFrame
+from lunar_runtime.files.frame_source import FrameSource, SourceFrame, open_frames
 from lunar_runtime.fusion.descent_landing import DescentLanding
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion
@@ -40,7 +41,6 @@ class StreamJob:
     """What `lunar-infer --stream` does with a sequence of frames.
 
     Attributes:
-        runtime: What infers.
         options: What is asked of every pair.
         source: The frames.
         rig: Of the camera, where the source does not tell it.
@@ -53,7 +53,6 @@ class StreamJob:
         deadline_ms: Of every pair.
     """
 
-    runtime: StereoRuntime
     options: InferOptions
     source: FrameSource
     rig: Rig | None
@@ -66,8 +65,36 @@ class StreamJob:
     deadline_ms: float | None
 
 
-def run_stream(job: StreamJob, *, as_json: bool, tool: str) -> int:
+def open_stream(
+    path: Path,
+    rate_hz: float | None,
+    options: InferOptions,
+    rig: Rig | None,
+    mask: Path | None,
+    out: Path | None,
+    *rest: Any,
+) -> StreamJob:
+    """The job of a path's frames; see `StreamJob` for what comes after its folder.
+
+    Raises:
+        InputError: There are no frames.
+        UsageError: Their rate is needed, or has no use.
+    """
+    folder = out or Path(f"{path.resolve().stem}_depth")
+    return StreamJob(options, open_frames(path, rate_hz), rig, mask, folder, *rest)
+
+
+def run_stream(
+    job: StreamJob, runtime: StereoRuntime, threads: int | None, *, as_json: bool, tool: str
+) -> int:
     """Run the frames, write a folder for each update and a line in `stream.jsonl`, and tell both.
+
+    Args:
+        job: What to do.
+        runtime: What infers.
+        threads: Of the refinement; None = as many as there are cores.
+        as_json: Print the lines of `stream.jsonl`.
+        tool: In front of every error.
 
     Returns:
         The exit code: 0, or 3 where no pair gave a result.
@@ -76,6 +103,8 @@ def run_stream(job: StreamJob, *, as_json: bool, tool: str) -> int:
         InputError: The camera is not known.
         OutputError: The folder holds an earlier stream, or cannot be written.
     """
+    if threads is not None:
+        cv2.setNumThreads(threads)
     intrinsics, distortion = _camera(job)
     done = unread = 0
     names: dict[int, str] = {}
@@ -83,7 +112,7 @@ def run_stream(job: StreamJob, *, as_json: bool, tool: str) -> int:
     with (
         _summary_file(job) as lines,
         StereoStream(
-            job.runtime,
+            runtime,
             intrinsics,
             distortion=distortion,
             up=None if job.source.up is None else np.array(job.source.up),
@@ -113,7 +142,7 @@ def run_stream(job: StreamJob, *, as_json: bool, tool: str) -> int:
             if job.deadline_ms is not None and not stream.counts.pushed:
                 height, width = values.shape[:2]
                 shrink = min(1.0, LONGEST_PX / max(width, height))
-                job.runtime.learn_costs(round(width * shrink), round(height * shrink))
+                runtime.learn_costs(round(width * shrink), round(height * shrink))
             names[stream.counts.pushed] = frame.name
             pose = None if frame.world_from_camera is None else np.array(frame.world_from_camera)
             update = stream.push(values, frame.time_s, pose, frame.altitude_m)
