@@ -66,11 +66,11 @@ def test_errors_grow_with_the_expected_error() -> None:
     assert np.quantile(sigma, 0.75) < 1.2 * np.quantile(sigma, 0.25)
     assert max(medians[:3]) < 1.3 * min(medians[:3])
     assert medians[3] > max(medians[:3])
-    unsure = sigma > 2 * np.median(sigma)
-    assert 0.01 < unsure.mean() < 0.2
+    unsure = sigma > np.quantile(sigma, 0.95)
     assert np.median(error[unsure]) > 1.3 * np.median(error[~unsure])
-    # One pair's pose may be luckier than its error: .19 here.
-    assert 0.1 < np.median(error) / np.median(sigma) < 3
+    # Of the metres: nothing tests the told focal length here, and it may be 0.7 % off.
+    assert np.median(np.abs(ratio - 1)) < 2 * np.median(sigma)
+    assert 0.005 < np.median(sigma) < 0.01
 
 
 @pytest.fixture(scope="module")

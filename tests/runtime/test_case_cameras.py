@@ -149,7 +149,7 @@ def test_c19_a_narrow_field_rests_on_the_rigs_pose(size: int, pose: RigPose) -> 
     found = infer_geometry_only(pair.left, pair.right, rig)
     assert found.unit == "m"
     # Of slopes it says that nobody knows what is level in so narrow a field.
-    assert [reason[:14] for reason in found.verdict_reasons] == ["level is known"]
+    assert any(reason.startswith("level is known") for reason in found.verdict_reasons)
     assert np.nanmedian(found.depth / pair.depth_m) == pytest.approx(1, abs=5e-3)
     sigma = found.views["left"].depth_sigma
     assert sigma is not None
