@@ -27,6 +27,10 @@ from lunar_runtime.landing.sites import Places, Site
 
 # Of the median grey level of the ground: darker ground is in shadow, where nothing is seen.
 _SHADOW = 0.1
+# Of the roughness, in distances of neighbouring pixels: tops of boulders that a pair smooths away.
+# Of places called safe in 40 landings .90 % were hazardous with 0, .78 with .12, .48 with .25; of
+# the safe ones 46, 41 and 19 % were found.
+_TOPS = 0.15
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def find_landing(
     if result.verdict == "guessed":
         reason = "the result is a guess, and a guess is no ground to stand on"
         known = np.zeros_like(known)
-    errors = Errors(up_deg=result.up.sigma_deg)
+    errors = Errors(up_deg=result.up.sigma_deg, roughness_px=_TOPS)
     return land_on(Ground(grid, known, errors, reason), result, lander, aim_px=aim_px)
 
 
