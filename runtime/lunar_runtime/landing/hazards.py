@@ -35,6 +35,9 @@ MOST_CELLS = 21
 _LEAST_CELLS = 3  # below that the footprint's inside is not seen
 _CENTRES_ACROSS = 5  # of a footprint: so near to each other is the vehicle tried
 _MOST_CENTRES = 70_000  # of small footprints no more are tried: every second cell of 512 x 512
+# Of a pixel: what it smoothes away of the ground stands out by no more where it is wider. With no
+# limit 11 % of StereoLunar's safe ground was found, at 62 m a pixel, and with it 43 %.
+_BOULDER_M = 1.0
 _SURE = 4.0  # sigmas beyond the slope's limit, where roughness does not matter any more
 
 
@@ -45,8 +48,8 @@ class Errors(NamedTuple):
         up_deg: Standard deviation of up's angle to gravity.
         slope_deg: Of the footprint's slope, what the draws do not tell.
         roughness_cells: Of the roughness, in cells.
-        roughness_px: Of the roughness, in distances of neighbouring pixels on the ground: detail
-            that the surface smoothes away.
+        roughness_px: Of the roughness, in distances of neighbouring pixels on the ground, of a
+            metre at most: boulders that the surface smoothes away.
     """
 
     up_deg: float = 0.0
@@ -137,7 +140,8 @@ def find_hazards(
         )
     found = roughness(highest, planes, across, cell, centres, tried)
     spacing = np.nan_to_num(grid.spacing_m[:: centres.stride, :: centres.stride])
-    detail = np.hypot(np.float32(errors.roughness_cells * cell), errors.roughness_px * spacing)
+    lumps = np.minimum(spacing, np.float32(_BOULDER_M))
+    detail = np.hypot(np.float32(errors.roughness_cells * cell), errors.roughness_px * lumps)
     rough_sigma = np.hypot(draws.roughness_sigma_m(found, planes), detail.astype(np.float32))
     unseen = np.float32(_LEAST_CELLS) * spacing
     within_slope = at_most(lander.slope_limit_deg, steepness, slope_sigma, SLOPE)
