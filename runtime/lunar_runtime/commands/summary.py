@@ -73,8 +73,15 @@ def _landing(report: Report) -> list[tuple[str, str]]:
         return [("land", f"no place is called safe: {found.reason}")]
     shares = f"{found.safe:.0%} safe, {found.hazardous:.0%} hazardous, {found.unknown:.0%} unknown"
     best = found.first_safe_probability
-    sites = "no site" if best is None else f"{found.sites} sites, the first with P(safe) {best:.3f}"
+    sites = "no site"
+    if best is not None:
+        sites = f"{found.sites} sites, the first with P(safe) {_sure(best)}"
     return [("land", f"{sites}; of the ground {shares}")]
+
+
+def _sure(probability: float) -> str:
+    """Never rounded to certainty."""
+    return "over 0.999" if probability > 0.9995 else f"{probability:.3f}"
 
 
 def _unit(report: Report) -> str:
