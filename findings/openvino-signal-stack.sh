@@ -4,8 +4,8 @@
 # Surprise: faulthandler, and Python's own signal handlers with it, run on a stack of some 17 kB that
 # faulthandler asks for. Asking a Core for its devices puts one of 11 568 bytes in its place, in the
 # calling thread; the last Core takes it away again. The size of the stack that flight software set up
-# for its handlers is silently gone, and the thread depends on where and when OpenVINO is let go:
-# a process was seen to end with a segmentation fault, and no traceback, at a signal minutes later.
+# for its handlers is silently gone. A process that used OpenVINO in several threads was seen to end
+# with a segmentation fault and no traceback.
 # ONNX Runtime leaves the stack as it is.
 #
 # Hurt: whoever installs handlers on a stack of their own (crash reports, guards against overflow),

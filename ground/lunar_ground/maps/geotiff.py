@@ -53,7 +53,7 @@ def _encode(
         transform=Affine(cells.cell_m, 0, cells.west_m, 0, -cells.cell_m, cells.north_m),
         compress="DEFLATE",
         predictor="FLOATING_POINT" if real else "STANDARD",
-        level=1,  # two hundredths larger, in three quarters of the time
+        level=1,  # a fiftieth larger, in 0.85 of the time of all maps
         blocksize=_BLOCK,
         overview_resampling="NEAREST" if layer.classes else "AVERAGE",
     ) as file:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import click
 import msgspec
 
+from lunar_runtime.commands.bar import with_bar
 from lunar_runtime.commands.command_line import echo, fail, with_flags
 from lunar_runtime.commands.pairs import Outcome
 from lunar_runtime.commands.summary import summary_lines
@@ -50,7 +50,7 @@ def tell_many(
     guessed = before = 0
     failed: list[tuple[PairFiles, LunarError]] = []
     try:
-        with closing(ending), _shown(ending, len(pairs)) as shown:
+        with closing(ending), with_bar(ending, len(pairs)) as shown:
             for pair, outcome in shown:
                 if isinstance(outcome, LunarError):
                     failed.append((pair, outcome))
@@ -106,19 +106,3 @@ def _tell_failure(pair: PairFiles, error: LunarError, *, as_json: bool, tool: st
             "error": printable(error),
         }
         click.echo(msgspec.json.encode(failure).decode())
-
-
-@contextmanager
-def _shown(ending: Iterator[Outcome], of: int) -> Iterator[Iterator[Outcome]]:
-    """The outcomes, with a bar on a terminal that says how many pairs have ended."""
-    if not sys.stderr.isatty():
-        yield ending
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    # With stdout in a file, rich must not carry it over to the terminal's stderr.
-    with Progress(
-        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as progress:
-        yield iter(progress.track(ending, total=of))

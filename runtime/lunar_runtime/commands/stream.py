@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.commands.bar import with_bar
 from lunar_runtime.commands.command_line import echo, fail
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.atomic import make_folder
@@ -174,26 +174,14 @@ def _camera(job: StreamJob) -> tuple[Intrinsics, Distortion | None]:
 def _paced(job: StreamJob) -> Iterator[SourceFrame]:
     """The frames; live, each at its own time from now."""
     start, first_s = time.perf_counter(), None
-    for frame in _shown(job.source):
-        if job.live:
-            first_s = frame.time_s if first_s is None else first_s
-            due = frame.time_s - first_s - (time.perf_counter() - start)
-            if due > 0:
-                time.sleep(due)
-        yield frame
-
-
-def _shown(source: FrameSource) -> Iterator[SourceFrame]:
-    if not sys.stderr.isatty() or source.count is None:
-        yield from source.frames
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(
-        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
-    ) as progress:
-        yield from progress.track(source.frames, total=source.count)
+    with with_bar(job.source.frames, job.source.count) as frames:
+        for frame in frames:
+            if job.live:
+                first_s = frame.time_s if first_s is None else first_s
+                due = frame.time_s - first_s - (time.perf_counter() - start)
+                if due > 0:
+                    time.sleep(due)
+            yield frame
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, blurred, double, half, resized
 from lunar_runtime.geometry.views import View
-from lunar_runtime.refinement.prior import Prior
+from lunar_runtime.refinement.prior import LEAST_DEPARTURE, Prior
 from lunar_runtime.refinement.shading import Plated
 from lunar_runtime.refinement.thin_plate import (
     bending,
@@ -29,8 +29,6 @@ _DRAW_CYCLES = 2  # leave out 1-3 % of the expected error, 6 % at worst (13 pair
 # pixel; 0.14 gave the lowest slope error on StereoLunar and rendered pairs, and a factor of two
 # either way costs less than 5 % of it.
 _BEND_PER_PX = 0.14
-#: From the prior: the surface stays in front of the camera.
-LEAST_DEPARTURE = np.float32(-0.9)
 _PRIOR_SHARE = 1 / 4  # of the image's width: how far the prior's errors reach
 
 

@@ -20,6 +20,9 @@ from lunar_runtime.geometry.fields import Field, blurred, half, resized
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 
+#: Of a surface from the prior, relative: it stays in front of the camera.
+LEAST_DEPARTURE = np.float32(-0.9)
+
 _SAMPLES = 4_000
 _BEYOND = 10.0
 _ITERATIONS = 20

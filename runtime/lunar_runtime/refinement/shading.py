@@ -28,6 +28,7 @@ from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.brightness_noise import Noise, measure_noise
 from lunar_runtime.refinement.light import Ground, Light
+from lunar_runtime.refinement.prior import LEAST_DEPARTURE
 from lunar_runtime.refinement.tilted_plate import Tilt, TiltedPlate, corners, steps
 
 # Of the solver, in every round. Inside the overlap 10 come within 2 % of the slope error of 100.
@@ -35,8 +36,6 @@ from lunar_runtime.refinement.tilted_plate import Tilt, TiltedPlate, corners, st
 # and makes relief of strong texture.
 _ITERATIONS = (10, 20)
 _DRAW_ITERATIONS = 5
-# Of the surface from the prior, as the plate has it.
-_NEAREST = np.float32(-0.9)
 _DARK_DN, _BRIGHT_DN = 8.0, 250.0  # beyond them brightness says nothing of the slope
 _AROUND = np.ones((3, 3), np.uint8)
 # With 3, relief that covers less than half of flat ground counts as an outlier; with 8, shadows'
@@ -162,7 +161,7 @@ def shade(view: View, warped: Field, inside: NDArray[np.bool_], plated: Plated) 
         tilt = Tilt(seen.right * share, seen.down * share, seen.weight / np.float32(noise.variance))
         plate = TiltedPlate(plated.weight, plated.compliance, plated.stiffness, tilt)
         residual = _without_long(seen.residual, tilt.information, noise)
-        departure = np.maximum(departure + plate.correction(residual, iterations), _NEAREST)
+        departure = np.maximum(departure + plate.correction(residual, iterations), LEAST_DEPARTURE)
         found = Shading(departure, None, explained, 2 * noise.width_px, plate, tilt, noise)
     return found
 

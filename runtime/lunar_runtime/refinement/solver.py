@@ -26,8 +26,14 @@ from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
-from lunar_runtime.refinement.plate import CYCLES, LEAST_DEPARTURE, Information, Plate
-from lunar_runtime.refinement.prior import Prior, beyond_errors, fit_prior, relief_bands
+from lunar_runtime.refinement.plate import CYCLES, Information, Plate
+from lunar_runtime.refinement.prior import (
+    LEAST_DEPARTURE,
+    Prior,
+    beyond_errors,
+    fit_prior,
+    relief_bands,
+)
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.shading import shade
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
