@@ -211,7 +211,8 @@ def test_wrong_input_is_refused() -> None:
 def _lunar(scene: str, side: int) -> tuple[NDArray[np.float64], Intrinsics, NDArray[np.float64]]:
     """Depth in metres, camera, and gravity's up in its frame."""
     folder, first, name = SCENES[scene]
-    camera = np.load(DATA / f"stereolunar/{folder}/im_{first + side:05d}.npz")
+    with np.load(DATA / f"stereolunar/{folder}/im_{first + side:05d}.npz") as arrays:
+        camera = dict(arrays)
     depth = np.load(DATA / f"stereolunar_depth/{name}_{'LR'[side]}.npz")["depth_m"]
     K = Intrinsics.from_matrix(camera["intrinsics"])
     pose = camera["cam2world"].astype(np.float64)  # the Moon's centre is the origin

@@ -160,8 +160,8 @@ def test_a_descents_folder_holds_what_its_file_says(
         assert depth.shape == shown.shape == (64, 64)
         assert frame.world_from_camera != frame.true_world_from_camera
     assert [frame.true_altitude_m for frame in descent.frames][-1] == pytest.approx(20, abs=0.1)
-    site = np.load(out / "site.npz")
-    assert site["height_m"].shape[0] * site["cell_m"] > 20
+    with np.load(out / "site.npz") as site:
+        assert site["height_m"].shape[0] * site["cell_m"] > 20
     # What is there is not replaced unasked.
     assert run("descent", *asked, "--out", out) == 3
     assert "--overwrite" in capsys.readouterr().err

@@ -137,7 +137,7 @@ def test_a_frame_on_disk_gives_its_image_depth_and_pose(scenes: Path) -> None:
     assert image is not None
     grey = (batch.images[0, 0].numpy() + 1) * 127.5
     np.testing.assert_allclose(grey, image, atol=1e-3)  # float32
-    left, right = (np.load(folder / f"im_0000{i}.npz") for i in (2, 3))
+    left, right = (dict(np.load(folder / f"im_0000{i}.npz")) for i in (2, 3))
     np.testing.assert_array_equal(batch.depths[0, 0].numpy(), left["depth_m"])
     pose = np.linalg.inv(left["cam2world"]) @ right["cam2world"]
     np.testing.assert_allclose(batch.left_from_right[0].numpy(), pose, rtol=1e-4, atol=0.05)

@@ -57,7 +57,7 @@ def known(scene: str, number: int, depth: str) -> Known:
     """A pair of StereoLunar with what is true of it."""
     left, right = frame(scene, number), frame(scene, number + 1)
     folder = DATA / "stereolunar" / scene
-    cameras = [np.load(folder / f"im_{n:05d}.npz") for n in (number, number + 1)]
+    cameras = [dict(np.load(folder / f"im_{n:05d}.npz")) for n in (number, number + 1)]
     poses = [camera["cam2world"].astype(np.float64) for camera in cameras]
     truth = np.load(DATA / "stereolunar_depth" / f"{depth}_L.npz")["depth_m"]
     camera = Intrinsics.from_matrix(cameras[0]["intrinsics"].astype(np.float64))

@@ -131,7 +131,8 @@ def test_lunar_planes_are_level(spoilt: float, mean_deg: float) -> None:
         kind, pair = scene.rstrip("12"), {"Dynamic1": 1, "Dynamic2": 2, "Nadir": 2, "Oblique": 1}
         folder = DATA / f"stereolunar/{kind}_baseline_sample/paire{pair[scene]}"
         for index, side in enumerate("LR"):
-            camera = np.load(folder / f"im_{first + index:05d}.npz")
+            with np.load(folder / f"im_{first + index:05d}.npz") as arrays:
+                camera = dict(arrays)
             file = DATA / f"stereolunar_depth/{kind}_paire{pair[scene]}_{side}.npz"
             depth = np.load(file)["depth_m"][::4, ::4].astype(np.float64)
             K = Intrinsics.from_matrix(camera["intrinsics"])
