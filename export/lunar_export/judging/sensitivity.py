@@ -40,7 +40,7 @@ class Sensitivity:
 
     @property
     def shift_share(self) -> float:
-        """What each of the modules adds to the squared shift of all, where shifts are independent."""
+        """What each module adds to the squared shift of all, where shifts are independent."""
         return self.shift_deg**2 / len(self.modules)
 
     @property

@@ -189,6 +189,9 @@ def command(
     """
     check_memory(INFER)
     from lunar_runtime.backends.cores import usable_cores
+    from lunar_runtime.files.held_memory import share_one_heap
+
+    share_one_heap()
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read

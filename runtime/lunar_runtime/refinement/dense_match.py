@@ -181,17 +181,25 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
         field: Of its two cameras.
         inverse_depth: (H, W) the surface, baseline / Z.
     """
+    # Every line frees or overwrites what it can: the largest peak of a pair's memory is here.
     left, right = pair.left.grey, pair.right.grey
     u, v, du, dv = field.follow(inverse_depth)
     inside = _inside(u, v, pair)
     pixels = together(du, dv)
-    along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
-    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
+    for along in (du, dv):
+        along /= 2 * pixels
     warped = _sample(right, u, v)
+    gradient = _sample(right, u + du, v + dv)
+    u -= du
+    v -= dv
+    gradient -= _sample(right, u, v)
+    del u, v, du, dv, along
     b, contrast = _normalise(warped, inside, _LIGHT_SIGMA_PX)
-    ahead = _sample(right, u + along_u, v + along_v)
-    behind = _sample(right, u - along_u, v - along_v)
-    gradient = (ahead - behind) / contrast * pixels * inverse_depth  # per relative change
+    gradient /= contrast
+    gradient *= pixels
+    gradient *= inverse_depth  # per relative change
+    del contrast, pixels
+    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
     residual = a - b
     usable = inside & np.isfinite(gradient)
     if not usable.any():
