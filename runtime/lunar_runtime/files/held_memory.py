@@ -34,11 +34,11 @@ def share_one_heap() -> None:
 
 
 def give_back_code() -> None:
-    """Have the system take back pages of libraries' code; what is needed again comes from the cache.
+    """Have the system take back pages of libraries' code; those needed again come from its cache.
 
-    Half of the 60 MiB that the libraries have in memory is for imports, parsers and the rewriting of
-    a graph. Only pages that nobody may write to and nobody wrote to are given back: they are those
-    of the files.
+    Half of the 60 MiB that the libraries have in memory is for imports, parsers and the rewriting
+    of a graph. Only pages that nobody may write to and nobody wrote to are given back: they are
+    those of the files.
     """
     advise = getattr(ctypes.CDLL(None), "madvise", None)
     if advise is None or not hasattr(mmap, "MADV_DONTNEED"):

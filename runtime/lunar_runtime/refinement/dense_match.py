@@ -212,9 +212,9 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX)
     weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
     gradient = np.where(usable, gradient, 0).astype(np.float32)
-    return Brightness(
-        weight * gradient**2, weight * gradient * residual, inside, correlation, warped
-    )
+    information = np.asarray(weight * gradient**2, np.float32)
+    pull = np.asarray(weight * gradient * residual, np.float32)
+    return Brightness(information, pull, inside, correlation, warped)
 
 
 def _inside(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
