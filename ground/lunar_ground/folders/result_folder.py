@@ -138,7 +138,10 @@ def read_result_folder(
     report = _read_report(path)
     main = "right" if report.options.view == "right" else "left"
     arrays = read_npz(
-        path / "pointmap.npz", missing="run lunar-infer again", damaged="run lunar-infer again"
+        path / "pointmap.npz",
+        sides,
+        missing="run lunar-infer again",
+        damaged="run lunar-infer again",
     )
     found = {}
     for side in sides:

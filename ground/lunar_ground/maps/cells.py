@@ -135,7 +135,8 @@ def lunar_cells(
         if not there.size:
             return whole
         along = along.reshape(3, -1)[:, there]
-        height, x, y, z = (field.ravel()[there] for field in (guess, x, y, z))
+        height, x, y = (field.ravel()[there] for field in (guess, x, y))
+        z = z.ravel()[there]
         radius = start + (height - fall(x, y) - z) / along[2]
         for _ in range(2):  # x moves by x / R of what the height does: it settles at once
             x, y, z = _local(radius, along, offset)

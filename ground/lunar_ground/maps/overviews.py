@@ -37,4 +37,4 @@ def halved(values: NDArray[Any], *, nodata: float, classes: bool) -> NDArray[Any
         mean = np.where(count > 0, total / count, np.float32(nodata))
     if np.issubdtype(values.dtype, np.integer):
         mean = np.rint(mean)
-    return mean.astype(values.dtype)
+    return np.asarray(mean, values.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Raster(NamedTuple):
     columns: int
 
     @classmethod
-    def around(cls, x: NDArray[np.floating], y: NDArray[np.floating], cell_m: float) -> Raster:
+    def around(cls, x: NDArray[Any], y: NDArray[Any], cell_m: float) -> Raster:
         """Around places, which are not NaN, with a rim."""
         first, low = (math.floor(float(axis.min()) / cell_m) - _RIM for axis in (x, y))
         last, top = (math.ceil(float(axis.max()) / cell_m) + _RIM for axis in (x, y))
@@ -45,9 +45,9 @@ class Raster(NamedTuple):
 
     def centres(self) -> tuple[Array, Array]:
         """X of the columns (C,) and y of the rows (R,), metres on the map."""
-        x = (self.first + np.arange(self.columns) + 0.5) * self.cell_m
-        y = (self.top - np.arange(self.rows) - 0.5) * self.cell_m
-        return x, y
+        x = self.cell_m * (self.first + 0.5 + np.arange(self.columns, dtype=np.float64))
+        y = self.cell_m * (self.top - 0.5 - np.arange(self.rows, dtype=np.float64))
+        return np.asarray(x), np.asarray(y)
 
     def window(self, seen: NDArray[np.bool_]) -> tuple[slice, slice]:
         """Rows and columns around what is seen.

@@ -66,9 +66,8 @@ class Heights:
         index, inside = self._index(x, y)
         index, z = index[inside], z[inside]
         order = np.argsort(z)
-        top = np.full(self._wide.rows * self._wide.columns, np.nan, np.float32)
-        top[index[order]] = z[order]  # of all that fall into a cell the last stays: the highest
-        top = top.reshape(self._wide.rows, self._wide.columns)
+        top: Field = np.full((self._wide.rows, self._wide.columns), np.nan, np.float32)
+        top.flat[index[order]] = z[order]  # of all that fall into a cell the last stays: the top
         hollow = ~np.isfinite(top)
         if hollow.any():  # a cell between others: from its neighbours
             lowest = np.float32(-1e9)

@@ -21,6 +21,7 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.cells import Cells, heights_below
 from lunar_runtime.landing.local_frame import LocalFrame, level_frame
+from lunar_runtime.landing.strips import at_once
 from lunar_runtime.landing.surface_walk import Found, SurfaceWalk
 from lunar_runtime.landing.visible_surface import (
     VisibleSurface,
@@ -278,9 +279,12 @@ def _height_errors(
         return np.zeros((0, *found.height.shape), np.float32)
     moved = walk.lever(x, y, found)
     half_x, half_y = found.pixel_x * np.float32(0.5), found.pixel_y * np.float32(0.5)
-    return np.stack(
-        [
-            np.asarray(taken(draw, half_x, half_y, beyond=cv2.BORDER_REPLICATE) * moved, np.float32)
-            for draw in draws
-        ]
-    )
+
+    def there(four: Field) -> list[Field]:
+        planes = np.ascontiguousarray(np.moveaxis(four, 0, -1))
+        errors = taken(planes, half_x, half_y, beyond=cv2.BORDER_REPLICATE)
+        return [plane * moved for plane in cv2.split(errors)]
+
+    # One remap of four planes takes the time of two.
+    fours = at_once(there, (draws[i : i + 4] for i in range(0, len(draws), 4)))
+    return np.stack([error for four in fours for error in four])

@@ -59,7 +59,7 @@ def visible_surface(points: NDArray[np.float32], frame: LocalFrame) -> VisibleSu
 def _steps(points: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(H, W) both sides of a depth step: there two neighbours are not of one surface."""
     planes = cv2.split(points)
-    square = sum(plane * plane for plane in planes)
+    square = planes[0] ** 2 + planes[1] ** 2 + planes[2] ** 2
     found = np.zeros(points.shape[:2], np.bool_)
     for into, of, squares in (
         (found, planes, square),
@@ -67,7 +67,8 @@ def _steps(points: NDArray[np.float32]) -> NDArray[np.bool_]:
     ):
         # With a and b the two points, and b - a split along their mean ray, a + b, and across.
         with np.errstate(invalid="ignore"):
-            apart = sum((plane[1:] - plane[:-1]) ** 2 for plane in of)
+            x, y, z = (plane[1:] - plane[:-1] for plane in of)
+            apart = x * x + y * y + z * z
             rays = 2 * (squares[1:] + squares[:-1]) - apart  # |a + b|²
             along = (squares[1:] - squares[:-1]) ** 2  # ((b - a) · (a + b))²
             jump = along > np.float32(_GRAZING**2 / (1 + _GRAZING**2)) * apart * rays
