@@ -13,7 +13,13 @@ _DEADLINES_MS = (100.0, 200.0, 300.0, 500.0, 700.0, 1000.0, 1500.0, 2000.0)
 
 
 @click.command()
-@click.option("--pairs", type=click.IntRange(1), default=500, show_default=True, help="Of each.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(0),
+    default=500,
+    show_default=True,
+    help="Of each; 0 with --growth watches memory alone.",
+)
 @click.option(
     "--deadline-ms",
     "deadlines_ms",
@@ -63,8 +69,14 @@ def deadlines(
     """
     import logging
 
+    from lunar_runtime.errors import UsageError
+
     from lunar_bench.deadlines.measure import measure_deadlines, summary
 
+    if 1 in growth:
+        raise UsageError("`growth` over 1 pair is none; give 0, or 2 and more")
+    if not pairs and not any(growth):
+        raise UsageError("`pairs` 0 leaves nothing to do; give `growth`")
     result = measure_deadlines(
         bundle,
         deadlines_ms,

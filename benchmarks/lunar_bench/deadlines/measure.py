@@ -46,7 +46,7 @@ def measure_deadlines(
     Args:
         bundle: Its folder; None is the one in the package.
         deadlines_ms: To try.
-        pairs: Of each.
+        pairs: Of each; 0 = neither deadlines nor rungs are tried.
         scenes: Different pairs, which take turns.
         size_px: Side of the pairs.
         seed: Of the pairs.
@@ -56,21 +56,23 @@ def measure_deadlines(
         tell: Given what is done, now and then.
     """
     machine = describe_machine()
-    known = list(rendered_pairs(scenes, size_px, seed))
     if threads is not None:
         cv2.setNumThreads(threads)
+    learning_s, rungs = 0.0, []
+    tallies = {deadline_ms: _Tally(deadline_ms) for deadline_ms in deadlines_ms if pairs}
     with StereoRuntime.load(bundle, threads=threads) as runtime:
-        with burners(load):
-            start = time.perf_counter()
-            runtime.learn_costs(size_px, size_px)
-            learning_s = time.perf_counter() - start
-            tell(f"costs learned in {learning_s:.0f} s")
-            tallies = {deadline_ms: _Tally(deadline_ms) for deadline_ms in deadlines_ms}
-            for number in range(pairs):
-                for tally in tallies.values():
-                    tally.run(runtime, known[number % scenes])
-                tell(f"{number + 1} of {pairs} pairs")
-        rungs = measure_rungs(runtime, known)
+        if pairs:
+            known = list(rendered_pairs(scenes, size_px, seed))
+            with burners(load):
+                start = time.perf_counter()
+                runtime.learn_costs(size_px, size_px)
+                learning_s = time.perf_counter() - start
+                tell(f"costs learned in {learning_s:.0f} s")
+                for number in range(pairs):
+                    for tally in tallies.values():
+                        tally.run(runtime, known[number % scenes])
+                    tell(f"{number + 1} of {pairs} pairs")
+            rungs = measure_rungs(runtime, known)
         refines: tuple[Refine, ...] = ("off", "auto")
         grown = [
             measure_growth(runtime, count, _GROWTH_PX, seed, refine=refine)

@@ -146,7 +146,13 @@ def honesty(result: Json) -> str:
 
 
 def deadlines(result: Json) -> str:
-    """Share of the pairs that met each deadline."""
+    """Share of the pairs that met each deadline; of memory alone, how it grew."""
+    if not result["rows"]:
+        return "memory: " + ", ".join(
+            f"{grown['kib_per_pair']:+.2g} KiB a pair over {grown['pairs']} of {grown['size_px']} "
+            f"px, refine {grown['refine']}"
+            for grown in result["growth"]
+        )
     shares = (
         f"{row['deadline_ms']:g} ms {row['met'] / row['pairs']:.1%}" for row in result["rows"]
     )
