@@ -14,7 +14,7 @@ NAME = "lunar-qualify"
 # As in the dossier's kinds, which import NumPy.
 _KINDS = (
     "accuracy", "coverage", "honesty", "landing", "run", "deadlines", "footprint", "upsets",
-    "edits", "interruptions", "sonnx",
+    "monitors", "edits", "interruptions", "sonnx",
 )  # fmt: skip
 _ALL = "all"
 

@@ -89,6 +89,8 @@ class Kind(NamedTuple):
 
 _PAIR = ("{pair}/left.png", "{pair}/right.png", "--rig", "{pair}/rig.json", "--threads", "1")
 
+_BUNDLE = ("--bundle", "{bundle}")
+
 #: Words of a record's name, or of a command -> its kind. The commands' sizes take minutes each.
 KINDS = {
     "accuracy": Kind(
@@ -131,6 +133,21 @@ KINDS = {
         {"monitors": findings.upsets},
         ("upsets", "{bundle}", "--flips", "500"),
         headlines.upsets,
+    ),
+    "monitors": Kind(
+        {"monitors": findings.monitors},
+        (
+            "monitors",
+            "--pairs",
+            "200",
+            "--refined",
+            "20",
+            "--damaged",
+            "20",
+            "--bundle",
+            "{bundle}",
+        ),
+        headlines.monitors,
     ),
     "edits": Kind(
         {"robustness": findings.edits},

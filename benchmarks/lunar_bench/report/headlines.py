@@ -213,6 +213,15 @@ def upsets(result: Json) -> str:
     return text + (f"; sums notice {sums['count']} of {sums['of']}" if sums else "")
 
 
+def monitors(result: Json) -> str:
+    """False alarms on clean pairs."""
+    found = result["false_pairs"]
+    return (
+        f"{found['count']} of {found['of']} clean pairs with a false alarm, at most "
+        f"{found['high']:.2%}; {result['rendered']} rendered, {result['published']} of StereoLunar"
+    )
+
+
 def shading(result: Json) -> str:
     """Slope error with shading over that without."""
     found = result["slope_ratio"]["everywhere"]
