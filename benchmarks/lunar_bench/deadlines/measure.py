@@ -117,6 +117,8 @@ def summary(result: DeadlinesResult) -> Iterator[str]:
             f"{grown.last_mib:.0f} MiB, {grown.kib_per_pair:+.2f} KiB a pair "
             f"({low:+.2f} to {high:+.2f})"
         )
+        if grown.stack_kib is not None:
+            yield f"largest stack of {grown.stacks} threads: {grown.stack_kib} KiB were used"
 
 
 class _Tally:

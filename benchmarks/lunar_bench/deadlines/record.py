@@ -69,6 +69,8 @@ class GrowthRow(msgspec.Struct, frozen=True, kw_only=True):
         most_mib: The largest after any.
         kib_per_pair: Theil-Sen slope.
         kib_per_pair_range: Its 95 % interval; None = too few pairs.
+        stack_kib: The most that any thread ever used of its stack; None = the system does not tell.
+        stacks: Threads that were looked at.
     """
 
     refine: str
@@ -79,6 +81,8 @@ class GrowthRow(msgspec.Struct, frozen=True, kw_only=True):
     most_mib: float
     kib_per_pair: float
     kib_per_pair_range: tuple[float, float] | None
+    stack_kib: int | None = None
+    stacks: int = 0
 
 
 class DeadlinesResult(msgspec.Struct, frozen=True, kw_only=True):

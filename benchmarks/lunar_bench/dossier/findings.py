@@ -153,6 +153,11 @@ def growth(record: Json) -> Iterator[Finding]:
             "no growth: the interval holds 0",
             low <= 0.0,
         )
+        if grown.get("stack_kib") is not None:
+            yield Finding(
+                name=f"largest stack of {grown['stacks']} threads, refine {grown['refine']}",
+                value=f"{grown['stack_kib']} KiB were used",
+            )
 
 
 def upsets(record: Json) -> Iterator[Finding]:
