@@ -54,6 +54,9 @@ def _of_record(identity: Identity, record: Evidence) -> Iterator[Deviation]:
             )
     if next(iter(KINDS[record.kind].finds)) != record.section:
         return  # the same file in a second section
+    if record.few:
+        what = "made with the least counts, to see that it runs: too few to judge by"
+        yield Deviation(where=record.kind, what=what, file=record.file)
     if record.of_bundle != "this bundle":
         what = {
             "same weights": "measured on another bundle of the same weights",

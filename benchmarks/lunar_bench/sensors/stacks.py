@@ -1,7 +1,7 @@
 """How much of their stacks the threads of this process ever used.
 
 A page of a stack that was touched stays resident, so that what is resident of it is the most that
-was used, in whole pages. Linux tells where a thread's stack is by its stack pointer, while it waits.
+was used, in whole pages. Linux tells where the stack of a thread is while it waits.
 """
 
 from __future__ import annotations
