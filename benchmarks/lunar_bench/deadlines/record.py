@@ -4,7 +4,47 @@ from __future__ import annotations
 
 import msgspec
 
+from lunar_bench.record.base import Record
+from lunar_bench.record.journal import Identified
 from lunar_bench.record.machine import Machine
+
+
+class JournalHead(Record, frozen=True):
+    """What the answers of a journal rest on.
+
+    Attributes:
+        bundle_digest: SHA-256 of its manifest.
+        size_px: Side of the pairs.
+        seed: Of the pairs.
+        scenes: Different pairs, which take turns.
+        threads: Of the runtime.
+        burners: Processes that compute beside it.
+    """
+
+    bundle_digest: str
+    size_px: int
+    seed: int
+    scenes: int
+    threads: int
+    burners: int
+
+
+class Answer(Identified, frozen=True):
+    """What one pair was answered with.
+
+    Attributes:
+        deadline_ms: From the call to the result.
+        took_ms: Measured around the call.
+        rung: Its name, with the step where that is not 1; None = an error.
+        given_up: Whether a rung was begun and given up.
+        age_s: Of an earlier result that was given; None = it was none.
+    """
+
+    deadline_ms: float
+    took_ms: float
+    rung: str | None
+    given_up: bool
+    age_s: float | None
 
 
 class RungAccuracy(msgspec.Struct, frozen=True, kw_only=True):
