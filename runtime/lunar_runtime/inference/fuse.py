@@ -242,6 +242,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
                 correlation=one.correlation,
                 prior_sigma=one.prior.sigma,
                 unevenness=one.unevenness,
+                hidden=one.hidden,
             )
             for side, one in surfaces.items()
         },

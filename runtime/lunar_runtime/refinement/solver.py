@@ -273,6 +273,7 @@ class DenseSolver:
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
             unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
+            hidden=bright.hidden,
             shading=shading.told(),
         )
 
