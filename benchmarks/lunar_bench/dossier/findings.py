@@ -163,13 +163,13 @@ def growth(record: Json) -> Iterator[Finding]:
 def upsets(record: Json) -> Iterator[Finding]:
     """Single flipped bits."""
     for site, rates in record["rates"].items():
-        for kind in ("undetected", "refined_undetected"):
+        for kind, how in (("undetected", ""), ("refined_undetected", ", refined")):
             found = rates.get(kind)
             if site == "all" or found is None or not found["of"]:
                 continue
             high = found["high"]
             yield _judged(
-                f"{record['precision']}, {site}: unsafe and {kind.replace('_', ' and ')}",
+                f"{record['precision']}, {site}{how}: unsafe and undetected",
                 f"{found['count']} of {found['of']} (at most {high:.3%})",
                 f"surely below {_MOST_UNDETECTED:.2%}",
                 high < _MOST_UNDETECTED,
