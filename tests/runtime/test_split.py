@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from lunar_runtime import Bundle, StereoRuntime
+from lunar_runtime import Bundle, StereoRuntime, StereoStream
 from lunar_runtime.backends.kind import BackendKind
 from lunar_runtime.backends.loading import LoadingBackend
 from lunar_runtime.backends.onnxruntime import OnnxRuntimeBackend
@@ -21,9 +22,11 @@ from lunar_runtime.bundles.bundle import write_bundle
 from lunar_runtime.bundles.manifest_file import decode_manifest, encode_manifest
 from lunar_runtime.bundles.reseal import reseal_bundle
 from lunar_runtime.errors import BackendError, BundleError, UsageError
+from lunar_runtime.files.descent_file import PoseErrors
 from numpy.typing import NDArray
 
-from .images import texture
+from .descents import UP, camera, some_frames
+from .images import encode, texture, unsaturated
 from .split_plane import split_plane_files, split_plane_manifest, write_split_plane
 
 VIEWS = [texture(seed)[None, None] for seed in range(5)]
@@ -309,3 +312,44 @@ def test_what_was_loaded_is_freed_where_the_other_graph_fails(split: Path) -> No
     with pytest.raises(BackendError, match="no memory"):
         SplitBackend.load(kind, Bundle.open(split), "cpu", 1)
     assert len(closed) == 1
+
+
+def test_a_table_of_pairs_encodes_shared_views_once(
+    split: Path, infer: Callable[..., Any], tmp_path: Path
+) -> None:
+    names = []
+    for seed, view in enumerate(VIEWS[:4]):
+        path = tmp_path / f"{seed}.png"
+        path.write_bytes(encode(unsaturated(view[0, 0]), ".png"))
+        names.append(path.name)
+    rows = [f"{left},{right}" for left, right in zip(names[1:], names[:-1], strict=True)]
+    (tmp_path / "pairs.csv").write_text("left,right\n" + "\n".join(rows) + "\n")
+    outcome = infer(
+        tmp_path / "pairs.csv", "--bundle", split, "--threads", 1, "--out", tmp_path / "o"
+    )
+    assert outcome.code == 0, outcome.err
+    features = [
+        json.loads(report.read_text())["model"]["features"]
+        for report in sorted((tmp_path / "o").glob("*/report.json"))
+    ]
+    # Two of the golden pair, then four views; three pairs have six.
+    assert max(kept["encoded"] for kept in features) == 2 + 4
+    assert max(kept["reused"] for kept in features) == 2
+    assert features[-1]["held_bytes"] == features[-1]["views"] * 5 * 64 * 64
+
+
+def test_a_stream_encodes_its_frames_once(split: Path) -> None:
+    errors = PoseErrors(rotation_deg=0.03, baseline=0.02)
+    with (
+        StereoRuntime.load(split, "onnxruntime", threads=1) as runtime,
+        StereoStream(runtime, camera(), up=UP, pose_errors=errors, background=False) as stream,
+    ):
+        updates = [stream.push(f.image, f.time_s, f.pose) for f in some_frames()]
+        pairs = [update for update in updates if update is not None]
+        results = [update.result for update in pairs if update.result is not None]
+        views = {number for update in pairs for number in (update.number, update.partner)}
+    assert len(results) >= 3
+    kept = results[-1].model.features if results[-1].model else None
+    assert kept is not None
+    assert kept.encoded == 2 + len(views)  # the golden pair's two
+    assert kept.reused == 2 * len(pairs) - len(views) > 0
