@@ -1,7 +1,7 @@
 """A view drawn to the map: within the expected errors of its pose and of its shape, no further.
 
 The heights that the map knows decide the view's common errors (`common_errors`) by least squares,
-with the expected ones as prior; so do those of the map's own shape, beside. The estimate is linear in
+with the expected ones as prior; beside them those of the map's own shape. The estimate is linear in
 the heights. So it is applied to every draw of the errors too, and the draws tell what is left.
 """
 

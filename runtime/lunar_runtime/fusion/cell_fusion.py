@@ -18,10 +18,14 @@ from lunar_runtime.geometry.fields import Field
 _APART = 4.0  # expected errors of a difference, from which on two heights of a cell do not agree
 _MOST_VOTES = 8.0  # so that a map can still change its mind
 #: Error of a view's cell beside its draws, in distances of neighbouring pixels: detail that the
-#: surface smoothes away. It decides how much a nearer view counts against farther ones. With 0.1 as
-#: with 0.4 the shape is equally good; with 0.4 ten to twenty per cent more safe ground is found.
+#: surface smoothes away. With 0.1 as with 0.4 the shape is equally good; with 0.4 ten to twenty per
+#: cent more safe ground is found.
 SMOOTHED = 0.4
-MISSED = 0.1
+#: The same of the detail that another view does show: what both smooth away they err by alike, and
+#: that is no reason to mean them. Of two views of rendered descents, the far one 2.5 times as high,
+#: the shape erred by 1.07 of the near one's alone with 0 and with 0.4, by 1.04 with 0.8 and by 1.03
+#: with 1.2; that of sixteen by 0.83, 0.78, 0.80 and 0.83.
+MISSED = 0.8
 _EXACT = 1e-12  # square metres: the least variance
 
 
@@ -95,7 +99,8 @@ def fused(layer: Layer, view: ViewCells, agree: NDArray[np.bool_]) -> Layer:
     """
     there = view.there
     finest = np.where(layer.seen, np.minimum(layer.spacing, view.spacing), view.spacing)
-    local = np.maximum(view.local + _beyond(view.spacing, finest), np.float32(_EXACT))
+    local = view.local + _smoothed(view.spacing) + _beyond(view.spacing, finest)
+    local = np.maximum(local, np.float32(_EXACT))
     weight = np.where(there, 1 / local, 0).astype(np.float32)
     known = 1 / np.maximum(layer.weight, np.float32(1e-30)) + _beyond(layer.spacing, finest)
     before = np.where(layer.seen, 1 / np.maximum(known, np.float32(_EXACT)), 0).astype(np.float32)
