@@ -9,6 +9,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoRuntime
@@ -24,7 +25,7 @@ CLEAN = "clean"
 
 # What is told of every clean pair: with up; without; with a length to agree with the pose's.
 _CLEAN_GIVINGS = (("rig",), ("cameras, altitude", "cameras, baseline"), ("rig, altitude",))
-_WITH_UP, _WITHOUT_UP = 0, 1
+_INSTEAD = "rig"  # told of an undamaged pair to compare with, where a damaged one has no cameras
 
 
 class Campaign:
@@ -53,7 +54,8 @@ class Campaign:
         """
         situation, label = self.situation(identity)
         if label.kind == CLEAN:
-            return self._run_clean(int(identity[1:]))[0]
+            record = self._run_clean(*self._clean(identity))[0]
+            return msgspec.structs.replace(record, id=identity)
         return run_situation(self.runtime, situation, label)[0]
 
     def situation(self, identity: str) -> tuple[Situation, Label]:
@@ -74,19 +76,21 @@ class Campaign:
             return self._damaged(int(number))
         if int(number) >= self._clean_count:
             raise UsageError(f"`only` {identity}: there are {self._clean_count} clean situations")
-        return self._clean(int(number))
+        index, given = self._clean(identity)
+        return self._undamaged(index, given), Label(identity, CLEAN, self.pairs[index].name, given)
 
     @property
     def _clean_count(self) -> int:
         return len(_CLEAN_GIVINGS) * len(self.pairs)
 
-    def _clean(self, number: int) -> tuple[Situation, Label]:
-        index, turn = divmod(number, len(_CLEAN_GIVINGS))
-        given = _CLEAN_GIVINGS[turn][index % len(_CLEAN_GIVINGS[turn])]
-        pair = self.pairs[index]
-        situation = clean_situation(pair)
-        situation = replace(situation, told=situation.told.only(given))
-        return situation, Label(f"c{number}", CLEAN, pair.name, given)
+    def _clean(self, identity: str) -> tuple[int, str]:
+        """Which pair a clean situation is of, and what is told of it."""
+        index, turn = divmod(int(identity.removeprefix("c")), len(_CLEAN_GIVINGS))
+        return index, _CLEAN_GIVINGS[turn][index % len(_CLEAN_GIVINGS[turn])]
+
+    def _undamaged(self, index: int, given: str) -> Situation:
+        situation = clean_situation(self.pairs[index])
+        return replace(situation, told=situation.told.only(given))
 
     def _damaged(self, number: int) -> tuple[Situation, Label]:
         rng = np.random.default_rng([self.seed, number])
@@ -109,16 +113,19 @@ class Campaign:
         return self.kinds[int(order[place])]
 
     def _clean_slope(self, index: int, given: str) -> NDArray[np.float32]:
-        """The slopes of an undamaged pair, where up is told as in a damaged one.
+        """The slopes of an undamaged pair of which as much is told as of a damaged one.
 
-        Slopes need up and the cameras; a damage that tells no cameras is compared with those told.
+        What is not told is no damage. Slopes need the cameras: without, they are those with all
+        of it told.
         """
-        told_up = "up_left" in GIVINGS[given] or "left" not in GIVINGS[given]
-        turn = _WITH_UP if told_up else _WITHOUT_UP
-        return self._run_clean(len(_CLEAN_GIVINGS) * index + turn)[1]
+        told = given if "left" in GIVINGS[given] else _INSTEAD
+        return self._run_clean(index, told)[1]
 
-    def _run_clean_once(self, number: int) -> tuple[SituationRecord, NDArray[np.float32]]:
-        situation, label = self._clean(number)
+    def _run_clean_once(
+        self, index: int, given: str
+    ) -> tuple[SituationRecord, NDArray[np.float32]]:
+        situation = self._undamaged(index, given)
+        label = Label(CLEAN, CLEAN, self.pairs[index].name, given)
         record, result = run_situation(self.runtime, situation, label)
         if result is None:
             return record, np.full(situation.left.shape, np.nan, np.float32)

@@ -33,6 +33,7 @@ def summary(report: Report) -> list[str]:
         *_landing(report),
         ("valid", f"{view.valid_fraction:.1%} of {width} x {height} px"),
         *_masked(report),
+        *_repaired(report),
         ("camera", f"focal length {camera.image_px[0]:.1f} px ({camera.source})"),
         *_refinement(report),
         *_signed(report),
@@ -121,6 +122,14 @@ def _masked(report: Report) -> list[tuple[str, str]]:
         ("masked", f"{side}: {'; '.join(f'{share:.1%} {why}' for why, share in masked.items())}")
         for side, masked in (("left", report.left.masked), ("right", report.right.masked))
         if masked
+    ]
+
+
+def _repaired(report: Report) -> list[tuple[str, str]]:
+    return [
+        ("pixels", f"{side}: {image.repaired_fraction:.2%} hot or dead ones repaired")
+        for side, image in (("left", report.left), ("right", report.right))
+        if image.repaired_fraction
     ]
 
 

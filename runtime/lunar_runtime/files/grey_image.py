@@ -47,6 +47,7 @@ class GreyImage:
             have the median grey of the valid ones.
         mask: What was given beside the image; None = nothing.
         masked: Why pixels are invalid -> share of the image; see `masking.mask.REASONS`.
+        repaired: Share of the image that was hot or dead pixels; see `masking.defects`.
         window: Where the pixels lie in the image as given; None = they are all of it.
         whole: Width and height of the image as given; None = as `size`.
         notes: What its file says that makes it no camera's view; each begins with a verb.
@@ -61,6 +62,7 @@ class GreyImage:
     valid: NDArray[np.bool_] | None = None
     mask: MaskSource | None = None
     masked: Mapping[str, float] = field(default_factory=dict)
+    repaired: float = 0.0
     window: Window | None = None
     whole: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()

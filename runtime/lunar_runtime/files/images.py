@@ -11,10 +11,12 @@ The rules, all recorded in the report:
   none (NaN and others; see `validity`). An image of which less than 10 % is valid is refused.
 - Pixels are invalid where a mask that is given beside the image is 0, and, if wanted, where the
   image shows no ground that could be measured; see `masking`.
-- 8-bit values are kept. 16-bit and floating-point values are stretched linearly so that the 0.1 and
-  99.9 percentiles become 0 and 255: min-max, as the StereoLunar frames were made, but one hot
-  pixel does not decide. Invalid pixels are left out before. They become the median grey of the
-  valid ones.
+- 8-bit values are kept. 16-bit and floating-point values are stretched linearly so that the least
+  and the largest become 0 and 255: min-max, as the StereoLunar frames were made. A hot pixel does
+  not decide: values far beyond the 0.1 and 99.9 percentiles are clipped. Invalid pixels are left
+  out before. They become the median grey of the valid ones.
+- Where the validity is detected, hot and dead pixels become the median of those around them; see
+  `masking.defects`.
 - Orientation, EXIF's and TIFF's, is ignored: a calibrated camera's pixels stay where its intrinsics
   say they are.
 - Arrays may have either byte order.
@@ -36,10 +38,14 @@ from lunar_runtime.files.grey_image import GreyImage as GreyImage
 from lunar_runtime.files.grey_image import check_size, check_valid
 from lunar_runtime.files.validity import valid_values
 from lunar_runtime.files.window import Window
+from lunar_runtime.masking.defects import around, defects
 from lunar_runtime.masking.detect import without_ground
 from lunar_runtime.masking.mask import Mask
 
 _STRETCH_PERCENTILES = (0.1, 99.9)
+# Shares of the span between the percentiles. The steepest slopes are the brightest and the darkest
+# ground: clipped at the percentiles, a pair lost up to a fifth of its hazards.
+_STRETCH_BEYOND = 0.5
 _STRETCH_SAMPLES = 4_000_000
 _READABLE = ("uint8", "uint16", "int16", "float32", "float64")
 
@@ -148,7 +154,12 @@ def _grey(
         values = values.astype(np.float32)
     if values.ndim == 3:
         values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_BGR2GRAY)
+    repaired = 0.0
     if detect:
+        found = defects(values, mask.valid)
+        if found is not None:
+            values = np.where(found, around(values), values)
+            repaired = float(found.mean())
         mask = without_ground(values, mask)
         if mask.valid is not None:
             check_valid(name, mask)
@@ -159,7 +170,16 @@ def _grey(
         pixels, stretch = _stretched(values, valid)
     if valid is not None:
         pixels[~valid] = round(float(np.median(pixels[valid])))
-    return GreyImage(pixels, name, dtype, channels, stretch, valid=valid, masked=mask.shares)
+    return GreyImage(
+        pixels,
+        name,
+        dtype,
+        channels,
+        stretch,
+        valid=valid,
+        masked=mask.shares,
+        repaired=repaired,
+    )
 
 
 def _placed(image: GreyImage, window: Window | None, whole: tuple[int, int]) -> GreyImage:
@@ -206,7 +226,11 @@ def _stretched(
     if valid is not None:
         sample = sample[valid[::step, ::step]]
         sample = sample if sample.size else values[valid]
-    low, high = (float(v) for v in np.percentile(sample.astype(np.float64), _STRETCH_PERCENTILES))
+    sample = sample.astype(np.float64)
+    low, high = (float(v) for v in np.percentile(sample, _STRETCH_PERCENTILES))
+    beyond = _STRETCH_BEYOND * (high - low)
+    near = sample[(sample >= low - beyond) & (sample <= high + beyond)]
+    low, high = float(near.min()), float(near.max())
     with np.errstate(over="ignore"):  # beyond the stretch anyway
         scaled = (values.astype(np.float32) - low) * (255.0 / (high - low) if high > low else 0.0)
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8), (low, high)

@@ -20,7 +20,7 @@ _WIDEST_DEG, _NARROWEST_DEG = 150.0, 0.05
 # principal points are within 1.1.
 _LEAST_OTHER_SIZE = 1.25
 _ALIKE = 0.03
-_FARTHEST_CENTRE = 0.1  # of the image, from its middle; real cameras have up to 0.05
+_FARTHEST_CENTRE = 0.06  # of the image, from its middle; real cameras have up to 0.05
 # Baseline over altitude. Two images share ground from 0.01 to 1.5 or so.
 _LEAST_BASELINE, _MOST_BASELINE = 1e-3, 10.0
 

@@ -63,6 +63,9 @@ _SHARED_PX = 32.0
 # Of the image's farthest radius: a bend by k1 that is told worse than this is none. One clean pair
 # of 58 (nadir) asks for k1 -0.9 ± 0.22, which is 0.075 of it; lenses that are there, 0.017 at most.
 _TOLD_BEND = 0.03
+# Of a pose's errors, those that real depths bear out: with all of them 85 % of the depths in
+# StereoLunar's overlaps were within one sigma where a baseline made the metres.
+_REAL = 0.8
 _MOST_SHARED = 0.5  # of all depths: anyone's guess
 _UNKNOWN = 1e3  # a relative error that says nothing
 _STEP = 1e-4  # of a numerical derivative: relative, radians of the field, and of k1
@@ -270,9 +273,9 @@ def _number(rays: MatchedRays, number: CameraNumber, change: Floats, sigma: floa
 
 
 def draw_poses(pose: RelativePose, evidence: CameraEvidence, count: int) -> list[RelativePose]:
-    """Poses with the errors of the fit: their covariance is that of the evidence."""
+    """Poses with the errors of the fit: those of the evidence, as wide as real ones are."""
     values, axes = np.linalg.eigh(evidence.covariance)
-    root = axes * np.sqrt(np.maximum(values, 0))
+    root = axes * np.sqrt(np.maximum(values, 0)) * _REAL
     steps = shared_errors(count)[:, POSE] @ root.T
     return [moved(pose, step) for step in steps]
 

@@ -27,6 +27,7 @@ from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, me
 from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.plate import CYCLES, Information, Plate
+from lunar_runtime.refinement.possible import require_flow, require_round, require_slack
 from lunar_runtime.refinement.prior import (
     LEAST_DEPARTURE,
     Prior,
@@ -58,7 +59,9 @@ _THIN = (slice(None, None, 4),) * 2
 _FLOW_SIGMA_PX = 0.16
 _FLOW_PATCH_NODES = 25 / 4
 _DECIDED = 1 / 5  # of the prior's error, below which the images decide
-_OWN = 0.95  # of the plate's errors, as drawn: they are a little too wide (65 pairs)
+# Of the plate's errors, as drawn: they are a little too wide, those of depths more than those of
+# slopes (84 pairs; brightness takes more of the errors away than it knows).
+_OWN, _OWN_DEPTH = 0.86, 0.93
 _UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
 
 
@@ -152,6 +155,7 @@ class DenseSolver:
             NotRefinedError: There are too few.
         """
         checkpoint("pose")
+        require_flow(flow, self._pair.right.shape)
         rays = self.dense_rays(flow, samples)
         fits = [fit_pose(rays, start, iterations=15) for start in starts]
         return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
@@ -194,6 +198,7 @@ class DenseSolver:
             NotRefinedError: The matches do not meet in front of the cameras.
         """
         checkpoint("plate")
+        require_flow(flow, self._pair.right.shape)
         field = EpipolarField.of(self._small, pose)
         measured = field.triangulate(flow.u, flow.v)
         du, dv = field.motion(measured)
@@ -206,6 +211,7 @@ class DenseSolver:
         change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
         information = Information(weight, weight * change.astype(np.float32))
         slack = self._plate.even() if slack is None else slack
+        require_slack(slack)
         start = flow.surface / prior.inverse_depth - 1
         cycles = CYCLES if thorough else _QUICK_CYCLES
         solution = self._plate.solve(prior, slack, information, start, cycles)
@@ -222,6 +228,7 @@ class DenseSolver:
             last: The last round of flow.
             poses: The same with their errors, one for every draw.
         """
+        require_round(last.surface, last.prior.inverse_depth, last.slack)
         field = EpipolarField.of(self._pair, pose)
         prior, departure, slack = last.prior, last.departure, last.slack
         plane = self._on_view(prior.inverse_depth)
@@ -253,7 +260,8 @@ class DenseSolver:
         local = np.float32(_OWN) * local_factor(bright, surface, refined)
         shared = self._pose_errors(pose, poses, surface)
         shared += beyond_errors(prior, refined[::2, ::2], len(poses))
-        sigma = together(own * self._on_view(local), self._plate.sigma(shared))
+        of_depth = own * self._on_view(local) * np.float32(_OWN_DEPTH)
+        sigma = together(of_depth, self._plate.sigma(shared))
         draws = draws * local + shared
         correlation = bright.correlation[_THIN][bright.inside[_THIN]]
         return Surface(
@@ -265,6 +273,7 @@ class DenseSolver:
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
             unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
+            hidden=bright.hidden,
             shading=shading.told(),
         )
 

@@ -41,6 +41,8 @@ class ImageReport(Record, frozen=True, kw_only=True):
         masked: Why -> share of the image: `file` (nodata, alpha, NaN, special values), `mask file`,
             `constant` (wedges, frames), `saturated`, `sky`, `fixed` (the same in both images
             although the ground moved).
+        repaired_fraction: Of the image's pixels, hot and dead ones that became the median of those
+            around them.
     """
 
     path: str
@@ -54,6 +56,7 @@ class ImageReport(Record, frozen=True, kw_only=True):
     mask: MaskReport | None
     masked_fraction: float
     masked: dict[str, float]
+    repaired_fraction: float = 0.0
 
 
 class WeightsReport(Record, frozen=True, kw_only=True):

@@ -165,6 +165,7 @@ def _image(image: GreyImage) -> ImageReport:
         else MaskReport(path=printable(image.mask.name), sha256=image.mask.sha256),
         masked_fraction=1 - image.valid_fraction,
         masked=dict(image.masked),
+        repaired_fraction=image.repaired,
     )
 
 

@@ -1,0 +1,76 @@
+"""Hot and dead pixels of a detector: single values that no optics could have made.
+
+Ground has some too: the rim of a crater that is two pixels wide. But of those most are faint, and
+few are far from all around them. Of a detector's defects most are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_STEP = 4
+_PERCENTILES = (0.1, 99.9)
+# Distances from the median of 3 × 3 pixels, shares of the image's range.
+_FAINT, _REPAIRED, _FAR = 0.08, 0.1, 0.16
+# Of 96 clean images the worst have 0.0006 of their pixels that far, which are 0.15 of the faint
+# ones. With 0.1 % of black and white pixels nine in ten images have 0.0008 and 0.66.
+_LEAST_SHARE, _LEAST_FAR = 0.0005, 0.35
+_MOST_ALIKE = 1  # of the eight neighbours: defects sit side by side by chance
+
+
+def defects(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Pixels that stand out from all around them, where an image has more than ground has.
+
+    Args:
+        values: (h, w) uint8, uint16 or float32, before any stretch; finite.
+        valid: (h, w) bool, what may be looked at; None = all.
+
+    Returns:
+        (h, w) bool; None where there are none, or no more than of ground.
+    """
+    low, high = (float(v) for v in np.percentile(values[::_STEP, ::_STEP], _PERCENTILES))
+    off = values.astype(np.float32) - around(values)
+    candidates = np.abs(off) > _FAINT * (high - low)
+    if valid is not None:
+        candidates &= valid
+    rows, columns = np.nonzero(candidates)
+    if rows.size < _LEAST_SHARE * values.size:
+        return None
+    alone = _alone(values, off, rows, columns)
+    rows, columns = rows[alone], columns[alone]
+    share = np.abs(off[rows, columns]) / max(high - low, 1e-30)
+    far = int(np.count_nonzero(share > _FAR))
+    if far < max(_LEAST_SHARE * values.size, _LEAST_FAR * rows.size):
+        return None
+    found = np.zeros(values.shape, np.bool_)
+    repaired = share > _REPAIRED
+    found[rows[repaired], columns[repaired]] = True
+    return found
+
+
+def around(values: NDArray[Any]) -> NDArray[Any]:
+    """(h, w) median of each pixel and its eight neighbours."""
+    return np.asarray(cv2.medianBlur(values, 3))
+
+
+def _alone(
+    values: NDArray[Any],
+    off: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    """(N,) bool: hardly a neighbour is half as far from the median, on the same side."""
+    padded = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REFLECT_101).astype(np.float32)
+    own = off[rows, columns]
+    median = values[rows, columns].astype(np.float32) - own
+    alike = np.zeros(rows.shape, np.int64)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            if down or right:
+                beside = padded[1 + rows + down, 1 + columns + right] - median
+                alike += beside * np.sign(own) > 0.5 * np.abs(own)
+    return np.asarray(alike <= _MOST_ALIKE)
