@@ -146,7 +146,13 @@ def honesty(result: Json) -> str:
 
 
 def deadlines(result: Json) -> str:
-    """Share of the pairs that met each deadline."""
+    """Share of the pairs that met each deadline; of memory alone, how it grew."""
+    if not result["rows"]:
+        return "memory: " + ", ".join(
+            f"{grown['kib_per_pair']:+.2g} KiB a pair over {grown['pairs']} of {grown['size_px']} "
+            f"px, refine {grown['refine']}"
+            for grown in result["growth"]
+        )
     shares = (
         f"{row['deadline_ms']:g} ms {row['met'] / row['pairs']:.1%}" for row in result["rows"]
     )
@@ -207,6 +213,15 @@ def upsets(result: Json) -> str:
     return text + (f"; sums notice {sums['count']} of {sums['of']}" if sums else "")
 
 
+def monitors(result: Json) -> str:
+    """False alarms on clean pairs."""
+    found = result["false_pairs"]
+    return (
+        f"{found['count']} of {found['of']} clean pairs with a false alarm, at most "
+        f"{found['high']:.2%}; {result['rendered']} rendered, {result['published']} of StereoLunar"
+    )
+
+
 def shading(result: Json) -> str:
     """Slope error with shading over that without."""
     found = result["slope_ratio"]["everywhere"]
@@ -247,11 +262,13 @@ def footprint(result: Json) -> str:
 
 def sliding(result: Json) -> str:
     """Time of a long sequence with every view encoded once, over twice."""
-    views, ratio = list(result["shared_over_pairwise"].items())[-1]
-    shared = result["sequences"]["eager shared"]["wall"]
+    split = next(iter(result.get("cpu_split_over_whole", {}).items()), None)
+    name, ratios = split or ("eager shared", result["cpu_shared_over_pairwise"])
+    views, ratio = list(ratios.items())[-1]
+    shared = result["sequences"][name]["cpu"]
     return (
-        f"{views} views: {ratio:.3f} of the time with every view encoded once; "
-        f"{shared['ms_per_pair']:.0f} ms a pair, {result['threads']} threads"
+        f"{views} views: {ratio:.3f} of the processor time with every view encoded once; "
+        f"{shared['ms_per_pair']:.0f} ms of it a pair, {result['threads']} threads"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -86,7 +87,11 @@ class OnnxRuntimeBackend:
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
-        """Run one pair; see `Backend.run`.
+        """Run one pair; see `Backend.run` and `run_tensors`."""
+        return self.run_tensors({"left": left, "right": right})
+
+    def run_tensors(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Run the graph once; see `TensorNetwork`.
 
         Raises:
             BackendError: The library failed; or weights changed, and again after they were loaded
@@ -94,7 +99,7 @@ class OnnxRuntimeBackend:
             BundleError: Weights changed, and the bundle is no longer what it was.
         """
         try:
-            outputs = self.compute(left, right)
+            outputs = self._compute(inputs)
         except BackendError:  # a changed shape makes the library fail
             if self._intact():
                 raise
@@ -103,7 +108,7 @@ class OnnxRuntimeBackend:
                 return outputs
         _log.warning("weights changed in memory; loading them again and repeating the pair")
         self.reload()
-        outputs = self.compute(left, right)
+        outputs = self._compute(inputs)
         self._record = replace(self._record, repeated=self._record.repeated + 1)
         if not self._intact():
             raise BackendError(
@@ -137,11 +142,14 @@ class OnnxRuntimeBackend:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair with whatever is in memory; `run` is what checks it."""
+        return self._compute({"left": left, "right": right})
+
+    def _compute(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         loaded = self._loaded  # held here, should another thread close or reload it meanwhile
         if loaded is None:
             raise BackendError("this network was closed; load the bundle again")
         try:
-            outputs = loaded.session.run(self._names, {"left": left, "right": right})
+            outputs = loaded.session.run(self._names, dict(inputs))
         except Exception as error:  # ORT's exceptions share no base of their own
             raise BackendError(
                 f"{self.name} failed on {self.device}: {_first_line(error)}"
@@ -237,8 +245,8 @@ def _options(
     options.inter_op_num_threads = 1
     # S0, 256 px: it holds 25 MiB of activations while it runs. With buffers used again it holds 40,
     # because each lives from its first use to its last; without an arena 44, in pieces that the C
-    # library cannot give back. A pattern plans one block besides, of 22 MiB. S2 `left`, 512 px, 281 MB:
-    # peak 668 MiB instead of 801, in the same time; 668 between pairs instead of 500 to 520.
+    # library cannot give back. A pattern plans one block besides, of 22 MiB. S2 `left` at 512 px, of
+    # 281 MB: peak 668 MiB instead of 801, in the same time; between pairs 668 instead of 500 to 520.
     options.enable_mem_pattern = False
     options.enable_mem_reuse = False
     # Else ONNX Runtime 1.32 rounds the activations of layers whose weights alone are INT8.

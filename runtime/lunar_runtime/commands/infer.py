@@ -292,12 +292,12 @@ def _tell_doubts(bundle: Bundle) -> None:
 def _start_loading(
     bundle: Bundle, backend: str, device: str, threads: int | None, *, watchdog: bool
 ) -> tuple[Bundle, Backend]:
+    from lunar_runtime.backends.features import KEEP_VIEWS
     from lunar_runtime.backends.loading import LoadingBackend
     from lunar_runtime.backends.watched import WatchedBackend
 
-    if watchdog:
-        return bundle, WatchedBackend(bundle, backend, device, threads)
-    return bundle, LoadingBackend(bundle, backend, device, threads)
+    load = WatchedBackend if watchdog else LoadingBackend
+    return bundle, load(bundle, backend, device, threads, keep_views=KEEP_VIEWS)
 
 
 def _check_geometry_only(

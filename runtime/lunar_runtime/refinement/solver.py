@@ -27,6 +27,7 @@ from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, me
 from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.plate import CYCLES, Information, Plate
+from lunar_runtime.refinement.possible import require_flow, require_round, require_slack
 from lunar_runtime.refinement.prior import (
     LEAST_DEPARTURE,
     Prior,
@@ -154,6 +155,7 @@ class DenseSolver:
             NotRefinedError: There are too few.
         """
         checkpoint("pose")
+        require_flow(flow, self._pair.right.shape)
         rays = self.dense_rays(flow, samples)
         fits = [fit_pose(rays, start, iterations=15) for start in starts]
         return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
@@ -196,6 +198,7 @@ class DenseSolver:
             NotRefinedError: The matches do not meet in front of the cameras.
         """
         checkpoint("plate")
+        require_flow(flow, self._pair.right.shape)
         field = EpipolarField.of(self._small, pose)
         measured = field.triangulate(flow.u, flow.v)
         du, dv = field.motion(measured)
@@ -208,6 +211,7 @@ class DenseSolver:
         change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
         information = Information(weight, weight * change.astype(np.float32))
         slack = self._plate.even() if slack is None else slack
+        require_slack(slack)
         start = flow.surface / prior.inverse_depth - 1
         cycles = CYCLES if thorough else _QUICK_CYCLES
         solution = self._plate.solve(prior, slack, information, start, cycles)
@@ -224,6 +228,7 @@ class DenseSolver:
             last: The last round of flow.
             poses: The same with their errors, one for every draw.
         """
+        require_round(last.surface, last.prior.inverse_depth, last.slack)
         field = EpipolarField.of(self._pair, pose)
         prior, departure, slack = last.prior, last.departure, last.slack
         plane = self._on_view(prior.inverse_depth)
