@@ -245,8 +245,8 @@ def _options(
     options.inter_op_num_threads = 1
     # S0, 256 px: it holds 25 MiB of activations while it runs. With buffers used again it holds 40,
     # because each lives from its first use to its last; without an arena 44, in pieces that the C
-    # library cannot give back. A pattern plans one block besides, of 22 MiB. S2 `left` at 512 px, of
-    # 281 MB: peak 668 MiB instead of 801, in the same time; between pairs 668 instead of 500 to 520.
+    # library cannot give back. A pattern plans one block besides, of 22 MiB. S2 `left`, 512 px: a
+    # peak of 668 MiB instead of 801, in the same time; between pairs 668 instead of 500 to 520.
     options.enable_mem_pattern = False
     options.enable_mem_reuse = False
     # Else ONNX Runtime 1.32 rounds the activations of layers whose weights alone are INT8.
