@@ -47,6 +47,7 @@ class ScaleReport(Record, frozen=True, kw_only=True):
     Attributes:
         unit: Of every length in the result: `m` or `relative`.
         source: `baseline`, `rig`, `altitude` or `relative`.
+        other: What counts beside it, by its own error; None = nothing.
         metres_per_unit: Factor that was applied to the relative result; None = none.
         sigma: Relative standard deviation of what all lengths err by together; it is in
             `depth_sigma` too. None = not known.
@@ -56,6 +57,7 @@ class ScaleReport(Record, frozen=True, kw_only=True):
     source: str
     metres_per_unit: float | None
     sigma: float | None
+    other: str | None = None
 
 
 class PoseReport(Record, frozen=True, kw_only=True):

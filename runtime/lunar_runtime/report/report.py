@@ -101,6 +101,7 @@ def make_report(
             source=result.scale.source.value,
             metres_per_unit=result.scale.metres_per_unit,
             sigma=result.scale.sigma,
+            other=None if result.scale.other is None else result.scale.other.value,
         ),
         camera_left=_camera(result.camera_left, result.lenses[0], result.mapping),
         camera_right=_camera(result.camera_right, result.lenses[1], result.mapping_right),
