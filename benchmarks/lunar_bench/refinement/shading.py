@@ -76,12 +76,12 @@ class ShadedPair(msgspec.Struct, frozen=True):
 
 
 class ShadingAblation(msgspec.Struct, frozen=True):
-    """All pairs.
+    """All pairs, under every arm in turn.
 
     Attributes:
         data: What pairs.
         bundle_digest: SHA-256 of its manifest.
-        slope_ratio: Arm -> region -> slope error over that of `stereo`, geometric mean.
+        slope_ratio: Arm -> region -> slope error over that of the first arm, geometric mean.
         pairs: Each one.
         machine: Where.
     """
@@ -135,7 +135,8 @@ def measure_shading(
             tell(done[-1])
         if not done:
             raise InputError(f"{data}: there is no pair to measure")
-        return ShadingAblation(data, runtime.bundle.digest, _ratios(done), done, machine)
+        ratios = slope_ratios(done, list(ARMS))
+        return ShadingAblation(data, runtime.bundle.digest, ratios, done, machine)
 
 
 def _measure(runtime: StereoRuntime, pair: KnownPair) -> ShadedPair:
@@ -174,14 +175,16 @@ def _shaded_by(arm: Shade) -> Iterator[None]:
         names["shade"] = before
 
 
-def _ratios(pairs: list[ShadedPair]) -> dict[str, dict[str, float]]:
+def slope_ratios(pairs: list[ShadedPair], arms: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Arm -> region -> slope error over that of the first arm, geometric mean."""
     found: dict[str, dict[str, float]] = {}
-    for arm in ARMS:
+    first = arms[0]
+    for arm in arms:
         for region in ("all", "inside", "outside"):
             logs = [
                 np.log(
                     pair.figures[arm][region].slope_mae_deg
-                    / pair.figures["stereo"][region].slope_mae_deg
+                    / pair.figures[first][region].slope_mae_deg
                 )
                 for pair in pairs
                 if region in pair.figures.get(arm, {})

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
+from lunar_runtime.geometry.epipolar import EpipolarField, Floats, RelativePose
 from lunar_runtime.geometry.fields import Field, blurred, half
 from lunar_runtime.geometry.views import OtherView, View
 from lunar_runtime.refinement.light import Ground, Light
@@ -22,6 +22,8 @@ from lunar_runtime.refinement.seen_light import LEAST_LIT, LitImage, lit_image
 
 _COARSER = 1.5  # pixels of the other image a pixel of the view, from which on it is shrunk
 _HIGH_PASS_PX = 8.0  # of the brightness, before it is compared
+_ROUNDS = 3  # a light that was fitted to an image out of place foretells half of the move
+_STEPS = 4
 _MOST_PX = 16.0  # of a move, on the plate's grid: more is another place
 
 
@@ -73,18 +75,42 @@ class OtherLight(NamedTuple):
         chosen = image.lit & known
         if np.count_nonzero(chosen) < LEAST_LIT:
             return image, (0.0, 0.0)
-        told = Light.fit(image.grey, ground, chosen).brightness(ground)
-        mask = blurred(chosen.astype(np.float32), 3.0)
-        (x, y), _ = cv2.phaseCorrelate(_fine(told, mask), _fine(image.grey, mask))
-        if not np.hypot(x, y) < _MOST_PX:
-            return image, (0.0, 0.0)
-        move = np.array([[1, 0, x], [0, 1, y]])
-        grey, inside = (
-            cv2.warpAffine(values, move, values.shape[::-1], flags=cv2.INTER_LINEAR
-                           | cv2.WARP_INVERSE_MAP)
-            for values in (self.grey, self.inside.astype(np.float32))
-        )  # fmt: skip
-        return lit_image(np.asarray(grey, np.float32), inside == 1), (2 * x, 2 * y)
+        move = np.zeros(2)
+        for _ in range(_ROUNDS):
+            told = Light.fit(image.grey, ground, chosen).brightness(ground)
+            mask = blurred(chosen.astype(np.float32), 3.0)
+            move = move + _move(_fine(told, mask), _fine(image.grey, mask))
+            if not np.hypot(*move) < _MOST_PX:
+                return lit_image(self.grey, self.inside), (0.0, 0.0)
+            grey, inside = (
+                _moved(one, move) for one in (self.grey, self.inside.astype(np.float32))
+            )
+            image = lit_image(grey, inside == 1)
+            chosen = image.lit & known
+            if np.count_nonzero(chosen) < LEAST_LIT:
+                break
+        x, y = (2 * move).tolist()
+        return image, (x, y)
+
+
+def _move(told: Field, seen: Field) -> Floats:
+    """How far right and down of `told` `seen` lies."""
+    (x, y), _ = cv2.phaseCorrelate(told, seen)
+    move = np.rint(np.array([x, y]))
+    right, down = np.gradient(told)[::-1]
+    square = np.array([[np.vdot(a, b) for b in (right, down)] for a in (right, down)], np.float64)
+    for _ in range(_STEPS):  # to least squares: the phases of a smoothed surface are biased
+        rest = _moved(seen, move) - told
+        pull = np.array([np.vdot(right, rest), np.vdot(down, rest)], np.float64)
+        move = move - np.linalg.lstsq(square, pull, rcond=None)[0]
+    return np.asarray(move)
+
+
+def _moved(values: Field, move: Floats) -> Field:
+    """What lies so far right and down, at every place."""
+    there = np.array([[1, 0, move[0]], [0, 1, move[1]]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(values, there, values.shape[::-1], flags=how), np.float32)
 
 
 def _fine(values: Field, mask: Field) -> Field:
