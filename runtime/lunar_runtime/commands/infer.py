@@ -117,7 +117,6 @@ _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
 )
 @click.option(
     "--other-suns",
-    "suns",
     type=options.PATH,
     help="Images of LEFT's ground under other suns and where they were taken (JSON): adds slopes.",
 )
@@ -164,7 +163,7 @@ def command(
     resume: bool,
     retries: int,
     failures: Path | None,
-    suns: Path | None,
+    other_suns: Path | None,
     lander: Path | None,
     aim: tuple[float, float] | None,
     stream: bool,
@@ -223,8 +222,8 @@ def command(
     from lunar_runtime.inference.pipeline import StereoRuntime
 
     shared_rig = None if rig is None else read_rig(rig)
-    if suns is not None:
-        wanted = replace(wanted, other_suns=read_other_suns(suns))
+    if other_suns is not None:
+        wanted = replace(wanted, other_suns=read_other_suns(other_suns))
         wanted.check("all")
     tests = self_test, self_test_every
     if stream:

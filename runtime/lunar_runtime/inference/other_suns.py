@@ -40,6 +40,15 @@ class OtherSun:
     other_from_left: NDArray[np.float64] | None = None
 
 
+#: The images, or the path of a file that tells of them.
+OtherSunsGiven = Sequence[OtherSun] | str | Path
+
+
+def as_other_suns(given: OtherSunsGiven) -> tuple[OtherSun, ...]:
+    """The images; see `read_other_suns` for a file's."""
+    return read_other_suns(given) if isinstance(given, (str, Path)) else tuple(given)
+
+
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     image: str
     intrinsics: tuple[float, float, float, float] | None = None

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +40,7 @@ from lunar_runtime.inference.loaded_network import describe_network, require_out
 from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
-from lunar_runtime.inference.other_suns import OtherSun, read_other_suns
+from lunar_runtime.inference.other_suns import OtherSunsGiven, as_other_suns
 from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.practice_pair import practice_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
@@ -50,12 +49,6 @@ from lunar_runtime.inference.sound_outputs import bounds_of
 from lunar_runtime.inference.work import PairWork
 
 _WARM_UP_PX = 128  # of a pair whose time does not count: libraries allocate and compile
-
-
-def _read_if_told(other_suns: Sequence[OtherSun] | str | Path) -> tuple[OtherSun, ...]:
-    if isinstance(other_suns, (str, Path)):
-        return read_other_suns(other_suns)
-    return tuple(other_suns)
 
 
 class StereoRuntime:
@@ -172,7 +165,7 @@ class StereoRuntime:
         refine: Refine = InferOptions.refine,
         window: WindowsGiven = None,
         masks: Masks = (None, None),
-        other_suns: Sequence[OtherSun] | str | Path = (),
+        other_suns: OtherSunsGiven = (),
         deadline_ms: float | None = None,
     ) -> StereoResult:
         """Run one pair.
@@ -212,7 +205,7 @@ class StereoRuntime:
         given_at = time.perf_counter()
         options = InferOptions(
             view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine,
-            as_windows(window), _read_if_told(other_suns),
+            as_windows(window), as_other_suns(other_suns),
         )  # fmt: skip
         options.check(self.bundle.manifest.graph.output_set)
 
