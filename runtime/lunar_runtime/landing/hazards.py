@@ -31,8 +31,9 @@ UNKNOWN, SAFE, HAZARDOUS = 0, 1, 2
 CLASSES = {"unknown": UNKNOWN, "safe": SAFE, "hazardous": HAZARDOUS}
 
 #: Share of places that nothing speaks against and that are hazardous all the same: boulders which
-#: the surface does not show at all. Where P was over .99, 40 landings had .0003 more hazardous places
-#: than it said; over which pairs come, up to .005. On 57 others it was .005, and with it nothing.
+#: the surface does not show at all. Where P was over .99, 40 landings had .0003 more hazardous
+#: places than it said; over which pairs come, up to .005. On 57 others it was .005, and with it
+#: nothing.
 MISSED = 0.005
 #: Cells across a footprint, at most: finer ground is gridded more coarsely.
 MOST_CELLS = 21
