@@ -21,6 +21,7 @@ from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
 from lunar_bench.commands.interruptions import interruptions
 from lunar_bench.commands.landing import landing
+from lunar_bench.commands.monitors import monitors
 from lunar_bench.commands.page import page
 from lunar_bench.commands.peers import peers
 from lunar_bench.commands.precision import precision
@@ -72,6 +73,7 @@ for subcommand in (
     interruptions,
     deadlines,
     upsets,
+    monitors,
     landing,
     coverage,
     sliding,

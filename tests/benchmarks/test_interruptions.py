@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from lunar_bench.interruptions import tasks
+from lunar_bench.interruptions import states
 from lunar_bench.interruptions.bench import faults_of
 from lunar_bench.interruptions.interrupt import Ended, run
 from lunar_bench.interruptions.measure import summarise, summary
@@ -46,27 +46,27 @@ def test_a_fault_is_whatever_a_user_would_have_to_clean_up_or_to_guess() -> None
 
 def test_half_an_output_is_seen(tmp_path: Path) -> None:
     list(write_folder(tmp_path / "set", 2, 64, 1, layout="rig"))
-    assert tasks.rendered_state(tmp_path / "set", {}) == "new"
-    assert tasks.rendered_state(tmp_path / "none", {}) == "old"
+    assert states.rendered_state(tmp_path / "set", {}) == "new"
+    assert states.rendered_state(tmp_path / "none", {}) == "old"
     (tmp_path / "set" / "paire00002" / "truth.npz").unlink()
-    assert tasks.rendered_state(tmp_path / "set", {}) == "half"
+    assert states.rendered_state(tmp_path / "set", {}) == "half"
 
     out = tmp_path / "map"
     out.mkdir()
     (out / "depth.tif").write_bytes(b"depth")
-    before = tasks.digests(out)
-    assert tasks.result_state(out, {}) == "half"  # nothing tells what it must hold
-    assert tasks.result_state(out, before) == "old"
+    before = states.digests(out)
+    assert states.result_state(out, {}) == "half"  # nothing tells what it must hold
+    assert states.result_state(out, before) == "old"
     files = {"depth.tif": {"sha256": before["depth.tif"], "bytes": 5}}
     (out / "report.json").write_text(json.dumps({"files": files}))
-    assert tasks.result_state(out, before) == "new"
-    assert tasks.batch_state(tmp_path / "nothing", {}) == "old"
+    assert states.result_state(out, before) == "new"
+    assert states.batch_state(tmp_path / "nothing", {}) == "old"
     (out / "depth.tif").write_bytes(b"dep")
-    assert tasks.result_state(out, before) == "half"
-    assert tasks.batch_state(tmp_path, {}) == "half"
+    assert states.result_state(out, before) == "half"
+    assert states.batch_state(tmp_path, {}) == "half"
     shutil.rmtree(out)
-    assert tasks.result_state(out, {}) == "old"
-    assert tasks.result_state(out, before) == "half"  # the old one is gone
+    assert states.result_state(out, {}) == "old"
+    assert states.result_state(out, before) == "half"  # the old one is gone
 
 
 def test_a_process_is_really_killed_and_really_limited(tmp_path: Path) -> None:

@@ -80,9 +80,10 @@ def test_the_commands_choices_are_the_kinds() -> None:
     assert set(command_module._KINDS) == set(KINDS)
 
 
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kinds_command_is_one_of_lunar_bench(kind: str) -> None:
-    words = [word.format(bundle="b", data="d", pair="p") for word in KINDS[kind].command]
+def test_every_kinds_command_is_one_of_lunar_bench(kind: str, quick: bool) -> None:
+    words = [word.format(bundle="b", data="d", pair="p") for word in KINDS[kind].words(quick=quick)]
     command: click.Command = lunar_bench
     while isinstance(command, click.Group):
         name, *words = words

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lunar_bench.record.shares import share
 from lunar_bench.upsets.flip import Flip, flip_in_place, flipped, make_flip
 from lunar_bench.upsets.measure import UpsetOptions, measure_upsets
-from lunar_bench.upsets.rates import rates, share, worst
+from lunar_bench.upsets.rates import rates, worst
 from lunar_bench.upsets.record import Harm, UpsetRecord
 from lunar_bench.upsets.refinement_site import arrays_in
 from lunar_runtime.errors import UsageError

@@ -82,11 +82,11 @@ def test_they_become_what_is_around_them_and_the_image_says_how_many() -> None:
 
 
 def test_a_pair_says_that_it_was_repaired(tmp_path: Path) -> None:
-    images = [
+    left, right = (
         with_defects(image, pierced(image, 0.01, seed))
         for seed, image in enumerate((SCENE.grey_left, SCENE.grey_right))
-    ]
+    )
     with StereoRuntime.load(threads=1) as runtime:
-        report = write_result(runtime.infer(*images), tmp_path / "out")
+        report = write_result(runtime.infer(left, right), tmp_path / "out")
     assert 0.005 < report.left.repaired_fraction < 0.011
     assert any("hot or dead ones repaired" in line for line in summary(report))

@@ -27,11 +27,13 @@ def stages() -> dict[str, list[str]]:
     text = "\n".join(
         line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")
     )
+    defaults = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
     found: dict[str, list[str]] = {}
     current: list[str] = []
     for line in filter(None, re.sub(r"\\\n\s*", " ", text).splitlines()):
         if image := re.fullmatch(r"FROM (\S+) AS (\S+)", line):
-            current = found[image[2]] = [image[1]]
+            base = re.sub(r"^\$\{(BASE_\d)\}$", lambda arg: defaults[arg[1]], image[1])
+            current = found[image[2]] = [base]
         else:
             current.append(line)
     return found
@@ -57,9 +59,16 @@ def test_hadolint_has_nothing_to_say() -> None:
 @pytest.mark.parametrize("jetpack", ["6", "7"])
 def test_each_jetpack_has_its_stages_with_fixed_tags(jetpack: str) -> None:
     for stage in (f"toolkit-{jetpack}", f"base-{jetpack}"):
-        image, _, tag = stages()[stage][0].rpartition(":")
+        image, _, tag = stages()[stage][0].partition("@")[0].rpartition(":")
         assert image
         assert re.search(r"\d+\.\d+", tag)
+
+
+@pytest.mark.parametrize("jetpack", ["6", "7"])
+def test_what_compiles_is_pinned_and_what_flies_can_be(jetpack: str) -> None:
+    digest = stages()[f"toolkit-{jetpack}"][0].partition("@")[2]
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    assert f"FROM ${{BASE_{jetpack}}} AS base-{jetpack}" in DOCKERFILE.read_text()
 
 
 def test_jetpack_7_is_the_default() -> None:

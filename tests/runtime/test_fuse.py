@@ -15,6 +15,8 @@ from lunar_runtime.inference.maps import Maps, PointMap, read_maps
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.refinement.acceptance import NotRefinedError, OtherGroundError
+from lunar_runtime.refinement.dense_match import Flow
+from lunar_runtime.refinement.solver import DenseSolver, Round
 from numpy.typing import NDArray
 
 from .scenes import Ground, flat_scene, hilly_scene, two_cameras
@@ -240,3 +242,44 @@ def test_a_network_without_a_right_pointmap_still_refines_both_views() -> None:
     assert fused.maps.right is not None
     assert fused.refinement is not None
     assert fused.refinement.network_differs_deg is None
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("trust", 2.0), ("trust", np.nan), ("v", 1e5), ("surface", 1e37), ("surface", 1e-20)],
+)
+def test_a_value_that_no_computation_gives_makes_the_pair_be_computed_again(
+    monkeypatch: pytest.MonkeyPatch, what: str, value: float
+) -> None:
+    right, calls = DenseSolver.match, iter([2, 99])  # in the last round, once
+
+    def spoilt(self: DenseSolver, *given: object, **named: object) -> Flow:
+        flow = right(self, *given, **named)  # type: ignore[arg-type]
+        state["call"] += 1
+        if state["call"] == state["at"]:
+            getattr(flow, what)[20, 20] = value
+            state["at"] = next(calls)
+        return flow
+
+    state = {"call": 0, "at": next(calls)}
+    monkeypatch.setattr(DenseSolver, "match", spoilt)
+    found, notes = fuse(SCENE.views(), GRID, None, ON, Rig())
+    clean, _ = images_alone()
+    np.testing.assert_array_equal(found.maps.left.points, clean.maps.left.points)
+    assert [text for text in notes.warnings if "the pair was computed again" in text]
+
+
+def test_a_refinement_that_is_spoilt_again_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = DenseSolver.through_flow
+
+    def spoilt(self: DenseSolver, *given: object, **named: object) -> Round:
+        found = right(self, *given, **named)  # type: ignore[arg-type]
+        found.slack[3, 3] = -1
+        return found
+
+    monkeypatch.setattr(DenseSolver, "through_flow", spoilt)
+    with pytest.raises(NotRefinedError, match="spoilt twice, by a plate without stiffness; the me"):
+        fuse(SCENE.views(), GRID, None, ON, Rig())
+    kept, notes = fuse(SCENE.views(), GRID, network(), AUTO, Rig())
+    assert kept.refinement is not None and not kept.refinement.done
+    assert "a plate without stiffness, which no refinement gives" in notes.warnings[0]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.inference.result import UpEstimate, ViewResult
+from lunar_runtime.inference.result import RefinedView, UpEstimate, ViewResult
 from lunar_runtime.inference.undecided import doubt_undecided
 
 LEVEL = UpEstimate(np.array([0.0, 0.0, -1.0]), "rig")
@@ -34,10 +34,13 @@ def view(
     )
 
 
-def doubts(one: ViewResult, field_deg: float = 45.0, up: UpEstimate = LEVEL) -> tuple[str, ...]:
+def doubts(
+    one: ViewResult, field_deg: float = 45.0, up: UpEstimate = LEVEL, hidden: float = 0.0
+) -> tuple[str, ...]:
     focal = _SIDE / 2 / np.tan(np.radians(field_deg / 2))
     camera = Intrinsics(focal, focal, _SIDE / 2, _SIDE / 2)
-    return doubt_undecided({"left": one}, {"left": camera}, up)
+    seen = RefinedView(0.5, 0.5, 0.9, 0.01, hidden=hidden)
+    return doubt_undecided({"left": one}, {"left": camera}, up, {"left": seen})
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,20 @@ def test_covered_ground_takes_what_the_other_image_would_have_decided(
     found = doubts(view(decided, 0.1, covered))
     assert bool(found) is doubted
     assert all(one.startswith("20% of the left view shows no ground; the im") for one in found)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "may_be_steep", "doubted"),
+    [(0.12, 0.1, True), (0.06, 0.1, False), (0.12, 0.0, False)],
+)
+def test_masks_that_hide_an_overlap_are_a_doubt_where_its_ground_may_be_steep(
+    hidden: float, may_be_steep: float, doubted: bool
+) -> None:
+    steep = view(0.7, may_be_steep, sigma_deg=2.0)
+    steep.slope[:2] = 25.0  # surely steep, and seen
+    found = doubts(steep, hidden=hidden)
+    assert bool(found) is doubted
+    assert all("masks hide 12% of the left view" in one for one in found)
 
 
 def test_pixels_that_a_user_dropped_by_their_confidence_are_not_covered() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from lunar_runtime.commands.options import threads
+from lunar_runtime.commands.options import FILE, threads
 
 from lunar_bench.commands.options import BUNDLE, SEED, echo_lines, finish, result_options
 
@@ -13,7 +13,13 @@ _DEADLINES_MS = (100.0, 200.0, 300.0, 500.0, 700.0, 1000.0, 1500.0, 2000.0)
 
 
 @click.command()
-@click.option("--pairs", type=click.IntRange(1), default=500, show_default=True, help="Of each.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(0),
+    default=500,
+    show_default=True,
+    help="Of each; 0 with --growth watches memory alone.",
+)
 @click.option(
     "--deadline-ms",
     "deadlines_ms",
@@ -40,6 +46,7 @@ _DEADLINES_MS = (100.0, 200.0, 300.0, 500.0, 700.0, 1000.0, 1500.0, 2000.0)
     metavar="UNREFINED REFINED",
     help="Also run so many small pairs and watch the process's memory.  [default: none]",
 )
+@click.option("--journal", type=FILE, help="Keep every answer here; a stopped campaign goes on.")
 @SEED
 @BUNDLE
 @threads
@@ -51,6 +58,7 @@ def deadlines(
     scenes: int,
     size: int,
     growth: tuple[int, int],
+    journal: Path | None,
     seed: int,
     bundle: Path | None,
     threads: int | None,
@@ -63,8 +71,14 @@ def deadlines(
     """
     import logging
 
+    from lunar_runtime.errors import UsageError
+
     from lunar_bench.deadlines.measure import measure_deadlines, summary
 
+    if 1 in growth:
+        raise UsageError("`growth` over 1 pair is none; give 0, or 2 and more")
+    if not pairs and not any(growth):
+        raise UsageError("`pairs` 0 leaves nothing to do; give `growth`")
     result = measure_deadlines(
         bundle,
         deadlines_ms,
@@ -75,6 +89,7 @@ def deadlines(
         threads=threads,
         load=load,
         growth=growth,
+        journal=journal,
         tell=logging.getLogger(__name__).info,
     )
     echo_lines(summary(result), as_json=as_json)

@@ -13,7 +13,9 @@ from lunar_bench.commands.options import echo_lines, finish, result_options
 
 # As in the room's record and tasks, which import NumPy.
 _KINDS = ("kill", "term", "stop", "disk", "address", "data")
-_TASKS = ("pair", "overwrite", "batch", "health", "watched", "render", "export")
+_TASKS = (
+    "pair", "overwrite", "batch", "health", "watched", "render", "map", "page", "export",
+)  # fmt: skip
 
 
 @click.command()

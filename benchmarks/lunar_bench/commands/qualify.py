@@ -14,7 +14,7 @@ NAME = "lunar-qualify"
 # As in the dossier's kinds, which import NumPy.
 _KINDS = (
     "accuracy", "coverage", "honesty", "landing", "run", "deadlines", "footprint", "upsets",
-    "edits", "interruptions", "sonnx",
+    "monitors", "edits", "interruptions", "sonnx",
 )  # fmt: skip
 _ALL = "all"
 
@@ -37,6 +37,11 @@ _ALL = "all"
     multiple=True,
     help="Measure now what has no record; may be given again. `all` takes hours.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Measure with the least counts: whether all of it runs here. Nothing can be judged by it.",
+)
 @click.option("--data", type=options.PATH, help="Pairs with truth, for accuracy and honesty.")
 @options.trust
 @options.overwrite("the dossier that is there")
@@ -48,6 +53,7 @@ def command(
     board: str | None,
     records: tuple[Path, ...],
     run: tuple[str, ...],
+    quick: bool,
     data: Path | None,
     trust: Path | None,
     require_signature: bool | None,
@@ -73,6 +79,7 @@ def command(
         records=records,
         run=_KINDS if _ALL in run else run,
         data=data,
+        quick=quick,
         overwrite=overwrite,
         tell=lambda line: echo(f"run      {line}", err=True),
     )

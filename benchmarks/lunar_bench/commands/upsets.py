@@ -13,7 +13,8 @@ from lunar_runtime.errors import GateError
 from lunar_bench.commands.options import SEED, echo_lines, finish, progress, result_options
 
 if TYPE_CHECKING:
-    from lunar_bench.upsets.record import Share, UpsetsResult
+    from lunar_bench.record.shares import Share
+    from lunar_bench.upsets.record import UpsetsResult
 
 _SITES = ("weights", "activations", "inputs", "outputs", "refinement")
 

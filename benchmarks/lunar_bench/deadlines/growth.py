@@ -12,6 +12,7 @@ from lunar_runtime.guard.vital_signs import VitalSigns
 from lunar_runtime.inference.options import Refine
 
 from lunar_bench.deadlines.record import GrowthRow
+from lunar_bench.sensors.stacks import touched_stacks
 from lunar_bench.timing.statistics import slope
 
 _SCENES = 6
@@ -41,6 +42,7 @@ def measure_growth(
         if number >= 0:
             mib.append(signs.resident_mib() or 0.0)
     signs.close()
+    stacks = touched_stacks()
     found = slope(list(range(len(mib))), [one * 1024 for one in mib])
     return GrowthRow(
         refine=refine,
@@ -51,4 +53,6 @@ def measure_growth(
         most_mib=round(max(mib), 1),
         kib_per_pair=found.value,
         kib_per_pair_range=None if found.low is None else (found.low, found.high or found.low),
+        stack_kib=max((each.touched_kib for each in stacks), default=None),
+        stacks=len(stacks),
     )

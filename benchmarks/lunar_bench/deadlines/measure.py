@@ -5,21 +5,24 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
-from lunar_runtime import StereoResult, StereoRuntime
+from lunar_runtime import StereoRuntime
 from lunar_runtime.backends.cores import usable_cores
 from lunar_runtime.errors import DeadlineError, InputError
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import Refine
 
 from lunar_bench.deadlines.growth import measure_growth
 from lunar_bench.deadlines.load import burners
-from lunar_bench.deadlines.record import DeadlineRow, DeadlinesResult
+from lunar_bench.deadlines.record import Answer, DeadlineRow, DeadlinesResult, JournalHead
 from lunar_bench.deadlines.rungs import measure_rungs
+from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
 
 _GROWTH_PX = 128
@@ -37,6 +40,7 @@ def measure_deadlines(
     threads: int | None,
     load: int,
     growth: tuple[int, int] = (0, 0),
+    journal: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> DeadlinesResult:
     """Answer rendered pairs within deadlines, and score every rung on them without one.
@@ -46,38 +50,53 @@ def measure_deadlines(
     Args:
         bundle: Its folder; None is the one in the package.
         deadlines_ms: To try.
-        pairs: Of each.
+        pairs: Of each; 0 = neither deadlines nor rungs are tried.
         scenes: Different pairs, which take turns.
         size_px: Side of the pairs.
         seed: Of the pairs.
         threads: Of network and refinement; None = as many as there are cores.
         load: Processes that compute beside it.
         growth: Small pairs over which memory is watched: unrefined, and refined; 0 = not.
+        journal: A file that keeps every answer as it is made, so that a stopped campaign goes on.
         tell: Given what is done, now and then.
+
+    Raises:
+        InputError: The journal is of another campaign.
+        OutputError: The journal cannot be written.
     """
     machine = describe_machine()
-    known = list(rendered_pairs(scenes, size_px, seed))
     if threads is not None:
         cv2.setNumThreads(threads)
+    learning_s, rungs, rows = 0.0, [], []
     with StereoRuntime.load(bundle, threads=threads) as runtime:
-        with burners(load):
-            start = time.perf_counter()
-            runtime.learn_costs(size_px, size_px)
-            learning_s = time.perf_counter() - start
-            tell(f"costs learned in {learning_s:.0f} s")
-            tallies = {deadline_ms: _Tally(deadline_ms) for deadline_ms in deadlines_ms}
-            for number in range(pairs):
-                for tally in tallies.values():
-                    tally.run(runtime, known[number % scenes])
-                tell(f"{number + 1} of {pairs} pairs")
-        rungs = measure_rungs(runtime, known)
+        digest = runtime.bundle.digest
+        if pairs:
+            head = JournalHead(digest, size_px, seed, scenes, threads or usable_cores(), load)
+            kept = Journal(journal, head, Answer)
+            known = list(rendered_pairs(scenes, size_px, seed))
+            turns = [(d, number) for number in range(pairs) for d in deadlines_ms]
+            left = [turn for turn in turns if _name(*turn) not in kept.done]
+            if left:
+                with burners(load):
+                    start = time.perf_counter()
+                    runtime.learn_costs(size_px, size_px)
+                    learning_s = time.perf_counter() - start
+                    tell(f"costs learned in {learning_s:.0f} s")
+                    for deadline_ms, number in left:
+                        pair = known[number % scenes]
+                        kept.add(_answer(runtime, pair, deadline_ms, number))
+                        tell(f"pair {number + 1} of {pairs}, {deadline_ms:g} ms")
+            rows = [
+                _row(d, [kept.done[_name(d, number)] for number in range(pairs)])
+                for d in deadlines_ms
+            ]
+            rungs = measure_rungs(runtime, known)
         refines: tuple[Refine, ...] = ("off", "auto")
         grown = [
             measure_growth(runtime, count, _GROWTH_PX, seed, refine=refine)
             for count, refine in zip(growth, refines, strict=True)
             if count
         ]
-        digest = runtime.bundle.digest
     return DeadlinesResult(
         bundle_digest=digest,
         size_px=size_px,
@@ -86,7 +105,7 @@ def measure_deadlines(
         threads=threads or usable_cores(),
         burners=load,
         learning_s=round(learning_s, 2),
-        rows=[tally.row() for tally in tallies.values()],
+        rows=rows,
         rungs=rungs,
         growth=grown,
         machine=machine,
@@ -115,51 +134,51 @@ def summary(result: DeadlinesResult) -> Iterator[str]:
             f"{grown.last_mib:.0f} MiB, {grown.kib_per_pair:+.2f} KiB a pair "
             f"({low:+.2f} to {high:+.2f})"
         )
+        if grown.stack_kib is not None:
+            yield f"largest stack of {grown.stacks} threads: {grown.stack_kib} KiB were used"
 
 
-class _Tally:
-    """Pairs of one deadline."""
+def _answer(runtime: StereoRuntime, pair: KnownPair, deadline_ms: float, number: int) -> Answer:
+    rig = Rig(left=pair.camera_left, right=pair.camera_right)
+    start = time.perf_counter()
+    flown: Flown | None = None
+    with suppress(DeadlineError, InputError):
+        flown = runtime.infer(pair.left, pair.right, rig, deadline_ms=deadline_ms).flown
+    took_ms = (time.perf_counter() - start) * 1e3  # around the call, not by what is measured
+    rung = None
+    if flown is not None:
+        rung = flown.rung if flown.step == 1 else f"{flown.rung} 1/{flown.step}"
+    passed_over = () if flown is None else flown.passed_over
+    return Answer(
+        id=_name(deadline_ms, number),
+        deadline_ms=deadline_ms,
+        took_ms=round(took_ms, 2),
+        rung=rung,
+        given_up=any("no time was left before" in why for why in passed_over),
+        age_s=None if flown is None else flown.age_s,
+    )
 
-    def __init__(self, deadline_ms: float) -> None:
-        self._deadline_ms = deadline_ms
-        self._took_ms: list[float] = []
-        self._ages_s: list[float] = []
-        self._flown: Counter[str] = Counter()
-        self._given_up = self._nothing = self._met = 0
 
-    def run(self, runtime: StereoRuntime, pair: KnownPair) -> None:
-        rig = Rig(left=pair.camera_left, right=pair.camera_right)
-        start = time.perf_counter()
-        result: StereoResult | None = None
-        try:
-            result = runtime.infer(pair.left, pair.right, rig, deadline_ms=self._deadline_ms)
-        except (DeadlineError, InputError):
-            self._nothing += 1
-        # Measured here, around the call, and not by what is measured.
-        self._took_ms.append((time.perf_counter() - start) * 1e3)
-        if result is None or result.flown is None:
-            return
-        flown = result.flown
-        self._met += self._took_ms[-1] <= self._deadline_ms
-        self._flown[flown.rung if flown.step == 1 else f"{flown.rung} 1/{flown.step}"] += 1
-        self._given_up += any("no time was left before" in why for why in flown.passed_over)
-        if flown.age_s is not None:
-            self._ages_s.append(flown.age_s)
+def _name(deadline_ms: float, number: int) -> str:
+    return f"{deadline_ms:g} ms, {number}"
 
-    def row(self) -> DeadlineRow:
-        took = np.array(self._took_ms)
-        late = took[took > self._deadline_ms] - self._deadline_ms
-        return DeadlineRow(
-            deadline_ms=self._deadline_ms,
-            pairs=len(took),
-            met=self._met,
-            late_ms=_percentiles(late, _LATE_AT) if len(late) else [],
-            took_ms=_percentiles(took, _TOOK_AT),
-            flown=dict(self._flown.most_common()),
-            given_up=self._given_up,
-            nothing=self._nothing,
-            median_age_s=float(np.median(self._ages_s)) if self._ages_s else None,
-        )
+
+def _row(deadline_ms: float, answers: Sequence[Answer]) -> DeadlineRow:
+    took = np.array([each.took_ms for each in answers])
+    late = took[took > deadline_ms] - deadline_ms
+    ages = [each.age_s for each in answers if each.age_s is not None]
+    rungs = [each.rung for each in answers if each.rung is not None]
+    return DeadlineRow(
+        deadline_ms=deadline_ms,
+        pairs=len(answers),
+        met=sum(each.rung is not None and each.took_ms <= deadline_ms for each in answers),
+        late_ms=_percentiles(late, _LATE_AT) if len(late) else [],
+        took_ms=_percentiles(took, _TOOK_AT),
+        flown=dict(Counter(rungs).most_common()),
+        given_up=sum(each.given_up for each in answers),
+        nothing=len(answers) - len(rungs),
+        median_age_s=float(np.median(ages)) if ages else None,
+    )
 
 
 def _percentiles(values: np.ndarray, at: Sequence[int]) -> list[float]:

@@ -4,7 +4,47 @@ from __future__ import annotations
 
 import msgspec
 
+from lunar_bench.record.base import Record
+from lunar_bench.record.journal import Identified
 from lunar_bench.record.machine import Machine
+
+
+class JournalHead(Record, frozen=True):
+    """What the answers of a journal rest on.
+
+    Attributes:
+        bundle_digest: SHA-256 of its manifest.
+        size_px: Side of the pairs.
+        seed: Of the pairs.
+        scenes: Different pairs, which take turns.
+        threads: Of the runtime.
+        burners: Processes that compute beside it.
+    """
+
+    bundle_digest: str
+    size_px: int
+    seed: int
+    scenes: int
+    threads: int
+    burners: int
+
+
+class Answer(Identified, frozen=True):
+    """What one pair was answered with.
+
+    Attributes:
+        deadline_ms: From the call to the result.
+        took_ms: Measured around the call.
+        rung: Its name, with the step where that is not 1; None = an error.
+        given_up: Whether a rung was begun and given up.
+        age_s: Of an earlier result that was given; None = it was none.
+    """
+
+    deadline_ms: float
+    took_ms: float
+    rung: str | None
+    given_up: bool
+    age_s: float | None
 
 
 class RungAccuracy(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +109,8 @@ class GrowthRow(msgspec.Struct, frozen=True, kw_only=True):
         most_mib: The largest after any.
         kib_per_pair: Theil-Sen slope.
         kib_per_pair_range: Its 95 % interval; None = too few pairs.
+        stack_kib: The most that any thread ever used of its stack; None = the system does not tell.
+        stacks: Threads that were looked at.
     """
 
     refine: str
@@ -79,6 +121,8 @@ class GrowthRow(msgspec.Struct, frozen=True, kw_only=True):
     most_mib: float
     kib_per_pair: float
     kib_per_pair_range: tuple[float, float] | None
+    stack_kib: int | None = None
+    stacks: int = 0
 
 
 class DeadlinesResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ class Given(NamedTuple):
         content: As it is on the disk.
         source: `run`, or name of its file.
         command: That made it, if known.
+        few: Whether it was made with the least counts.
     """
 
     kind: str
@@ -40,15 +41,19 @@ class Given(NamedTuple):
     content: bytes
     source: str
     command: str = ""
+    few: bool = False
 
 
-def read_record(path: Path, kind: str | None = None, command: str = "") -> Given:
+def read_record(
+    path: Path, kind: str | None = None, command: str = "", *, few: bool = False
+) -> Given:
     """Read a record; a folder stands for the `result.json` in it.
 
     Args:
         path: Named `<kind>_…`, as the results of the project are.
         kind: Which it is; None: its name tells.
         command: That made it just now; empty: it was given.
+        few: Whether it was made with the least counts.
 
     Raises:
         InputError: It cannot be read, or its name tells no kind.
@@ -61,7 +66,7 @@ def read_record(path: Path, kind: str | None = None, command: str = "") -> Given
         )
     content = read_regular(file, _MOST_BYTES, "a record of lunar-bench", "give a record")
     name = f"{told}.json" if command else f"{path.stem}.json"
-    return Given(told, name, content, "run" if command else path.name, command)
+    return Given(told, name, content, "run" if command else path.name, command, few)
 
 
 def evidence_of(given: Given, bundle: Bundle) -> Iterator[Evidence]:
@@ -82,13 +87,14 @@ def evidence_of(given: Given, bundle: Bundle) -> Iterator[Evidence]:
                 sha256=hashlib.sha256(given.content).hexdigest(),
                 bytes=len(given.content),
                 source=printable(given.source),
-                command=given.command or f"lunar-bench {' '.join(kind.command)}",
+                command=given.command or f"lunar-bench {' '.join(kind.words())}",
                 headline=kind.headline(record),
                 of_bundle=_of_bundle(record, bundle),
                 machine=_machine(machine),
                 date=str(machine["date"]),
                 commit=str(machine["commit"]),
                 findings=list(find(record)),
+                few=given.few,
             )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(

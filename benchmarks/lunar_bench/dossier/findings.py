@@ -16,6 +16,7 @@ Json = dict[str, Any]
 _MET_SHARE = 0.95  # of answers, in time: what the ladder aims at
 _MOST_WRONG, _MOST_LOST = 0.01, 0.02
 _MOST_UNDETECTED = 0.0005
+_MOST_FALSE_ALARMS = 0.001
 # Of errors: 68.3 and 95.4 % of a Gaussian's lie within one and two; more means that expected errors
 # are too large, less that a result promises too much.
 _ONE_SIGMA, _TWO_SIGMA = 0.60, 0.90
@@ -152,18 +153,23 @@ def growth(record: Json) -> Iterator[Finding]:
             "no growth: the interval holds 0",
             low <= 0.0,
         )
+        if grown.get("stack_kib") is not None:
+            yield Finding(
+                name=f"largest stack of {grown['stacks']} threads, refine {grown['refine']}",
+                value=f"{grown['stack_kib']} KiB were used",
+            )
 
 
 def upsets(record: Json) -> Iterator[Finding]:
     """Single flipped bits."""
     for site, rates in record["rates"].items():
-        for kind in ("undetected", "refined_undetected"):
+        for kind, how in (("undetected", ""), ("refined_undetected", ", refined")):
             found = rates.get(kind)
             if site == "all" or found is None or not found["of"]:
                 continue
             high = found["high"]
             yield _judged(
-                f"{record['precision']}, {site}: unsafe and {kind.replace('_', ' and ')}",
+                f"{record['precision']}, {site}{how}: unsafe and undetected",
                 f"{found['count']} of {found['of']} (at most {high:.3%})",
                 f"surely below {_MOST_UNDETECTED:.2%}",
                 high < _MOST_UNDETECTED,
@@ -173,6 +179,19 @@ def upsets(record: Json) -> Iterator[Finding]:
     worst = record.get("worst_undetected") or record.get("worst_silent")
     if worst:
         yield Finding(name="worst silent case", value=_short(worst))
+
+
+def monitors(record: Json) -> Iterator[Finding]:
+    """False alarms on clean pairs, and what monitors see of damaged ones."""
+    found = record["false_pairs"]
+    yield _judged(
+        f"monitors: false alarms on {found['of']} clean pairs",
+        f"{found['count']} (at most {found['high']:.2%})",
+        f"{_MOST_FALSE_ALARMS:.1%} of the pairs at most",
+        found["count"] <= _MOST_FALSE_ALARMS * found["of"],
+    )
+    for name, found in record["detected"].items():
+        yield Finding(name=f"seen: {name}", value=f"{found['count']} of {found['of']} pairs")
 
 
 def edits(record: Json) -> Iterator[Finding]:

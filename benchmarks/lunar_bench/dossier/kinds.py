@@ -71,6 +71,18 @@ SECTIONS = {
 }
 
 
+class Count(NamedTuple):
+    """A number on a command line.
+
+    Attributes:
+        full: Enough to judge by; the command then takes minutes, or an hour.
+        quick: The least, to see that the command runs.
+    """
+
+    full: int
+    quick: int
+
+
 class Kind(NamedTuple):
     """A kind of record.
 
@@ -82,64 +94,79 @@ class Kind(NamedTuple):
     """
 
     finds: dict[str, Callable[[Json], Iterator[Finding]]]
-    command: tuple[str, ...]
+    command: tuple[str | Count, ...]
     headline: Callable[[Json], str]
     saves: str = "--save"
+
+    def words(self, *, quick: bool = False) -> list[str]:
+        """The command line with its numbers."""
+        return [
+            word if isinstance(word, str) else str(word.quick if quick else word.full)
+            for word in self.command
+        ]
 
 
 _PAIR = ("{pair}/left.png", "{pair}/right.png", "--rig", "{pair}/rig.json", "--threads", "1")
 
-#: Words of a record's name, or of a command -> its kind. The commands' sizes take minutes each.
+_BUNDLE, _DATA = ("--bundle", "{bundle}"), ("--data", "{data}")
+_SOME = ("--refined", Count(20, 1), "--damaged", Count(20, 1))
+
+#: Words of a record's name, or of a command -> its kind.
 KINDS = {
     "accuracy": Kind(
         {"accuracy": findings.accuracy},
-        ("accuracy", "{bundle}", "--data", "{data}", "--refine", "--no-sgbm"),
+        ("accuracy", "{bundle}", "--pairs", Count(256, 1), *_DATA, "--refine", "--no-sgbm"),
         headlines.accuracy,
     ),
     "coverage": Kind(
         {"accuracy": findings.coverage},
-        ("coverage", "rendered", "12", "--bundle", "{bundle}"),
+        ("coverage", "rendered", Count(12, 2), *_BUNDLE),
         headlines.coverage,
     ),
     "honesty": Kind(
         {"accuracy": findings.honesty},
-        ("honesty", "--data", "{data}", "--bundle", "{bundle}"),
+        ("honesty", "--situations", Count(400, 3), "--rendered", Count(12, 1), *_DATA, *_BUNDLE),
         headlines.honesty,
     ),
     "landing": Kind(
         {"accuracy": findings.landing},
-        ("landing", "rendered", "--pairs", "12", "--bundle", "{bundle}"),
+        ("landing", "rendered", "--pairs", Count(12, 1), *_BUNDLE),
         headlines.landing,
     ),
     "run": Kind(
         {"time": findings.run},
-        ("run", "{bundle}", "--iterations", "100", "--starts", "0"),
+        ("run", "{bundle}", "--iterations", Count(100, 5), "--starts", "0"),
         headlines.run,
         "--out",
     ),
     "deadlines": Kind(
         {"time": findings.deadlines, "memory": findings.growth},
-        ("deadlines", "--pairs", "50", "--growth", "500", "50", "--bundle", "{bundle}"),
+        ("deadlines", "--pairs", Count(50, 1), "--growth", Count(500, 3), Count(50, 2), *_BUNDLE),
         headlines.deadlines,
     ),
     "footprint": Kind(
         {"memory": findings.footprint},
-        ("footprint", "--", *_PAIR, "--bundle", "{bundle}"),
+        ("footprint", "--runs", Count(3, 1), "--", *_PAIR, *_BUNDLE),
         headlines.footprint,
     ),
     "upsets": Kind(
         {"monitors": findings.upsets},
-        ("upsets", "{bundle}", "--flips", "500"),
+        ("upsets", "{bundle}", "--flips", Count(500, 4), "--pairs", Count(6, 1)),
         headlines.upsets,
+    ),
+    "monitors": Kind(
+        {"monitors": findings.monitors},
+        ("monitors", "--pairs", Count(200, 1), *_SOME, *_BUNDLE),
+        headlines.monitors,
     ),
     "edits": Kind(
         {"robustness": findings.edits},
-        ("edits", "--edits", "300", "--bundle", "{bundle}"),
+        ("edits", "--edits", Count(300, 10), *_BUNDLE),
         headlines.edits,
     ),
     "interruptions": Kind(
         {"robustness": findings.interruptions},
-        ("interruptions", "--points", "4"),
+        ("interruptions", "--points", Count(4, 1)),
         headlines.interruptions,
     ),
     "sonnx": Kind({"conformance": findings.sonnx}, ("sonnx", "{bundle}"), headlines.sonnx),

@@ -32,6 +32,7 @@ def qualify(
     records: Sequence[Path] = (),
     run: Sequence[str] = (),
     data: Path | None = None,
+    quick: bool = False,
     overwrite: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Dossier:
@@ -44,6 +45,7 @@ def qualify(
         records: Files of `lunar-bench`, or folders of its `run`.
         run: Kinds to measure now, of those without a record.
         data: Pairs with truth, for the kinds that need them.
+        quick: Measure with the least counts: whether all of it runs, not how good anything is.
         overwrite: Replace the dossier that is there.
         tell: Given every command before it runs.
 
@@ -61,7 +63,7 @@ def qualify(
         made: Given | str = "no record was given, and nobody asked for it"
         if kind in run:
             with tempfile.TemporaryDirectory(prefix="lunar-qualify-") as work:
-                made = run_kind(kind, bundle.path, data, Path(work), tell)
+                made = run_kind(kind, bundle.path, data, Path(work), tell, quick=quick)
         if isinstance(made, str):
             not_run[kind] = made
         else:

@@ -47,6 +47,7 @@ class Evidence(Record, frozen=True, kw_only=True):
         date: When, UTC.
         commit: With which code.
         findings: Its figures.
+        few: Whether it was made with the least counts, to see that it runs.
     """
 
     section: str
@@ -62,6 +63,7 @@ class Evidence(Record, frozen=True, kw_only=True):
     date: str
     commit: str
     findings: list[Finding]
+    few: bool = False
 
 
 class Deviation(Record, frozen=True, kw_only=True):

@@ -20,7 +20,13 @@ _GATE = 5  # an exit code that comes with a record
 
 
 def run_kind(
-    kind: str, bundle: Path, data: Path | None, work: Path, tell: Callable[[str], None]
+    kind: str,
+    bundle: Path,
+    data: Path | None,
+    work: Path,
+    tell: Callable[[str], None],
+    *,
+    quick: bool = False,
 ) -> Given | str:
     """Make a record, or say why there is none.
 
@@ -30,8 +36,9 @@ def run_kind(
         data: Of StereoLunar's layout; None = there is none.
         work: An empty folder.
         tell: Given the command before it runs.
+        quick: Run it with the least counts.
     """
-    words = KINDS[kind].command
+    words = KINDS[kind].words(quick=quick)
     if any("{data}" in word for word in words) and data is None:
         return "it needs pairs with truth; give --data"
     if any("{pair}" in word for word in words):
@@ -50,4 +57,6 @@ def run_kind(
     if done.returncode not in (0, _GATE) or not saved.exists():
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return f"exit {done.returncode}: {last}"
-    return read_record(saved, kind, f"lunar-bench {' '.join(words)}")
+    return read_record(
+        saved, kind, f"lunar-bench {' '.join(words)}", few=quick and words != KINDS[kind].words()
+    )

@@ -14,7 +14,8 @@ from lunar_runtime.errors import InputError, OutputError, UsageError
 
 from lunar_bench.interruptions.interrupt import Ended, run
 from lunar_bench.interruptions.record import Kind, Trial
-from lunar_bench.interruptions.tasks import Task, digests, make_inputs, tidy
+from lunar_bench.interruptions.states import digests
+from lunar_bench.interruptions.tasks import Task, make_inputs, tidy
 
 _LARGE_BYTES = 1 << 30
 _FOUND = "a writer that was killed had left it", "was killed"
@@ -94,7 +95,7 @@ class Bench:
             InputError: It does not run here.
         """
         tidy(self._place)
-        ended = run(self._command(task), self._place, self._environment)
+        ended = run(self._command(task, task.first), self._place, self._environment)
         if ended.exit != 0:
             raise InputError(f"{task.name}: does not run here: {' '.join(ended.err)}")
         shutil.copytree(self._place, self._old / task.name, dirs_exist_ok=True)
@@ -117,7 +118,7 @@ class Bench:
             then_left = 0
             if left or state != "old":  # else the next start is an ordinary one
                 grow()
-                then = run(self._command(task, again=True), self._place, self._environment)
+                then = run(self._command(task, task.again), self._place, self._environment)
                 then_left = self._left()
                 then_state = task.judge(out, {})
         faults = faults_of(kind, ended, state, left, then, then_left, task.lines)
@@ -144,10 +145,10 @@ class Bench:
     def _out(self) -> Path:
         return self._place / "out"
 
-    def _command(self, task: Task, *, again: bool = False) -> list[str]:
-        if task.name == "health":  # its file comes beside the map
+    def _command(self, task: Task, more: tuple[str, ...] = ()) -> list[str]:
+        if task.inside:
             self._out.mkdir(exist_ok=True)
-        return task.command(self._out, self._inputs, again=again)
+        return task.command(self._out, self._inputs, more)
 
     def _left(self) -> int:
         """Hidden entries beside the output, and whatever is in the folder of temporary files."""

@@ -146,7 +146,13 @@ def honesty(result: Json) -> str:
 
 
 def deadlines(result: Json) -> str:
-    """Share of the pairs that met each deadline."""
+    """Share of the pairs that met each deadline; of memory alone, how it grew."""
+    if not result["rows"]:
+        return "memory: " + ", ".join(
+            f"{grown['kib_per_pair']:+.2g} KiB a pair over {grown['pairs']} of {grown['size_px']} "
+            f"px, refine {grown['refine']}"
+            for grown in result["growth"]
+        )
     shares = (
         f"{row['deadline_ms']:g} ms {row['met'] / row['pairs']:.1%}" for row in result["rows"]
     )
@@ -205,6 +211,15 @@ def upsets(result: Json) -> str:
     text = f"{result['flips']} flips in {result['precision']}: {counts}"
     sums = result["noticed"].get("weights sums")
     return text + (f"; sums notice {sums['count']} of {sums['of']}" if sums else "")
+
+
+def monitors(result: Json) -> str:
+    """False alarms on clean pairs."""
+    found = result["false_pairs"]
+    return (
+        f"{found['count']} of {found['of']} clean pairs with a false alarm, at most "
+        f"{found['high']:.2%}; {result['rendered']} rendered, {result['published']} of StereoLunar"
+    )
 
 
 def shading(result: Json) -> str:

@@ -121,6 +121,9 @@ _KINDS = {
         headlines.interruptions,
     ),
     "upsets": _Kind("Flipped bits", "lunar-bench upsets", headlines.upsets),
+    "monitors": _Kind(
+        "Monitors: false alarms and what they see", "lunar-bench monitors", headlines.monitors
+    ),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
         "Lower precisions, by target and method", "lunar-bench precision", headlines.precision

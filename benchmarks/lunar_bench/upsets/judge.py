@@ -27,7 +27,7 @@ class Told:
 
     Attributes:
         slope: (H, W) degrees; None where there is no result.
-        said: Warnings and reasons, their numbers left out; or the error.
+        said: Warnings, reasons, alarms, their numbers left out; or the error.
     """
 
     slope: NDArray[np.float32] | None
@@ -96,6 +96,7 @@ def refused(error: LunarError) -> Told:
 def told(result: StereoResult) -> Told:
     """What of a result is compared."""
     words = [*result.warnings, *result.verdict_reasons, f"verdict {result.verdict}"]
+    words += [alarm.saw for alarm in result.alarms if alarm.saw not in result.verdict_reasons]
     return Told(
         np.asarray(result.views["left"].slope, np.float32), frozenset(map(_skeleton, words))
     )

@@ -13,11 +13,12 @@ import numpy as np
 from lunar_runtime.errors import UsageError
 
 from lunar_bench.record.journal import Journal
+from lunar_bench.record.shares import Share, share
 from lunar_bench.sensors.machine import describe_machine
 from lunar_bench.upsets.bench import Bench
 from lunar_bench.upsets.flip import Flip
-from lunar_bench.upsets.rates import rates, rates_by, share, worst
-from lunar_bench.upsets.record import JournalHead, Rates, Share, UpsetRecord, UpsetsResult
+from lunar_bench.upsets.rates import rates, rates_by, worst
+from lunar_bench.upsets.record import JournalHead, Rates, UpsetRecord, UpsetsResult
 
 Site = Literal["weights", "activations", "inputs", "outputs", "refinement"]
 SITES: tuple[Site, ...] = ("weights", "activations", "inputs", "outputs", "refinement")

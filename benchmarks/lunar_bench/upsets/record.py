@@ -7,6 +7,7 @@ import msgspec
 from lunar_bench.record.base import Record
 from lunar_bench.record.journal import Identified
 from lunar_bench.record.machine import Machine
+from lunar_bench.record.shares import Share
 from lunar_bench.upsets.flip import Flip
 
 #: A flip is unsafe beyond one of these.
@@ -82,15 +83,6 @@ class UpsetRecord(Identified, frozen=True):
     harm: Harm
     refined: Harm | None
     guards: list[str]
-
-
-class Share(Record, frozen=True):
-    """How many of a number of flips, with the 95 % interval of their share (Clopper-Pearson)."""
-
-    count: int
-    of: int
-    low: float
-    high: float
 
 
 class Rates(Record, frozen=True):

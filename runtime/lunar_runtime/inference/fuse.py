@@ -37,6 +37,7 @@ from lunar_runtime.refinement.acceptance import (
 )
 from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.camera_evidence import draw_poses
+from lunar_runtime.refinement.possible import SpoiltError
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
 from lunar_runtime.refinement.same_ground import common_ground
 from lunar_runtime.refinement.self_calibration import SURE, estimate_focal
@@ -44,6 +45,8 @@ from lunar_runtime.refinement.shared_errors import FOCAL, shared_errors
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
 
 _NOMINAL_SIGMA = 0.5  # of a focal length that is anyone's guess: fields of 20 to 90 degrees
+
+_REPEATED = "{error}, which no refinement gives; the pair was computed again"
 
 _NEAREST = 1e-6
 _THIN = 4
@@ -78,19 +81,40 @@ def fuse(
         ContradictionError: The images show another pose than the rig's.
         OtherGroundError: Nothing shows that both images are of the same ground.
     """
+    spoilt = Notes()
     try:
-        fused = _refined(pair, grids, network, options, rig)
+        try:
+            fused = _refined(pair, grids, network, options, rig)
+        except SpoiltError as error:
+            spoilt = Notes((_REPEATED.format(error=error),))
+            fused = _again(pair, grids, network, options, rig)
     except NotRefinedError as error:
         if network is None or options.refine == "on":
             raise
         same = isinstance(error, NoParallaxError)  # which many matches showed
         kept, notes = keep_network(network, pair, grids, options, str(error), same_ground=same)
-        return Fused(kept, Refinement(reason=str(error))), notes
+        return Fused(kept, Refinement(reason=str(error))), spoilt + notes
     done = fused.refinement
     if done is not None and is_doubtful(done.inliers, done.matches, done.views["left"].fraction):
         checkpoint("ground")
         require_same_ground(common_ground(pair))
-    return fused, Notes()
+    return fused, spoilt
+
+
+def _again(
+    pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
+) -> Fused:
+    """Refine a pair whose first refinement was spoilt.
+
+    Raises:
+        NotRefinedError: See `_refined`; or it is spoilt again.
+    """
+    try:
+        return _refined(pair, grids, network, options, rig)
+    except SpoiltError as error:
+        raise NotRefinedError(
+            f"the refinement was spoilt twice, by {error}; the memory of this machine is not sound"
+        ) from error
 
 
 def _refined(
@@ -227,6 +251,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
                 correlation=one.correlation,
                 prior_sigma=one.prior.sigma,
                 unevenness=one.unevenness,
+                hidden=one.hidden,
             )
             for side, one in surfaces.items()
         },

@@ -83,6 +83,7 @@ class RefinedView(NamedTuple):
         prior_sigma: Robust relative deviation of the measured surface from what it falls back to
             elsewhere: the expected error there.
         unevenness: How much the brightness of the two images differs from place to place, relative.
+        hidden: Of the pixels, those that both images would show, but for their masks.
     """
 
     fraction: float
@@ -90,6 +91,7 @@ class RefinedView(NamedTuple):
     correlation: float
     prior_sigma: float
     unevenness: float = 0.0
+    hidden: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,8 @@ def solve_geometry(
         "left": maps.camera_left.intrinsics,
         "right": maps.camera_right.intrinsics,
     }
-    doubts += doubt_undecided(views, cameras, up)
+    seen_by_both = {} if refinement is None else refinement.views
+    doubts += doubt_undecided(views, cameras, up, seen_by_both)
     judgement = judge(maps, refinement, doubts)
     return Geometry(
         pointmap_left=left.points,

@@ -71,6 +71,7 @@ class Brightness(NamedTuple):
         inside: (H, W) bool, as in `Flow`.
         correlation: (H, W) local correlation of left and warped right image.
         warped: (H, W) grey levels of the right image through the surface.
+        hidden: Share of the pixels that both images would show, but for their masks.
     """
 
     information: Field
@@ -78,6 +79,7 @@ class Brightness(NamedTuple):
     inside: NDArray[np.bool_]
     correlation: Field
     warped: Field
+    hidden: float = 0.0
 
 
 def measure_flow(
@@ -194,9 +196,10 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     gradient = (ahead - behind) / contrast * pixels * inverse_depth  # per relative change
     residual = a - b
     usable = inside & np.isfinite(gradient)
+    hidden = float(np.mean(_in_frame(u, v, pair)) - np.mean(inside))
     if not usable.any():
         empty = np.zeros_like(left)
-        return Brightness(empty, empty, inside, empty, warped)
+        return Brightness(empty, empty, inside, empty, warped, hidden)
     thin = (slice(None, None, 4),) * 2
     some = usable[thin]
     sigma = max(robust_sigma(residual[thin][some] if some.any() else residual[usable]), 1e-3)
@@ -205,20 +208,25 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
     gradient = np.where(usable, gradient, 0).astype(np.float32)
     return Brightness(
-        weight * gradient**2, weight * gradient * residual, inside, correlation, warped
+        weight * gradient**2, weight * gradient * residual, inside, correlation, warped, hidden
     )
 
 
-def _inside(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
-    """Where right pixels (u, v) of valid left ones are in the right image, on valid pixels."""
+def _in_frame(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
+    """Where right pixels (u, v) are in the right image, masked or not."""
     height, width = pair.right.shape
     with np.errstate(invalid="ignore"):
-        result: NDArray[np.bool_] = (
+        return (
             (u > _MARGIN_PX)
             & (v > _MARGIN_PX)
             & (u < width - _MARGIN_PX)
             & (v < height - _MARGIN_PX)
         )
+
+
+def _inside(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
+    """Where right pixels (u, v) of valid left ones are in the right image, on valid pixels."""
+    result = _in_frame(u, v, pair)
     if pair.left.valid is not None:
         result &= pair.left.valid
     if pair.right.valid is not None:

@@ -28,6 +28,7 @@ from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.other_light import OtherLight
 from lunar_runtime.refinement.plate import CYCLES, Information, Plate
+from lunar_runtime.refinement.possible import require_flow, require_round, require_slack
 from lunar_runtime.refinement.prior import (
     LEAST_DEPARTURE,
     Prior,
@@ -155,6 +156,7 @@ class DenseSolver:
             NotRefinedError: There are too few.
         """
         checkpoint("pose")
+        require_flow(flow, self._pair.right.shape)
         rays = self.dense_rays(flow, samples)
         fits = [fit_pose(rays, start, iterations=15) for start in starts]
         return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
@@ -197,6 +199,7 @@ class DenseSolver:
             NotRefinedError: The matches do not meet in front of the cameras.
         """
         checkpoint("plate")
+        require_flow(flow, self._pair.right.shape)
         field = EpipolarField.of(self._small, pose)
         measured = field.triangulate(flow.u, flow.v)
         du, dv = field.motion(measured)
@@ -209,6 +212,7 @@ class DenseSolver:
         change = np.where(trust > 0, measured / prior.inverse_depth - 1, 0)
         information = Information(weight, weight * change.astype(np.float32))
         slack = self._plate.even() if slack is None else slack
+        require_slack(slack)
         start = flow.surface / prior.inverse_depth - 1
         cycles = CYCLES if thorough else _QUICK_CYCLES
         solution = self._plate.solve(prior, slack, information, start, cycles)
@@ -225,6 +229,7 @@ class DenseSolver:
             last: The last round of flow.
             poses: The same with their errors, one for every draw.
         """
+        require_round(last.surface, last.prior.inverse_depth, last.slack)
         field = EpipolarField.of(self._pair, pose)
         prior, departure, slack = last.prior, last.departure, last.slack
         plane = self._on_view(prior.inverse_depth)
@@ -271,6 +276,7 @@ class DenseSolver:
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
             unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
+            hidden=bright.hidden,
             shading=shading.told,
         )
 

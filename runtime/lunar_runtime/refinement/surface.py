@@ -62,6 +62,7 @@ class Surface:
         overlap: Share of the pixels that the surface puts inside the other image.
         correlation: Median local correlation of the two images through the surface.
         unevenness: How much their brightness differs from place to place; see `evenness`.
+        hidden: Share of the pixels that both images would show, but for their masks.
         shading: What brightness added.
     """
 
@@ -73,4 +74,5 @@ class Surface:
     overlap: float
     correlation: float
     unevenness: float = 0.0
+    hidden: float = 0.0
     shading: ShadingTold | None = None

@@ -147,8 +147,9 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         misfits: Numbers of the cameras that the matches would have otherwise, the surest first.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
             other image shows (`overlap`), their `correlation`, the expected relative error of depth
-            elsewhere (`prior_sigma`), and how much the brightness of the two images differs from
-            place to place (`unevenness`, relative).
+            elsewhere (`prior_sigma`), how much the brightness of the two images differs from
+            place to place (`unevenness`, relative), and the share that both images would show, but
+            for their masks (`hidden`).
         shading: Per refined view, what its brightness added to the slopes.
     """
 
