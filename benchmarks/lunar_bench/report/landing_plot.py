@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lunar_bench.landing.record import LandingRecord
 
+_CROWDED = 0.5  # classes up to there lie too close for words
 _LEAST = 2e-4  # what no place was hazardous of is drawn there
 
 
@@ -26,6 +27,8 @@ def plot_landing(result: LandingRecord, path: Path) -> None:
     axes.plot([_LEAST, 1], [_LEAST, 1], color="0.6", label="as said")
     axes.plot(said, seen, color="tab:blue", marker="o", label="seen")
     for x, y, row in zip(said, seen, rows, strict=True):
+        if x > _CROWDED:
+            continue
         note = f"{row.places} places, {row.wrong_pairs} of {row.pairs} pairs"
         axes.annotate(note, (x, y), xytext=(6, -9), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
