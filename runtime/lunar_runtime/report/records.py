@@ -94,20 +94,39 @@ class MisfitReport(Record, frozen=True):
     depth_change: float
 
 
-class ShadingReport(Record, frozen=True, kw_only=True):
-    """What the brightness of a view added to its slopes.
+class OtherSunReport(Record, frozen=True, kw_only=True):
+    """What an image under another sun added.
 
     Attributes:
         reason: Why it added nothing; null = it did.
-        explained: Share of the brightness' variance that slopes explain in blocks of the view on
-            which the light was not fitted.
-        width_px: Sigma of the mean that is taken from the brightness, in pixels: much longer waves
-            are stereo's alone. 0 = off.
+        explained: As of the pair's own.
+        width_px: As of the pair's own.
+        shift_px: How far right and down it was found from where its pose puts it, pixels of the
+            view; it was moved back.
     """
 
     reason: str | None
     explained: float
     width_px: float
+    shift_px: tuple[float, float]
+
+
+class ShadingReport(Record, frozen=True, kw_only=True):
+    """What the brightness of a view added to its slopes.
+
+    Attributes:
+        reason: Why the pair's own added nothing; null = it did.
+        explained: Share of the brightness' variance that slopes explain in blocks of the view on
+            which the light was not fitted.
+        width_px: Sigma of the mean that is taken from the brightness, in pixels: much longer waves
+            are stereo's alone. 0 = off.
+        other_suns: Of the images under other suns, in their order.
+    """
+
+    reason: str | None
+    explained: float
+    width_px: float
+    other_suns: tuple[OtherSunReport, ...] = ()
 
 
 class RefinementReport(Record, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ from lunar_runtime.report.records import (
     CameraReport,
     LandingReport,
     MisfitReport,
+    OtherSunReport,
     PlaneReport,
     PoseReport,
     RefinementReport,
@@ -282,7 +283,13 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         ],
         views={side: view._asdict() for side, view in refinement.views.items()},
         shading={
-            side: ShadingReport(**told._asdict()) for side, told in refinement.shading.items()
+            side: ShadingReport(
+                reason=told.reason,
+                explained=told.explained,
+                width_px=told.width_px,
+                other_suns=tuple(OtherSunReport(**one._asdict()) for one in told.other_suns),
+            )
+            for side, told in refinement.shading.items()
         },
     )
 
