@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lunar_runtime.geometry.lens import Distortion
     from lunar_runtime.geometry.rig import Rig, read_rig
     from lunar_runtime.inference.geometry_only import infer_geometry_only
+    from lunar_runtime.inference.other_suns import OtherSun, read_other_suns
     from lunar_runtime.inference.pipeline import StereoRuntime
     from lunar_runtime.inference.result import StereoResult
     from lunar_runtime.landing.lander import Lander, read_lander
@@ -80,6 +81,8 @@ _HOME = {
     "write_result": "report.outputs",
     "StereoRuntime": "inference.pipeline",
     "infer_geometry_only": "inference.geometry_only",
+    "OtherSun": "inference.other_suns",
+    "read_other_suns": "inference.other_suns",
     "NotRefinedError": "refinement.acceptance",
     "Report": "report.records",
     "StereoResult": "inference.result",
@@ -111,6 +114,7 @@ __all__ = [
     "LunarError",
     "Manifest",
     "NotRefinedError",
+    "OtherSun",
     "OutputError",
     "PairRules",
     "PoseSigma",
@@ -125,6 +129,7 @@ __all__ = [
     "infer_geometry_only",
     "read_image",
     "read_lander",
+    "read_other_suns",
     "read_rig",
     "write_bundle",
     "write_result",

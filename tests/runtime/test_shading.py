@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field, blurred
-from lunar_runtime.geometry.views import CameraEstimate, View
+from lunar_runtime.geometry.views import CameraEstimate, OtherView, View
 from lunar_runtime.refinement.light import Ground, Light
+from lunar_runtime.refinement.other_light import OtherLight
 from lunar_runtime.refinement.shading import Plated, Shading, shade
 from lunar_runtime.refinement.tilted_plate import Tilt, TiltedPlate, corners, steps
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def spheres() -> Field:
     return np.asarray(relief / FOCAL, np.float32)
 
 
-def brightness(inverse_depth: Field, noise: int) -> Field:
+def brightness(inverse_depth: Field, noise: int, sun: NDArray[np.floating] = SUN) -> Field:
     """Lommel-Seeliger and Lambert, half and half, 8 bits and 1 DN of noise."""
     right, down = np.gradient(np.log(inverse_depth))[::-1]
     x, y = (view(inverse_depth).rays()[..., i] for i in range(2))
@@ -57,7 +58,7 @@ def brightness(inverse_depth: Field, noise: int) -> Field:
     normal = -np.stack([ground.a, ground.b, ground.c], axis=-1)
     to_camera = -view(inverse_depth).rays()
     to_camera /= np.linalg.norm(to_camera, axis=-1, keepdims=True)
-    lit = np.maximum(normal @ SUN, 0)
+    lit = np.maximum(normal @ sun, 0)
     seen = np.sum(normal * to_camera, axis=-1)
     grey = 120 * (lit / (lit + seen) + 0.5 * lit)
     grain = np.random.default_rng(noise).standard_normal(grey.shape)
@@ -90,7 +91,7 @@ def test_known_surfaces_lose_a_quarter_of_their_slope_error_and_more(truth: Fiel
     found = shaded(truth)
     before = slope_error_deg(plated(truth).departure, truth, EVERYWHERE)
     after = slope_error_deg(found.departure, truth, EVERYWHERE)
-    assert found.reason is None
+    assert found.told.reason is None
     assert before > 2.5
     # Seen: 0.55 for the sines, 0.70 for the spheres, whose feet are edges.
     assert after < 0.75 * before
@@ -100,7 +101,7 @@ def test_an_albedo_step_on_a_plane_stays_flat() -> None:
     truth = np.ones((SIZE, SIZE), np.float32)
     step = np.where(COLUMNS > SIZE / 2, np.float32(1.15), np.float32(1))
     found = shaded(truth, step)
-    assert found.reason is not None
+    assert found.told.reason is not None
     assert slope_error_deg(found.departure, truth, EVERYWHERE) == 0
 
 
@@ -110,7 +111,7 @@ def test_an_albedo_step_on_a_plane_beside_relief_stays_flat() -> None:
     flat = COLUMNS > SIZE / 2 + 24
     step = np.where(flat & (ROWS > SIZE / 2), np.float32(1.15), np.float32(1))
     found = shaded(np.asarray(truth, np.float32), step)
-    assert found.reason is None
+    assert found.told.reason is None
     # Read as a slope, a step of 15 % is a wall of 11 degrees. Noise alone leaves 0.45 here.
     assert slope_error_deg(found.departure, truth, flat) < 1
 
@@ -120,15 +121,15 @@ def test_texture_on_a_plane_is_no_relief() -> None:
     noise = np.random.default_rng(3).standard_normal((SIZE, SIZE)).astype(np.float32)
     texture = 1 + 1.5 * blurred(noise, 3.0)
     found = shaded(truth, texture)
-    assert found.reason == "the brightness does not follow the slopes"
+    assert found.told.reason == "the brightness does not follow the slopes"
 
 
 def test_a_dark_image_has_no_light() -> None:
     truth = 1 + sines(6e-6)
     found = shaded(truth, 0.02)
-    assert found.reason == "too little of the common ground is lit"
+    assert found.told.reason == "too little of the common ground is lit"
     assert found.departure is not None
-    assert found.told().width_px == 0
+    assert found.told.width_px == 0
 
 
 def test_errors_that_are_left_are_the_ones_that_are_expected() -> None:
@@ -168,7 +169,7 @@ def test_the_tilted_plate_solves_its_equations(shape: tuple[int, int]) -> None:
     weight = rng.uniform(0.1, 1, shape).astype(np.float32)
     compliance = rng.uniform(0.5, 2, shape).astype(np.float32)
     residual = rng.standard_normal(inner).astype(np.float32)
-    found = TiltedPlate(weight, compliance, 3.0, tilt).correction(residual, 200)
+    found = TiltedPlate(weight, compliance, 3.0, [tilt]).correction([residual], 200)
 
     def energy(f: Field) -> float:
         stiff = np.float32(3) / compliance
@@ -185,3 +186,77 @@ def test_the_tilted_plate_solves_its_equations(shape: tuple[int, int]) -> None:
         aside = 3e-2 * rng.standard_normal(shape, np.float32)
         assert energy(found + aside) > least
         assert energy(found - aside) > least
+
+
+# Across the pair's sun on the ground, where that one shows no slopes.
+OTHER_SUN = np.array([0.35, -0.75, -0.55]) / np.linalg.norm([0.35, -0.75, -0.55])
+
+
+def slopes_left(truth: Field, found: Field) -> tuple[float, float]:
+    """RMS steps along both axes that a surface lacks, of those of the truth."""
+    rest, whole = steps(np.log(found)), steps(np.log(truth))
+    inner = (slice(12, -12),) * 2
+    right, down = (
+        float(np.std((a - b)[inner]) / np.std(b[inner])) for a, b in zip(rest, whole, strict=True)
+    )
+    return right, down
+
+
+def test_an_image_under_another_sun_tells_the_slopes_across_the_first() -> None:
+    truth = 1 + sines(4e-6)
+    grey, other = (brightness(truth, seed) for seed in (1, 2))
+    one = shade(view(grey), other, EVERYWHERE, plated(truth))
+    second = OtherLight(brightness(truth, 3, OTHER_SUN), EVERYWHERE)
+    two = shade(view(grey), other, EVERYWHERE, plated(truth), [second])
+    before, after = (slopes_left(truth, 1 + found.departure) for found in (one, two))
+    (told,) = two.told.other_suns
+    assert told.reason is None and told.explained > 0.6
+    assert np.hypot(*told.shift_px) < 0.3
+    assert after[1] < 0.8 * before[1]  # down, across the pair's sun: seen 0.71
+    assert after[0] < 1.1 * before[0]
+    errors = np.random.default_rng(5).standard_normal((8, SIZE, SIZE)).astype(np.float32)
+    errors = np.stack([blurred(error, 3.0) for error in errors]) * np.float32(1e-4)
+    left = [np.std(np.diff(found.of_draws(errors), axis=1)) for found in (one, two)]
+    assert left[1] < 0.9 * left[0]  # the expected errors know of it
+
+
+def test_an_image_whose_pose_is_off_is_moved_back() -> None:
+    truth = 1 + sines(4e-6)
+    grey, other = (brightness(truth, seed) for seed in (1, 2))
+    shown = brightness(truth, 3, OTHER_SUN)
+    right = shade(view(grey), other, EVERYWHERE, plated(truth), [OtherLight(shown, EVERYWHERE)])
+    moved = np.roll(shown, (2, -3), axis=(0, 1))
+    found = shade(view(grey), other, EVERYWHERE, plated(truth), [OtherLight(moved, EVERYWHERE)])
+    (told,) = found.told.other_suns
+    assert told.shift_px == pytest.approx((-6, 4), abs=0.4)  # of the view, twice the plate's
+    assert (
+        slopes_left(truth, 1 + found.departure)[1]
+        < 1.15 * (slopes_left(truth, 1 + right.departure)[1])
+    )
+
+
+def test_an_image_of_other_ground_is_left_out() -> None:
+    truth = 1 + sines(4e-6)
+    grey, other = (brightness(truth, seed) for seed in (1, 2))
+    alone = shade(view(grey), other, EVERYWHERE, plated(truth))
+    strange = OtherLight(brightness(1 + sines(4e-6, seed=9), 3, OTHER_SUN), EVERYWHERE)
+    found = shade(view(grey), other, EVERYWHERE, plated(truth), [strange])
+    (told,) = found.told.other_suns
+    assert told.reason == "the brightness does not follow the slopes"
+    np.testing.assert_array_equal(found.departure, alone.departure)
+
+
+def test_an_image_from_elsewhere_is_seen_through_the_surface() -> None:
+    # A level plane at 2 baselines, seen from 0.1 baselines to the right at twice the resolution.
+    here = view(np.zeros((SIZE, SIZE), np.float32))
+    camera = Intrinsics(2 * FOCAL, 2 * FOCAL, float(SIZE), float(SIZE))
+    columns = np.broadcast_to(np.arange(2 * SIZE, dtype=np.float32) / 4, (2 * SIZE, 2 * SIZE))
+    other = OtherView(columns.copy(), camera, np.eye(3), np.array([-0.1, 0, 0]))
+    plane = np.full((SIZE, SIZE), 0.5, np.float32)
+    seen = OtherLight.through(here, other, plane)
+    left = FOCAL * 0.1 * 0.5  # pixels of the view that the ground moves to the left
+    wanted = (2 * (np.arange(1, SIZE, 2) - left) - 0.5) / 4
+    shown = seen.inside[64]
+    assert seen.inside.shape == (SIZE // 2, SIZE // 2)
+    assert 0.8 < shown.mean() < 1 - left / SIZE + 0.02
+    np.testing.assert_allclose(seen.grey[64][shown], wanted[shown], atol=0.05)

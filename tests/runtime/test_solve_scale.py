@@ -11,10 +11,10 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import ScaleSource
 from lunar_runtime.inference.fuse import Fused
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.result import Refinement
+from lunar_runtime.inference.result import Geometry, Refinement
 from lunar_runtime.inference.solve import solve_geometry
 
-from .known_maps import LEFT, PLANE, UNIT_M, fused, maps_of
+from .known_maps import LEFT, PLANE, UNIT_M, fused, maps_of, refined
 
 # The pose is fitted to 4096 float32 points; its noise is below a rounding of a pixel, 4e-6.
 POSE = 1e-4
@@ -49,6 +49,48 @@ def test_any_one_length_makes_all_lengths_metres(
     assert found.plane.camera_height == pytest.approx(PLANE.ground.height_of_camera_m, rel=POSE)
     assert found.network is not None  # what the network said is in the same unit
     np.testing.assert_allclose(found.network.pointmap_left, found.pointmap_left)
+
+
+def lengths(sigma: float, altitude: float, baseline: float = 1.0) -> Geometry:
+    """The scale of maps whose depths err together by `sigma`, times what the lengths are off."""
+    given = refined(sigma=0.002)
+    expected = given.maps.left.expected
+    assert expected is not None
+    signs = np.where(np.arange(8) % 2, sigma, -sigma).astype(np.float32)
+    draws = np.broadcast_to(signs[:, None, None], expected.draws.shape)
+    left = replace(given.maps.left, expected=expected._replace(draws=draws))
+    options = replace(
+        LEFT,
+        altitude_m=PLANE.ground.height_of_camera_m * altitude,
+        baseline_m=PLANE.baseline_m * baseline,
+    )
+    maps = replace(given.maps, left=left)
+    return solve_geometry(Fused(maps, given.refinement), options, Rig())
+
+
+def test_an_altitude_and_a_baseline_count_both_by_their_errors() -> None:
+    """The draws have the baseline 1 % off; a plane near level tells the altitude to 0.04 %."""
+    found = lengths(sigma=0.01, altitude=1.0, baseline=1.008)
+    assert found.scale.source is ScaleSource.ALTITUDE
+    assert found.scale.other is ScaleSource.BASELINE
+    assert found.scale.metres_per_unit == pytest.approx(UNIT_M, rel=5e-4)
+    assert found.scale.sigma == pytest.approx(0.00042, rel=0.1)
+    surer = lengths(sigma=0.0002, altitude=1.0003)
+    assert surer.scale.source is ScaleSource.BASELINE
+    assert 1 < surer.scale.factor / UNIT_M < 1.00015
+
+
+def test_lengths_that_disagree_beyond_their_errors_make_metres_less_sure() -> None:
+    found = lengths(sigma=0.0002, altitude=1.02)
+    assert found.scale.source is ScaleSource.BASELINE
+    sigma = found.scale.sigma
+    assert sigma is not None
+    off = abs(found.scale.factor / UNIT_M - 1), abs(found.scale.factor / UNIT_M / 1.02 - 1)
+    assert sigma > max(off) * 0.95  # it holds both
+    view = found.views["left"]
+    assert view.depth_sigma is not None
+    assert float(np.min(view.depth_sigma / view.depth)) > 0.95 * max(off)
+    assert found.verdict_reasons == ()  # below 5 % an error says it
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ CLEAN = "clean"
 
 # What is told of every clean pair: with up; without; with a length to agree with the pose's.
 _CLEAN_GIVINGS = (("rig",), ("cameras, altitude", "cameras, baseline"), ("rig, altitude",))
-_INSTEAD = "rig"  # told of an undamaged pair to compare with, where a damaged one has no cameras
+_INSTEAD = (
+    "cameras"  # told of an undamaged pair to compare with, where a damaged one has no cameras
+)
 
 
 class Campaign:
@@ -115,8 +117,7 @@ class Campaign:
     def _clean_slope(self, index: int, given: str) -> NDArray[np.float32]:
         """The slopes of an undamaged pair of which as much is told as of a damaged one.
 
-        What is not told is no damage. Slopes need the cameras: without, they are those with all
-        of it told.
+        What is not told is no damage, but for the cameras, which slopes need.
         """
         told = given if "left" in GIVINGS[given] else _INSTEAD
         return self._run_clean(index, told)[1]

@@ -5,7 +5,7 @@ Every arm has the same pair in turn, so errors and times compare within a pair.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.views import View
-from lunar_runtime.refinement.shading import Plated, Shading, shade
+from lunar_runtime.refinement.other_light import OtherLight
+from lunar_runtime.refinement.shading import Plated, Shading, ShadingTold, shade
 from numpy.typing import NDArray
 
 from lunar_bench.record.machine import Machine
@@ -30,15 +31,27 @@ SIZE_PX = 512
 _ALBEDO = (0.10, 0.20)  # RMS of the albedo, on every second rendered pair
 _KINDS = ("nadir", "oblique", "dynamic")
 
-Shade = Callable[[View, Field, NDArray[np.bool_], Plated], Shading]
+Shade = Callable[[View, Field, NDArray[np.bool_], Plated, Sequence[OtherLight]], Shading]
 
 
-def _nowhere(view: View, warped: Field, inside: NDArray[np.bool_], plated: Plated) -> Shading:
-    return Shading(plated.departure, "left out")
+def _nowhere(
+    view: View,
+    warped: Field,
+    inside: NDArray[np.bool_],
+    plated: Plated,
+    others: Sequence[OtherLight] = (),
+) -> Shading:
+    return Shading(plated.departure, ShadingTold("left out", 0.0, 0.0))
 
 
-def _inside(view: View, warped: Field, inside: NDArray[np.bool_], plated: Plated) -> Shading:
-    return shade(replace(view, valid=plated.decided), warped, inside, plated)
+def _inside(
+    view: View,
+    warped: Field,
+    inside: NDArray[np.bool_],
+    plated: Plated,
+    others: Sequence[OtherLight] = (),
+) -> Shading:
+    return shade(replace(view, valid=plated.decided), warped, inside, plated, others)
 
 
 ARMS: dict[str, Shade] = {"stereo": _nowhere, "inside": _inside, "everywhere": shade}
@@ -63,12 +76,12 @@ class ShadedPair(msgspec.Struct, frozen=True):
 
 
 class ShadingAblation(msgspec.Struct, frozen=True):
-    """All pairs.
+    """All pairs, under every arm in turn.
 
     Attributes:
         data: What pairs.
         bundle_digest: SHA-256 of its manifest.
-        slope_ratio: Arm -> region -> slope error over that of `stereo`, geometric mean.
+        slope_ratio: Arm -> region -> slope error over that of the first arm, geometric mean.
         pairs: Each one.
         machine: Where.
     """
@@ -122,7 +135,8 @@ def measure_shading(
             tell(done[-1])
         if not done:
             raise InputError(f"{data}: there is no pair to measure")
-        return ShadingAblation(data, runtime.bundle.digest, _ratios(done), done, machine)
+        ratios = slope_ratios(done, list(ARMS))
+        return ShadingAblation(data, runtime.bundle.digest, ratios, done, machine)
 
 
 def _measure(runtime: StereoRuntime, pair: KnownPair) -> ShadedPair:
@@ -161,14 +175,16 @@ def _shaded_by(arm: Shade) -> Iterator[None]:
         names["shade"] = before
 
 
-def _ratios(pairs: list[ShadedPair]) -> dict[str, dict[str, float]]:
+def slope_ratios(pairs: list[ShadedPair], arms: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Arm -> region -> slope error over that of the first arm, geometric mean."""
     found: dict[str, dict[str, float]] = {}
-    for arm in ARMS:
+    first = arms[0]
+    for arm in arms:
         for region in ("all", "inside", "outside"):
             logs = [
                 np.log(
                     pair.figures[arm][region].slope_mae_deg
-                    / pair.figures["stereo"][region].slope_mae_deg
+                    / pair.figures[first][region].slope_mae_deg
                 )
                 for pair in pairs
                 if region in pair.figures.get(arm, {})

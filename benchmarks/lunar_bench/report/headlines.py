@@ -229,6 +229,14 @@ def shading(result: Json) -> str:
     return f"slope error over that of stereo: {parts} ({len(result['pairs'])} pairs)"
 
 
+def suns(result: Json) -> str:
+    """Slope error with images under other suns over that of the pairs."""
+    parts = ", ".join(
+        f"{arm} {result['slope_ratio'][arm]['all']:.2f}" for arm in ("one", "elsewhere", "two")
+    )
+    return f"slope error over that of the pair: {parts} ({len(result['pairs'])} pairs)"
+
+
 def variants(result: Json) -> str:
     """How many variants were measured on how many pairs."""
     rows = list(result["variants"].values())

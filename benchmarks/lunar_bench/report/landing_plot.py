@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lunar_bench.landing.record import LandingRecord
 
+_CROWDED = 0.5  # classes up to there lie too close for words
 _LEAST = 2e-4  # what no place was hazardous of is drawn there
 
 
@@ -25,9 +26,12 @@ def plot_landing(result: LandingRecord, path: Path) -> None:
     axes = figure.subplots()
     axes.plot([_LEAST, 1], [_LEAST, 1], color="0.6", label="as said")
     axes.plot(said, seen, color="tab:blue", marker="o", label="seen")
-    for x, y, row in zip(said, seen, rows, strict=True):
+    for number, (x, y, row) in enumerate(zip(said, seen, rows, strict=True)):
+        if x > _CROWDED:
+            continue
         note = f"{row.places} places, {row.wrong_pairs} of {row.pairs} pairs"
-        axes.annotate(note, (x, y), xytext=(6, -9), textcoords="offset points", fontsize=7)
+        aside = (6, -10) if number % 2 else (-90, 8)  # neighbours may be of one height
+        axes.annotate(note, (x, y), xytext=aside, textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(1, _LEAST / 1.5)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from lunar_bench.refinement.apollo import ApolloResult
 from lunar_bench.refinement.figures import Figures
 from lunar_bench.refinement.measure import METHODS, REGIONS, PairResult, RefinementAccuracy
 from lunar_bench.refinement.profile import RefinementProfile
 from lunar_bench.refinement.shading import ShadedPair, ShadingAblation
 from lunar_bench.refinement.sweep import Point
+
+_GEOMETRIES = ("nadir", "oblique", "dynamic")
 
 HEADER = (
     f"{'':34} {'method':10}" + "".join(f"   {region:>7}: AbsRel % slope deg" for region in REGIONS)
@@ -139,9 +143,37 @@ def shaded_line(pair: ShadedPair) -> str:
 
 
 def ratio_lines(result: ShadingAblation) -> list[str]:
-    """Every arm over stereo."""
+    """Every arm over the first."""
+    first = next(iter(result.slope_ratio), "")
     return [
-        f"{arm:<12} slope error over that of stereo: "
+        f"{arm:<12} slope error over that of {first}: "
         + ", ".join(f"{region} {ratio:.3f}" for region, ratio in regions.items())
         for arm, regions in result.slope_ratio.items()
     ]
+
+
+def group_lines(result: ShadingAblation) -> list[str]:
+    """Means by geometry and by sun: slope error of every arm in the whole view; median times."""
+    groups: dict[str, list[ShadedPair]] = {}
+    for pair in result.pairs:
+        words = pair.pair.replace("_", " ").lower().split()
+        kind = next((word for word in words if word in _GEOMETRIES), None)
+        sun = words[words.index("sun") + 1] if "sun" in words else None
+        for name in (kind, None if sun is None else f"sun {sun}"):
+            if name is not None and pair.figures:
+                groups.setdefault(name, []).append(pair)
+    lines = []
+    for name, pairs in sorted(groups.items()):
+        arms = [
+            f"{arm} {np.mean([pair.figures[arm]['all'].slope_mae_deg for pair in pairs]):.2f}"
+            for arm in pairs[0].figures
+        ]
+        lines.append(f"{name:<12} {len(pairs):>2} pairs, slope error, deg: {', '.join(arms)}")
+    done = [pair for pair in result.pairs if pair.refine_ms]
+    if done:
+        times = [
+            f"{arm} {np.median([pair.refine_ms[arm] for pair in done]):.0f}"
+            for arm in done[0].refine_ms
+        ]
+        lines.append(f"besides the network, ms: {', '.join(times)}")
+    return lines

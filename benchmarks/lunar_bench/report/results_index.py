@@ -98,6 +98,9 @@ _KINDS = {
         "lunar-bench refinement shading",
         headlines.shading,
     ),
+    "suns": _Kind(
+        "What images under other suns add", "lunar-bench refinement suns", headlines.suns
+    ),
     "profile": _Kind(
         "Where the refinement's time goes", "lunar-bench refinement profile", headlines.profile
     ),

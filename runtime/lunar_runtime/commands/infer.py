@@ -116,6 +116,11 @@ _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
     "length is not known, or what was told does not agree.",
 )
 @click.option(
+    "--other-suns",
+    type=options.PATH,
+    help="Images of LEFT's ground under other suns and where they were taken (JSON): adds slopes.",
+)
+@click.option(
     "--lander",
     type=options.PATH,
     help="A vehicle (JSON): adds where it may stand, hazard.tif, safe_probability.tif and "
@@ -158,6 +163,7 @@ def command(
     resume: bool,
     retries: int,
     failures: Path | None,
+    other_suns: Path | None,
     lander: Path | None,
     aim: tuple[float, float] | None,
     stream: bool,
@@ -216,9 +222,13 @@ def command(
     from lunar_runtime.commands.orders import NetworkWanted, Order
     from lunar_runtime.commands.pairs import Job, learn_costs, outcomes, run_one
     from lunar_runtime.geometry.rig import read_rig
+    from lunar_runtime.inference.other_suns import read_other_suns
     from lunar_runtime.inference.pipeline import StereoRuntime
 
     shared_rig = None if rig is None else read_rig(rig)
+    if other_suns is not None:
+        wanted = replace(wanted, other_suns=read_other_suns(other_suns))
+        wanted.check("all")
     tests = self_test, self_test_every
     if stream:
         from lunar_runtime.commands.stream import open_stream, run_stream

@@ -20,6 +20,7 @@ from lunar_runtime.version import __version__
 _KEPT = 64  # files: an image of two pairs, and a shared mask's
 # A larger file is a scan, of which a pair reads a window: not to be read whole for its digest.
 _SMALL_BYTES = 1 << 26
+_SMALL_ARRAY = 64
 
 
 def request_digest(pair: PairFiles, bundle: str | None, asked: Mapping[str, Any]) -> str:
@@ -43,7 +44,8 @@ def request_digest(pair: PairFiles, bundle: str | None, asked: Mapping[str, Any]
 
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
-        return value.tolist()
+        small = value.size <= _SMALL_ARRAY  # a pose; an image under another sun is none
+        return value.tolist() if small else hashlib.sha256(value.tobytes()).hexdigest()
     raise NotImplementedError(f"a request holds a {type(value).__name__}")
 
 

@@ -17,6 +17,7 @@ _ALONE = {
     "altitude_m": "--altitude-m",
     "window": "--window",
     "aim": "--aim",
+    "other_suns": "--other-suns",
     "geometry_only": "--geometry-only",
     "sequence": "--sequence",
     "altimeter_m": "--altimeter-m",

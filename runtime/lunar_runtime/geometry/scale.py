@@ -36,11 +36,13 @@ class Scale:
         metres_per_unit: None when nothing fixes it.
         source: What fixed it.
         sigma: Relative error that all lengths share, standard deviation; None = not known.
+        other: What counts beside the source, by its own error; None = nothing.
     """
 
     metres_per_unit: float | None
     source: ScaleSource
     sigma: float | None = None
+    other: ScaleSource | None = None
 
     @property
     def unit(self) -> str:

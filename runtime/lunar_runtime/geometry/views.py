@@ -30,6 +30,22 @@ class CameraEstimate(NamedTuple):
     source: str
 
 
+class OtherView(NamedTuple):
+    """An image of the same ground under another sun.
+
+    Attributes:
+        grey: (h, w) uint8 grey levels, of a size of its own.
+        intrinsics: Of its camera, in pixels of `grey`.
+        R: (3, 3) rotation of points from the view's camera into this one.
+        t: (3,) translation after it, in baselines of the pair.
+    """
+
+    grey: NDArray[Any]
+    intrinsics: Intrinsics
+    R: NDArray[np.float64]
+    t: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class View:
     """An image and its camera.
@@ -39,12 +55,14 @@ class View:
         camera: In pixels of `grey`.
         valid: (H, W) bool, False where a pixel is no measurement; None = all are.
         focal_sigma: What the told focal length may be off by, relative; None = nobody said.
+        others: Images of the same ground under other suns, whose poses are known.
     """
 
     grey: NDArray[Any]
     camera: CameraEstimate
     valid: NDArray[np.bool_] | None = None
     focal_sigma: float | None = None
+    others: tuple[OtherView, ...] = ()
 
     @property
     def intrinsics(self) -> Intrinsics:

@@ -37,6 +37,8 @@ class ExpectedError(NamedTuple):
         Args:
             errors: (N,) relative, of that length in every draw.
         """
+        if not np.any(errors):
+            return self
         by_draw = np.asarray(errors, np.float32)
         draws = self.draws - by_draw[:, None, None]
         together = np.zeros_like(self.draws[0])
@@ -49,10 +51,10 @@ class ExpectedError(NamedTuple):
         sigma = np.sqrt(np.maximum(square, np.float32(_LEAST_LEFT) * self.sigma**2))
         return self._replace(sigma=np.asarray(sigma, np.float32), draws=draws)
 
-    def by_baseline(self) -> ExpectedError:
-        """The same of depths in metres, where a baseline makes them."""
-        sigma = np.hypot(self.sigma, np.float32(self.metres_sigma))
-        return self._replace(sigma=np.asarray(sigma, np.float32))
+    def widened(self, sigma: float) -> ExpectedError:
+        """The same where all depths err by one more number, which the draws do not have."""
+        wider = np.hypot(self.sigma, np.float32(sigma))
+        return self._replace(sigma=np.asarray(wider, np.float32))
 
     def shared(self) -> float:
         """Relative error of the draws that all depths have in common.

@@ -27,6 +27,7 @@ from lunar_runtime.inference.maps import (
 from lunar_runtime.inference.network_error import confidence_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.inference.other_suns import with_other_suns
 from lunar_runtime.inference.result import RefinedView, Refinement, Side
 from lunar_runtime.refinement.acceptance import (
     NoParallaxError,
@@ -123,6 +124,8 @@ def _refined(
     if pair.left.camera.source == "rig":
         pair = replace(pair, left=replace(pair.left, focal_sigma=rig.focal_sigma))
     pair, focal_sigma = _self_calibrated(pair, guess)
+    if options.other_suns:
+        pair = with_other_suns(pair, grids.left, options.other_suns, _told_baseline(options, rig))
     found, surface = refine_pose_and_surface(pair, guess, _given(rig))
     metres_sigma = 0.0 if focal_sigma > 0 else found.evidence.shared
     # In the network's unit where there is one, so that both pointmaps compare.
@@ -154,6 +157,12 @@ def _refined(
         pose=PoseEstimate(right_from_left, found.inliers / found.matches, found.epipolar_px),
     )
     return Fused(maps, _refinement(found, surfaces, pair.left))
+
+
+def _told_baseline(options: InferOptions, rig: Rig) -> float | None:
+    if options.baseline_m is not None or rig.right_from_left is None:
+        return options.baseline_m
+    return float(np.linalg.norm(rig.right_from_left[:3, 3]))
 
 
 def _given(rig: Rig) -> GivenPose | None:

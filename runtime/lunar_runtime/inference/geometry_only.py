@@ -11,6 +11,7 @@ from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.degenerate import refuse_degenerate
 from lunar_runtime.inference.options import InferOptions, SlopeKind, ViewChoice
+from lunar_runtime.inference.other_suns import OtherSunsGiven, as_other_suns
 from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.inference.work import PairWork
@@ -31,6 +32,7 @@ def infer_geometry_only(
     min_confidence: str | None = None,
     window: WindowsGiven = None,
     masks: Masks = (None, None),
+    other_suns: OtherSunsGiven = (),
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
 
@@ -45,7 +47,7 @@ def infer_geometry_only(
     """
     options = InferOptions(
         view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on",
-        as_windows(window),
+        as_windows(window), as_other_suns(other_suns),
     )  # fmt: skip
     options.check("all")
     work = PairWork.read(left, right, rig, options, masks, Clock())

@@ -12,6 +12,7 @@ from lunar_runtime.errors import UsageError
 if TYPE_CHECKING:  # the command line takes choices and defaults from here, without NumPy
     from lunar_runtime.files.window import Windows
     from lunar_runtime.geometry.cameras import Intrinsics
+    from lunar_runtime.inference.other_suns import OtherSun
 
 ViewChoice = Literal["left", "right", "both"]
 SlopeKind = Literal["physical", "paper"]
@@ -37,6 +38,7 @@ class InferOptions:
     min_confidence: str | None = None
     refine: Refine = "auto"
     window: Windows | None = None
+    other_suns: tuple[OtherSun, ...] = ()
 
     @property
     def dropped_share(self) -> float:
@@ -86,6 +88,8 @@ class InferOptions:
         _ = self.dropped_share
         if self.refine != "off":
             return  # the refined pair has a pose and a right view of its own
+        if self.other_suns:
+            raise UsageError("`other_suns` are of the refinement; leave out `refine` off")
         if self.baseline_m is not None:
             raise UsageError(
                 "`baseline_m` makes metres with a pose that the images measured; leave out "

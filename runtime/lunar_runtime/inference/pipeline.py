@@ -41,6 +41,7 @@ from lunar_runtime.inference.loaded_network import describe_network, require_out
 from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, ViewChoice
+from lunar_runtime.inference.other_suns import OtherSunsGiven, as_other_suns
 from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.practice_pair import practice_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
@@ -169,6 +170,7 @@ class StereoRuntime:
         refine: Refine = InferOptions.refine,
         window: WindowsGiven = None,
         masks: Masks = (None, None),
+        other_suns: OtherSunsGiven = (),
         deadline_ms: float | None = None,
         last: bool = False,
     ) -> StereoResult:
@@ -194,6 +196,8 @@ class StereoRuntime:
             masks: Of the left and the right image, paths or (h, w) arrays of their own sizes: not
                 0 where the image may be used; None = no mask. What is masked, or shows no ground
                 by itself, is NaN in everything.
+            other_suns: Images of the left view's ground under other suns, whose poses are known, or
+                the path of a file that tells of them: they add slopes (photometric stereo).
             deadline_ms: From the call until the result must be there. The best that fits is given:
                 refined, refined more coarsely, the images or the network alone, or the last good
                 result with its age; `result.flown` says which and why. Needs `learn_costs` first.
@@ -209,7 +213,7 @@ class StereoRuntime:
         given_at = time.perf_counter()
         options = InferOptions(
             view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine,
-            as_windows(window),
+            as_windows(window), as_other_suns(other_suns),
         )  # fmt: skip
         options.check(self.bundle.manifest.graph.output_set)
 

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.geometry.scale import (
-    Scale,
-    ScaleSource,
-    altitude_errors,
-    relative_scale,
-    scale_from_altitude,
-    scale_from_baseline,
-    scale_from_rig,
-)
+from lunar_runtime.geometry.scale import Scale, ScaleSource
 from lunar_runtime.inference.fuse import Fused
 from lunar_runtime.inference.lengths import doubt_lengths
-from lunar_runtime.inference.maps import NOMINAL, Maps, PointMap
+from lunar_runtime.inference.maps import Maps
+from lunar_runtime.inference.metres import Metres, find_metres
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import (
@@ -38,12 +27,6 @@ from lunar_runtime.inference.undecided import doubt_undecided
 from lunar_runtime.inference.up import doubt_up, plane_and_up
 from lunar_runtime.inference.verdict import judge
 from lunar_runtime.inference.view import solve_view
-
-# Errors of the plane beside what all depths share have long tails: of 59 StereoLunar and rendered
-# pairs the altitude's scale was off by half of what the draws say in the median, by three times
-# that on oblique views.
-_TAILS = 1.5
-_THIN = 4  # every fourth of the draws' pixels tells what they share
 
 
 def solve_geometry(
@@ -81,13 +64,13 @@ def solve_geometry(
     doubts += more_doubts
     if refinement is not None and refinement.pose_held:
         noted += Notes.warn("pose: the rig's is held; the images agree with it within its error")
-    scale, more = _scale(maps, plane, options, rig, refinement)
+    metres, more = find_metres(maps, plane, options, rig, refinement)
     noted += more
+    scale = metres.scale
     if scale.source is not ScaleSource.RELATIVE and refinement is not None:
         doubts += doubt_lengths(maps, plane, options, rig)
-    scale, errors = _scale_errors(maps.left, plane, scale)
-    left = _scaled(maps.left, scale, errors)
-    right = None if maps.right is None else _scaled(maps.right, scale, errors)
+    left = metres.of(maps.left)
+    right = None if maps.right is None else metres.of(maps.right)
     pose = None if maps.pose is None else _scaled_pose(maps.pose, scale)
     views: dict[Side, ViewResult] = {}
     if options.view in ("left", "both"):
@@ -153,8 +136,9 @@ def _require_what_was_asked(
 
 
 def _network(network: Maps, scale: Scale) -> NetworkMaps:
-    left = _scaled(network.left, scale)
-    right = None if network.right is None else _scaled(network.right, scale)
+    metres = Metres(scale)
+    left = metres.of(network.left)
+    right = None if network.right is None else metres.of(network.right)
     return NetworkMaps(
         grids=network.grids,
         pointmap_left=left.points,
@@ -162,82 +146,6 @@ def _network(network: Maps, scale: Scale) -> NetworkMaps:
         pointmap_right=None if right is None else right.points,
         confidence_right=None if right is None else right.confidence,
     )
-
-
-def _scale(
-    maps: Maps,
-    plane: Plane | None,
-    options: InferOptions,
-    rig: Rig,
-    refinement: Refinement | None,
-) -> tuple[Scale, Notes]:
-    missing = _why_no_metres(maps, refinement)
-    if missing and (
-        options.altitude_m is not None
-        or options.baseline_m is not None
-        or rig.right_from_left is not None
-    ):
-        return relative_scale(), Notes.warn(f"scale: {missing}; depth stays relative")
-    if options.altitude_m is not None and plane is not None:
-        return scale_from_altitude(plane, options.altitude_m), Notes()
-    if options.baseline_m is None and rig.right_from_left is None:
-        return relative_scale(), Notes()
-    pose = maps.pose
-    if refinement is None or pose is None:
-        return relative_scale(), Notes.warn(
-            "scale: only the network says where the right camera is, so a baseline makes no "
-            "metres; give `altitude_m`, or refine the pair (`refine` auto); depth stays relative"
-        )
-    median_depth = float(np.nanmedian(maps.left.points[..., 2]))
-    depth = median_depth if median_depth > 0 else None
-    if options.baseline_m is not None:
-        scale = scale_from_baseline(pose.right_from_left, options.baseline_m, median_depth=depth)
-        return scale, Notes()
-    assert rig.right_from_left is not None
-    return scale_from_rig(pose.right_from_left, rig.right_from_left, median_depth=depth), Notes()
-
-
-def _why_no_metres(maps: Maps, refinement: Refinement | None) -> str | None:
-    """Why no known length makes metres of a result; None where one may.
-
-    Of a network that was asked for alone the plane is taken at its word, and the verdict says so.
-    """
-    if refinement is not None and not refinement.done:
-        return "the images did not decide the geometry, and the network's word fixes no metres"
-    if refinement is not None and maps.camera_left.source == NOMINAL:
-        return "the focal length is not known; give intrinsics, or a rig with them"
-    return None
-
-
-def _scale_errors(
-    found: PointMap, plane: Plane | None, scale: Scale
-) -> tuple[Scale, NDArray[np.float64] | None]:
-    """The scale with its sigma, and what it errs by in every draw beside the baseline.
-
-    A baseline is the unit of the draws, whose shared errors are the pose's. An altitude stands over
-    a plane that moves with them.
-    """
-    if found.expected is None or scale.source is ScaleSource.RELATIVE:
-        return scale, None
-    expected = found.expected
-    if scale.source is ScaleSource.ALTITUDE and plane is not None:
-        draws = expected.draws[:, ::_THIN, ::_THIN]
-        points = found.points[:: 2 * _THIN, :: 2 * _THIN]
-        errors = altitude_errors(points, draws, plane)
-        shared = np.mean(draws, axis=(1, 2), dtype=np.float64)
-        errors = shared + _TAILS * (errors - shared)  # what all depths share goes exactly
-        return replace(scale, sigma=expected.rescaled(errors).shared()), errors
-    return replace(scale, sigma=math.hypot(expected.shared(), expected.metres_sigma)), None
-
-
-def _scaled(found: PointMap, scale: Scale, errors: NDArray[np.float64] | None = None) -> PointMap:
-    points = np.asarray(found.points * np.float32(scale.factor), np.float32)
-    expected = found.expected
-    if expected is not None and errors is not None:
-        expected = expected.rescaled(errors)
-    elif expected is not None and scale.source in (ScaleSource.BASELINE, ScaleSource.RIG):
-        expected = expected.by_baseline()
-    return replace(found, points=points, expected=expected)
 
 
 def _scaled_pose(pose: PoseEstimate, scale: Scale) -> PoseEstimate:

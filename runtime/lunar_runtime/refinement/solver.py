@@ -26,6 +26,7 @@ from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
+from lunar_runtime.refinement.other_light import OtherLight
 from lunar_runtime.refinement.plate import CYCLES, Information, Plate
 from lunar_runtime.refinement.possible import require_flow, require_round, require_slack
 from lunar_runtime.refinement.prior import (
@@ -252,8 +253,10 @@ class DenseSolver:
         checkpoint("shading")
         plated = self._plate.plated(prior, departure, compliance, information, refined)
         inside = half(bright.inside.astype(np.float32)) == 1
-        shading = shade(self._pair.left.halved(), half(bright.warped), inside, plated)
-        if shading.reason is None:
+        left = self._pair.left
+        others = [OtherLight.through(left, other, surface) for other in left.others]
+        shading = shade(left.halved(), half(bright.warped), inside, plated, others)
+        if shading.adds:
             surface = self._plate.surface(plane, shading.departure)
             draws = shading.of_draws(draws)
             own = self._plate.sigma(draws)
@@ -274,7 +277,7 @@ class DenseSolver:
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
             unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
             hidden=bright.hidden,
-            shading=shading.told(),
+            shading=shading.told,
         )
 
     def _on_view(self, values: Field) -> Field:

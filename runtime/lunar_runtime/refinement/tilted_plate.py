@@ -3,8 +3,9 @@
 The correction f minimises
 
     Σ weight · f² + stiffness / compliance · (f_xx² + 2 f_xy² + f_yy²)
-      + information · (right · f_x + down · f_y − residual)²
+      + Σ information · (right · f_x + down · f_y − residual)²
 
+with one such term for every light,
 so it takes from the plate what the plate knows (long waves, and those across the light), and gives
 it the rest. Tilts and brightness live on the corners between four of the plate's nodes, where both
 differences do.
@@ -15,6 +16,7 @@ gradients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -60,25 +62,29 @@ class TiltedPlate:
         weight: (H, W) information on the departure, the prior's too.
         compliance: (H, W) of the plate.
         stiffness: Of the plate.
-        tilt: Of the brightness.
+        tilts: Of the brightness under every light.
     """
 
-    def __init__(self, weight: Field, compliance: Field, stiffness: float, tilt: Tilt) -> None:
-        self._tilt = tilt
+    def __init__(
+        self, weight: Field, compliance: Field, stiffness: float, tilts: Sequence[Tilt]
+    ) -> None:
+        self._tilts = tilts
         stiff = np.float32(stiffness) / compliance
         self._xx, self._yy = stiff[:, 1:-1], stiff[1:-1]
         self._xy = 2 * corners(stiff)
         self._weight = np.ascontiguousarray(weight, np.float32)
-        self._inverse = _inverse_of_even(weight, float(np.median(stiff)), tilt)
+        self._inverse = _inverse_of_even(weight, float(np.median(stiff)), tilts)
 
-    def correction(self, residual: Field, iterations: int) -> Field:
-        """(H, W) the correction that a residual brightness, (H - 1, W - 1), asks for.
+    def correction(self, residuals: Sequence[Field], iterations: int) -> Field:
+        """(H, W) the correction that residual brightnesses, (H - 1, W - 1), ask for.
 
         Args:
-            residual: Less the brightness of the surface.
+            residuals: Less the brightness of the surface, one a light.
             iterations: At most.
         """
-        r = self._tilt.pull(residual)
+        r = np.zeros_like(self._weight)
+        for tilt, residual in zip(self._tilts, residuals, strict=True):
+            r += tilt.pull(residual)
         f = np.zeros_like(r)
         z = self._preconditioned(r)
         p = z.copy()
@@ -96,7 +102,10 @@ class TiltedPlate:
         return f
 
     def _apply(self, e: Field) -> Field:
-        total = self._tilt.pull(self._tilt.of(e))
+        first, *rest = self._tilts
+        total = first.pull(first.of(e))
+        for tilt in rest:
+            total += tilt.pull(tilt.of(e))
         cv2.accumulateProduct(self._weight, e, total)
         xx, yy, xy = second_differences(e)
         xx *= self._xx
@@ -141,16 +150,17 @@ def _steps_back(right: Field, down: Field) -> Field:
     return total
 
 
-def _inverse_of_even(weight: Field, stiffness: float, tilt: Tilt) -> Field:
+def _inverse_of_even(weight: Field, stiffness: float, tilts: Sequence[Tilt]) -> Field:
     """(H, W), padded to even sides: over cosine waves, of the plate whose fields are even."""
     height, width = (side + side % 2 for side in weight.shape)
-    known = tilt.information > 0
+    known = np.logical_or.reduce([tilt.information > 0 for tilt in tilts])
     least = 1e-12 * stiffness
     if not known.any():
         return np.full((height, width), 1 / stiffness, np.float32)
     even = float(np.median(weight[:-1, :-1][known]))
     along, across = (
-        float(np.mean((tilt.information * by * by)[known])) for by in (tilt.right, tilt.down)
+        sum(float(np.mean((tilt.information * by * by)[known])) for tilt, by in pairs)
+        for pairs in ([(t, t.right) for t in tilts], [(t, t.down) for t in tilts])
     )
     wave_x, wave_y = (2 - 2 * np.cos(np.pi * np.arange(side) / side) for side in (width, height))
     x, y = wave_x[None], wave_y[:, None]

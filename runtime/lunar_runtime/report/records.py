@@ -47,6 +47,7 @@ class ScaleReport(Record, frozen=True, kw_only=True):
     Attributes:
         unit: Of every length in the result: `m` or `relative`.
         source: `baseline`, `rig`, `altitude` or `relative`.
+        other: What counts beside it, by its own error; None = nothing.
         metres_per_unit: Factor that was applied to the relative result; None = none.
         sigma: Relative standard deviation of what all lengths err by together; it is in
             `depth_sigma` too. None = not known.
@@ -56,6 +57,7 @@ class ScaleReport(Record, frozen=True, kw_only=True):
     source: str
     metres_per_unit: float | None
     sigma: float | None
+    other: str | None = None
 
 
 class PoseReport(Record, frozen=True, kw_only=True):
@@ -92,20 +94,39 @@ class MisfitReport(Record, frozen=True):
     depth_change: float
 
 
-class ShadingReport(Record, frozen=True, kw_only=True):
-    """What the brightness of a view added to its slopes.
+class OtherSunReport(Record, frozen=True, kw_only=True):
+    """What an image under another sun added.
 
     Attributes:
         reason: Why it added nothing; null = it did.
-        explained: Share of the brightness' variance that slopes explain in blocks of the view on
-            which the light was not fitted.
-        width_px: Sigma of the mean that is taken from the brightness, in pixels: much longer waves
-            are stereo's alone. 0 = off.
+        explained: As of the pair's own.
+        width_px: As of the pair's own.
+        shift_px: How far right and down it was found from where its pose puts it, pixels of the
+            view; it was moved back.
     """
 
     reason: str | None
     explained: float
     width_px: float
+    shift_px: tuple[float, float]
+
+
+class ShadingReport(Record, frozen=True, kw_only=True):
+    """What the brightness of a view added to its slopes.
+
+    Attributes:
+        reason: Why the pair's own added nothing; null = it did.
+        explained: Share of the brightness' variance that slopes explain in blocks of the view on
+            which the light was not fitted.
+        width_px: Sigma of the mean that is taken from the brightness, in pixels: much longer waves
+            are stereo's alone. 0 = off.
+        other_suns: Of the images under other suns, in their order.
+    """
+
+    reason: str | None
+    explained: float
+    width_px: float
+    other_suns: tuple[OtherSunReport, ...] = ()
 
 
 class RefinementReport(Record, frozen=True, kw_only=True):

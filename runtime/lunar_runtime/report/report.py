@@ -40,6 +40,7 @@ from lunar_runtime.report.records import (
     CameraReport,
     LandingReport,
     MisfitReport,
+    OtherSunReport,
     PlaneReport,
     PoseReport,
     RefinementReport,
@@ -101,6 +102,7 @@ def make_report(
             source=result.scale.source.value,
             metres_per_unit=result.scale.metres_per_unit,
             sigma=result.scale.sigma,
+            other=None if result.scale.other is None else result.scale.other.value,
         ),
         camera_left=_camera(result.camera_left, result.lenses[0], result.mapping),
         camera_right=_camera(result.camera_right, result.lenses[1], result.mapping_right),
@@ -281,7 +283,13 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         ],
         views={side: view._asdict() for side, view in refinement.views.items()},
         shading={
-            side: ShadingReport(**told._asdict()) for side, told in refinement.shading.items()
+            side: ShadingReport(
+                reason=told.reason,
+                explained=told.explained,
+                width_px=told.width_px,
+                other_suns=tuple(OtherSunReport(**one._asdict()) for one in told.other_suns),
+            )
+            for side, told in refinement.shading.items()
         },
     )
 

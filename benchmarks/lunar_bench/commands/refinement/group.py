@@ -10,6 +10,7 @@ from lunar_bench.commands.refinement.profile import profile
 from lunar_bench.commands.refinement.rendered import rendered
 from lunar_bench.commands.refinement.shading import shading
 from lunar_bench.commands.refinement.stereolunar import stereolunar
+from lunar_bench.commands.refinement.suns import suns
 from lunar_bench.commands.refinement.sweep import sweep
 
 
@@ -18,5 +19,5 @@ def refinement() -> None:
     """Measure what the images add: network, geometry alone and both, beside null and SGBM."""
 
 
-for subcommand in (stereolunar, rendered, sweep, apollo, judgement, profile, shading):
+for subcommand in (stereolunar, rendered, sweep, apollo, judgement, profile, shading, suns):
     refinement.add_command(subcommand)
