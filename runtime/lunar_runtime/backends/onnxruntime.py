@@ -25,7 +25,7 @@ from lunar_runtime.backends.optimised import (
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.bundle import Bundle, Model
 from lunar_runtime.errors import BackendError, BundleError
-from lunar_runtime.files.held_memory import give_back
+from lunar_runtime.files.held_memory import give_back, give_back_code
 
 _FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -131,6 +131,7 @@ class OnnxRuntimeBackend:
     def close(self) -> None:
         """Free the network."""
         self._loaded = None
+        give_back()
 
     @property
     def weights(self) -> HeldWeights | None:
@@ -225,8 +226,10 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
 def _load_held(ort: Any, bundle: Bundle, given: int, threads: int | None) -> _Loaded:
     """A session on the CPU whose weights can be checked, of an ONNX file in memory."""
     with memory_file() as made:
+        give_back_code()
         optimise(ort, given, made, _options(ort, bundle, threads)[0])
         give_back()
+        give_back_code()
         weights = held_weights(made)
         session, values = session_of(ort, made, _options(ort, bundle, threads)[0], weights)
     give_back()
@@ -240,10 +243,11 @@ def _options(
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL
     options.inter_op_num_threads = 1
-    # A ViT with a DPT head at 512 x 512, 213 MB of weights, on 2 cores: peak 730 MiB instead of
-    # 1080, 460 MiB instead of 1080 between pairs, at the same speed within its noise of 5 %.
+    # S0, 256 px: it holds 25 MiB of activations while it runs. With buffers used again it holds 40,
+    # because each lives from its first use to its last; without an arena 44, in pieces that the C
+    # library cannot give back. A pattern plans one block besides, of 22 MiB.
     options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
+    options.enable_mem_reuse = False
     # Else ONNX Runtime 1.32 rounds the activations of layers whose weights alone are INT8.
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "0")
     # Threads that wait for work sleep. Beside other jobs the default, to spin, takes 1.46 times the

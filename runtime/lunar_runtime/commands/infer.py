@@ -12,7 +12,7 @@ import click
 
 from lunar_runtime.commands import archive, flight, options, stream_options, values
 from lunar_runtime.commands.command_line import fail, run_command
-from lunar_runtime.commands.memory_limits import INFER, check_memory
+from lunar_runtime.commands.memory_limits import INFER, check_memory, one_blas_thread
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
@@ -187,8 +187,12 @@ def command(
     4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
     --deadline-ms.
     """
+    one_blas_thread()
     check_memory(INFER)
     from lunar_runtime.backends.cores import usable_cores
+    from lunar_runtime.files.held_memory import share_one_heap
+
+    share_one_heap()
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read

@@ -170,6 +170,7 @@ class StereoRuntime:
         window: WindowsGiven = None,
         masks: Masks = (None, None),
         deadline_ms: float | None = None,
+        last: bool = False,
     ) -> StereoResult:
         """Run one pair.
 
@@ -196,6 +197,8 @@ class StereoRuntime:
             deadline_ms: From the call until the result must be there. The best that fits is given:
                 refined, refined more coarsely, the images or the network alone, or the last good
                 result with its age; `result.flown` says which and why. Needs `learn_costs` first.
+            last: No pair follows: the network is freed once it has run, and what comes after it
+                has the memory. Not with a deadline.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -217,10 +220,14 @@ class StereoRuntime:
             return work
 
         if deadline_ms is not None:
+            if last:
+                raise UsageError("`last` is for a pair without `deadline_ms`; leave one out")
             check_deadline(deadline_ms, self.costs)
             return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
         work = read(Clock())
         self._see(work, None)
+        if last:
+            self.close()
         if refine == "off":
             return work.alone(self.model)
         return work.refined(None if work.maps is None else self.model)
