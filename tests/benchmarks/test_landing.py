@@ -74,8 +74,10 @@ def test_a_tally_that_knows_finds_everything_and_one_that_guesses_nothing() -> N
     assert knows.found_at(0.01) == pytest.approx(1)
     assert guesses.auc() == pytest.approx(0.5, abs=0.02)
     assert guesses.found_at(0.01) < 0.02
-    for low, high, places, share in fair.reliability():
-        assert share == pytest.approx((low + high) / 2, abs=3 / np.sqrt(places))
+    for row in fair.reliability():
+        assert row.low <= row.mean <= row.high
+        assert row.safe == pytest.approx(row.mean, abs=3 / np.sqrt(row.places))
+        assert (row.pairs, row.wrong_pairs) == (1, int(row.safe < 1))
 
 
 def test_what_nothing_is_said_of_counts_as_not_found() -> None:
@@ -99,9 +101,10 @@ def test_no_case_is_an_error() -> None:
 
 
 def test_the_command_keeps_its_record(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    save = tmp_path / "landing.json"
+    save, plot = tmp_path / "landing.json", tmp_path / "landing.png"
     call = ["landing", "rendered", "--pairs", "1", "--seed", str(SEED), "--size", "256"]
-    code, out, err = run(capfd, *call, "--threads", "1", "--save", str(save))
+    code, out, err = run(capfd, *call, "--threads", "1", "--save", str(save), "--plot", str(plot))
     assert (code, err) == (0, "")
     assert "sites: 0 of" in out
+    assert plot.read_bytes().startswith(b"\x89PNG")
     assert json.loads(save.read_text())["data"] == f"1 rendered landings of 256 px from {SEED}"

@@ -10,7 +10,7 @@ import click
 from lunar_runtime.commands.options import PATH, threads
 from lunar_runtime.errors import GateError
 
-from lunar_bench.commands.options import BUNDLE, echo_lines, finish, result_options
+from lunar_bench.commands.options import BUNDLE, echo_lines, finish, plot, result_options
 
 if TYPE_CHECKING:
     from lunar_bench.landing.cases import LandingCase
@@ -27,6 +27,7 @@ def landing() -> None:
 @click.option("--size", type=click.IntRange(64), default=512, show_default=True, help="Pixels.")
 @threads
 @BUNDLE
+@plot("Reliability of P(safe)")
 @result_options
 def rendered(
     count: int,
@@ -34,6 +35,7 @@ def rendered(
     size: int,
     threads: int | None,
     bundle: Path | None,
+    plot: Path | None,
     as_json: bool,
     save: Path | None,
 ) -> int:
@@ -42,7 +44,13 @@ def rendered(
 
     data = f"{count} rendered landings of {size} px from {seed}"
     return _measure(
-        rendered_cases(count, seed, size), data, bundle, threads, as_json=as_json, save=save
+        rendered_cases(count, seed, size),
+        data,
+        bundle,
+        threads,
+        plot=plot,
+        as_json=as_json,
+        save=save,
     )
 
 
@@ -50,15 +58,21 @@ def rendered(
 @click.argument("folder", type=PATH)
 @threads
 @BUNDLE
+@plot("Reliability of P(safe)")
 @result_options
 def stereolunar(
-    folder: Path, threads: int | None, bundle: Path | None, as_json: bool, save: Path | None
+    folder: Path,
+    threads: int | None,
+    bundle: Path | None,
+    plot: Path | None,
+    as_json: bool,
+    save: Path | None,
 ) -> int:
     """StereoLunar's pairs at their own scale: vehicles of 5, 8 and 11 pixels."""
     from lunar_bench.landing.cases import stereolunar_cases
 
     cases = stereolunar_cases(folder)
-    return _measure(cases, "StereoLunar", bundle, threads, as_json=as_json, save=save)
+    return _measure(cases, "StereoLunar", bundle, threads, plot=plot, as_json=as_json, save=save)
 
 
 @landing.command()
@@ -100,6 +114,7 @@ def _measure(
     bundle: Path | None,
     threads: int | None,
     *,
+    plot: Path | None,
     as_json: bool,
     save: Path | None,
 ) -> int:
@@ -107,6 +122,10 @@ def _measure(
     from lunar_bench.report.landing_text import landing_lines
 
     result = measure_landing(cases, data, bundle=bundle, threads=threads)
+    if plot is not None:
+        from lunar_bench.report.landing_plot import plot_landing
+
+        plot_landing(result, plot)
     echo_lines(landing_lines(result), as_json=as_json)
     finish(result, as_json=as_json, save=save)
     return 0 if result.holds else GateError.exit_code

@@ -68,10 +68,7 @@ def measure_landing(
         false_sites_most=_upper(false_sites, sites),
         false_safe=hazardous / max(1, called),
         found=(called - hazardous) / max(1, safe),
-        reliability=[
-            ReliabilityRow(low=low, high=high, places=places, safe=share)
-            for low, high, places, share in tallies["ours"].reliability()
-        ],
+        reliability=[ReliabilityRow(**row._asdict()) for row in tallies["ours"].reliability()],
         methods=[
             MethodRecord(
                 method=name,
@@ -124,6 +121,7 @@ def _run(
         found=_rounded((called & safe).sum() / max(1, (safe & known).sum())),
         sites=len(landing.sites),
         false_sites=len(wrong),
+        landing_ms=_rounded(found.landing_ms),
     )
 
 

@@ -7,6 +7,7 @@ which the size of these sigmas hardly moves.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -39,11 +40,13 @@ class Answers(NamedTuple):
         result: Of the runtime.
         landing: On it.
         probabilities: Method -> (r, c) P(safe) at the landing's centres; NaN = nothing is said.
+        landing_ms: Wall time of grid, hazards and sites.
     """
 
     result: StereoResult
     landing: Landing
     probabilities: dict[Method, Field]
+    landing_ms: float
 
 
 def answer(runtime: StereoRuntime, case: LandingCase) -> Answers:
@@ -54,7 +57,9 @@ def answer(runtime: StereoRuntime, case: LandingCase) -> Answers:
     """
     pair = case.pair
     result = runtime.infer(pair.left, pair.right, case.rig, refine="on")
+    start = time.perf_counter()
     landing = find_landing(result, case.lander)
+    landing_ms = 1e3 * (time.perf_counter() - start)
     found: dict[Method, Field] = {"ours": landing.hazards.safe_probability}
     hazards, grid = landing.hazards, landing.grid
     one = Errors(
@@ -77,7 +82,7 @@ def answer(runtime: StereoRuntime, case: LandingCase) -> Answers:
             source = GridSource(points, result.camera_left.intrinsics, result.up.vector)
             other = ground_grid(source, like=grid)
             found[name] = judged(other, np.isfinite(other.height))
-    return Answers(result, landing, found)
+    return Answers(result, landing, found, landing_ms)
 
 
 def _network(

@@ -29,7 +29,7 @@ class CaseRecord(Record, frozen=True):
         found: Of the truly safe, the share called safe.
         sites: Named.
         false_sites: Of them, hazardous.
-        landing_ms: Time of hazards and sites.
+        landing_ms: Wall time of grid, hazards and sites.
     """
 
     pair: str
@@ -65,12 +65,25 @@ class MethodRecord(Record, frozen=True):
 
 
 class ReliabilityRow(Record, frozen=True):
-    """Places of ours by their P(safe): the lowest, the highest, how many, share that is safe."""
+    """Places of ours by their P(safe).
+
+    Attributes:
+        low: The lowest P.
+        high: The highest P.
+        places: So many.
+        mean: P of theirs, the share that ought to be safe.
+        safe: Share that is.
+        pairs: That have such places.
+        wrong_pairs: Of them, those with a hazardous one: places of a pair err together.
+    """
 
     low: float
     high: float
     places: int
+    mean: float
     safe: float
+    pairs: int
+    wrong_pairs: int
 
 
 class LandingRecord(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
 from lunar_bench.landing.record import LandingRecord
@@ -22,9 +23,15 @@ def landing_lines(result: LandingRecord) -> Iterator[str]:
         f"places: of those called safe {result.false_safe:.2%} are hazardous; of the safe ones "
         f"{result.found:.0%} are found"
     )
-    yield "P(safe)        places  truly safe"
+    yield "P(safe)          places    mean  truly safe  pairs, with a hazardous place"
     for row in result.reliability:
-        yield f"{row.low:.2f} to {row.high:.2f} {row.places:>8}  {row.safe:.3f}"
+        yield (
+            f"{row.low:.3f} to {row.high:.3f} {row.places:>7}  {row.mean:.4f}      {row.safe:.4f}  "
+            f"{row.pairs}, {row.wrong_pairs}"
+        )
     yield "method          AUC   safe ground found at 1 % false"
     for method in result.methods:
         yield f"{method.method:<14} {method.auc:.3f}  {method.found_at_1pct:.0%}"
+    times = [case.landing_ms for case in result.cases if case.landing_ms is not None]
+    if times:
+        yield f"grid, hazards and sites: median {statistics.median(times):.0f} ms"

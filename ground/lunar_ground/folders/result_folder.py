@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from lunar_ground.folders.grids import Grid
 
-_MAPS = ("slope", "confidence", "depth_sigma", "slope_sigma", "safe_probability", "hazard")
+SIDES = ("left", "right")
+MAPS = ("slope", "confidence", "depth_sigma", "slope_sigma", "safe_probability", "hazard")
 SITES = "sites.json"
 
 
@@ -120,8 +122,15 @@ def find_result_folders(path: Path) -> list[Path]:
     return sorted(report.parent for report in path.rglob(REPORT_NAME)) or [path]
 
 
-def read_result_folder(path: Path) -> ResultFolder:
+def read_result_folder(
+    path: Path, sides: Sequence[str] = SIDES, maps: Sequence[str] = MAPS
+) -> ResultFolder:
     """Read a folder that `lunar-infer` wrote.
+
+    Args:
+        path: The folder.
+        sides: Of these.
+        maps: Of these that are there, beside depth and points.
 
     Raises:
         InputError: It is none, or a file in it is missing or damaged.
@@ -129,15 +138,20 @@ def read_result_folder(path: Path) -> ResultFolder:
     report = _read_report(path)
     main = "right" if report.options.view == "right" else "left"
     arrays = read_npz(
-        path / "pointmap.npz", missing="run lunar-infer again", damaged="run lunar-infer again"
+        path / "pointmap.npz",
+        sides,
+        missing="run lunar-infer again",
+        damaged="run lunar-infer again",
     )
-    sides = {}
-    for side in ("left", "right"):
+    found = {}
+    for side in sides:
         suffix = "" if side == main else f"_{side}"
         if side == main or (path / f"depth{suffix}.tif").exists():
             mapping = report.mapping if side == "left" else report.mapping_right
-            sides[side] = _read_side(path, side, suffix, arrays, _grid(mapping))
-    return ResultFolder(path, report, sides, read_sites(path / SITES))
+            read = _read_side(path, side, suffix, arrays, _grid(mapping))
+            read.maps.update(read_maps(path, read.grid, maps, suffix))
+            found[side] = read
+    return ResultFolder(path, report, found, read_sites(path / SITES))
 
 
 def read_sites(path: Path) -> list[dict[str, float]]:
@@ -202,12 +216,28 @@ def _read_side(
             "lunar-infer again"
         )
     points = np.where(np.isfinite(depth)[..., None], arrays[side], np.nan)
-    maps = {
+    return SideMaps(grid, points, depth, {})
+
+
+def read_maps(
+    path: Path, grid: Grid, names: Sequence[str], suffix: str = ""
+) -> dict[str, NDArray[np.float64]]:
+    """Those of a view's maps that are there: name -> (H, W).
+
+    Args:
+        path: Of the folder.
+        grid: Of the view.
+        names: What to look for.
+        suffix: Of the files' names; none = the main view.
+
+    Raises:
+        InputError: One is damaged, or of another size.
+    """
+    return {
         name: _raster(path / f"{name}{suffix}.tif", grid)
-        for name in _MAPS
+        for name in names
         if (path / f"{name}{suffix}.tif").exists()
     }
-    return SideMaps(grid, points, depth, maps)
 
 
 def _raster(path: Path, grid: Grid) -> NDArray[np.float64]:

@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from lunar_runtime.errors import InputError, UsageError
-from lunar_runtime.landing.ground_grid import MOST_CELLS_A_SIDE, GridSource, GroundGrid, ground_grid
-from lunar_runtime.landing.local_frame import MOON_RADIUS_M, fall
-from lunar_runtime.landing.surface_walk import lever, walk
-from lunar_runtime.landing.visible_surface import taken, visible_surface
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.landing.cells import Heights
+from lunar_runtime.landing.ground_grid import MOST_CELLS_A_SIDE, GridSource, laid_out
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M, LocalFrame, fall
+from lunar_runtime.landing.strips import in_strips
+from lunar_runtime.landing.surface_walk import NO_PIXEL, Found, SurfaceWalk
+from lunar_runtime.landing.visible_surface import taken
 from numpy.typing import NDArray
 
 from lunar_ground.maps.projection import Array, Projection, lon_lat
+from lunar_ground.maps.raster import Raster
+
+Strip = tuple[Field, ...]  # height, lever, column and row of the view
+_NOTHING = np.nan, np.nan, NO_PIXEL, NO_PIXEL
 
 # Heights of the Moon are within -9.1 and 10.8 km.
 _LOWEST_M, _HIGHEST_M = -15_000.0, 15_000.0
 # A plumb line is within half a degree of the radius; the normal of a plane, or a wide view, is not.
 _UP_DEG = 20.0
+_PACK = 256  # a turned view fills half of its map: the other half is not looked for
 
 
 @dataclass(frozen=True)
@@ -72,25 +80,16 @@ def local_cells(source: GridSource, cell_m: float | None = None) -> Cells:
         InputError: The view shows no ground.
         UsageError: `cell_m` does not fit the view.
     """
-    grid = _gridded(source, cell_m)
-    x, y = (np.broadcast_to(axis, grid.shape) for axis in _centres_of(grid))
-    west, north, xs, ys = _aligned(x, y, grid)
-    height = _first(grid, xs, ys)
-    surface = visible_surface(source.points, grid.frame)
-    found = walk(source.intrinsics, grid.frame, surface, xs, ys, height)
-    found = found.without_misses(grid.cell_m)
-    moved = lever(surface, grid.frame, xs, ys, found)
-    return Cells(
-        None,
-        grid.cell_m,
-        west,
-        north,
-        found.height,
-        moved,
-        found.pixel_x,
-        found.pixel_y,
-        _rim_left_out(grid),
-    )
+    view = _View.of(source, cell_m)
+    raster = Raster.around(*view.first.known()[:2], view.cell_m)
+    x, y = (axis.astype(np.float32) for axis in raster.centres())
+
+    def strip(rows: slice) -> Strip:
+        first = view.first.at(x, y[rows, None])
+        at_x, at_y = np.broadcast_arrays(x, y[rows, None])
+        return view.walked(at_x, at_y, view.walk.down(at_x, at_y, first))
+
+    return _cells(view, raster, in_strips(raster.shape, strip))
 
 
 def lunar_cells(
@@ -113,68 +112,123 @@ def lunar_cells(
     """
     middle, up_off_deg = _place(source, body_from_left)
     R, t = body_from_left[:3, :3], body_from_left[:3, 3]
-    radial = middle / np.linalg.norm(middle)
-    grid = _gridded(source._replace(up=R.T @ radial), cell_m)
+    view = _View.of(source._replace(up=R.T @ middle / np.linalg.norm(middle)), cell_m)
     if projection is None:
         longitude, latitude = lon_lat(middle)
         projection = Projection.near(float(latitude), float(longitude))
-    frame = grid.frame
-    x, y = (np.broadcast_to(axis, grid.shape) for axis in _centres_of(grid))
-    there = np.stack([x, y, grid.height - fall(x, y)], axis=-1).astype(np.float64)
-    there = there @ frame.axes + frame.origin
-    map_x, map_y = projection.forward(there @ R.T + t)
-    west, north, xs, ys = _aligned(map_x, map_y, grid)
+    frame, first, walk = view.frame, view.first, view.walk
+    x, y, height = (axis.astype(np.float64) for axis in first.known())
+    there = np.stack([x, y, height - fall(x, y)], axis=-1) @ frame.axes + frame.origin
+    raster = Raster.around(*_on_map(projection, there @ R.T + t), view.cell_m)
     # A point at the radius r along a cell's direction is r * along + offset in the local frame.
     turn = frame.axes @ R.T
-    along = projection.backward(xs, ys, turn)
     offset = -turn @ t - frame.axes @ frame.origin
-    radius = np.full(xs.shape, np.linalg.norm(middle))
-    for _ in range(2):  # x moves by x / R of what the height does: it settles at once
-        x, y, z = _local(radius, along, offset)
-        radius = _reached(radius, _first(grid, x, y), x, y, z, along[2])
-    x, y, z = _local(radius, along, offset)
-    surface = visible_surface(source.points, frame)
-    found = walk(source.intrinsics, frame, surface, x, y, _first(grid, x, y))
-    found = found.without_misses(grid.cell_m)
-    radius = _reached(radius, found.height, x, y, z, along[2])
-    above = np.where(np.isfinite(found.height), radius - MOON_RADIUS_M, np.nan)
+    map_x, map_y = raster.centres()
+
+    def strip(rows: slice) -> Strip:
+        along = projection.backward(*np.meshgrid(map_x, map_y[rows]), turn)
+        start = np.float64(np.linalg.norm(middle))
+        x, y, z = _local(start, along, offset)
+        guess = first.at(x, y)
+        whole = tuple(np.full(guess.shape, nothing, np.float32) for nothing in _NOTHING)
+        there = _packed(np.isfinite(guess))
+        if not there.size:
+            return whole
+        along = along.reshape(3, -1)[:, there]
+        height, x, y = (field.ravel()[there] for field in (guess, x, y))
+        z = z.ravel()[there]
+        radius = start + (height - fall(x, y) - z) / along[2]
+        for _ in range(2):  # x moves by x / R of what the height does: it settles at once
+            x, y, z = _local(radius, along, offset)
+            found = walk.down(x, y, height, 2)
+            height = found.height
+            radius = radius + (height - fall(x, y) - z) / along[2]
+        above = (radius - MOON_RADIUS_M).astype(np.float32)
+        for full, field in zip(whole, view.walked(x, y, found, above), strict=True):
+            full.flat[there] = field
+        return whole
+
+    return _cells(view, raster, in_strips(raster.shape, strip), projection, up_off_deg)
+
+
+class _View(NamedTuple):
+    """A view's surface, and how to come down to it."""
+
+    frame: LocalFrame
+    cell_m: float
+    first: Heights
+    walk: SurfaceWalk
+    rim_left_out: bool
+
+    @classmethod
+    def of(cls, source: GridSource, cell_m: float | None) -> _View:
+        frame, surface, laid = laid_out(source, cell_m)
+        # One less by rounding.
+        rim_left_out = max(laid.rows, laid.columns) >= MOST_CELLS_A_SIDE - 1
+        if cell_m is not None and rim_left_out:
+            raise UsageError(
+                f"`cell_m` {cell_m:g}: the view is wider than {MOST_CELLS_A_SIDE} such cells; "
+                "give a larger one, or a window of the images to lunar-infer"
+            )
+        walk = SurfaceWalk(source.intrinsics, frame, surface)
+        return cls(frame, laid.side, Heights(surface, laid), walk, rim_left_out)
+
+    def walked(self, x: Field, y: Field, found: Found, height: Field | None = None) -> Strip:
+        """Height, lever and pixels of what was met; the height may be another one."""
+        found = found.without_misses(self.cell_m)
+        lever = self.walk.lever(x, y, found)
+        if height is None:
+            height = found.height
+        height = np.where(np.isfinite(found.height), height, np.float32(np.nan))
+        return height, lever, found.pixel_x, found.pixel_y
+
+
+def _cells(
+    view: _View,
+    raster: Raster,
+    fields: list[Field],
+    projection: Projection | None = None,
+    up_off_deg: float = 0.0,
+) -> Cells:
+    seen = np.isfinite(fields[0])
+    if not seen.any():
+        raise InputError("there is no ground to map; check the pair")
+    rows, columns = raster.window(seen)
+    height, lever, pixel_x, pixel_y = (field[rows, columns] for field in fields)
     return Cells(
         projection,
-        grid.cell_m,
-        west,
-        north,
-        above.astype(np.float32),
-        lever(surface, frame, x, y, found),
-        found.pixel_x,
-        found.pixel_y,
-        _rim_left_out(grid),
+        view.cell_m,
+        (raster.first + columns.start) * view.cell_m,
+        (raster.top - rows.start) * view.cell_m,
+        height,
+        lever,
+        pixel_x,
+        pixel_y,
+        view.rim_left_out,
         up_off_deg,
     )
 
 
-def _gridded(source: GridSource, cell_m: float | None) -> GroundGrid:
-    grid = ground_grid(source, cell_m)
-    if cell_m is not None and _rim_left_out(grid):
-        raise UsageError(
-            f"`cell_m` {cell_m:g}: the view is wider than {MOST_CELLS_A_SIDE} such cells; "
-            "give a larger one, or a window of the images to lunar-infer"
-        )
-    return grid
+def _on_map(projection: Projection, body: Array) -> tuple[Array, Array]:
+    """(N,) x and y of those body-fixed points that the map shows."""
+    x, y = projection.forward(body)
+    shown = np.isfinite(x)
+    if not shown.any():
+        raise InputError("the projection does not show this place; leave out `like`")
+    return x[shown], y[shown]
 
 
-def _rim_left_out(grid: GroundGrid) -> bool:
-    return max(grid.shape) >= MOST_CELLS_A_SIDE - 1  # one less by rounding
-
-
-def _local(radius: Array, along: Array, offset: Array) -> tuple[Any, Any, Array]:
+def _local(radius: Any, along: Array, offset: Array) -> tuple[Any, Any, Array]:
+    """X and y float32, and how far up, of points so far along the cells' rays."""
     x, y, z = (radius * a + o for a, o in zip(along, offset, strict=True))
     return x.astype(np.float32), y.astype(np.float32), z
 
 
-def _reached(radius: Array, height: Any, x: Any, y: Any, z: Array, upward: Array) -> Array:
-    """Radii at which the cells' rays from the Moon's centre are at these heights."""
-    step = (height - fall(x, y) - z) / upward
-    return np.where(np.isfinite(step), radius + step, radius)
+def _packed(there: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """(n, 256) flat indices of what is there; the last one is repeated at the end."""
+    index = np.flatnonzero(there)
+    rest = -len(index) % _PACK
+    return np.pad(index, (0, rest), mode="edge").reshape(-1, _PACK) if len(index) else index
 
 
 def _place(source: GridSource, body_from_left: Array) -> tuple[Array, float]:
@@ -201,44 +255,3 @@ def _place(source: GridSource, body_from_left: Array) -> tuple[Array, float]:
             "body_from_left; check that pose, or up_left"
         )
     return middle, off
-
-
-def _centres_of(grid: GroundGrid) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    xs, ys = grid.centres()
-    return xs, ys[:, None]
-
-
-def _aligned(x: Any, y: Any, grid: GroundGrid) -> tuple[float, float, Any, Any]:
-    """West and north edges at multiples of a cell, and (R, C) centres of what the view shows."""
-    seen = np.isfinite(grid.height) & np.isfinite(x) & np.isfinite(y)
-    if not seen.any():
-        raise InputError("there is no ground to map; check the pair")
-    cell, half = grid.cell_m, grid.cell_m / 2
-    first = math.floor((float(x[seen].min()) - half) / cell)
-    last = math.ceil((float(x[seen].max()) + half) / cell)
-    low = math.floor((float(y[seen].min()) - half) / cell)
-    top = math.ceil((float(y[seen].max()) + half) / cell)
-    xs, ys = np.meshgrid(
-        (np.arange(first, last) + 0.5) * cell, (np.arange(top - 1, low - 1, -1) + 0.5) * cell
-    )
-    if grid.height.dtype == x.dtype:  # the local frame's own coordinates
-        xs, ys = xs.astype(np.float32), ys.astype(np.float32)
-    return first * cell, top * cell, xs, ys
-
-
-def _first(grid: GroundGrid, x: Any, y: Any) -> NDArray[np.float32]:
-    """(R, C) heights of the ground there; beside a hole those of the highest cell around."""
-    lowest = np.float32(-1e9)
-    around = np.where(np.isfinite(grid.height), grid.height, lowest)
-    around = cv2.dilate(around, np.ones((3, 3), np.uint8))
-    at_x = ((x - grid.x0_m) / grid.cell_m).astype(np.float32)
-    at_y = ((grid.y0_m - y) / grid.cell_m).astype(np.float32)
-    between, nearest = (
-        cv2.remap(values, at_x, at_y, how, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
-        for values, how, outside in (
-            (grid.height, cv2.INTER_LINEAR, float("nan")),
-            (around, cv2.INTER_NEAREST, float(lowest)),
-        )
-    )
-    nearest = np.where(nearest > lowest / 2, nearest, np.float32(np.nan))
-    return np.where(np.isfinite(between), between, nearest).astype(np.float32)

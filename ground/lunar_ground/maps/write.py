@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
@@ -18,12 +20,18 @@ from lunar_runtime.landing.visible_surface import taken
 from numpy.typing import NDArray
 
 from lunar_ground.folders.grids import Grid
-from lunar_ground.folders.result_folder import ResultFolder, SideMaps, read_result_folder
+from lunar_ground.folders.result_folder import (
+    ResultFolder,
+    SideMaps,
+    read_maps,
+    read_result_folder,
+)
 from lunar_ground.maps.cells import Cells, local_cells, lunar_cells
 from lunar_ground.maps.geotiff import read_projection, write_geotiff
 from lunar_ground.maps.layers import NAMES, layers_of
 from lunar_ground.maps.projection import Array, lon_lat
 
+_MAPS = ("slope", "depth_sigma", "hazard", "safe_probability")
 _SITES = "sites.geojson"
 _OWNED = {_SITES, *(f"{name}{suffix}" for name in NAMES for suffix in (".tif", ".wkt"))}
 
@@ -67,10 +75,9 @@ def write_maps(
         UsageError: The result is relative, lacks the left view, or an option does not fit it.
     """
     check_folder(out, overwrite=overwrite, owned=_OWNED)
-    result = read_result_folder(folder)
+    result = read_result_folder(folder, ("left",), ())
     maps = _left(result)
     body = _body_from_left(result)
-    shown = _image(result, image)
     projection = None
     if like is not None:
         if body is None:
@@ -83,16 +90,24 @@ def write_maps(
         Intrinsics(*result.report.camera_left.grid_px),
         np.asarray(result.report.up.vector),
     )
-    if body is None:
-        cells = local_cells(source, cell_m)
-    else:
-        cells = lunar_cells(source, body, cell_m, projection)
+    with ThreadPoolExecutor(1) as reader:  # meanwhile
+        rest = reader.submit(_read_rest, result, maps, image)
+        if body is None:
+            cells = local_cells(source, cell_m)
+        else:
+            cells = lunar_cells(source, body, cell_m, projection)
+        shown = rest.result()
     image_kind = "the file's values" if shown[1] else "8-bit greys of the cloud"
     tags, names = _tags(result, cells, image_kind), []
     with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
-        for layer in layers_of(cells, maps, shown[0]):
-            write_geotiff(temporary / f"{layer.name}.tif", layer, cells, tags)
-            names.append(f"{layer.name}.tif")
+        with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
+            files = []
+            for layer in layers_of(cells, maps, shown[0]):
+                names.append(f"{layer.name}.tif")
+                path = temporary / names[-1]
+                files.append(threads.submit(write_geotiff, path, layer, cells, tags))
+        for file in files:
+            file.result()
         if body is not None and result.sites:
             content = json.dumps(_sites(result, maps, body), indent=2) + "\n"
             (temporary / _SITES).write_text(content, encoding="utf-8")
@@ -110,10 +125,17 @@ def _left(result: ResultFolder) -> SideMaps:
             f"{result.path}: a map needs metres, and this depth is relative; run lunar-infer with "
             "a rig that holds the pose, --baseline-m or --altitude-m"
         )
-    maps = result.sides["left"]
+    return result.sides["left"]
+
+
+def _read_rest(
+    result: ResultFolder, maps: SideMaps, image: Path | None
+) -> tuple[tuple[NDArray[Any], Grid], bool]:
+    """Add to the maps what is there beside depth and points, and read the left image."""
+    maps.maps.update(read_maps(result.path, maps.grid, _MAPS))
     if "slope" not in maps.maps:
         raise InputError(f"{result.path}: no slope.tif in it; run lunar-infer again")
-    return maps
+    return _image(result, image)
 
 
 def _body_from_left(result: ResultFolder) -> Array | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import InputError, is_out_of_memory
 
 
-def read_npz(path: Path, *, missing: str, damaged: str) -> dict[str, NDArray[Any]]:
-    """All arrays of an NPZ file, by name. Objects, which could run code, are none.
+def read_npz(
+    path: Path, names: Collection[str] | None = None, *, missing: str, damaged: str
+) -> dict[str, NDArray[Any]]:
+    """Arrays of an NPZ file, by name. Objects, which could run code, are none.
 
     Args:
         path: The file.
+        names: Of these that are there; None = of all.
         missing: What to do where there is none.
         damaged: What to do where it cannot be read.
 
@@ -27,7 +31,7 @@ def read_npz(path: Path, *, missing: str, damaged: str) -> dict[str, NDArray[Any
             file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array alone")
-            return {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files if names is None or name in names}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; {missing}") from error
     except Exception as error:  # numpy, zipfile and zlib each have their own

@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.landing.local_frame import LocalFrame
-from lunar_runtime.landing.surface_walk import Found, walk
+from lunar_runtime.landing.strips import in_strips
+from lunar_runtime.landing.surface_walk import Found, SurfaceWalk
 from lunar_runtime.landing.visible_surface import VisibleSurface
 
-_COARSE = 4  # cells a side of a first guess's cell
+_WIDE = 4  # cells a side of a wide cell
 
 
 class Cells(NamedTuple):
@@ -46,40 +46,66 @@ class Cells(NamedTuple):
         )
 
 
-def heights_below(
-    intrinsics: Intrinsics,
-    frame: LocalFrame,
-    surface: VisibleSurface,
-    cells: Cells,
-    ground_px: float,
-) -> Found:
+class Heights:
+    """Of the surface's highest points, on cells four times as wide: where walks start."""
+
+    def __init__(self, surface: VisibleSurface, cells: Cells) -> None:
+        """Take the highest point of every wide cell; NaN where none falls, and none beside."""
+        self._cells = cells
+        wide = cells.side * _WIDE
+        self._wide = Cells(
+            cells.x0 + (wide - cells.side) / 2,
+            cells.y0 - (wide - cells.side) / 2,
+            wide,
+            -(-cells.rows // _WIDE),
+            -(-cells.columns // _WIDE),
+        )
+        thin = (slice(None, None, 2),) * 2  # four pixels of a wide cell are enough
+        good = np.isfinite(surface.x[thin])
+        x, y, z = surface.x[thin][good], surface.y[thin][good], surface.z[thin][good]
+        index, inside = self._index(x, y)
+        index, z = index[inside], z[inside]
+        order = np.argsort(z)
+        top: Field = np.full((self._wide.rows, self._wide.columns), np.nan, np.float32)
+        top.flat[index[order]] = z[order]  # of all that fall into a cell the last stays: the top
+        hollow = ~np.isfinite(top)
+        if hollow.any():  # a cell between others: from its neighbours
+            lowest = np.float32(-1e9)
+            filled = cv2.dilate(np.where(hollow, lowest, top), np.ones((3, 3), np.uint8))
+            top = np.where(hollow & (filled > lowest / 2), filled, top)
+        self._top = np.asarray(top, np.float32)
+
+    def of_cells(self) -> Field:
+        """(R, C) at the cells."""
+        fine = np.repeat(np.repeat(self._top, _WIDE, axis=0), _WIDE, axis=1)
+        return np.asarray(fine[: self._cells.rows, : self._cells.columns])
+
+    def at(self, x: Field, y: Field) -> Field:
+        """(...) at places; NaN beyond the cells."""
+        index, inside = self._index(x, y)
+        return np.where(inside, self._top.ravel()[np.where(inside, index, 0)], np.float32(np.nan))
+
+    def known(self) -> tuple[Field, Field, Field]:
+        """(N,) x, y and height of the wide cells that have one."""
+        x, y = self._wide.centres()
+        there = np.isfinite(self._top)
+        return x[there], y[there], self._top[there]
+
+    def _index(self, x: Field, y: Field) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Flat index of the wide cells that hold places, and whether there is one."""
+        side, cells = self._wide.side, self._cells
+        rows, columns = self._wide.rows, self._wide.columns
+        column = np.floor((x - (cells.x0 - cells.side / 2)) / side)
+        row = np.floor(((cells.y0 + cells.side / 2) - y) / side)
+        with np.errstate(invalid="ignore"):
+            inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+            index = row.astype(np.int32) * columns + column.astype(np.int32)
+        return index, inside
+
+
+def heights_below(walk: SurfaceWalk, cells: Cells, ground_px: float) -> Found:
     """The surface at the cells' centres."""
     x, y = cells.centres()
-    found = walk(intrinsics, frame, surface, x, y, _first_heights(surface, *cells))
-    return found.without_misses(max(cells.side, ground_px))
-
-
-def _first_heights(
-    surface: VisibleSurface, x0: float, y0: float, cell: float, rows: int, columns: int
-) -> Field:
-    """(R, C) highest point of a coarse cell around each; NaN where none falls."""
-    thin = (slice(None, None, 2),) * 2  # four pixels of a coarse cell are enough
-    good = np.isfinite(surface.x[thin])
-    x, y, z = surface.x[thin][good], surface.y[thin][good], surface.z[thin][good]
-    tall, wide = -(-rows // _COARSE), -(-columns // _COARSE)
-    column = np.floor((x - (x0 - cell / 2)) / (cell * _COARSE)).astype(np.int32)
-    row = np.floor(((y0 + cell / 2) - y) / (cell * _COARSE)).astype(np.int32)
-    inside = (column >= 0) & (column < wide) & (row >= 0) & (row < tall)
-    index = (row * wide + column)[inside]
-    z = z[inside]
-    order = np.argsort(z)
-    top = np.full(tall * wide, np.nan, np.float32)
-    top[index[order]] = z[order]  # of all that fall into a cell the last stays: the highest
-    coarse = top.reshape(tall, wide)
-    hollow = ~np.isfinite(coarse)
-    if hollow.any():  # a cell between others: from its neighbours
-        lowest = np.float32(-1e9)
-        filled = cv2.dilate(np.where(hollow, lowest, coarse), np.ones((3, 3), np.uint8))
-        coarse = np.where(hollow & (filled > lowest / 2), filled, coarse)
-    fine = np.repeat(np.repeat(coarse, _COARSE, axis=0), _COARSE, axis=1)
-    return np.asarray(fine[:rows, :columns], np.float32)
+    first = Heights(walk.surface, cells).of_cells()
+    found = in_strips(first.shape, lambda rows: walk.down(x[rows], y[rows], first[rows]))
+    return Found(*found).without_misses(max(cells.side, ground_px))

@@ -7,6 +7,7 @@ ground.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.roughness import Roughness
 from lunar_runtime.landing.stance import Centres, Planes, pad_heights, stand
+from lunar_runtime.landing.strips import at_once
 
 _THIN = 2
 
@@ -45,12 +47,15 @@ class FootprintDraws:
         self._cell_m = cell_m
         self._size = centres.size
         self._centres = Centres(centres.shape, centres.stride * _THIN)
-        self._errors = _filled(errors, known, lander.footprint_diameter_m / cell_m)
+        filled = _filling(known, lander.footprint_diameter_m / cell_m)
         there = pads[..., ::_THIN, ::_THIN]
-        self._drawn = [
-            stand(there + pad_heights(one, lander, cell_m, self._centres), lander.pad_radius_m)
-            for one in self._errors
-        ]
+
+        def drawn(error: Field) -> tuple[Field, Planes]:
+            error = filled(error)
+            moved = there + pad_heights(error, lander, cell_m, self._centres)
+            return error, stand(moved, lander.pad_radius_m)
+
+        self._draws = at_once(drawn, errors)
 
     def slope_sigma_deg(self, slope: Field) -> Field:
         """(r, c) expected error of the worst slope.
@@ -59,9 +64,13 @@ class FootprintDraws:
             slope: (r, c) its tangent without errors; NaN = unknown.
         """
         thin = slope[::_THIN, ::_THIN]
+
+        def square(draw: tuple[Field, Planes]) -> Field:
+            with np.errstate(invalid="ignore"):
+                return np.asarray((draw[1].slope().max(axis=0) - thin) ** 2)
+
         with np.errstate(invalid="ignore"):
-            square = [(one.slope().max(axis=0) - thin) ** 2 for one in self._drawn]
-            return self._spread(square, np.degrees(1 / (1 + thin**2)))
+            return self._spread(at_once(square, self._draws), np.degrees(1 / (1 + thin**2)))
 
     def roughness_sigma_m(self, found: Roughness, planes: Planes) -> Field:
         """(r, c) expected error of the height of the cell that stands out of its plane.
@@ -82,11 +91,12 @@ class FootprintDraws:
             return np.asarray(one.centre[at] + one.a[at] * aside_x + one.b[at] * aside_y)
 
         before = there(planes, _THIN)
-        square = [
-            (error[rows, columns] - (there(one) - before)) ** 2
-            for error, one in zip(self._errors, self._drawn, strict=True)
-        ]
-        return self._spread(square, np.float32(1))
+
+        def square(draw: tuple[Field, Planes]) -> Field:
+            error, one = draw
+            return np.asarray((error[rows, columns] - (there(one) - before)) ** 2)
+
+        return self._spread(at_once(square, self._draws), np.float32(1))
 
     def _spread(self, squares: list[Field], factor: Field | np.float32) -> Field:
         """(r, c) root mean square over the draws; where one is unknown, as around it."""
@@ -105,14 +115,16 @@ class FootprintDraws:
         return np.asarray(fine, np.float32)
 
 
-def _filled(errors: Field, known: NDArray[np.bool_], across: float) -> list[Field]:
-    """Every draw, its holes as the known cells around them."""
+def _filling(known: NDArray[np.bool_], across: float) -> Callable[[Field], Field]:
+    """From a draw to one whose holes are as the known cells around them."""
     if known.all():
-        return list(errors)
+        return lambda one: one
     size = 2 * math.ceil(across / 2) + 1
     weight = np.maximum(cv2.blur(known.astype(np.float32), (size, size)), np.float32(1e-6))
-    filled = []
-    for one in errors:
+
+    def filled(one: Field) -> Field:
         value = np.where(known, one, np.float32(0))
-        filled.append(np.where(known, value, cv2.blur(value, (size, size)) / weight))
+        around = cv2.blur(value, (size, size)) / weight
+        return np.asarray(np.where(known, value, around), np.float32)
+
     return filled

@@ -21,7 +21,8 @@ from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.cells import Cells, heights_below
 from lunar_runtime.landing.local_frame import LocalFrame, level_frame
-from lunar_runtime.landing.surface_walk import Found, lever
+from lunar_runtime.landing.strips import at_once
+from lunar_runtime.landing.surface_walk import Found, SurfaceWalk
 from lunar_runtime.landing.visible_surface import (
     VisibleSurface,
     taken,
@@ -121,12 +122,29 @@ def ground_grid(
     if like is not None:
         rows, columns = like.shape
         return grid_on(source, like.frame, Cells(like.x0_m, like.y0_m, like.cell_m, rows, columns))
+    frame, surface, cells = laid_out(source, cell_m)
+    return grid_on(source, frame, cells, surface)
+
+
+def laid_out(
+    source: GridSource, cell_m: float | None = None
+) -> tuple[LocalFrame, VisibleSurface, Cells]:
+    """The frame of a view, its surface, and the cells that it covers.
+
+    Args:
+        source: The view.
+        cell_m: As `ground_grid`.
+
+    Raises:
+        InputError: As `ground_grid`.
+        UsageError: As `ground_grid`.
+    """
     frame = level_frame(source.points, source.up)
     surface = surface_of(source, frame)
     if cell_m is not None and not (math.isfinite(cell_m) and cell_m > 0):
         raise UsageError(f"`cell_m` {cell_m:g}: needs to be a positive length in metres")
     cell = _two_digits(surface.ground_px) if cell_m is None else float(cell_m)
-    return grid_on(source, frame, _extent(surface, cell), surface)
+    return frame, surface, _extent(surface, cell)
 
 
 def surface_of(source: GridSource, frame: LocalFrame) -> VisibleSurface:
@@ -160,7 +178,8 @@ def grid_on(
     cell = cells.side
     finer = _finer(cell / ground_px)
     parts = cells.split(finer)
-    fine = heights_below(source.intrinsics, frame, surface, parts, ground_px)
+    walk = SurfaceWalk(source.intrinsics, frame, surface)
+    fine = heights_below(walk, parts, ground_px)
     middle = (slice(finer // 2, None, finer),) * 2
     found = Found(*(plane[middle] for plane in fine))
     height, pixel_x, pixel_y = found.height, found.pixel_x, found.pixel_y
@@ -182,7 +201,7 @@ def grid_on(
         pixel_y=pixel_y,
         spacing_m=taken(surface.spacing, pixel_x, pixel_y),
         samples=np.asarray(np.nan_to_num(samples), np.float32),
-        errors=_height_errors(source, frame, surface, x, y, found),
+        errors=_height_errors(source.draws, walk, x, y, found),
         measured=taken(refined.astype(np.float32), pixel_x, pixel_y) > 0.5,
     )
 
@@ -253,16 +272,19 @@ def _extent(surface: VisibleSurface, cell: float) -> Cells:
 
 
 def _height_errors(
-    source: GridSource, frame: LocalFrame, surface: VisibleSurface, x: Field, y: Field, found: Found
+    draws: Field | None, walk: SurfaceWalk, x: Field, y: Field, found: Found
 ) -> Field:
     """(N, R, C): every draw moves the surface along the rays; seen on the vertical."""
-    if source.draws is None:
+    if draws is None:
         return np.zeros((0, *found.height.shape), np.float32)
-    moved = lever(surface, frame, x, y, found)
+    moved = walk.lever(x, y, found)
     half_x, half_y = found.pixel_x * np.float32(0.5), found.pixel_y * np.float32(0.5)
-    return np.stack(
-        [
-            np.asarray(taken(draw, half_x, half_y, beyond=cv2.BORDER_REPLICATE) * moved, np.float32)
-            for draw in source.draws
-        ]
-    )
+
+    def there(four: Field) -> list[Field]:
+        planes = np.ascontiguousarray(np.moveaxis(four, 0, -1))
+        errors = taken(planes, half_x, half_y, beyond=cv2.BORDER_REPLICATE)
+        return [plane * moved for plane in cv2.split(errors)]
+
+    # One remap of four planes takes the time of two.
+    fours = at_once(there, (draws[i : i + 4] for i in range(0, len(draws), 4)))
+    return np.stack([error for four in fours for error in four])

@@ -30,6 +30,10 @@ UNKNOWN, SAFE, HAZARDOUS = 0, 1, 2
 #: Class -> its value in `hazard.tif`.
 CLASSES = {"unknown": UNKNOWN, "safe": SAFE, "hazardous": HAZARDOUS}
 
+#: Share of places that nothing speaks against and that are hazardous all the same: boulders which
+#: the surface does not show at all. On 40 landings P of .9995, .9985 and .9966 was .9976, .9971 and
+#: .9948 in truth; below .995 it errs to the safe side anyway.
+MISSED = 0.0025
 #: Cells across a footprint, at most: finer ground is gridded more coarsely.
 MOST_CELLS = 21
 _LEAST_CELLS = 3  # below that the footprint's inside is not seen
@@ -147,7 +151,7 @@ def find_hazards(
     within_slope = at_most(lander.slope_limit_deg, steepness, slope_sigma, SLOPE)
     within_roughness = at_most(lander.roughness_limit_m, found.height_m, rough_sigma, ROUGHNESS)
     probability = within_slope * np.where(tried, within_roughness, 0)
-    probability *= unseen_rock_free(lander, unseen)
+    probability *= np.float32(1 - MISSED) * unseen_rock_free(lander, unseen)
     hidden = unseen > lander.footprint_diameter_m
     if lander.rock_abundance is None:  # nothing is known of what is inside such a footprint
         probability = np.where(hidden, np.float32(np.nan), probability)

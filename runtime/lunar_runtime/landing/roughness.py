@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.stance import NOWHERE, Centres, Planes, disc
+from lunar_runtime.landing.strips import at_once
 
 _AT_ONCE = 1 << 18  # heights of one thread's piece: 1 MiB stays in a core's cache
 
@@ -84,9 +83,7 @@ def roughness(
         return best, best_way, best_cell
 
     step = max(1, _AT_ONCE // len(offsets))
-    parts = [slice(i, i + step) for i in range(0, len(starts), step)]
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
-        found = list(threads.map(piece, parts))
+    found = at_once(piece, (slice(i, i + step) for i in range(0, len(starts), step)))
     result = Roughness(
         np.full(centres.size, np.nan, np.float32),
         *(np.zeros(centres.size, np.int32) for _ in range(3)),

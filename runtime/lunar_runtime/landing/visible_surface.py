@@ -39,8 +39,10 @@ def visible_surface(points: NDArray[np.float32], frame: LocalFrame) -> VisibleSu
         points: (H, W, 3) metres, left camera's frame; NaN = invalid.
         frame: The local frame.
     """
-    points = _without_steps(points)
     x, y, z = frame.from_camera(points)
+    steps = _steps(points)
+    if steps.any():
+        x, y, z = (np.where(steps, np.float32(np.nan), plane) for plane in (x, y, z))
     x_u, x_v = _differences(x)
     y_u, y_v = _differences(y)
     z_u, z_v = _differences(z)
@@ -54,27 +56,25 @@ def visible_surface(points: NDArray[np.float32], frame: LocalFrame) -> VisibleSu
     return VisibleSurface(x, y, z, slope_x, slope_y, np.abs(across), spacing)
 
 
-def _without_steps(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """NaN on both sides of a depth step: there two neighbours are not of one surface."""
-    step = np.zeros(points.shape[:2], np.bool_)
-    for axis in (0, 1):
-        a = points[:-1] if axis == 0 else points[:, :-1]
-        b = points[1:] if axis == 0 else points[:, 1:]
+def _steps(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(H, W) both sides of a depth step: there two neighbours are not of one surface."""
+    planes = cv2.split(points)
+    square = planes[0] ** 2 + planes[1] ** 2 + planes[2] ** 2
+    found = np.zeros(points.shape[:2], np.bool_)
+    for into, of, squares in (
+        (found, planes, square),
+        (found.T, [plane.T for plane in planes], square.T),
+    ):
+        # With a and b the two points, and b - a split along their mean ray, a + b, and across.
         with np.errstate(invalid="ignore"):
-            apart = b - a
-            ray = (a + b) / np.linalg.norm(a + b, axis=-1, keepdims=True)
-            along = np.einsum("...i,...i", apart, ray)
-            square = np.einsum("...i,...i", apart, apart) - along**2
-            jump = along**2 > _GRAZING**2 * square
-        if axis == 0:
-            step[:-1] |= jump
-            step[1:] |= jump
-        else:
-            step[:, :-1] |= jump
-            step[:, 1:] |= jump
-    if not step.any():
-        return points
-    return np.where(step[..., None], np.float32(np.nan), points)
+            x, y, z = (plane[1:] - plane[:-1] for plane in of)
+            apart = x * x + y * y + z * z
+            rays = 2 * (squares[1:] + squares[:-1]) - apart  # |a + b|²
+            along = (squares[1:] - squares[:-1]) ** 2  # ((b - a) · (a + b))²
+            jump = along > np.float32(_GRAZING**2 / (1 + _GRAZING**2)) * apart * rays
+        into[:-1] |= jump
+        into[1:] |= jump
+    return found
 
 
 def _differences(values: Field) -> tuple[Field, Field]:
@@ -98,13 +98,13 @@ def taken(
     """Values of a view at pixels.
 
     Args:
-        values: (H, W) of the view.
+        values: (H, W) of the view, or (H, W, 2 to 4).
         pixel_x: (R, C) columns. Where there is no pixel they are far outside, and not NaN.
         pixel_y: (R, C) rows.
         how: OpenCV's interpolation.
         beyond: OpenCV's border: NaN, or 0, beyond the outermost centres, or what is on them.
     """
-    outside = np.nan if np.issubdtype(values.dtype, np.floating) else 0
+    outside = (np.nan if np.issubdtype(values.dtype, np.floating) else 0,) * 4
     half = np.float32(0.5)
     return np.asarray(
         cv2.remap(

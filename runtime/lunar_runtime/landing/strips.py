@@ -1,0 +1,38 @@
+"""Work on arrays, on as many threads as OpenCV has: NumPy and OpenCV let each other run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from lunar_runtime.geometry.fields import Field
+
+_AT_ONCE = 1 << 16  # values of a strip: a handful of such fields stay in a core's cache
+
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+
+def at_once(do: Callable[[_T], _U], parts: Iterable[_T]) -> list[_U]:
+    """What is made of the parts, in their order."""
+    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
+        return list(threads.map(do, parts))
+
+
+def in_strips(shape: tuple[int, int], do: Callable[[slice], tuple[Field, ...]]) -> list[Field]:
+    """What the strips give, put together again.
+
+    Args:
+        shape: Of the whole; at least one row.
+        do: From the rows of a strip to its (rows, C) fields.
+    """
+    rows, columns = shape
+    share = -(-rows // max(1, cv2.getNumThreads()))
+    step = max(1, min(share, _AT_ONCE // max(1, columns)))
+    parts = at_once(do, (slice(i, i + step) for i in range(0, rows, step)))
+    return [np.concatenate(fields) for fields in zip(*parts, strict=True)]
