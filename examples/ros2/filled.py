@@ -25,7 +25,7 @@ def filled(message: Any, fields: Mapping[str, Any], class_of: Callable[[str], An
         told = types[name]
         if isinstance(value, Mapping):
             filled(getattr(message, name), value, class_of)
-        elif isinstance(value, list):
+        elif isinstance(value, list) and all(isinstance(each, Mapping) for each in value):
             inner = told.removeprefix("sequence<").partition(">")[0].replace("/", "/msg/", 1)
             setattr(message, name, [filled(class_of(inner)(), each, class_of) for each in value])
         elif isinstance(value, np.ndarray) and told.startswith("sequence<"):

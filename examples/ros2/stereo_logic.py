@@ -15,7 +15,7 @@ from lunar_ground.bags import messages as ros
 from lunar_ground.bags.cameras import Camera, camera_of
 from lunar_ground.bags.images import image_of
 from lunar_ground.bags.messages import Fields, Stamp
-from lunar_ground.bags.shown import CAMERA, Shown, messages_of
+from lunar_ground.bags.shown import CAMERA, messages_of, shown_result
 from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import LunarError
 from lunar_runtime.geometry.rig import Rig
@@ -104,25 +104,8 @@ class StereoLogic:
                 baseline_m=self._baseline_m,
                 altitude_m=self._altitude_m,
             )
-            if result.unit != "m":
-                raise LunarError("relative: give a baseline or an altitude for metres")
-            view = result.views["left"]
-            layers = {"slope": view.slope, "depth_sigma": view.depth_sigma}
-            shown = Shown(
-                result.pointmap_left,
-                result.depth,
-                result.camera_left.intrinsics,
-                result.up.vector,
-                result.verdict,
-                tuple(result.verdict_reasons),
-                {name: values for name, values in layers.items() if values is not None},
-                facts={
-                    "scale": result.scale.source.value,
-                    "time (ms)": f"{sum(result.timings_ms.values()):.0f}",
-                    "images passed over": self.passed_over,
-                },
-            )
-            yield from messages_of(shown, taken.time_ns)
+            facts = {"images passed over": self.passed_over}
+            yield from messages_of(shown_result(result, facts), taken.time_ns)
         except LunarError as error:
             stamp = Stamp(taken.time_ns, CAMERA)
             told = ros.diagnostics_fields(ros.ERROR, f"refused: {error}", {}, stamp)

@@ -12,14 +12,13 @@ from functools import partial
 from typing import Any
 
 import rclpy
-from filled import filled
 from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import LunarError
+from publishers import Publishers
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rosidl_runtime_py.utilities import get_message
 from sensor_msgs.msg import CameraInfo, Image
 from stereo_logic import SIDES, StereoLogic
 
@@ -45,7 +44,7 @@ class StereoNode(Node):  # type: ignore[misc]  # rclpy is there on a robot alone
             altitude_m=told["altitude_m"] or None,
             within_ms=told["within_ms"],
         )
-        self._out: dict[str, Any] = {}
+        self._publishers = Publishers(self)
         for side in SIDES:
             info, image = partial(self._info, side), partial(self._logic.image, side)
             quality = qos_profile_sensor_data
@@ -68,10 +67,7 @@ class StereoNode(Node):  # type: ignore[misc]  # rclpy is there on a robot alone
             return
         if taken is None:
             return
-        for topic, kind, fields in self._logic.answer(taken):
-            if topic not in self._out:
-                self._out[topic] = self.create_publisher(get_message(kind), topic, 1)
-            self._out[topic].publish(filled(get_message(kind)(), fields, get_message))
+        self._publishers.publish(self._logic.answer(taken))
 
 
 def main() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from lunar_bench.landing.cases import LANDER
 from lunar_bench.landing.fused_cases import SIGMA, Descent, descents
-from lunar_bench.landing.fused_measure import measure_fused, together
+from lunar_bench.landing.fused_measure import measure_fused, shape_error, together
 from lunar_bench.landing.fused_record import FusedRecord, FusedStep
 from lunar_bench.report.fused_text import fused_lines
 from lunar_bench.report.headlines import fused
@@ -24,15 +25,43 @@ def descent() -> Descent:
 
 
 @pytest.fixture(scope="module")
-def record(descent: Descent) -> FusedRecord:
-    return measure_fused([descent], "one", threads=1)
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fused") / "journal.jsonl"
+
+
+@pytest.fixture(scope="module")
+def record(descent: Descent, journal: Path) -> FusedRecord:
+    return measure_fused([descent], "one", threads=1, journal=journal)
+
+
+def test_a_campaign_that_was_stopped_goes_on(
+    record: FusedRecord, descent: Descent, journal: Path
+) -> None:
+    nothing = replace(descent, specs=())  # it could not be run again
+    again = measure_fused([nothing], "one", threads=1, journal=journal)
+    assert again.descents == record.descents
+    with pytest.raises(InputError, match="of another campaign \\(data one, not two\\)"):
+        measure_fused([nothing], "two", threads=1, journal=journal)
+
+
+def test_level_and_tilt_are_no_error_of_shape() -> None:
+    rows, columns = np.mgrid[:40, :60]
+    noise = np.random.default_rng(0).normal(0, 0.1, (40, 60))
+    noise[::7, ::9] += 5  # boulders
+    everywhere = np.ones((40, 60), np.bool_)
+    plain, tilted = (
+        shape_error((noise + more).astype(np.float32), everywhere)
+        for more in (0.0, 3 + 0.2 * rows - 0.1 * columns)
+    )
+    assert plain == pytest.approx(0.1, rel=0.05)
+    assert tilted == pytest.approx(plain, rel=1e-3)
 
 
 def test_more_views_err_less_and_never_more_than_the_best_pair(record: FusedRecord) -> None:
     first, *_, last = record.steps
     assert (first.views, last.views) == (1, 16)
-    # Four pairs of 256 px: seen 0.077 and 0.049 m. Independent errors would halve.
-    assert last.shape_m < 0.8 * first.shape_m
+    # Four pairs of 256 px: seen 0.036 and 0.032 m, where the near one weighs most.
+    assert last.shape_m < 0.95 * first.shape_m
     assert last.worst_to_single < 1.05
     assert last.false_safe <= first.false_safe
     assert last.found >= first.found

@@ -22,11 +22,11 @@ from lunar_export.pairs.choose import PairCounts
 from lunar_export.pairs.evaluation import EvaluationPair
 from lunar_runtime import StereoRuntime
 from lunar_runtime.bundles.bundle import Bundle
+from lunar_runtime.bundles.doubts import gate_warning
 from lunar_runtime.bundles.manifest import (
     CalibrationRecord,
     GateRecord,
     ReductionRecord,
-    gate_warning,
 )
 from lunar_runtime.errors import GateError, InputError, UsageError
 from lunar_student import save_checkpoint

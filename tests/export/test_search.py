@@ -13,7 +13,13 @@ from lunar_calib.sets.calibration_set import CalibrationPair
 from lunar_export.judging.gate import GateSubject, gate_record
 from lunar_export.judging.reference import Reference
 from lunar_export.judging.run_graph import run_graph
-from lunar_export.judging.search import Found, SearchPlan, enough, search_precision
+from lunar_export.judging.search import (
+    Found,
+    SearchPlan,
+    enough,
+    in_turn,
+    search_precision,
+)
 from lunar_export.judging.search_plot import draw_search
 from lunar_export.judging.sensitivity import Sensitivity, rank_modules
 from lunar_export.judging.slope_error import SlopeReference
@@ -127,6 +133,16 @@ def test_as_many_are_given_back_as_their_squares_say(
 ) -> None:
     ranking = [Sensitivity(str(i), (str(i),), value, 0.0) for i, value in enumerate((3, 2, 1, 0.5))]
     assert enough(ranking, shift, allowed) == count
+
+
+def test_what_mends_most_for_every_module_goes_first() -> None:
+    block = Sensitivity("block", tuple("abcdefgh"), 0.2, 0.0)  # 0.005 deg² for each
+    chance = Sensitivity("chance", ("x",), 0.01, 0.003)  # its hazards moved, its slopes did not
+    single = Sensitivity("single", ("y",), 0.1, 0.0)
+    ranking = sorted([block, chance, single], key=lambda entry: entry.cost, reverse=True)
+    assert ranking[0] is chance
+    assert in_turn(ranking, slopes=True) == [single, block, chance]
+    assert in_turn(ranking, slopes=False)[0] is chance
 
 
 def test_nothing_is_given_back_where_that_is_not_wanted(

@@ -15,7 +15,9 @@ import msgspec
 import numpy as np
 import pytest
 from lunar_runtime.backends.registry import select_backend
-from lunar_runtime.backends.tensorrt.gpu import open_gpu
+from lunar_runtime.backends.tensorrt.gpu import Gpu, open_gpu
+from lunar_runtime.backends.tensorrt.libraries import import_library
+from lunar_runtime.backends.tensorrt.store import find_engine
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path, write_bundle
 from lunar_runtime.bundles.manifest import Manifest
 from lunar_runtime.commands.engine import main
@@ -24,6 +26,7 @@ from onnx import numpy_helper
 
 from .convolutions import convolving_model
 from .outcomes import Outcome, run_main
+from .split_plane import write_split_plane
 
 needs_rtx = pytest.mark.skipif(
     importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt-rtx is not installed"
@@ -82,6 +85,30 @@ def test_asked_for_it_is_an_error_by_itself_a_warning(
     backend = select_backend(opened, threads=1)
     assert backend.name.startswith("onnxruntime")
     assert "running on ONNX Runtime instead" in caplog.text
+
+
+@needs_rtx
+@needs_no_gpu
+def test_of_a_network_in_two_graphs_both_become_engines(
+    engine: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    bundle = write_split_plane(tmp_path / "split")
+    code, out, err = engine(bundle, "--library", "tensorrt-rtx", "--json")
+    assert code == 0, err
+    parts = {part.part: part for part in Bundle.open(bundle).parts}
+    gpu = Gpu("any Ada", (8, 9), integrated=False)
+    for name, part in parts.items():
+        stored = find_engine(part, "tensorrt-rtx", import_library("tensorrt-rtx").version, gpu)
+        assert stored.path.stem.endswith(f"-{name}")
+        assert stored.read()
+        tensors = {t.name for t in stored.record.description.tensors}
+        graph = part.manifest.graph
+        assert tensors == {t.name for t in (*graph.inputs, *graph.outputs)}
+    assert out.count('"plan"') == 2
+    assert engine(bundle)[0] == 3  # both exist already
+    (bundle / "engines").joinpath(stored.path.name).unlink()
+    assert engine(bundle)[0] == 3  # one does
+    assert select_backend(Bundle.open(bundle), threads=1).name.startswith("onnxruntime")
 
 
 @needs_rtx

@@ -39,7 +39,7 @@ def test_it_runs_and_is_named_as_the_network_itself(left: Bundle) -> None:
 def test_nobody_waits_before_something_is_asked(
     left: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(*_: object) -> Backend:
+    def slow(*_: object, **__: object) -> Backend:
         time.sleep(0.2)
         raise BackendError("no such library")
 

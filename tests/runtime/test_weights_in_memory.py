@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -118,13 +118,13 @@ def test_slices_take_turns(backend: OnnxRuntimeBackend) -> None:
 def test_memory_that_does_not_hold_weights_is_an_error(
     backend: OnnxRuntimeBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    computed = backend.compute
+    computed = backend._compute
 
-    def damaging(*images: np.ndarray) -> dict[str, np.ndarray]:
+    def damaging(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         damage(backend)
-        return computed(*images)
+        return computed(images)
 
-    monkeypatch.setattr(backend, "compute", damaging)
+    monkeypatch.setattr(backend, "_compute", damaging)
     with pytest.raises(BackendError, match="the memory of this machine is not sound"):
         backend.run(IMAGE, IMAGE)
 

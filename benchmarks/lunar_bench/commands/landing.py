@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from lunar_runtime.commands.options import PATH, threads
+from lunar_runtime.commands.options import FILE, PATH, threads
 from lunar_runtime.errors import GateError
 
 from lunar_bench.commands.options import BUNDLE, echo_lines, finish, plot, result_options
@@ -80,6 +80,7 @@ def stereolunar(
 @click.option("--views", type=click.IntRange(2), default=16, show_default=True, help="Of each.")
 @click.option("--seed", type=click.IntRange(0), default=40000, show_default=True)
 @click.option("--size", type=click.IntRange(64), default=512, show_default=True, help="Pixels.")
+@click.option("--journal", type=FILE, help="Keep every descent here; a stopped campaign goes on.")
 @threads
 @BUNDLE
 @result_options
@@ -88,6 +89,7 @@ def fused(
     views: int,
     seed: int,
     size: int,
+    journal: Path | None,
     threads: int | None,
     bundle: Path | None,
     as_json: bool,
@@ -102,7 +104,8 @@ def fused(
     from lunar_bench.report.fused_text import fused_lines
 
     data = f"{count} rendered descents of {views} pairs of {size} px from {seed}"
-    result = measure_fused(descents(count, views, seed, size), data, bundle=bundle, threads=threads)
+    given = descents(count, views, seed, size)
+    result = measure_fused(given, data, bundle=bundle, threads=threads, journal=journal)
     echo_lines(fused_lines(result), as_json=as_json)
     finish(result, as_json=as_json, save=save)
     return 0 if result.holds else GateError.exit_code

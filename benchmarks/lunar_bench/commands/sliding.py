@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Repeat every length until it has run so many pairs.",
 )
+@click.option(
+    "--eager/--no-eager",
+    default=True,
+    show_default=True,
+    help="Time the eager network beside the bundles.",
+)
 @threads
 @plot("Time over the number of views")
 @result_options
@@ -52,6 +58,7 @@ def sliding(
     views: str,
     outputs: OutputSet,
     pairs: int,
+    eager: bool,
     threads: int | None,
     plot: Path | None,
     as_json: bool,
@@ -60,7 +67,8 @@ def sliding(
     """Time sequences: N views, N - 1 consecutive pairs.
 
     Eager PyTorch with every view encoded once (shared) and twice (pairwise, as published), and
-    BUNDLEs, pair by pair.
+    BUNDLEs, pair by pair. A BUNDLE in two graphs (lunar-export --split) encodes every view once;
+    give the same network in one graph beside it.
     """
     from lunar_bench.cost.sliding import measure_sliding
 
@@ -72,6 +80,7 @@ def sliding(
         outputs=outputs,
         least_pairs=pairs,
         threads=threads,
+        eager=eager,
         tell=lambda line: click.echo(line, err=True),
     )
     if plot is not None:
@@ -93,11 +102,18 @@ def _lines(result: SlidingResult) -> Iterator[str]:
                 f"{label:20}{times}   {line.ms_per_pair:.0f} ms a pair + "
                 f"{line.ms_at_once:.0f} ms, off the line by at most {line.nonlinearity:.1%}"
             )
-    for label, ratios in (
-        ("shared / pairwise", result.shared_over_pairwise),
-        ("  processor time", result.cpu_shared_over_pairwise),
-    ):
-        yield f"{label:20}" + "".join(f"{ratio:9.3f}" for ratio in ratios.values())
+    rows = [("shared / pairwise", result.shared_over_pairwise)]
+    rows += [("  processor time", result.cpu_shared_over_pairwise)]
+    for name, ratios in result.split_over_whole.items():
+        rows += [
+            (f"{name} / whole", ratios),
+            ("  processor time", result.cpu_split_over_whole[name]),
+        ]
+    for label, ratios in rows:
+        if ratios:
+            yield f"{label:20}" + "".join(f"{ratio:9.3f}" for ratio in ratios.values())
+    for name, megabytes in result.view_mb.items():
+        yield f"{name}: {megabytes:.1f} MB a kept view"
 
 
 def _lengths(text: str) -> list[int]:

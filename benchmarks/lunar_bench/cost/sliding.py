@@ -1,9 +1,9 @@
 """The published protocol for sequences: N views, N - 1 consecutive pairs.
 
 There every pair is run by itself, so that a view is encoded twice. Here its features are kept and
-serve both of its pairs (`shared`), beside the published way (`pairwise`) and bundles, which are
-one graph a pair and so always pairwise. Outputs are dropped pair by pair, as on board: memory does
-not grow with N.
+serve both of its pairs (`shared`), beside the published way (`pairwise`). Bundles of one graph are
+always pairwise; those of two keep features as the runtime does, and are compared with the one graph
+of the same network. Outputs are dropped pair by pair, as on board: memory does not grow with N.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import msgspec
 import numpy as np
 from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime import Bundle
+from lunar_runtime.backends.features import feature_record_of, forget_views
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.choices import OutputSet
+from lunar_runtime.bundles.manifest import StudentRecord
 from lunar_runtime.errors import UsageError
 from numpy.typing import NDArray
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHARED, PAIRWISE = "eager shared", "eager pairwise"
+_KEPT = 2  # views of a sequence whose pairs are neighbours
 _RENDERED = 2  # pairs: four frames, which are shown in turn; time does not depend on them
 
 
@@ -77,9 +80,12 @@ class SlidingResult(msgspec.Struct, frozen=True):
         threads: CPU threads of each candidate.
         rounds: Views -> timed rounds, interleaved.
         sequences: Candidate -> its times.
-        shared_over_pairwise: Views -> ratio of the two medians.
+        shared_over_pairwise: Views -> ratio of the two medians; empty without the eager network.
         cpu_shared_over_pairwise: The same of the processor times.
         machine: Where.
+        split_over_whole: Bundle in two graphs -> the same ratio, to that network in one graph.
+        cpu_split_over_whole: The same of the processor times.
+        view_mb: Bundle in two graphs -> what a kept view takes, with its pixels, MB.
     """
 
     student: str
@@ -91,6 +97,9 @@ class SlidingResult(msgspec.Struct, frozen=True):
     shared_over_pairwise: dict[int, float]
     cpu_shared_over_pairwise: dict[int, float]
     machine: Machine
+    split_over_whole: dict[str, dict[int, float]] = {}
+    cpu_split_over_whole: dict[str, dict[int, float]] = {}
+    view_mb: dict[str, float] = {}
 
 
 def measure_sliding(
@@ -102,6 +111,7 @@ def measure_sliding(
     outputs: OutputSet,
     least_pairs: int,
     threads: int | None,
+    eager: bool = True,
     tell: Callable[[str], None] = lambda _: None,
 ) -> SlidingResult:
     """Time sequences of rendered frames.
@@ -117,10 +127,12 @@ def measure_sliding(
         least_pairs: Every length is timed in as many rounds as it takes to run so many pairs: long
             sequences average over the machine's moods by themselves, short ones do not.
         threads: CPU threads of each candidate; None = one per core.
+        eager: Time the eager network too.
         tell: Hears of every length.
 
     Raises:
-        UsageError: No such student, a sequence too short, or a bundle of another size.
+        UsageError: No such student, a sequence too short, a bundle of another size, or nothing to
+            time.
         BundleError: See `Bundle.open`.
     """
     import torch
@@ -132,24 +144,30 @@ def measure_sliding(
     lengths = sorted(set(views))
     if len(lengths) < 2 or lengths[0] < 2:
         raise UsageError("a line needs two different numbers of views, each of 2 or more")
-    backends = {path.name: _open(path, size, threads) for path in bundles}
+    if not eager and not bundles:
+        raise UsageError("nothing to time: give bundles, or time the eager network")
+    opened = {path.name: _open(path, size) for path in bundles}
+    whole = _whole_of(opened)
+    backends = {
+        name: select_backend(bundle, "onnxruntime", "cpu", threads, keep_views=_KEPT)
+        for name, bundle in opened.items()
+    }
     machine = describe_machine()
     torch.set_num_threads(threads)
     student = build_student(student_id).eval()
-    asked = outputs
     frames = _frames(size)
     tensors = [torch.from_numpy(f).expand(-1, 3, -1, -1) / 127.5 - 1.0 for f in frames]
-    names = SHARED, PAIRWISE, *backends
+    names = (*((SHARED, PAIRWISE) if eager else ()), *backends)
     times: dict[str, dict[int, float]] = {name: {} for name in names}
     cpu: dict[str, dict[int, float]] = {name: {} for name in names}
     rounds = {length: max(1, -(-least_pairs // (length - 1))) for length in lengths}
     for length in lengths:
         shown = [tensors[i % len(tensors)] for i in range(length)]
         grey = [frames[i % len(frames)] for i in range(length)]
-        candidates: dict[str, Callable[[], object]] = {
-            SHARED: partial(run_shared, student, shown, asked),
-            PAIRWISE: partial(run_pairwise, student, shown, asked),
-        }
+        candidates: dict[str, Callable[[], object]] = {}
+        if eager:
+            candidates[SHARED] = partial(run_shared, student, shown, outputs)
+            candidates[PAIRWISE] = partial(run_pairwise, student, shown, outputs)
         for name, backend in backends.items():
             candidates[name] = partial(_run_bundle, backend, grey)
         warmup = 2 if length == lengths[0] else 0
@@ -167,9 +185,12 @@ def measure_sliding(
         sequences={
             name: SequenceTimes(fit_line(times[name]), fit_line(cpu[name])) for name in names
         },
-        shared_over_pairwise={n: round(times[SHARED][n] / times[PAIRWISE][n], 4) for n in lengths},
-        cpu_shared_over_pairwise={n: round(cpu[SHARED][n] / cpu[PAIRWISE][n], 4) for n in lengths},
+        shared_over_pairwise=_ratios(times, SHARED, PAIRWISE),
+        cpu_shared_over_pairwise=_ratios(cpu, SHARED, PAIRWISE),
         machine=machine,
+        split_over_whole={name: _ratios(times, name, one) for name, one in whole.items()},
+        cpu_split_over_whole={name: _ratios(cpu, name, one) for name, one in whole.items()},
+        view_mb={name: _view_mb(backend) for name, backend in backends.items() if name in whole},
     )
 
 
@@ -224,14 +245,46 @@ class _Processor:
         self.ms.append(1e3 * (time.process_time() - begin))
 
 
-def _open(path: Path, size: int, threads: int) -> Backend:
+def _ratios(ms: dict[str, dict[int, float]], one: str, other: str) -> dict[int, float]:
+    if one not in ms:
+        return {}
+    return {length: round(ms[one][length] / ms[other][length], 4) for length in ms[one]}
+
+
+def _whole_of(bundles: dict[str, Bundle]) -> dict[str, str]:
+    """Each bundle in two graphs, and the one in one graph that holds the same network."""
+    found = {}
+    for name, bundle in bundles.items():
+        if len(bundle.parts) == 1:
+            continue
+        for other, whole in bundles.items():
+            if len(whole.parts) == 1 and _network(whole) == _network(bundle):
+                found[name] = other
+                break
+        else:
+            raise UsageError(f"{bundle.path}: give the same network in one graph too")
+    return found
+
+
+def _network(bundle: Bundle) -> tuple[StudentRecord, str, str]:
+    manifest = bundle.manifest
+    return manifest.student, manifest.graph.output_set, manifest.precision
+
+
+def _view_mb(backend: Backend) -> float:
+    kept = feature_record_of(backend)
+    assert kept is not None and kept.views
+    return round(kept.held_bytes / kept.views / 1e6, 2)
+
+
+def _open(path: Path, size: int) -> Bundle:
     bundle = Bundle.open(path)
     graph = bundle.manifest.graph
     if (graph.height, graph.width) != (size, size):
         raise UsageError(
             f"{path}: is for {graph.height}x{graph.width} px; choose that size, or another bundle"
         )
-    return select_backend(bundle, "onnxruntime", "cpu", threads)
+    return bundle
 
 
 def _frames(size: int) -> list[NDArray[np.uint8]]:
@@ -241,5 +294,6 @@ def _frames(size: int) -> list[NDArray[np.uint8]]:
 
 
 def _run_bundle(backend: Backend, frames: Sequence[NDArray[np.uint8]]) -> None:
+    forget_views(backend)  # of the sequence before
     for left, right in itertools.pairwise(frames):
         backend.run(left, right)

@@ -17,7 +17,7 @@ from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.backends.tensorrt.libraries import LIBRARIES, LibraryName, import_library
 from lunar_runtime.bundles.choices import OutputSet, Precision
-from lunar_runtime.engine_tool.make import EngineRequest, make_engine
+from lunar_runtime.engine_tool.make import EngineRequest, make_engines
 from lunar_runtime.errors import BackendError, LunarError
 from numpy.typing import NDArray
 
@@ -167,13 +167,13 @@ def load_engine(name: LibraryName, bundle: Bundle, deadline: float) -> Backend:
         deadline: Of `time.monotonic`: a build that goes on longer is broken off.
 
     Raises:
-        LunarError: See `make_engine`; or it was broken off.
+        LunarError: See `make_engines`; or it was broken off.
     """
     library = import_library(name)
     progress = _Deadline(deadline)
     begin = time.monotonic()
     try:
-        make_engine(bundle, library, EngineRequest(), overwrite=True, progress=progress)
+        make_engines(bundle, library, EngineRequest(), overwrite=True, progress=progress)
     except KeyboardInterrupt:
         if not progress.passed:
             raise

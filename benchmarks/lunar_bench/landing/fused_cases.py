@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -53,15 +54,18 @@ class Descent:
 
     Attributes:
         name: For a table.
-        terrain: The ground.
-        specs: Of the pairs, the highest first.
+        specs: Of the pairs, the highest first; their terrain is one.
         seed: Of the poses' errors.
     """
 
     name: str
-    terrain: Terrain
     specs: tuple[PairSpec, ...]
     seed: int
+
+    @cached_property
+    def terrain(self) -> Terrain:
+        """The ground, made when it is first asked for."""
+        return synthesise_terrain(self.specs[0].terrain)
 
     def pairs(self) -> Iterator[PosedPair]:
         """Render them."""
@@ -100,7 +104,6 @@ def descents(count: int, views: int, seed: int, size_px: int = 512) -> Iterator[
         spec = replace(spec, sun_elevation_deg=SUNS_DEG[done % len(SUNS_DEG)])
         yield Descent(
             f"descent {number}",
-            synthesise_terrain(spec.terrain),
             tuple(_specs(spec, views, altitude_for(spec.terrain, size_px))),
             number,
         )

@@ -17,7 +17,6 @@ from lunar_runtime.fusion.ground_map import GroundMap, MapUpdate
 from lunar_runtime.fusion.posed_view import PosedView, posed_view
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import robust_sigma
-from lunar_runtime.landing.ground_grid import GroundGrid
 from lunar_runtime.landing.hazards import MOST_CELLS, SAFE, find_hazards
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.landing.sites import Site
@@ -28,14 +27,18 @@ from lunar_bench.landing.fused_cases import SIGMA, Descent
 from lunar_bench.landing.fused_flicker import all_changes, count_changes
 from lunar_bench.landing.fused_record import (
     DescentRecord,
+    FusedHead,
     FusedRecord,
     FusedStep,
 )
+from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
 
 #: Views that are fused.
 COUNTS = (1, 2, 4, 8, 16)
 _LEAST_CELLS = 500  # that two maps must share to be compared
+_FITS = 3  # of the plane that is taken off
+_OUTLIER = 3.0  # deviations, beyond which a cell does not count for it
 
 
 class _Seen(NamedTuple):
@@ -59,6 +62,7 @@ def measure_fused(
     *,
     bundle: Path | None = None,
     threads: int | None = None,
+    journal: Path | None = None,
 ) -> FusedRecord:
     """Run a campaign.
 
@@ -67,17 +71,23 @@ def measure_fused(
         data: What they are, in words.
         bundle: Of the network; None = the one in the package.
         threads: Of the processor.
+        journal: Keeps every descent as it is done; a stopped campaign goes on.
 
     Raises:
-        InputError: There is no descent, or one of them has no pair that is measured.
+        InputError: There is no descent, or one of them has no pair that is measured; or the journal
+            is of another campaign.
+        OutputError: The journal cannot be written.
     """
     if threads is not None:
         cv2.setNumThreads(threads)
     records = []
     with StereoRuntime.load(bundle, threads=threads) as runtime:
-        for descent in descents:
-            records.append(_run(runtime, descent))
         digest = runtime.bundle.digest
+        kept = Journal(journal, FusedHead(data, LANDER, SIGMA, digest), DescentRecord)
+        for descent in descents:
+            if descent.name not in kept.done:
+                kept.add(_run(runtime, descent))
+            records.append(kept.done[descent.name])
     if not records:
         raise InputError(f"{data}: there is no descent")
     return FusedRecord(
@@ -142,19 +152,21 @@ def _run(runtime: StereoRuntime, descent: Descent) -> DescentRecord:
     base = _timed(seen[-1:])[1]
     window = alone[-1].around(base, LANDER.footprint_diameter_m / MOST_CELLS)
     first = land_on_map(alone[-1], base, result, LANDER, window=window)
-    single = [one.grid(window, base, camera)[0] for one in alone]
-    truth = _truth(descent, first)
+    heights = [one.grid(window, base, camera)[0].height for one in alone]
+    truth = _truth(descent, first)  # of every map of one view: none of them was moved
+    single = [height - truth.height for height in heights]
     region = first.known & np.isfinite(truth.height)
     steps = []
     for count in COUNTS:
         chosen = np.unique(np.linspace(len(seen) - 1, 0, count).round().astype(int))
         ground, _, times = _timed([seen[i] for i in chosen])
         landing = land_on_map(ground, base, result, LANDER, window=window)
+        below = _truth(descent, landing)  # its cells lie where all its views together say
         steps.append(
-            _step(count, landing, first, [single[i] for i in chosen], truth, region, times)
+            _step(count, landing, first, [single[i] for i in chosen], below, region, times)
         )
     return DescentRecord(
-        name=descent.name,
+        id=descent.name,
         pairs=len(pairs),
         left_out=len(pairs) - len(seen),
         steps=steps,
@@ -191,7 +203,7 @@ def _step(
     count: int,
     landing: Landing,
     first: Landing,
-    single: Sequence[GroundGrid],
+    single: Sequence[Field],
     truth: _Truth,
     region: NDArray[np.bool_],
     times: Sequence[float],
@@ -203,11 +215,12 @@ def _step(
     off = (hazards.slope_deg - truth.slope)[tried & np.isfinite(hazards.slope_deg)]
     expected = hazards.slope_sigma_deg[tried & np.isfinite(hazards.slope_deg)]
     false_sites = sum(not _is_safe(site, landing, truth.safe) for site in landing.sites)
+    wrong_m = landing.grid.height - truth.height
     return FusedStep(
         views=count,
-        shape_m=_rounded(_shape_error(landing.grid, truth, region)),
+        shape_m=_rounded(shape_error(wrong_m, region & np.isfinite(wrong_m))),
         slope_deg=_rounded(robust_sigma(off)),
-        worst_to_single=_rounded(_worst(landing.grid, single, truth, region)),
+        worst_to_single=_rounded(_worst(wrong_m, single, region)),
         expected_to_real=_rounded(float(np.median(expected)) / robust_sigma(off)),
         safe=int(called.sum()),
         false_safe=_rounded(wrong.sum() / max(1, called.sum())),
@@ -218,21 +231,31 @@ def _step(
     )
 
 
-def _shape_error(grid: GroundGrid, truth: _Truth, where: NDArray[np.bool_]) -> float:
-    """Robust deviation of heights, less their level, metres."""
-    off = (grid.height - truth.height)[where & np.isfinite(grid.height)]
-    return robust_sigma(off - np.median(off))
+def shape_error(wrong_m: Field, where: NDArray[np.bool_]) -> float:
+    """Robust deviation of heights, less their plane: level and tilt are the poses'.
+
+    Args:
+        wrong_m: (R, C) heights less the true ones.
+        where: (R, C) that count, finite ones.
+    """
+    rows, columns = np.nonzero(where)
+    off = wrong_m[where].astype(np.float64)
+    terms = np.stack([np.ones_like(off), rows - rows.mean(), columns - columns.mean()], axis=-1)
+    kept = np.ones(len(off), np.bool_)
+    for _ in range(_FITS):
+        plane = np.linalg.lstsq(terms[kept], off[kept], rcond=None)[0]
+        left = off - terms @ plane
+        kept = np.abs(left) <= _OUTLIER * robust_sigma(left)
+    return robust_sigma(left)
 
 
-def _worst(
-    grid: GroundGrid, single: Sequence[GroundGrid], truth: _Truth, region: NDArray[np.bool_]
-) -> float:
+def _worst(wrong_m: Field, single: Sequence[Field], region: NDArray[np.bool_]) -> float:
     """Largest quotient of the fused error to a single pair's, where both know the ground."""
     quotients = [1.0] if len(single) == 1 else []
     for one in single:
-        both = region & np.isfinite(one.height) & np.isfinite(grid.height)
+        both = region & np.isfinite(one) & np.isfinite(wrong_m)
         if np.count_nonzero(both) >= _LEAST_CELLS:
-            quotients.append(_shape_error(grid, truth, both) / _shape_error(one, truth, both))
+            quotients.append(shape_error(wrong_m, both) / shape_error(one, both))
     return max(quotients)
 
 

@@ -7,6 +7,7 @@ from lunar_runtime.fusion.posed_view import PoseSigma
 from lunar_runtime.landing.lander import Lander
 
 from lunar_bench.record.base import Record
+from lunar_bench.record.journal import Identified
 from lunar_bench.record.machine import Machine
 
 #: What must hold: the shape of the fused ground errs at most so much more than any single pair's.
@@ -18,7 +19,8 @@ class FusedStep(Record, frozen=True):
 
     Attributes:
         views: That were fused, spread over the descent; the nearest is always one of them.
-        shape_m: Robust deviation of the heights from the truth, less their level.
+        shape_m: Robust deviation of the heights from the truth, less their plane: level and tilt
+            are the poses', and of two that are told alike nobody knows which is right.
         slope_deg: Robust deviation of the footprint's slope.
         worst_to_single: Largest quotient of the shape's error to that of one of the pairs alone, on
             the cells that both know.
@@ -60,11 +62,11 @@ class FlickerRecord(Record, frozen=True):
     kept_safe: float
 
 
-class DescentRecord(Record, frozen=True):
+class DescentRecord(Identified, frozen=True):
     """One descent.
 
     Attributes:
-        name: Of the ground.
+        id: Of its ground.
         pairs: Rendered.
         left_out: Of them, guessed or refused.
         steps: By the number of views.
@@ -72,12 +74,27 @@ class DescentRecord(Record, frozen=True):
         map_mb: Memory of the tiles at the end.
     """
 
-    name: str
     pairs: int
     left_out: int
     steps: list[FusedStep]
     flicker: FlickerRecord
     map_mb: float
+
+
+class FusedHead(Record, frozen=True):
+    """What a journal of descents rests on.
+
+    Attributes:
+        data: What descents.
+        lander: The vehicle.
+        sigma: Errors of the poses.
+        bundle_digest: SHA-256 of the network's manifest.
+    """
+
+    data: str
+    lander: Lander
+    sigma: PoseSigma
+    bundle_digest: str
 
 
 class FusedRecord(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ from lunar_bench.timing.statistics import slope
 _GAP_S = 5.0
 _NOISY = NavigationSpec(velocity=0.2, attitude_deg=0.05)
 _WORDS = 6
+_PARTS = 6  # of a run, whose resident memory is told
 SITUATIONS = ("whole", "every fifth missing", "gap of 5 s", "poses 20 % off", "poses stop")
 
 
@@ -109,7 +110,7 @@ def summary(result: StreamResult) -> Iterator[str]:
             f"p95 {p95}, most {most} s, {row.cpu_s:.2f} s of a core; shape "
             f"{row.shape_error[0]:.2%}; scale {row.scale_error[0]:.1%}, "
             f"{row.scale_sigmas[0]:.1f} sigma; {row.resident_mib[0]:.0f} to "
-            f"{row.resident_mib[-1]:.0f} MiB, "
+            f"{row.resident_mib[-1]:.0f} MiB, settled to {row.resident_spread:.1%}, "
             f"{row.kib_per_frame:+.1f} KiB a frame"
         )
     for update in result.sequence:
@@ -224,7 +225,8 @@ class _Tally:
     ) -> StreamRow:
         half = len(memory) // 2
         grown = slope(list(range(half, len(memory))), [mib * 1024 for mib in memory[half:]])
-        every = np.linspace(0, len(memory) - 1, 6).astype(int)
+        sixths = [float(np.median(part)) for part in np.array_split(memory, _PARTS)]
+        settled = sixths[_PARTS // 3 :]
         between = np.diff(self._times_s) if len(self._times_s) > 1 else [0.0]
         return StreamRow(
             situation=situation,
@@ -241,7 +243,8 @@ class _Tally:
             shape_error=_percentiles(self._shape, (50, 95), 6),
             scale_error=_percentiles(self._scale, (50, 100), 5),
             scale_sigmas=_percentiles(self._sigmas, (50, 100), 2),
-            resident_mib=[round(memory[i], 1) for i in every],
+            resident_mib=[round(part, 1) for part in sixths],
+            resident_spread=round((max(settled) - min(settled)) / float(np.mean(settled)), 4),
             kib_per_frame=round(grown.value, 2),
         )
 

@@ -26,7 +26,8 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
             percentile over the updates of each one's median.
         scale_error: Of metric measured updates: median and largest factor's distance from 1.
         scale_sigmas: The same in sigmas of the scale.
-        resident_mib: Of the process, at each fifth of the frames.
+        resident_mib: Of the process, the median over each sixth of the frames.
+        resident_spread: Between the largest and the least of the last four, over their mean.
         kib_per_frame: Slope of the resident memory over the second half.
     """
 
@@ -45,6 +46,7 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
     scale_error: list[float]
     scale_sigmas: list[float]
     resident_mib: list[float]
+    resident_spread: float
     kib_per_frame: float
 
 

@@ -17,6 +17,7 @@ from lunar_runtime.bundles.manifest import (
     ParityRecord,
     StudentRecord,
 )
+from lunar_runtime.bundles.parts import DECODER_NAME, ENCODER_NAME
 
 from lunar_export.bundling.records import (
     GOLDEN_STEP,
@@ -123,8 +124,8 @@ def draft_fp32(origin: Origin, work: Path, sizes: SizeLimits) -> Draft:
         work: A folder for its files.
         sizes: How large one file may be.
     """
-    model = origin.traced.model
-    files = _files(origin, model, work / "fp32", sizes)
+    model, encoder = origin.traced.model, origin.traced.encoder
+    files = _files(origin, model, work / "fp32", sizes, encoder)
     return Draft(origin, "fp32", default_opset(model), "f32", None, files)
 
 
@@ -152,7 +153,17 @@ def draft_lowered(
 
 
 def _files(
-    origin: Origin, model: onnx.ModelProto, folder: Path, sizes: SizeLimits
+    origin: Origin,
+    model: onnx.ModelProto,
+    folder: Path,
+    sizes: SizeLimits,
+    encoder: onnx.ModelProto | None = None,
 ) -> dict[str, Path | bytes]:
     folder.mkdir()
-    return {**write_model(model, folder, sizes), GOLDEN_NAME: origin.golden}
+    if encoder is None:
+        return {**write_model(model, folder, sizes), GOLDEN_NAME: origin.golden}
+    return {
+        **write_model(encoder, folder, sizes, name=ENCODER_NAME),
+        **write_model(model, folder, sizes, name=DECODER_NAME),
+        GOLDEN_NAME: origin.golden,
+    }

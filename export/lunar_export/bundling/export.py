@@ -150,7 +150,9 @@ class _Stages:
     def trace(self) -> Traced:
         size = self.options.height, self.options.width
         outputs, sizes = self.options.outputs, self.options.sizes
-        return trace_student(self.student, outputs, *size, self.work, sizes, self.progress)
+        return trace_student(
+            self.student, outputs, *size, self.work, sizes, self.progress, split=self.options.split
+        )
 
     def measure(self, traced: Traced, calibration: Calibration | None) -> Measured:
         if calibration is None:
@@ -196,6 +198,8 @@ def _check_traced(traced: Traced | None, options: ExportOptions) -> None:
             f"`traced` gives {traced.outputs} of {traced.height}x{traced.width} px, not "
             f"{options.outputs} of {options.height}x{options.width}; leave it out"
         )
+    if traced is not None and (traced.encoder is not None) != options.split:
+        raise UsageError("`traced` and `split` disagree on the number of graphs; leave it out")
 
 
 def _require(

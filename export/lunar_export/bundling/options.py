@@ -106,6 +106,8 @@ class ExportOptions:
         counts: How many pairs are rendered.
         sizes: How large a model the tools can handle at once.
         profile: Whose rules the graph follows besides; None for nobody's.
+        split: In two graphs, an encoder and a decoder, so that a view of several pairs is encoded
+            once.
     """
 
     outputs: OutputSet = "both"
@@ -116,6 +118,7 @@ class ExportOptions:
     counts: PairCounts = field(default_factory=PairCounts)
     sizes: SizeLimits = SIZES
     profile: Profile | None = None
+    split: bool = False
 
     def check(self, config: StudentConfig | None = None) -> None:
         """Refuse what cannot be done.
@@ -138,6 +141,13 @@ class ExportOptions:
             raise UsageError(f"`outputs` all: {config.id} has no descriptors; use both")
         check_threads(self.threads)
         self.precision.check()
+        if self.split and self.precision.precision != "fp32":
+            raise UsageError(
+                f"`split` is for precision fp32, not {self.precision.precision}: a lower precision "
+                "is judged as one graph; leave it out"
+            )
+        if self.split and self.profile is not None:
+            raise UsageError(f"`profile` {self.profile} is of one graph; leave out `split`")
         if self.profile is not None and self.precision.precision != "fp32":
             raise UsageError(
                 f"`profile` {self.profile} has no operators of lower precision; leave it out, or "

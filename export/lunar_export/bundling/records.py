@@ -9,14 +9,17 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 from lunar_runtime.bundles.choices import OUTPUT_NAMES, Arithmetic, Target
 from lunar_runtime.bundles.manifest import (
     CalibrationRecord,
+    EncoderRecord,
     GraphRecord,
     ReductionRecord,
     StudentRecord,
     TensorRecord,
 )
+from lunar_runtime.bundles.parts import DECODER_NAME, ENCODER_NAME
 from lunar_runtime.errors import CheckpointError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.version import __version__
@@ -24,6 +27,7 @@ from lunar_student import Student
 
 from lunar_export.graph.layers import weight_layers
 from lunar_export.graph.model_file import MODEL_NAME
+from lunar_export.graph.opset import default_opset
 from lunar_export.graph.traced import Traced
 from lunar_export.judging.judged import Judged
 from lunar_export.judging.reference import Reference
@@ -57,12 +61,9 @@ def student_record(student: Student, checkpoint: Path | str | None) -> StudentRe
 
 def graph_record(traced: Traced, opset: int, arithmetic: Arithmetic) -> GraphRecord:
     """Describe a graph: traced, and perhaps lowered to another opset since."""
-    shapes = {
-        value.name: tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-        for value in traced.model.graph.output
-    }
+    shapes = {value.name: _shape(value) for value in traced.model.graph.output}
     return GraphRecord(
-        file=MODEL_NAME,
+        file=MODEL_NAME if traced.encoder is None else DECODER_NAME,
         opset=opset,
         output_set=traced.outputs,
         height=traced.height,
@@ -79,6 +80,7 @@ def graph_record(traced: Traced, opset: int, arithmetic: Arithmetic) -> GraphRec
         ),
         outputs=tuple(_output_record(name, shapes[name]) for name in OUTPUT_NAMES[traced.outputs]),
         arithmetic=arithmetic,
+        encoder=None if traced.encoder is None else _encoder_record(traced.encoder, traced.model),
     )
 
 
@@ -141,6 +143,33 @@ def provenance(student: StudentRecord, traced: Traced, target: Target) -> dict[s
     if student.checkpoint_sha256 is not None:
         said["checkpoint_sha256"] = student.checkpoint_sha256
     return said
+
+
+def _encoder_record(encoder: onnx.ModelProto, decoder: onnx.ModelProto) -> EncoderRecord:
+    (image,) = encoder.graph.input
+    return EncoderRecord(
+        file=ENCODER_NAME,
+        opset=default_opset(encoder),
+        image=TensorRecord(
+            name=image.name,
+            shape=_shape(image),
+            dtype="uint8",
+            unit="grey level",
+            frame="its own image",
+        ),
+        features=tuple(_feature_record(value) for value in encoder.graph.output),
+        taken=tuple(_feature_record(value) for value in decoder.graph.input),
+    )
+
+
+def _feature_record(value: onnx.ValueInfoProto) -> TensorRecord:
+    return TensorRecord(
+        name=value.name, shape=_shape(value), dtype="float32", unit="1", frame="its own image"
+    )
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int, ...]:
+    return tuple(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
 
 
 def _output_record(name: str, shape: tuple[int, ...]) -> TensorRecord:

@@ -123,6 +123,12 @@ _NEEDS = Needs(address=1100, data=400, held=250)
     help="Size of the images: a side, or rows x columns; multiples of 16.",
 )
 @click.option(
+    "--split",
+    is_flag=True,
+    help="Two graphs, an encoder and a decoder: in a sequence a view is encoded once, although two "
+    "pairs have it. For fp32.",
+)
+@click.option(
     "--profile",
     type=click.Choice(PROFILES),
     help="Write the graph in operators of ONNX's safety-related profile (a draft), with every "
@@ -167,6 +173,7 @@ def command(
     plot: Path | None,
     outputs: OutputSet,
     size: tuple[int, int],
+    split: bool,
     profile: Profile | None,
     out: Path,
     engine: EngineChoice,
@@ -193,13 +200,15 @@ def command(
         from lunar_export.bundling.options import ExportOptions, PrecisionOptions
 
         lower = PrecisionOptions(precision, target, calib, calib_method, force, plot)
-        return ExportOptions(outputs, *size, lower, threads, profile=profile)
+        return ExportOptions(outputs, *size, lower, threads, profile=profile, split=split)
 
     source = choose_source(ckpt, untrained, student, seed, weights)
     if target == "openvino":
         if engine == "require":
             raise click.UsageError("--engine is TensorRT's; leave it out with --target openvino.")
         engine = "never"
+    if split and triton is not None:
+        raise click.UsageError("--triton serves one graph; leave out --split.")
     deployment = Deployment(engine, triton, triton_instances)
     gates: list[GateRecord] = []
     try:

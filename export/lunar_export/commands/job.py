@@ -105,12 +105,12 @@ class Done:
 
     Attributes:
         bundle: Always.
-        engine: In the bundle, where one was built.
+        engines: In the bundle, where any were built; two of a network in two graphs.
         triton: The model's folder in Triton's repository, where one was asked for.
     """
 
     bundle: Bundle
-    engine: StoredEngine | None
+    engines: tuple[StoredEngine, ...]
     triton: Path | None
 
 
@@ -163,15 +163,16 @@ def run_job(
             progress=progress,
             on_gate=on_gate,
         )
-    engine = triton = None
+    engines: tuple[StoredEngine, ...] = ()
+    triton = None
     if library is not None:
-        engine = build_for_export(bundle, library, deployment.engine, bars=bars_wanted())
+        engines = build_for_export(bundle, library, deployment.engine, bars=bars_wanted())
     if deployment.triton is not None:
         triton = add_to_repository(
             bundle,
             deployment.triton,
-            engine=engine,
+            engine=engines[0] if engines else None,
             instances=deployment.triton_instances,
             overwrite=overwrite,
         )
-    return Done(bundle, engine, triton)
+    return Done(bundle, engines, triton)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,9 @@ def summary(done: Done) -> list[str]:
             f"({parity.pairs} pairs: {parity.pairs_source})",
         ),
     ]
+    if graph.encoder is not None:
+        view = sum(4 * math.prod(feature.shape) for feature in graph.encoder.features)
+        rows.append(("split", f"encoder and decoder; features of a view: {view / 1e6:.1f} MB"))
     if manifest.calibration is not None and manifest.reduction is not None:
         ranges = manifest.calibration
         kept = len(manifest.reduction.kept)
@@ -66,8 +70,7 @@ def summary(done: Done) -> list[str]:
             ("kept", f"{kept} nodes in a higher precision ({manifest.reduction.layers} layers)"),
             ("gate", manifest.gate),
         ]
-    if done.engine is not None:
-        rows.append(("engine", str(done.engine.path)))
+    rows += [("engine", str(engine.path)) for engine in done.engines]
     if done.triton is not None:
         rows.append(("triton", str(done.triton)))
     return [f"{name:<9}{text}" for name, text in rows]

@@ -45,26 +45,26 @@ def library_for_engine(choice: EngineChoice) -> Library | None:
 
 def build_for_export(
     bundle: Bundle, library: Library, choice: EngineChoice, *, bars: bool
-) -> StoredEngine | None:
+) -> tuple[StoredEngine, ...]:
     """`lunar-engine`, with its own choices, on a fresh bundle.
 
     Args:
         bundle: Where the engine goes.
         library: From `library_for_engine`.
-        choice: With `auto` a failure is a warning, and gives None.
+        choice: With `auto` a failure is a warning, and gives none.
         bars: Show the build's phases, where there is a terminal.
 
     Raises:
-        LunarError: `require`, and `make_engine` failed; the bundle stays, without an engine.
+        LunarError: `require`, and `make_engines` failed; the bundle stays, without an engine.
     """
-    from lunar_runtime.engine_tool.make import EngineRequest, make_engine
+    from lunar_runtime.engine_tool.make import EngineRequest, make_engines
     from lunar_runtime.engine_tool.progress_bar import build_progress
 
     try:
         with build_progress() if bars else nullcontext() as progress:
-            return make_engine(bundle, library, EngineRequest(), progress=progress)
+            return make_engines(bundle, library, EngineRequest(), progress=progress)
     except LunarError as error:
         if choice == "require":
             raise
         _log.warning("no engine: %s", error)
-        return None
+        return ()

@@ -10,7 +10,6 @@ import onnx
 from lunar_export.graph import weights
 
 MODEL_NAME = "model.onnx"
-DATA_NAME = "model.onnx.data"
 
 SMALL_BYTES = 1024  # shapes and scalars stay in the graph, where parsers expect them
 
@@ -36,7 +35,12 @@ SIZES = SizeLimits()
 
 
 def write_model(
-    model: onnx.ModelProto, folder: Path, sizes: SizeLimits = SIZES, *, check: bool = True
+    model: onnx.ModelProto,
+    folder: Path,
+    sizes: SizeLimits = SIZES,
+    *,
+    name: str = MODEL_NAME,
+    check: bool = True,
 ) -> dict[str, Path]:
     """Write a model, and check what was written.
 
@@ -44,23 +48,24 @@ def write_model(
         model: Not changed.
         folder: Where.
         sizes: Beyond which size the weights lie beside the graph.
+        name: Of its file; that of large weights has `.data` behind it.
         check: False for graphs that are not kept.
 
     Returns:
         Its files, by the names they must keep.
     """
-    path = folder / MODEL_NAME
-    files = {MODEL_NAME: path}
+    path, data = folder / name, f"{name}.data"
+    files = {name: path}
     if sum(map(weights.size_bytes, model.graph.initializer)) > sizes.one_file_bytes:
         unmarked = [t for t in model.graph.initializer if not t.HasField("data_location")]
         onnx.save_model(
             model,
             path,
             save_as_external_data=True,
-            location=DATA_NAME,
+            location=data,
             size_threshold=SMALL_BYTES,
         )
-        files[DATA_NAME] = folder / DATA_NAME
+        files[data] = folder / data
         # Writing took the weights out of the model and marked where they went.
         weights.load(model.graph.initializer, folder)
         for tensor in unmarked:

@@ -11,6 +11,7 @@ import torch
 from lunar_runtime.bundles.choices import OUTPUT_NAMES, OutputSet
 from lunar_student import Student
 from lunar_student.config import EncoderKind
+from lunar_student.network import StudentOutput
 from torch import Tensor, nn
 
 # (v/255 − 0.5)/0.5 = (v − 127.5)/127.5. The subtraction stays in the graph and is exact in float32,
@@ -50,7 +51,10 @@ class PairGraph(nn.Module):
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, ...]:
         """(1, 1, H, W) uint8 twice -> the outputs named `names`."""
         images = (image.float() - MIDDLE_GREY for image in (left, right))
-        outputs = self.student(*images, self.outputs)
+        return self.named(self.student(*images, self.outputs))
+
+    def named(self, outputs: StudentOutput) -> tuple[Tensor, ...]:
+        """What the graph gives of a student's outputs, in the order of `names`."""
         return tuple(getattr(outputs, name) for name in self.names)
 
 

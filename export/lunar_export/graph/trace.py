@@ -7,39 +7,39 @@ import io
 import logging
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from lunar_export.graph import opset
-from lunar_export.graph.pair_graph import PairGraph
 
-INPUT_NAMES = ("left", "right")
 # They tell of every constant that they fold, at every level.
 _EXPORTERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
-def trace(graph: PairGraph, height: int, width: int, path: Path) -> None:
+def trace(
+    graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path
+) -> None:
     """Write a graph and, beside it, its weights.
 
     Args:
-        graph: The network.
-        height: Rows of the images.
-        width: Columns of the images.
+        graph: The network, or a part of it.
+        inputs: By name, in the order of its arguments; one tensor given twice would become one
+            input read twice.
+        outputs: Their names, in its order.
         path: The `.onnx` file to write.
     """
-    # Two tensors: one tensor given twice would become one input read twice.
-    example = tuple(torch.zeros(1, 1, height, width, dtype=torch.uint8) for _ in INPUT_NAMES)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             graph,
-            example,
+            tuple(inputs.values()),
             dynamo=True,
             opset_version=opset.TRACED,
-            input_names=INPUT_NAMES,
-            output_names=graph.names,
+            input_names=list(inputs),
+            output_names=list(outputs),
             custom_translation_table=_translations(),
             verbose=False,
         )

@@ -38,6 +38,16 @@ class Sensitivity:
         """Both in one number, as the INT8 gate weighs them: 0.5° is as bad as 0.5 points."""
         return max(self.shift_deg, 100 * self.miss_increase)
 
+    @property
+    def shift_share(self) -> float:
+        """What each module adds to the squared shift of all, where shifts are independent."""
+        return self.shift_deg**2 / len(self.modules)
+
+    @property
+    def miss_share(self) -> float:
+        """What each of the modules adds to the hazard-miss."""
+        return self.miss_increase / len(self.modules)
+
 
 def weight_modules(model: onnx.ModelProto) -> list[str]:
     """Of every layer with weights, once each, in the graph's order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from lunar_ground.bags import cameras, images, poses
 from lunar_ground.bags.bag import Bag
 from lunar_ground.bags.cameras import Camera, camera_of
+from lunar_ground.bags.heights import Heights
 from lunar_ground.bags.layouts import decoded
 from lunar_ground.bags.poses import Bolted, Track, posed, seconds
 from lunar_ground.bags.records import Record
@@ -98,7 +98,7 @@ class Frames:
         self.bolted = Bolted()
         self.without_stamp = 0
         self._track = Track(named.longest_gap_s)
-        self._altitudes: list[tuple[float, float]] = []
+        self._heights = Heights(named.longest_gap_s)
         self._learn()
         self._frame_from_camera = self._mounting()
 
@@ -119,7 +119,7 @@ class Frames:
             pose = self._track.at(time_s)
             if pose is not None:
                 pose = pose @ self._frame_from_camera
-            yield Frame(image, time_s, pose, self._altitude_at(time_s), camera)
+            yield Frame(image, time_s, pose, self._heights.at(time_s), camera)
 
     def _check(self, name: str, option: str, kinds: tuple[str, ...]) -> None:
         topic = self._topics.get(name)
@@ -153,8 +153,7 @@ class Frames:
                 self._track.frame = self._track.frame or frame
             elif name == named.altitude:
                 value = message.range if record.topic.kind == RANGE else message.data
-                if np.isfinite(value) and value > 0:
-                    self._altitudes.append((_time(message, record), float(value)))
+                self._heights.add(_time(message, record), float(value))
             elif name == self._info:
                 camera = camera_of(message, rectified=named.rectified)
                 if self.camera is not None and camera != self.camera:
@@ -162,7 +161,6 @@ class Frames:
                         f"{name}: the camera changes within the recording; cut it there"
                     )
                 self.camera = camera
-        self._altitudes.sort()
 
     def _mounting(self) -> NDArray[np.float64]:
         """From the camera to the frame whose poses are recorded."""
@@ -177,15 +175,6 @@ class Frames:
                 "they are the camera's"
             )
         return found
-
-    def _altitude_at(self, time_s: float) -> float | None:
-        at = bisect_left(self._altitudes, (time_s, 0.0))
-        near = self._altitudes[max(0, at - 1) : at + 1]
-        if len(near) == 2 and near[1][0] - near[0][0] <= self._named.longest_gap_s:
-            (t0, a), (t1, b) = near
-            return a + (b - a) * (time_s - t0) / (t1 - t0) if t1 > t0 else a
-        exact = [a for t, a in self._altitudes[at : at + 1] if t == time_s]
-        return exact[0] if exact else None
 
 
 def _time(message: Any, record: Record) -> float:

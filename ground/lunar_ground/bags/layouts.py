@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from lunar_runtime.errors import InputError
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from lunar_ground.bags.records import Record
 
@@ -16,10 +16,33 @@ from lunar_ground.bags.records import Record
 Fields = Mapping[str, Any]
 
 
+# Of the package grid_map_msgs, 2.0: no part of a ROS installation, but of what shows elevations.
+_GRID_MAPS = {
+    "grid_map_msgs/msg/GridMapInfo": """
+        float64 resolution
+        float64 length_x
+        float64 length_y
+        geometry_msgs/Pose pose
+    """,
+    "grid_map_msgs/msg/GridMap": """
+        std_msgs/Header header
+        grid_map_msgs/GridMapInfo info
+        string[] layers
+        string[] basic_layers
+        std_msgs/Float32MultiArray[] data
+        uint16 outer_start_index
+        uint16 inner_start_index
+    """,
+}
+
+
 @cache
 def store() -> Any:
     """The types of ROS 2 Humble; those that are read and written here are the same since."""
-    return get_typestore(Stores.ROS2_HUMBLE)
+    types = get_typestore(Stores.ROS2_HUMBLE)
+    for kind, text in _GRID_MAPS.items():
+        types.register(get_types_from_msg(text, kind))
+    return types
 
 
 def decoded(record: Record) -> Any:

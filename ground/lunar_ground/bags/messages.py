@@ -19,6 +19,7 @@ Fields = dict[str, Any]
 
 IMAGE, CAMERA = "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
 POINTS, GRID = "sensor_msgs/msg/PointCloud2", "nav_msgs/msg/OccupancyGrid"
+GRID_MAP = "grid_map_msgs/msg/GridMap"
 DIAGNOSTICS, TREE = "diagnostic_msgs/msg/DiagnosticArray", "tf2_msgs/msg/TFMessage"
 POSE, RANGE = "geometry_msgs/msg/PoseStamped", "sensor_msgs/msg/Range"
 
@@ -147,6 +148,50 @@ def grid_fields(
             "origin": origin,
         },
         "data": percent[::-1].astype(np.int8).ravel(),  # from the lower left, along x
+    }
+
+
+def grid_map_fields(
+    layers: Mapping[str, NDArray[Any]],
+    cell_m: float,
+    corner_m: tuple[float, float],
+    stamp: Stamp,
+) -> Fields:
+    """Layers of the ground. A grid map's rows run against x, its columns against y.
+
+    Args:
+        layers: (R, C) by name, the first is the elevation; NaN = unknown. Row 0 has the largest y.
+        cell_m: Side of a cell.
+        corner_m: x and y of the map's lower left corner.
+        stamp: When, in which frame.
+    """
+    rows, columns = next(iter(layers.values())).shape
+    length_x, length_y = columns * cell_m, rows * cell_m
+    layout = {
+        "dim": [
+            {"label": "column_index", "size": rows, "stride": rows * columns},
+            {"label": "row_index", "size": columns, "stride": columns},
+        ],
+        "data_offset": 0,
+    }
+    centre = {"x": corner_m[0] + length_x / 2, "y": corner_m[1] + length_y / 2, "z": 0.0}
+    return {
+        "header": stamp.header(),
+        "info": {
+            "resolution": cell_m,
+            "length_x": length_x,
+            "length_y": length_y,
+            "pose": {"position": centre, "orientation": {"x": 0.0, "y": 0.0, "z": 0.0, "w": 1.0}},
+        },
+        "layers": list(layers),
+        "basic_layers": [next(iter(layers))],
+        "data": [
+            # Column by column of the grid map: our rows, each from the largest x on.
+            {"layout": layout, "data": np.asarray(values[:, ::-1], np.float32).ravel()}
+            for values in layers.values()
+        ],
+        "outer_start_index": 0,
+        "inner_start_index": 0,
     }
 
 

@@ -130,6 +130,11 @@ class Track:
             return None
         return _between(self.poses[after - 1], self.poses[after], (time_s - start) / (end - start))
 
+    def forget(self, before_s: float) -> None:
+        """Let go of the poses before a time."""
+        gone = bisect_left(self.times, before_s)
+        del self.times[:gone], self.poses[:gone]
+
 
 def _between(first: Transform, second: Transform, share: float) -> Transform:
     """Straight in place, evenly in turn."""

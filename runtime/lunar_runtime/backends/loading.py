@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.backends.cores import check_threads
+from lunar_runtime.backends.features import FeatureRecord, feature_record_of, forget_views
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.backends.scrubbing import Scrubbed, ScrubRecord, scrub_record_of
@@ -28,6 +29,7 @@ class LoadingBackend:
         backend: As for `select_backend`, as are the others.
         device: What to run on.
         threads: CPU threads.
+        keep_views: Views whose features are kept.
 
     Raises:
         UsageError: `threads` is not positive, or far more than the cores that can be used.
@@ -39,10 +41,14 @@ class LoadingBackend:
         backend: str = "auto",
         device: str = "auto",
         threads: int | None = None,
+        *,
+        keep_views: int = 0,
     ) -> None:
         check_threads(threads)
         loader = ThreadPoolExecutor(1, "load")
-        self._loaded = loader.submit(select_backend, bundle, backend, device, threads)
+        self._loaded = loader.submit(
+            select_backend, bundle, backend, device, threads, keep_views=keep_views
+        )
         loader.shutdown(wait=False)
 
     @property
@@ -69,6 +75,15 @@ class LoadingBackend:
     def reload(self) -> bool:
         """Load the network again; False where the library cannot."""
         return isinstance(self._network, Scrubbed) and self._network.reload()
+
+    @property
+    def feature_record(self) -> FeatureRecord | None:
+        """The views whose features are kept; waits until the network is loaded."""
+        return feature_record_of(self._network)
+
+    def forget_views(self) -> None:
+        """Let go of all features."""
+        forget_views(self._network)
 
     def close(self) -> None:
         """Free the network."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from lunar_runtime.backends.optimised import (
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.bundle import Bundle, Model
 from lunar_runtime.errors import BackendError, BundleError
-from lunar_runtime.files.held_memory import give_back
+from lunar_runtime.files.held_memory import give_back, give_back_code
 
 _FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -86,7 +87,11 @@ class OnnxRuntimeBackend:
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
-        """Run one pair; see `Backend.run`.
+        """Run one pair; see `Backend.run` and `run_tensors`."""
+        return self.run_tensors({"left": left, "right": right})
+
+    def run_tensors(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Run the graph once; see `TensorNetwork`.
 
         Raises:
             BackendError: The library failed; or weights changed, and again after they were loaded
@@ -94,7 +99,7 @@ class OnnxRuntimeBackend:
             BundleError: Weights changed, and the bundle is no longer what it was.
         """
         try:
-            outputs = self.compute(left, right)
+            outputs = self._compute(inputs)
         except BackendError:  # a changed shape makes the library fail
             if self._intact():
                 raise
@@ -103,7 +108,7 @@ class OnnxRuntimeBackend:
                 return outputs
         _log.warning("weights changed in memory; loading them again and repeating the pair")
         self.reload()
-        outputs = self.compute(left, right)
+        outputs = self._compute(inputs)
         self._record = replace(self._record, repeated=self._record.repeated + 1)
         if not self._intact():
             raise BackendError(
@@ -126,6 +131,7 @@ class OnnxRuntimeBackend:
     def close(self) -> None:
         """Free the network."""
         self._loaded = None
+        give_back()
 
     @property
     def weights(self) -> HeldWeights | None:
@@ -136,11 +142,14 @@ class OnnxRuntimeBackend:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair with whatever is in memory; `run` is what checks it."""
+        return self._compute({"left": left, "right": right})
+
+    def _compute(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         loaded = self._loaded  # held here, should another thread close or reload it meanwhile
         if loaded is None:
             raise BackendError("this network was closed; load the bundle again")
         try:
-            outputs = loaded.session.run(self._names, {"left": left, "right": right})
+            outputs = loaded.session.run(self._names, dict(inputs))
         except Exception as error:  # ORT's exceptions share no base of their own
             raise BackendError(
                 f"{self.name} failed on {self.device}: {_first_line(error)}"
@@ -217,8 +226,10 @@ def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded
 def _load_held(ort: Any, bundle: Bundle, given: int, threads: int | None) -> _Loaded:
     """A session on the CPU whose weights can be checked, of an ONNX file in memory."""
     with memory_file() as made:
+        give_back_code()
         optimise(ort, given, made, _options(ort, bundle, threads)[0])
         give_back()
+        give_back_code()
         weights = held_weights(made)
         session, values = session_of(ort, made, _options(ort, bundle, threads)[0], weights)
     give_back()
@@ -232,10 +243,11 @@ def _options(
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL
     options.inter_op_num_threads = 1
-    # A ViT with a DPT head at 512 x 512, 213 MB of weights, on 2 cores: peak 730 MiB instead of
-    # 1080, 460 MiB instead of 1080 between pairs, at the same speed within its noise of 5 %.
+    # S0, 256 px: it holds 25 MiB of activations while it runs. With buffers used again it holds 40,
+    # because each lives from its first use to its last; without an arena 44, in pieces that the C
+    # library cannot give back. A pattern plans one block besides, of 22 MiB.
     options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
+    options.enable_mem_reuse = False
     # Else ONNX Runtime 1.32 rounds the activations of layers whose weights alone are INT8.
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "0")
     # Threads that wait for work sleep. Beside other jobs the default, to spin, takes 1.46 times the

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,4 +41,26 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the network; it cannot run afterwards."""
+        ...
+
+
+@runtime_checkable
+class TensorNetwork(Backend, Protocol):
+    """A backend that runs any graph, also one that is a part of a network.
+
+    Of a part it is given a bundle whose manifest tells of that part alone; see `bundles.parts`.
+    """
+
+    def run_tensors(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Run the graph once.
+
+        Args:
+            inputs: All of the manifest's, by name.
+
+        Returns:
+            Every output of the graph, by name.
+
+        Raises:
+            BackendError: The library failed.
+        """
         ...

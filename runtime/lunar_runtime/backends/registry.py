@@ -13,6 +13,7 @@ from typing import NamedTuple
 from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.backends.kind import BackendKind
 from lunar_runtime.backends.protocol import Backend
+from lunar_runtime.backends.split import SplitBackend
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError, UsageError
 
@@ -23,7 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 def select_backend(
-    bundle: Bundle, backend: str = AUTO, device: str = AUTO, threads: int | None = None
+    bundle: Bundle,
+    backend: str = AUTO,
+    device: str = AUTO,
+    threads: int | None = None,
+    *,
+    keep_views: int = 0,
 ) -> Backend:
     """Load a bundle's network.
 
@@ -35,31 +41,35 @@ def select_backend(
             run and cannot is warned of.
         device: What to run on, or `auto`, which leaves the choice to the library.
         threads: CPU threads; None lets the library choose.
+        keep_views: Of a network in two graphs, the views whose features are kept, so that a view
+            of several pairs is encoded once; 0 encodes both views of every pair.
 
     Raises:
         UsageError: No such backend or device, or `threads` is not positive, or more than the
-            cores that can be used; see `cores`.
+            cores that can be used; see `cores`. Or `keep_views` is negative.
         BackendError: The library or the device is not there, or the backend's package is broken.
         BundleError: The library cannot load the graph.
     """
     check_threads(threads)
     try:
-        return _select(bundle, backend, device, threads)
+        return _select(bundle, backend, device, threads, keep_views)
     finally:
         bundle.forget()  # where an engine runs, nobody asked for the network's bytes
 
 
-def _select(bundle: Bundle, backend: str, device: str, threads: int | None) -> Backend:
+def _select(
+    bundle: Bundle, backend: str, device: str, threads: int | None, keep_views: int
+) -> Backend:
     installed = _scan()
     if backend == AUTO:
-        return _load_first(installed, bundle, device, threads)
+        return _load_first(installed, bundle, device, threads, keep_views)
     kind = _read(_one(installed, backend))
     if device != AUTO and device not in kind.devices:
         raise UsageError(
             f"`device` {device}: `backend` {backend} runs on {' or '.join(kind.devices)}; choose "
             "that, or leave the device out"
         )
-    return kind.load(bundle, device, threads)
+    return _load(kind, bundle, device, threads, keep_views)
 
 
 def installed_backends() -> tuple[str, ...]:
@@ -81,12 +91,22 @@ def _scan() -> _Installed:
     return _Installed(tuple(entry_points(group=GROUP)))
 
 
-def _load_first(installed: _Installed, bundle: Bundle, device: str, threads: int | None) -> Backend:
+def _load(
+    kind: BackendKind, bundle: Bundle, device: str, threads: int | None, keep_views: int
+) -> Backend:
+    if len(bundle.parts) == 1:
+        return kind.load(bundle, device, threads)
+    return SplitBackend.load(kind, bundle, device, threads, keep_views)
+
+
+def _load_first(
+    installed: _Installed, bundle: Bundle, device: str, threads: int | None, keep_views: int
+) -> Backend:
     takers = _takers(installed, bundle, device)
     for place, kind in enumerate(takers, start=1):
         _log.info("auto takes %s: %s", kind.title, kind.auto.because)
         try:
-            return kind.load(bundle, device, threads)
+            return _load(kind, bundle, device, threads, keep_views)
         except BackendError as error:
             if place == len(takers):
                 raise

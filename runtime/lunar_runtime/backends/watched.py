@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.backends.shared_arrays import SharedArrays, bytes_of
-from lunar_runtime.backends.worker import Answer, Order
+from lunar_runtime.backends.worker import FORGET, RUN, Answer, Order
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError
 
@@ -41,6 +41,7 @@ class WatchedBackend:
         backend: As for `select_backend`, as are the next two.
         device: What to run on.
         threads: CPU threads.
+        keep_views: Views whose features are kept.
         hang_s: A pair that takes longer has hung.
 
     Raises:
@@ -55,6 +56,7 @@ class WatchedBackend:
         device: str = "auto",
         threads: int | None = None,
         *,
+        keep_views: int = 0,
         hang_s: float = HANG_S,
     ) -> None:
         check_threads(threads)
@@ -66,7 +68,9 @@ class WatchedBackend:
         os.ftruncate(self._file, bytes_of(graph))
         self._memory = mmap.mmap(self._file, 0)
         self._arrays = SharedArrays(graph, self._memory)
-        self._order = Order(str(bundle.path), bundle.digest, backend, device, threads, self._file)
+        self._order = Order(
+            str(bundle.path), bundle.digest, backend, device, threads, self._file, keep_views
+        )
         bundle.forget()  # the other process reads it
         self._restarting: threading.Thread | None = None
         self._failed: BackendError | None = None
@@ -108,7 +112,7 @@ class WatchedBackend:
         np.copyto(self._arrays.inputs["left"], left)
         np.copyto(self._arrays.inputs["right"], right)
         within_s = min(self._hang_s, within_ms / 1e3)
-        answer = self._ask(b"run\n", within_s)
+        answer = self._ask(RUN, within_s)
         if answer is None:
             self._restart()
             raise BackendError(
@@ -118,6 +122,18 @@ class WatchedBackend:
         if not answer.done:
             raise BackendError(answer.said)
         return {name: values.copy() for name, values in self._arrays.outputs.items()}
+
+    @property
+    def feature_record(self) -> None:
+        """What the other process keeps is not told."""
+        return None
+
+    def forget_views(self) -> None:
+        """Have the process let go of all features; one that is started again has none."""
+        if self._closed or (self._restarting is not None and self._restarting.is_alive()):
+            return
+        if self._ask(FORGET, self._hang_s) is None:
+            self._restart()
 
     def close(self) -> None:
         """End the process."""

@@ -1,8 +1,9 @@
 """The process that a watched network runs in: `python -m lunar_runtime.backends.worker`.
 
 It gets what to load as one line of JSON on stdin, and memory that it shares with its parent as an
-inherited descriptor. A line `run` is answered once the outputs are in that memory,
-or with the reason why not. The end of stdin ends it; so does its parent's end, while it hangs.
+inherited descriptor. A line `run` is answered once the outputs are in that memory, or with the
+reason why not; a line `forget`, once no features of earlier views are kept. The end of stdin ends
+it; so does its parent's end, while it hangs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import msgspec
 
 from lunar_runtime.errors import BackendError, BundleError, LunarError, is_out_of_memory
 
+RUN, FORGET = b"run\n", b"forget\n"
 _LOOK_S = 1.0  # for the parent
 
 
@@ -32,6 +34,7 @@ class Order(msgspec.Struct, frozen=True):
         device: What to run on.
         threads: CPU threads.
         memory: Descriptor of the shared memory.
+        keep_views: Views whose features are kept.
     """
 
     bundle: str
@@ -40,6 +43,7 @@ class Order(msgspec.Struct, frozen=True):
     device: str
     threads: int | None
     memory: int
+    keep_views: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -60,6 +64,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Load, and run pairs until there are no more orders."""
     import numpy as np
 
+    from lunar_runtime.backends.features import forget_views
     from lunar_runtime.backends.registry import select_backend
     from lunar_runtime.backends.shared_arrays import SharedArrays
     from lunar_runtime.bundles.bundle import Bundle
@@ -73,7 +78,9 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
         bundle = Bundle.open(order.bundle, keep_model=True)
         if bundle.digest != order.digest:
             raise BundleError(f"{order.bundle}: is another bundle than was verified")
-        backend = select_backend(bundle, order.backend, order.device, order.threads)
+        backend = select_backend(
+            bundle, order.backend, order.device, order.threads, keep_views=order.keep_views
+        )
     except Exception as error:
         if not isinstance(error, LunarError) and not is_out_of_memory(error):
             raise
@@ -83,7 +90,11 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     arrays = SharedArrays(bundle.manifest.graph, memory)
     try:
         answer(Answer(True, backend.name, backend.device))
-        while orders.readline():
+        while order_line := orders.readline():
+            if order_line == FORGET:
+                forget_views(backend)
+                answer(Answer(True))
+                continue
             try:
                 outputs = backend.run(arrays.inputs["left"], arrays.inputs["right"])
                 for name, values in outputs.items():

@@ -2,7 +2,9 @@
 
     bundle/
       manifest.json   what it is, and the SHA-256 and size of every other file
-      model.onnx      the graph (and model.onnx.data, for weights over 2 GB)
+      model.onnx      the graph (and model.onnx.data, for weights over 2 GB), or instead of it
+      encoder.onnx    what one image goes through, and
+      decoder.onnx    what two encoded images go through
       golden.npz      a pair and the outputs it must give
       engines/        what TensorRT and OpenVINO compiled on the target; each carries its own key
 
@@ -15,9 +17,8 @@ bytes that were verified, never a path.
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,21 +27,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.bundles.checks import check_file_name
+from lunar_runtime.bundles.doubts import gate_warning, range_warning
 from lunar_runtime.bundles.golden import GoldenPair, read_golden
 from lunar_runtime.bundles.graph_checks import external_weights, graph_contradiction
 from lunar_runtime.bundles.manifest import (
-    ENGINES_NAME,
-    FORMAT_VERSION,
     MANIFEST_NAME,
-    SIGNATURES_NAME,
-    FileRecord,
     Manifest,
-    gate_warning,
-    range_warning,
 )
 from lunar_runtime.bundles.manifest_file import decode_manifest, encode_manifest
 from lunar_runtime.bundles.onnx_file import read_onnx
-from lunar_runtime.bundles.ranges import range_contradiction, written_ranges
+from lunar_runtime.bundles.own_files import owned_names, write_file
+from lunar_runtime.bundles.parts import (
+    Part,
+    part_manifest,
+    parts_of,
+    version_of,
+    written_ranges,
+)
+from lunar_runtime.bundles.ranges import range_contradiction
 from lunar_runtime.bundles.signatures import read_signatures
 from lunar_runtime.bundles.trust import Signed, TrustStore, judge
 from lunar_runtime.bundles.verified_files import (
@@ -50,9 +54,8 @@ from lunar_runtime.bundles.verified_files import (
     unreadable,
     verify,
 )
-from lunar_runtime.errors import BundleError, OutputError
+from lunar_runtime.errors import BundleError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
-from lunar_runtime.files.digests import sha256_of
 
 
 class Model(NamedTuple):
@@ -77,12 +80,14 @@ class Bundle:
         manifest: What it says of itself.
         digest: SHA-256 of manifest.json, and so of everything in the bundle.
         signed: Whether it was signed by somebody who is trusted.
+        part: Which of the two graphs of a network this is a view of; None = the whole bundle.
     """
 
     path: Path
     manifest: Manifest
     digest: str
     signed: Signed = Signed("unsigned")  # noqa: RUF009
+    part: Part | None = None
     _kept: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -121,19 +126,42 @@ class Bundle:
                 store, text, manifest, read_signatures(folder), folder, require_signature
             )
             refuse_unlisted(folder, manifest)
+            graphs = {part_manifest(manifest, part).graph.file for part in parts_of(manifest)}
             for name, record in manifest.files.items():
-                if keep_model and name == manifest.graph.file:
+                if keep_model and name in graphs:
                     kept[name] = read_verified(folder, name, record)
                 else:
                     verify(folder, name, record)
         except OSError as error:
             raise unreadable(folder, error) from error
-        return cls(folder, manifest, hashlib.sha256(text).hexdigest(), signed, kept)
+        return cls(folder, manifest, hashlib.sha256(text).hexdigest(), signed, _kept=kept)
+
+    @property
+    def parts(self) -> tuple[Bundle, ...]:
+        """The bundle; or, of a network in two graphs, a view of the encoder and one of the decoder.
+
+        A view's manifest tells of its graph alone, in `graph` and `weight_ranges`.
+        """
+        return tuple(
+            self if part is None
+            else replace(self, manifest=part_manifest(self.manifest, part), part=part)
+            for part in parts_of(self.manifest)
+        )  # fmt: skip
 
     @property
     def model_path(self) -> Path:
-        """The ONNX file, by name; `model` gives the bytes that were verified."""
-        return self.path / self.manifest.graph.file
+        """The ONNX file, by name; `model` gives the bytes that were verified.
+
+        Raises:
+            BundleError: There are two.
+        """
+        graph = self.manifest.graph
+        if graph.encoder is not None:
+            raise BundleError(
+                f"{self.path}: its network is in two graphs, {graph.encoder.file} and "
+                f"{graph.file}, and this needs one; export it again without --split"
+            )
+        return self.path / graph.file
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -150,14 +178,16 @@ class Bundle:
 
         Raises:
             BundleError: A file was altered since the bundle was opened; or the graph is not what
-                the manifest says, or refers to a file that is not in the manifest.
+                the manifest says, or refers to a file that is not in the manifest; or the network
+                is in two graphs, each of which is one of `parts`.
         """
+        path = self.model_path
         name = self.manifest.graph.file
         content = self._kept.pop(name, None)
         content = self.read(name) if content is None else content
         try:
             graph = read_onnx(content)
-            problem = graph_contradiction(graph, self.manifest)
+            problem = graph_contradiction(graph, self.manifest, whole=self.part is None)
             if problem is None:
                 places = {weight.place.file for weight in graph.weights if weight.place}
                 files = {place: self.read(place) for place in sorted(places)}
@@ -169,7 +199,7 @@ class Bundle:
             problem = f"cannot load it: not an ONNX file ({error})"
             if isinstance(error, BundleError):
                 raise
-        raise BundleError(f"{self.model_path}: {problem}; re-create the bundle with lunar-export")
+        raise BundleError(f"{path}: {problem}; re-create the bundle with lunar-export")
 
     def golden(self) -> GoldenPair:
         """Load the pair to check a machine with.
@@ -240,14 +270,14 @@ def write_bundle(
         problem = check_file_name(name)
         if problem:
             raise BundleError(f"{name!r}: {problem}; name the file otherwise")
-    with atomic_folder(path, overwrite=overwrite, owned=_owned(Path(path), files)) as folder:
-        records = {name: _write(folder / name, source) for name, source in files.items()}
+    with atomic_folder(path, overwrite=overwrite, owned=owned_names(Path(path), files)) as folder:
+        records = {name: write_file(folder / name, source) for name, source in files.items()}
         text = encode_manifest(
             msgspec.structs.replace(
                 manifest,
                 files=records,
-                weight_ranges=written_ranges(folder, manifest.graph.file),
-                format_version=FORMAT_VERSION,
+                weight_ranges=written_ranges(folder, manifest),
+                format_version=version_of(manifest),
             )
         )
         (folder / MANIFEST_NAME).write_bytes(text)
@@ -261,27 +291,4 @@ def check_bundle_folder(path: Path | str, *, overwrite: bool) -> None:
     Raises:
         OutputError: As `write_bundle`.
     """
-    check_folder(path, overwrite=overwrite, owned=_owned(Path(path), {}))
-
-
-def _write(path: Path, source: Path | bytes) -> FileRecord:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(source, bytes):
-        path.write_bytes(source)
-    else:
-        if not source.is_file():
-            raise OutputError(f"{source}: no such file to put into the bundle")
-        shutil.copyfile(source, path)
-    return FileRecord(sha256=sha256_of(path), bytes=path.stat().st_size)
-
-
-def _owned(path: Path, files: Mapping[str, Path | bytes]) -> set[str]:
-    """Top-level names that an old bundle at `path` may hold."""
-    names = {MANIFEST_NAME, "model.onnx", "model.onnx.data", "golden.npz"}
-    names |= {SIGNATURES_NAME, ENGINES_NAME}
-    names.update(name.split("/")[0] for name in files)
-    try:
-        old = decode_manifest(read_manifest(path))
-    except (OSError, BundleError):
-        return names
-    return names | {name.split("/")[0] for name in old.files}
+    check_folder(path, overwrite=overwrite, owned=owned_names(Path(path), {}))

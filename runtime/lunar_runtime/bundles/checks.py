@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import PurePosixPath
 
 from lunar_runtime.bundles.choices import OUTPUT_NAMES
+from lunar_runtime.bundles.graph_checks import FEWEST
 from lunar_runtime.bundles.manifest import (
     ENGINES_NAME,
     MANIFEST_NAME,
+    ONE_GRAPH_VERSION,
     SIGNATURES_NAME,
+    EncoderRecord,
     GoldenRecord,
     GraphRecord,
     Manifest,
@@ -19,6 +23,8 @@ from lunar_runtime.files.printable import UNPRINTABLE
 # Bounds that every use stays far below, so that no number makes a reader reserve terabytes.
 _LARGEST_SIDE_PX = 8192  # lunar-export makes 4096 at most
 _MOST_CHANNELS = 4096
+# Of the encoder's outputs. S0 has 8 values a pixel in the largest, the teacher 4 in its one.
+_MOST_VALUES_PER_PIXEL = 100
 _MOST_FILES = 1000
 _LARGEST_FILE = 1 << 36
 
@@ -47,13 +53,14 @@ def contradiction(manifest: Manifest) -> str | None:
     return (
         _of_files(manifest)
         or _of_graph(manifest.graph)
+        or _of_encoder(manifest)
         or _of_precision(manifest)
         or _of_outputs(manifest.graph, manifest.golden, manifest.parity)
     )
 
 
 def _of_files(manifest: Manifest) -> str | None:
-    needed = (manifest.graph.file, manifest.golden.file)
+    needed = (*_graph_files(manifest.graph), manifest.golden.file)
     for name in (*manifest.files, *needed):
         problem = check_file_name(name)
         if problem:
@@ -89,6 +96,49 @@ def _of_graph(graph: GraphRecord) -> str | None:
         if output.shape[-1] > max(size) and output.shape[-1] > _MOST_CHANNELS:
             return f"output {output.name} has {output.shape[-1]} channels, which are too many"
     return None
+
+
+def _of_encoder(manifest: Manifest) -> str | None:
+    graph, encoder = manifest.graph, manifest.graph.encoder
+    if encoder is None:
+        return None
+    if manifest.format_version <= ONE_GRAPH_VERSION:
+        return f"two graphs in format_version {manifest.format_version}"
+    if manifest.precision != "fp32":
+        return f"two graphs of precision {manifest.precision}"
+    if encoder.file == graph.file:
+        return "encoder and decoder are the same file"
+    files, parameters = _graph_files(graph), manifest.student.parameters
+    listed = sum(record.bytes for name, record in manifest.files.items() if name.startswith(files))
+    if listed < 4 * FEWEST * parameters:
+        return f"graphs of {listed} bytes are no network of {parameters} parameters"
+    if (encoder.image.shape, encoder.image.dtype) != ((1, 1, graph.height, graph.width), "uint8"):
+        return f"the encoder's image must be uint8 (1, 1, {graph.height}, {graph.width})"
+    return _of_features(encoder, graph.height * graph.width)
+
+
+def _of_features(encoder: EncoderRecord, pixels: int) -> str | None:
+    features = {record.name: (record.shape, record.dtype) for record in encoder.features}
+    if not features or len(features) != len(encoder.features):
+        return "the encoder's features need names of their own"
+    for name, (shape, dtype) in features.items():
+        if shape[0] != 1 or dtype != "float32":
+            return f"feature {name} must be float32 (1, …)"
+        if math.prod(shape) > _MOST_VALUES_PER_PIXEL * pixels:
+            return f"feature {name} has {math.prod(shape)} values, which are too many"
+    taken = {record.name: (record.shape, record.dtype) for record in encoder.taken}
+    for view in ("left", "right"):
+        if not any(name.endswith(f"_{view}") for name in taken):
+            return f"the decoder takes nothing of the {view} view"
+    for name, found in taken.items():
+        feature, _, view = name.rpartition("_")
+        if view not in ("left", "right") or features.get(feature) != found:
+            return f"the decoder's input {name} is no feature of a view"
+    return None
+
+
+def _graph_files(graph: GraphRecord) -> tuple[str, ...]:
+    return (graph.file,) if graph.encoder is None else (graph.encoder.file, graph.file)
 
 
 def _of_precision(manifest: Manifest) -> str | None:

@@ -18,19 +18,25 @@ _HALVES = ("float16", "bfloat16")
 # A graph holds tables that are no parameters: positions, rotations, rays. And with the left outputs
 # alone it lacks half of a decoder and a head. Of five students and two precisions, 32 to 512 px:
 # 0.43 to 1.10 values a parameter, and tables of at most 30 values an input pixel.
-_FEWEST, _MOST = 0.2, 1.5
+FEWEST, _MOST = 0.2, 1.5
 _TABLES_PER_PIXEL = 100
 
 
-def graph_contradiction(graph: OnnxFile, manifest: Manifest) -> str | None:
-    """What in an ONNX file is not as its manifest says, in words; None where all of it is."""
+def graph_contradiction(graph: OnnxFile, manifest: Manifest, *, whole: bool = True) -> str | None:
+    """What in an ONNX file is not as its manifest says, in words; None where all of it is.
+
+    Args:
+        graph: As read.
+        manifest: Of the bundle, or of the part that the graph is.
+        whole: Whether the graph is the whole network.
+    """
     record = manifest.graph
     return (
         _of_tensors("input", graph.inputs, record.inputs)
         or _of_tensors("output", graph.outputs, record.outputs)
         or _of_opset(graph, record)
         or _of_precision(graph, manifest.precision)
-        or _of_size(graph, manifest)
+        or _of_size(graph, manifest, whole)
         or _of_files(graph, manifest)
     )
 
@@ -87,11 +93,12 @@ def _of_precision(graph: OnnxFile, precision: str) -> str | None:
     return None if right else f"the graph is not {precision} as the manifest says"
 
 
-def _of_size(graph: OnnxFile, manifest: Manifest) -> str | None:
+def _of_size(graph: OnnxFile, manifest: Manifest, whole: bool) -> str | None:
     parameters = manifest.student.parameters
     values = sum(count for dtype, count in graph.values.items() if dtype != "int64")
     tables = _TABLES_PER_PIXEL * manifest.graph.height * manifest.graph.width
-    if not _FEWEST * parameters <= values <= _MOST * parameters + tables:
+    fewest = FEWEST * parameters if whole else 1  # of the parts together: `checks`, by their files
+    if not fewest <= values <= _MOST * parameters + tables:
         return f"the graph holds {values} values, which is no network of {parameters} parameters"
     return None
 

@@ -15,7 +15,9 @@ from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Targ
 
 #: Of this schema. Version 1 lacked `reduction` and reads the same. Version 3 brought the target
 #: `openvino`, the precision `bf16`, `arithmetic`, `weight_ranges`, and the checksum at the end.
-FORMAT_VERSION = 3
+#: Version 4 brought networks in two graphs; bundles of one graph are still written as version 3.
+FORMAT_VERSION = 4
+ONE_GRAPH_VERSION = 3
 OLDEST_SEALED_VERSION = 3
 OLDEST_FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -68,12 +70,31 @@ class TensorRecord(_Record, frozen=True, kw_only=True):
     frame: str
 
 
-class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
-    """The ONNX file.
+class EncoderRecord(_Record, frozen=True, kw_only=True):
+    """The ONNX file that sees one image, where a network is in two graphs.
 
     Attributes:
         file: Its name in the bundle.
         opset: Of the default ONNX domain.
+        image: Its input.
+        features: Its outputs.
+        taken: Inputs of the other graph, the decoder: features of the left and of the right view,
+            by the feature's name and `_left` or `_right`.
+    """
+
+    file: str
+    opset: Positive
+    image: TensorRecord
+    features: tuple[TensorRecord, ...]
+    taken: tuple[TensorRecord, ...]
+
+
+class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The network's graph, or its two.
+
+    Attributes:
+        file: Name of the ONNX file in the bundle; of the decoder's where there are two.
+        opset: Of the default ONNX domain, in that file.
         output_set: Which outputs it has; see `OUTPUT_NAMES`.
         height: Rows of the input, in pixels.
         width: Columns of the input, in pixels.
@@ -81,6 +102,7 @@ class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
         outputs: In the order of `OUTPUT_NAMES[output_set]`.
         arithmetic: What OpenVINO computes in wherever the graph says float32; left out where that
             is float32.
+        encoder: The graph that sees one image; None, and left out, where there is one graph.
     """
 
     file: str
@@ -91,6 +113,7 @@ class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
     arithmetic: Arithmetic = "f32"
+    encoder: EncoderRecord | None = None
 
 
 class CalibrationRecord(_Record, frozen=True, kw_only=True):
@@ -245,7 +268,8 @@ class Manifest(_Record, frozen=True, kw_only=True):
         calibration: What ranges were measured on; None for FP32.
         reduction: What became of the precision; None for FP32.
         weight_ranges: Least and largest value of every floating-point weight, by its name in the
-            graph; `write_bundle` fills it. Bundles of before it have none.
+            graph, and by `FILE:NAME` where there are two; `write_bundle` fills it. Bundles of
+            before it have none.
         format_version: Of this schema.
     """
 
@@ -262,20 +286,4 @@ class Manifest(_Record, frozen=True, kw_only=True):
     calibration: CalibrationRecord | None = None
     reduction: ReductionRecord | None = None
     weight_ranges: dict[str, tuple[float, float]] = {}
-    format_version: int = FORMAT_VERSION
-
-
-def range_warning(manifest: Manifest) -> str | None:
-    """What whoever uses a bundle without ranges has to know; None for one that has them."""
-    if manifest.weight_ranges:
-        return None
-    return "it has no ranges to hold its weights to; re-create it with lunar-export"
-
-
-def gate_warning(manifest: Manifest) -> str | None:
-    """What whoever uses a bundle that failed its gate has to know; None for one that passed."""
-    if manifest.gate == "passed":
-        return None
-    reasons = manifest.reduction.gate.failures if manifest.reduction else ()
-    why = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"it did not pass the accuracy gate of its export{why}"
+    format_version: int = ONE_GRAPH_VERSION

@@ -46,7 +46,7 @@ def weight_ranges(graph: OnnxFile, external: External) -> dict[str, Range]:
     return found
 
 
-def written_ranges(folder: Path, name: str) -> dict[str, Range]:
+def ranges_in_file(folder: Path, name: str) -> dict[str, Range]:
     """Ranges of a graph in a folder; empty where it is no ONNX file, which loading it refuses.
 
     Raises:

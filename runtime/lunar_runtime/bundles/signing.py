@@ -106,7 +106,8 @@ def sign_bundle(
     """
     _check_comment(comment)
     bundle = Bundle.open(path)
-    bundle.model()  # a false manifest is not signed
+    for part in bundle.parts:
+        part.model()  # a false manifest is not signed
     bundle.golden()
     pem = read_regular(key_file, _LARGEST_KEY, "a private key", "a private key is a few kB")
     key = PrivateKey(pem, key_file, _passphrase(passphrase_file))

@@ -95,7 +95,7 @@ def _size(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 @options.trust
 @click.option("--check", is_flag=True, help="Build nothing; check the engine that is there.")
 @options.overwrite("the engine that is there")
-@options.json_output("the engine's record")
+@options.json_output("the engine's record, or the two of a network in two graphs")
 @options.verbose
 @options.version(NAME)
 def command(
@@ -127,14 +127,15 @@ def command(
     from lunar_runtime.backends.tensorrt.record import encode_record
     from lunar_runtime.backends.tensorrt.store import find_engine
     from lunar_runtime.bundles.bundle import Bundle
-    from lunar_runtime.engine_tool.make import EngineRequest, check_engine, make_engine
+    from lunar_runtime.engine_tool.make import EngineRequest, check_engines, make_engines
     from lunar_runtime.engine_tool.progress_bar import build_progress
 
     opened = Bundle.open(bundle, trust=trust, require_signature=require_signature)
     chosen = choose_library(library)
     if check:
-        stored = find_engine(opened, chosen.name, chosen.version, open_gpu().gpu)
-        stored = check_engine(opened, chosen, stored)
+        gpu = open_gpu().gpu
+        there = [find_engine(part, chosen.name, chosen.version, gpu) for part in opened.parts]
+        engines = check_engines(opened, chosen, there)
     else:
         request = EngineRequest(
             workspace_bytes=workspace,
@@ -146,12 +147,13 @@ def command(
             timing_cache=timing_cache,
         )
         with build_progress() as progress:
-            stored = make_engine(opened, chosen, request, overwrite=overwrite, progress=progress)
-    if as_json:
-        click.echo(encode_record(stored.record).decode(), nl=False)
-        return
-    for line in _summary(stored):
-        echo(line)
+            engines = make_engines(opened, chosen, request, overwrite=overwrite, progress=progress)
+    for stored in engines:
+        if as_json:
+            click.echo(encode_record(stored.record).decode(), nl=False)
+            continue
+        for line in _summary(stored):
+            echo(line)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,7 @@ import click
 
 from lunar_runtime.commands import archive, flight, options, stream_options, values
 from lunar_runtime.commands.command_line import fail, run_command
-from lunar_runtime.commands.memory_limits import INFER, check_memory
+from lunar_runtime.commands.memory_limits import INFER, check_memory, one_blas_thread
 from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
 
 if TYPE_CHECKING:
@@ -187,8 +187,12 @@ def command(
     4 backend or device missing, 5 the self-test failed, 7 nothing could be answered within
     --deadline-ms.
     """
+    one_blas_thread()
     check_memory(INFER)
     from lunar_runtime.backends.cores import usable_cores
+    from lunar_runtime.files.held_memory import share_one_heap
+
+    share_one_heap()
 
     wanted = InferOptions(**asked)
     wanted.check("all")  # wrong usage is told before anything is read
@@ -288,12 +292,12 @@ def _tell_doubts(bundle: Bundle) -> None:
 def _start_loading(
     bundle: Bundle, backend: str, device: str, threads: int | None, *, watchdog: bool
 ) -> tuple[Bundle, Backend]:
+    from lunar_runtime.backends.features import KEEP_VIEWS
     from lunar_runtime.backends.loading import LoadingBackend
     from lunar_runtime.backends.watched import WatchedBackend
 
-    if watchdog:
-        return bundle, WatchedBackend(bundle, backend, device, threads)
-    return bundle, LoadingBackend(bundle, backend, device, threads)
+    load = WatchedBackend if watchdog else LoadingBackend
+    return bundle, load(bundle, backend, device, threads, keep_views=KEEP_VIEWS)
 
 
 def _check_geometry_only(

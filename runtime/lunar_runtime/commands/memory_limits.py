@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lunar_runtime.bundles.manifest import Manifest
 
 _MIB = 1 << 20
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
 # Of each library that brings an OpenBLAS of its own (NumPy, OpenCV): a thread's stack and heap.
 _A_THREAD = 170
 
@@ -124,8 +125,18 @@ def _load_what_exits() -> None:
     import_module("cv2")
 
 
+def one_blas_thread() -> None:
+    """Have NumPy's OpenBLAS work without threads, unless the environment says how many.
+
+    For a program's first lines: it is read when NumPy is imported. The products of a pair are so
+    small that threads took a tenth of all the processor's time, waiting for each other.
+    """
+    if not any(name in os.environ for name in _BLAS_THREADS):
+        os.environ[_BLAS_THREADS[0]] = "1"
+
+
 def _blas_threads() -> int:
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    for name in _BLAS_THREADS:
         try:
             return max(1, int(os.environ[name]))
         except (KeyError, ValueError):

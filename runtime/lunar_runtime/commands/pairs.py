@@ -79,6 +79,7 @@ class Job:
         health: Is told of every pair; None = nobody is.
         sequence: Watches the pairs; None = nothing does.
         altimeter: What it says; None = there is none.
+        alone: There is one pair: what the network holds is given back before the rest of it.
     """
 
     runtime: StereoRuntime | None
@@ -95,6 +96,7 @@ class Job:
     sequence: Sequence | None = None
     altimeter: Altimeter | None = None
     resume: bool = False
+    alone: bool = False
 
     def run(self, pair: PairFiles) -> Done:
         """Infer one pair and write its result, unless it is to be kept.
@@ -161,6 +163,7 @@ class Job:
                 rig,
                 masks=pair.masks,
                 deadline_ms=self.deadline_ms,
+                last=self.alone and self.deadline_ms is None,
                 **options,
             )
         return result if self.sequence is None else self.sequence.watch(result, self.altimeter)
@@ -183,7 +186,7 @@ def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
         InputError: The pair cannot be used.
         OutputError: The result cannot be written.
     """
-    report = job.run(pair).report
+    report = replace(job, alone=True).run(pair).report
     if as_json:
         click.echo(encode_report(report).decode())
         return

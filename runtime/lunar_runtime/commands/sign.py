@@ -121,7 +121,8 @@ def verify(bundle: Path, trust: Path) -> None:
     from lunar_runtime.bundles.bundle import Bundle
 
     opened = Bundle.open(bundle, trust=trust, require_signature=True)
-    opened.model()
+    for part in opened.parts:
+        part.model()
     made = opened.manifest.created
     echo(f"trusted: signed by {', '.join(opened.signed.signers)}")
     echo(f"bundle   {opened.manifest.student.id} of {made:%Y-%m-%d %H:%M:%S}, {opened.digest}")

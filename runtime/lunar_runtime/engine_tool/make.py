@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
-
-from lunar_runtime.backends.tensorrt.backend import TensorrtBackend
-from lunar_runtime.backends.tensorrt.description import EngineDescription
 from lunar_runtime.backends.tensorrt.engine import Plan
 from lunar_runtime.backends.tensorrt.gpu import Gpu, GpuSession, open_gpu
 from lunar_runtime.backends.tensorrt.key import ANY_GPU, EngineKey, file_stem, refusal
 from lunar_runtime.backends.tensorrt.libraries import Library
-from lunar_runtime.backends.tensorrt.record import EngineMemory, EngineRecord, GoldenOutcome
+from lunar_runtime.backends.tensorrt.record import EngineMemory, EngineRecord
 from lunar_runtime.backends.tensorrt.store import (
     StoredEngine,
     check_free,
@@ -27,13 +25,13 @@ from lunar_runtime.backends.tensorrt.store import (
     write_record,
 )
 from lunar_runtime.bundles.bundle import Bundle
-from lunar_runtime.engine_tool.build import BuildOptions, BuiltEngine, build_engine, rtx_classes
+from lunar_runtime.engine_tool.build import BuildOptions, build_engine, rtx_classes
+from lunar_runtime.engine_tool.golden_run import check_precision, run_golden, with_golden
 from lunar_runtime.engine_tool.memory import ENOUGH_WORKSPACE, choose_workspace
 from lunar_runtime.engine_tool.progress import BuildProgress
-from lunar_runtime.errors import BackendError, BundleError, GateError, UsageError
+from lunar_runtime.errors import BackendError, BundleError, UsageError
 from lunar_runtime.files.atomic import atomic_path, make_folder
 from lunar_runtime.files.regular_file import read_regular
-from lunar_runtime.inference.pipeline import StereoRuntime
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +42,7 @@ _LARGEST_CACHE = 1 << 30
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """What is asked of `make_engine`.
+    """What is asked of `make_engines`.
 
     Attributes:
         workspace_bytes: Of the builder; None chooses from what is free.
@@ -66,21 +64,21 @@ class EngineRequest:
     timing_cache: Path | None = None
 
 
-def make_engine(
+def make_engines(
     bundle: Bundle,
     library: Library,
     request: EngineRequest,
     *,
     overwrite: bool = False,
     progress: BuildProgress | None = None,
-) -> StoredEngine:
-    """Build an engine, run the golden pair through it where it can run, and write it.
+) -> tuple[StoredEngine, ...]:
+    """Build an engine of each graph, run the golden pair where they can run, and write them.
 
     Args:
-        bundle: Whose graph to build; the engine goes into its `engines` folder.
+        bundle: Whose graph, or two graphs, to build; engines go into its `engines` folder.
         library: What builds.
         request: How.
-        overwrite: Replace the engine that is there, once the new one is checked.
+        overwrite: Replace the engines that are there, once the new ones are checked.
         progress: Told of every phase of the build.
 
     Raises:
@@ -95,11 +93,69 @@ def make_engine(
     _check_target(bundle)
     session = _find_gpu(library)
     gpu = session.gpu if session else None
-    key = _make_key(bundle, library, request, gpu)
-    path = engine_path(bundle, key)
-    check_free(path, overwrite=overwrite)
+    keys = [_make_key(part, library, request, gpu) for part in bundle.parts]
+    paths = [engine_path(part, key) for part, key in zip(bundle.parts, keys, strict=True)]
+    for path in paths:
+        check_free(path, overwrite=overwrite)
+    made = [
+        _build(part, library, request, key, path, session, progress)
+        for part, key, path in zip(bundle.parts, keys, paths, strict=True)
+    ]
+    records = [one.record for one in made]
+    if gpu is not None and not refusal(keys[0], keys[0].model_sha256, library.version, gpu):
+        checked = run_golden(bundle, library, [one.plan for one in made])
+        records = [
+            with_golden(record, *found) for record, found in zip(records, checked, strict=True)
+        ]
+    for record in records:
+        check_precision(bundle, library, record.description)
+    return tuple(
+        write_engine(one.plan.path, one.plan.content, record)
+        for one, record in zip(made, records, strict=True)
+    )
+
+
+def check_engines(
+    bundle: Bundle, library: Library, stored: Sequence[StoredEngine]
+) -> tuple[StoredEngine, ...]:
+    """Run the golden pair through engines that are there, and note the outcome beside them.
+
+    Args:
+        bundle: That has them.
+        library: What runs them.
+        stored: One of each of the bundle's `parts`.
+
+    Raises:
+        BackendError: They cannot run here.
+        BundleError: One is damaged.
+        GateError: They do not compute what the bundle says, or nothing in its precision.
+        OutputError: The outcome cannot be noted.
+    """
+    checked = run_golden(bundle, library, [Plan.stored(engine) for engine in stored])
+    for _, description in checked:
+        check_precision(bundle, library, description)
+    return tuple(
+        write_record(engine.path, with_golden(engine.record, *found))
+        for engine, found in zip(stored, checked, strict=True)
+    )
+
+
+class _Made(NamedTuple):
+    plan: Plan
+    record: EngineRecord
+
+
+def _build(
+    part: Bundle,
+    library: Library,
+    request: EngineRequest,
+    key: EngineKey,
+    path: Path,
+    session: GpuSession | None,
+    progress: BuildProgress | None,
+) -> _Made:
     options = BuildOptions(
-        workspace_bytes=request.workspace_bytes or _workspace(bundle, session),
+        workspace_bytes=request.workspace_bytes or _workspace(part, session),
         weight_stripped=request.weight_stripped,
         version_compatible=request.version_compatible,
         hardware_compatible=request.hardware_compatible,
@@ -107,58 +163,37 @@ def make_engine(
     )
     cache = request.timing_cache or path.with_name(f"{file_stem(key, 'timing')}.cache")
     with session.current() if session else nullcontext():
-        content = bundle.model().content
+        content = part.model().content
         built = build_engine(
-            library, bundle.model_path, options, _read_cache(cache), progress, content=content
+            library, part.model_path, options, _read_cache(cache), progress, content=content
         )
     if built.timing_cache:
         make_folder(cache.parent)
         with atomic_path(cache) as temporary:
             temporary.write_bytes(built.timing_cache)
-    runs_here = gpu is not None and not refusal(key, key.model_sha256, library.version, gpu)
-    golden, description = _try(bundle, library, path, request, built) if runs_here else (None, None)
-    _check_precision(bundle, library, description or built.description)
     record = EngineRecord(
         key=key,
-        precision=bundle.manifest.precision,
+        precision=part.manifest.precision,
         plan=path.name,
         sha256=sha256_of_plan(built.plan),
         bytes=built.plan.nbytes,
         weight_stripped=request.weight_stripped,
         cuda_graph=request.cuda_graph,
-        description=description or built.description,
-        described_by="inspector"
-        if description
-        else "builder"
-        if built.description.layers
-        else "nobody",
+        description=built.description,
+        described_by="builder" if built.description.layers else "nobody",
         memory=EngineMemory(
             activations=built.activations_bytes,
             weights=built.weights_bytes,
             workspace_limit=options.workspace_bytes,
         ),
-        golden=golden,
+        golden=None,
         build_seconds=round(built.seconds, 1),
-        built=_now(),
+        built=datetime.now(timezone.utc).replace(microsecond=0),
     )
-    return write_engine(path, built.plan, record)
-
-
-def check_engine(bundle: Bundle, library: Library, stored: StoredEngine) -> StoredEngine:
-    """Run the golden pair through an engine that is there, and note the outcome beside it.
-
-    Raises:
-        BackendError: It cannot run here.
-        BundleError: It is damaged.
-        GateError: It does not compute what the bundle says, or nothing in its precision.
-        OutputError: The outcome cannot be noted.
-    """
-    golden, description = _run_golden(bundle, library, Plan.stored(stored))
-    _check_precision(bundle, library, description)
-    record = msgspec.structs.replace(
-        stored.record, golden=golden, description=description, described_by="inspector"
+    plan = Plan(
+        built.plan, path, request.weight_stripped, request.version_compatible, request.cuda_graph
     )
-    return write_record(stored.path, record)
+    return _Made(plan, record)
 
 
 def _check(library: Library, request: EngineRequest) -> None:
@@ -185,19 +220,6 @@ def _check_target(bundle: Bundle) -> None:
             f"{bundle.path}: its {precision} graph is made for ONNX Runtime on a {target.upper()}; "
             f"export the student again with `lunar-export --precision {precision} --target "
             "tensorrt`"
-        )
-
-
-def _check_precision(bundle: Bundle, library: Library, description: EngineDescription) -> None:
-    """An engine called INT8 has to multiply in INT8 somewhere, if it says what it does."""
-    counts = description.precisions()
-    precision = bundle.manifest.precision
-    if counts and not any(precision in found.split("+") for found in counts):
-        what = ", ".join(f"{count} in {found}" for found, count in counts.items())
-        raise GateError(
-            f"{bundle.path}: its precision is {precision}, but {library} made an engine whose "
-            f"products and convolutions run {what}; export the student again with "
-            f"`lunar-export --precision {precision} --target tensorrt`"
         )
 
 
@@ -248,32 +270,3 @@ def _read_cache(path: Path) -> bytes:
     if not path.exists():
         return b""  # the first build on this machine; TensorRT starts an empty one
     return read_regular(path, _LARGEST_CACHE, "a timing cache", "remove it")
-
-
-def _try(
-    bundle: Bundle, library: Library, path: Path, request: EngineRequest, built: BuiltEngine
-) -> tuple[GoldenOutcome, EngineDescription]:
-    plan = Plan(
-        built.plan, path, request.weight_stripped, request.version_compatible, request.cuda_graph
-    )
-    return _run_golden(bundle, library, plan)
-
-
-def _run_golden(
-    bundle: Bundle, library: Library, plan: Plan
-) -> tuple[GoldenOutcome, EngineDescription]:
-    backend = TensorrtBackend(bundle, library, plan)
-    with StereoRuntime(bundle, backend) as runtime:
-        errors = runtime.check_golden()
-        description = backend.describe()
-    outcome = GoldenOutcome(
-        mean_relative_errors=errors,
-        gpu=open_gpu().gpu.name,
-        device_memory_bytes=backend.device_memory_bytes,
-        checked=_now(),
-    )
-    return outcome, description
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)

@@ -1,8 +1,14 @@
-"""Memory that the C library holds for later."""
+"""Memory that a process holds and does not need at the moment."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import mmap
+from pathlib import Path
+
+_MAPS = Path("/proc/self/smaps")
+_MOST_HEAPS = -8  # M_ARENA_MAX of malloc.h
 
 
 def give_back() -> None:
@@ -14,3 +20,47 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def share_one_heap() -> None:
+    """Have all threads take from one heap; nothing where the C library is not glibc.
+
+    Else each has its own, and the top of what a thread had is not given back: 16 MB after a network
+    was loaded in one. For a program's first lines, not for a library: it is of the whole process.
+    """
+    choose = getattr(ctypes.CDLL(None), "mallopt", None)
+    if choose is not None:
+        choose(_MOST_HEAPS, 1)
+
+
+def give_back_code() -> None:
+    """Have the system take back pages of libraries' code; those needed again come from its cache.
+
+    Half of the 60 MiB that the libraries have in memory is for imports, parsers and the rewriting
+    of a graph. Only pages that nobody may write to and nobody wrote to are given back: they are
+    those of the files.
+    """
+    advise = getattr(ctypes.CDLL(None), "madvise", None)
+    if advise is None or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    with contextlib.suppress(OSError):  # no /proc: everything stays as it is
+        for start, end in _code_of_files(_MAPS.read_text()):
+            advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
+
+
+def _code_of_files(maps: str) -> list[tuple[int, int]]:
+    """First and last address of every mapping of code that is as it is in its file.
+
+    Args:
+        maps: Content of /proc/PID/smaps.
+    """
+    found, place = [], None
+    for line in maps.splitlines():
+        words = line.split()
+        if not words[0].endswith(":"):  # the first line of a mapping: addresses, rights, ..., file
+            code = words[1].startswith("r-x") and len(words) > 5 and words[5].startswith("/")
+            first, _, last = words[0].partition("-")
+            place = (int(first, 16), int(last, 16)) if code else None
+        elif words[0] == "Anonymous:" and place is not None and words[1] == "0":
+            found.append(place)
+    return found

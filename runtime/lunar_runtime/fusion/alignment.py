@@ -1,8 +1,8 @@
 """A view drawn to the map: within the expected errors of its pose and of its shape, no further.
 
 The heights that the map knows decide the view's common errors (`common_errors`) by least squares,
-with the expected ones as prior. The estimate is linear in the heights. So it is applied to every
-draw of the errors too, and the draws tell what is left.
+with the expected ones as prior; beside them those of the map's own shape. The estimate is linear in
+the heights. So it is applied to every draw of the errors too, and the draws tell what is left.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
-from lunar_runtime.fusion.common_errors import ALL, POSE, SCALE, Common, Floats
+from lunar_runtime.fusion.common_errors import ALL, POSE, SCALE, SHAPES, Common, Floats
 from lunar_runtime.fusion.posed_view import PosedView, frame_pose, pose_frame
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import robust_sigma
@@ -29,6 +29,10 @@ _STEPS = 8
 _SETTLED = 1e-3  # of a cell: where the steps end
 _LEAST = 200  # compared pixels, below which the pose stays as it was told
 _EXACT = 1e-9  # metres, radians: the least expected error
+# What a view is moved by: its own thirteen numbers, and the level and tilts of the map, to which it
+# is drawn. The map's bends it does not take over.
+_APPLIED = np.eye(ALL, ALL + SHAPES)
+_APPLIED[POSE : POSE + 3, ALL : ALL + 3] = np.eye(3)
 _RIDGE = 0.05  # of all shapes' expected error: what eight draws may miss of one
 
 
@@ -126,25 +130,27 @@ def align(view: PosedView, patch: MapPatch | None, pose_draws: Floats) -> Alignm
     met = _meet(points, numbers, common, patch, slopes)
     if len(met.residual) < _LEAST:
         return replace(stay, compared=len(met.residual))
-    prior = _prior(drawn, steps)
+    prior = np.zeros((ALL + SHAPES, ALL + SHAPES))
+    prior[:ALL, :ALL] = _prior(drawn, steps)
+    prior[ALL:, ALL:] = _told_by(_shapes_of(_map_errors(met, patch), met))
     last, gain = met, np.zeros((ALL, 0))
     for _ in range(_STEPS):
         last = met
-        weighted = last.levers.T * last.weights()
-        normal = weighted @ last.levers + prior
-        gain = np.linalg.solve(normal, weighted)
-        step = gain @ last.residual - np.linalg.solve(normal, prior @ numbers)
-        numbers = numbers + step
+        # The map's ground has errors of shape too: both are found together.
+        levers = np.concatenate([last.levers, last.levers[:, POSE:]], axis=1)
+        weighted = levers.T * last.weights()
+        gain = _APPLIED @ np.linalg.solve(weighted @ levers + prior, weighted)
+        found = gain @ (last.residual + last.levers @ numbers)
+        step, numbers = found - numbers, found
         met = _meet(points, numbers, common, patch, slopes)
         if np.abs(last.levers @ step).max() < _SETTLED * patch.cells.side:
             break
     own = relative[:, last.chosen] * last.levers[:, SCALE] + told @ last.levers.T
-    of_map = np.stack([taken(one, *last.pixels)[0][last.chosen] for one in patch.errors])
     return replace(
         stay,
         frame=_turned(view.frame, numbers),
         numbers=numbers,
-        draws=told + (np.nan_to_num(of_map) - own) @ gain.T,
+        draws=told + (_map_errors(last, patch) - own) @ gain.T,
         compared=len(met.residual),
         misfit_m=robust_sigma(met.residual),
     )
@@ -214,14 +220,30 @@ def _drawn(points: Floats, relative: Floats, common: Common) -> Floats:
     return np.asarray(np.linalg.lstsq(levers[:, POSE:], errors.T, rcond=None)[0].T)
 
 
+def _map_errors(met: _Met, patch: MapPatch) -> Floats:
+    """(N, n) draws of the map where the view meets it."""
+    found = np.stack([taken(one, *met.pixels)[0][met.chosen] for one in patch.errors])
+    return np.asarray(np.nan_to_num(found), np.float64)
+
+
+def _shapes_of(errors: Floats, met: _Met) -> Floats:
+    """(N, 6) low-order shape of draws of the map, as the view sees it."""
+    return np.asarray(np.linalg.lstsq(met.levers[:, POSE:], errors.T, rcond=None)[0].T)
+
+
 def _prior(drawn: Floats, steps: Floats) -> Floats:
     """(13, 13) information on the common errors: told of the pose, drawn of the shape."""
-    spread = drawn.T @ drawn / max(1, len(drawn))
-    least = max(_RIDGE**2 * float(np.trace(spread)), _EXACT**2)
     prior = np.zeros((ALL, ALL))
     prior[:POSE, :POSE] = np.diag(1 / np.maximum(steps, _EXACT) ** 2)
-    prior[POSE:, POSE:] = np.linalg.inv(spread + least * np.eye(len(spread)))
+    prior[POSE:, POSE:] = _told_by(drawn)
     return prior
+
+
+def _told_by(drawn: Floats) -> Floats:
+    """(k, k) information of (N, k) draws."""
+    spread = drawn.T @ drawn / max(1, len(drawn))
+    least = max(_RIDGE**2 * float(np.trace(spread)), _EXACT**2)
+    return np.asarray(np.linalg.inv(spread + least * np.eye(len(spread))))
 
 
 def _slopes(height: Field, cell_m: float) -> tuple[Field, Field]:

@@ -19,6 +19,8 @@ POSE = 7
 #: The pose's last number: what a relative error of the distances does.
 SCALE = 6
 ALL = 13
+#: How many are the shape's: level, two tilts, three bends.
+SHAPES = ALL - POSE
 
 Floats = NDArray[np.float64]
 _Numbers = NDArray[np.floating]

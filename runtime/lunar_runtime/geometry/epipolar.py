@@ -161,9 +161,9 @@ class EpipolarField:
         height: int,
         width: int,
     ) -> None:
-        self.rays = pixel_rays(left, height, width)
+        self._left, self._shape = left, (height, width)
         K = right.matrix()
-        x, y = self.rays[:1, :, 0], self.rays[:, :1, 1]
+        x, y = pixel_rays(left, 1, width)[..., 0], pixel_rays(left, height, 1)[..., 1]
         # The homogeneous pixel at infinity, one plane a coordinate.
         self._far = tuple(a * x + (b * y + c) for a, b, c in (K @ pose.R).astype(np.float32))
         self._near = (K @ pose.t).astype(np.float32)  # the epipole: the pixel at depth zero
@@ -172,6 +172,11 @@ class EpipolarField:
     def of(cls, pair: Pair, pose: RelativePose) -> EpipolarField:
         """Of a pair whose right camera has this pose."""
         return cls(pair.left.intrinsics, pair.right.intrinsics, pose, *pair.left.shape)
+
+    @property
+    def rays(self) -> NDArray[np.float32]:
+        """(H, W, 3) of the left pixels; see `pixel_rays`."""
+        return pixel_rays(self._left, *self._shape)
 
     def project(self, inverse_depth: Field) -> tuple[Field, Field]:
         """(H, W) baseline / Z to right pixels (u, v); NaN behind the right camera."""

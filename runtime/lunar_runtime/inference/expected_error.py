@@ -39,7 +39,9 @@ class ExpectedError(NamedTuple):
         """
         by_draw = np.asarray(errors, np.float32)
         draws = self.draws - by_draw[:, None, None]
-        together = np.tensordot(by_draw, self.draws, axes=1) / np.float32(len(by_draw))
+        together = np.zeros_like(self.draws[0])
+        for error, draw in zip(by_draw, self.draws, strict=True):
+            together += (error / np.float32(len(by_draw))) * draw
         change = resized(np.mean(by_draw**2) - 2 * together, _twice(self.draws.shape[1:]))
         height, width = self.sigma.shape
         square = self.sigma**2 + change[:height, :width]

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.features import KEEP_VIEWS, forget_views
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.backends.scrubbing import Scrubbed, ScrubRecord, scrub_record_of
@@ -82,6 +83,7 @@ class StereoRuntime:
         trust: TrustStore | Path | str | None = None,
         require_signature: bool | None = None,
         watchdog: bool = False,
+        keep_views: int = KEEP_VIEWS,
         self_test: SelfTest = "load",
         self_test_every: int = EVERY,
     ) -> StereoRuntime:
@@ -96,6 +98,8 @@ class StereoRuntime:
             require_signature: Whether the bundle must be signed by one of them.
             watchdog: Run the network in a process of its own, which is ended and started again
                 when it hangs.
+            keep_views: Of a network in two graphs (`lunar-export --split`), the last views whose
+                features are kept, so that a view of several pairs is encoded once; 0 keeps none.
             self_test: When the bundle's golden pair is run and compared: at `load`; by `period`,
                 then and before every `self_test_every` pairs; or `never`.
             self_test_every: Pairs from one test to the next.
@@ -104,7 +108,8 @@ class StereoRuntime:
             GateError: The golden pair's outputs are not what they must be; see `check_golden`.
             BundleError: The bundle is incomplete, altered, foreign, or not signed as it must be.
             BackendError: What was asked for is not there.
-            UsageError: No such backend, device or test; or `trust` comes with an opened bundle.
+            UsageError: No such backend, device or test; or `trust` comes with an opened bundle, or
+                `keep_views` is negative.
         """
         if not isinstance(bundle, Bundle):
             path = default_bundle_path() if bundle is None else bundle
@@ -114,7 +119,7 @@ class StereoRuntime:
         elif trust is not None or require_signature is not None:
             raise UsageError("`trust` is for a bundle's folder; give it to Bundle.open")
         load = WatchedBackend if watchdog else select_backend
-        network = load(bundle, backend, device, threads)
+        network = load(bundle, backend, device, threads, keep_views=keep_views)
         runtime = cls(bundle, network, self_test, self_test_every)
         runtime._tester.test_if_due()
         return runtime
@@ -165,6 +170,7 @@ class StereoRuntime:
         window: WindowsGiven = None,
         masks: Masks = (None, None),
         deadline_ms: float | None = None,
+        last: bool = False,
     ) -> StereoResult:
         """Run one pair.
 
@@ -191,6 +197,8 @@ class StereoRuntime:
             deadline_ms: From the call until the result must be there. The best that fits is given:
                 refined, refined more coarsely, the images or the network alone, or the last good
                 result with its age; `result.flown` says which and why. Needs `learn_costs` first.
+            last: No pair follows: the network is freed once it has run, and what comes after it
+                has the memory. Not with a deadline.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -212,10 +220,14 @@ class StereoRuntime:
             return work
 
         if deadline_ms is not None:
+            if last:
+                raise UsageError("`last` is for a pair without `deadline_ms`; leave one out")
             check_deadline(deadline_ms, self.costs)
             return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
         work = read(Clock())
         self._see(work, None)
+        if last:
+            self.close()
         if refine == "off":
             return work.alone(self.model)
         return work.refined(None if work.maps is None else self.model)
@@ -249,6 +261,7 @@ class StereoRuntime:
             if refine == "off" and self.bundle.manifest.graph.output_set == "left":
                 options = replace(options, view="left")
             read = partial(PairWork.read, pair.left, pair.right, None, options, (None, None))
+            forget_views(self._backend)  # a pair of new views costs most
             in_time.learn(read, self.network)
 
     def check_golden(self) -> dict[str, float]:
@@ -262,7 +275,11 @@ class StereoRuntime:
                 inference library, computes something else.
         """
         where = f"{self._backend.name}, {self._backend.device}"
-        return require_golden(self.bundle, self._run, where)
+        forget_views(self._backend)  # the encoder is tested too
+        try:
+            return require_golden(self.bundle, self._run, where)
+        finally:
+            forget_views(self._backend)
 
     def _reload(self) -> bool:
         """Load the network again; False where the backend cannot."""

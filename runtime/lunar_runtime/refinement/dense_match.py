@@ -183,20 +183,28 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
         field: Of its two cameras.
         inverse_depth: (H, W) the surface, baseline / Z.
     """
+    # Every line frees or overwrites what it can: the largest peak of a pair's memory is here.
     left, right = pair.left.grey, pair.right.grey
     u, v, du, dv = field.follow(inverse_depth)
     inside = _inside(u, v, pair)
+    hidden = float(np.mean(_in_frame(u, v, pair)) - np.mean(inside))
     pixels = together(du, dv)
-    along_u, along_v = du / (2 * pixels), dv / (2 * pixels)
-    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
+    for along in (du, dv):
+        along /= 2 * pixels
     warped = _sample(right, u, v)
+    gradient = _sample(right, u + du, v + dv)
+    u -= du
+    v -= dv
+    gradient -= _sample(right, u, v)
+    del u, v, du, dv, along
     b, contrast = _normalise(warped, inside, _LIGHT_SIGMA_PX)
-    ahead = _sample(right, u + along_u, v + along_v)
-    behind = _sample(right, u - along_u, v - along_v)
-    gradient = (ahead - behind) / contrast * pixels * inverse_depth  # per relative change
+    gradient /= contrast
+    gradient *= pixels
+    gradient *= inverse_depth  # per relative change
+    del contrast, pixels
+    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
     residual = a - b
     usable = inside & np.isfinite(gradient)
-    hidden = float(np.mean(_in_frame(u, v, pair)) - np.mean(inside))
     if not usable.any():
         empty = np.zeros_like(left)
         return Brightness(empty, empty, inside, empty, warped, hidden)
@@ -207,9 +215,9 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX)
     weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
     gradient = np.where(usable, gradient, 0).astype(np.float32)
-    return Brightness(
-        weight * gradient**2, weight * gradient * residual, inside, correlation, warped, hidden
-    )
+    information = np.asarray(weight * gradient**2, np.float32)
+    pull = np.asarray(weight * gradient * residual, np.float32)
+    return Brightness(information, pull, inside, correlation, warped, hidden)
 
 
 def _in_frame(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose, cross_matrix
+from lunar_runtime.geometry.products import times
 
 
 class Sampson:
@@ -46,13 +47,14 @@ class Sampson:
             axis=-1,
         )
         scale = self._focal_px / np.sqrt(g)
-        by_n = self._both @ changes.reshape(5, 9).T
-        by_g = self._squares @ twice_half.T
+        by_n = times(self._both, changes.reshape(5, 9).T)
+        by_g = times(self._squares, twice_half.T)
         return np.asarray(scale[:, None] * (by_n - (n / (2 * g))[:, None] * by_g))
 
     def _parts(self, E: Floats) -> tuple[Floats, Floats]:
         squares = np.concatenate([(E[:2].T @ E[:2]).ravel(), (E[:, :2] @ E[:, :2].T).ravel()])
-        return self._both @ E.ravel(), np.maximum(self._squares @ squares, 1e-30)
+        n, g = times(self._both, E.ravel()), times(self._squares, squares)
+        return n, np.maximum(g, 1e-30)
 
 
 def _outer(a: Floats, b: Floats) -> Floats:

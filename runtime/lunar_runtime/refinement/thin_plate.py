@@ -83,7 +83,7 @@ def sample_thin_plate(
         return rng.standard_normal((rows, columns), np.float32)
 
     def pull() -> Field:
-        bent = _bend_back(
+        bent = second_differences_back(
             noise(height, width - 2), noise(height - 2, width), noise(height - 1, width - 1),
             (height, width), np.float32(np.sqrt(2.0)),
         )  # fmt: skip
@@ -101,7 +101,7 @@ def sample_thin_plate(
 
 def bending(e: Field) -> Field:
     """(H, W) e_xx² + 2 e_xy² + e_yy² per pixel."""
-    xx, yy, xy = _bend(e)
+    xx, yy, xy = second_differences(e)
     energy = np.zeros_like(e)
     energy[:, 1:-1] += xx**2
     energy[1:-1] += yy**2
@@ -154,7 +154,7 @@ def _solve(grids: _Grids, pull: Field, stiffness: float, start: Field | None, cy
         e = _pad(start, below, right)
         # Differences first: one filter's rounding would add up to bend what is nearly a plane.
         residual -= information * e
-        residual -= _bend_back(*_bend(e), e.shape, np.float32(2))
+        residual -= second_differences_back(*second_differences(e), e.shape, np.float32(2))
         e = e.copy() if e is start else e
     p = before = np.zeros_like(residual)
     size = 1.0
@@ -250,7 +250,7 @@ def _conjugate_gradients(
 
 
 def _apply(e: Field, information: Field, stiffness: float) -> Field:
-    """Information · e + stiffness · (`_bend_back` of `_bend`), as one filter.
+    """Information · e + stiffness · (second differences, and back), as one filter.
 
     Mirrored ends are right for the cross term, a product of second differences. A free edge does
     not bend, so there the fourth differences along a row or column lack what mirroring adds.
@@ -271,7 +271,8 @@ def _apply(e: Field, information: Field, stiffness: float) -> Field:
     return total
 
 
-def _bend(e: Field) -> tuple[Field, Field, Field]:
+def second_differences(e: Field) -> tuple[Field, Field, Field]:
+    """e_xx of (H, W - 2), e_yy of (H - 2, W), and e_xy of the corners between pixels."""
     xx = e[:, 2:] + e[:, :-2]
     xx -= 2 * e[:, 1:-1]
     yy = e[2:] + e[:-2]
@@ -282,8 +283,10 @@ def _bend(e: Field) -> tuple[Field, Field, Field]:
     return xx, yy, xy
 
 
-def _bend_back(xx: Field, yy: Field, xy: Field, shape: tuple[int, ...], cross: np.float32) -> Field:
-    """The transpose of `_bend`, with a factor on the cross term; the three are used up."""
+def second_differences_back(
+    xx: Field, yy: Field, xy: Field, shape: tuple[int, ...], cross: float = 1.0
+) -> Field:
+    """The transpose of `second_differences`, a factor on the cross term; the three are used up."""
     total = np.zeros(shape, np.float32)
     total[:, 2:] += xx
     total[:, :-2] += xx
@@ -292,7 +295,7 @@ def _bend_back(xx: Field, yy: Field, xy: Field, shape: tuple[int, ...], cross: n
     for values, middle in ((xx, total[:, 1:-1]), (yy, total[1:-1])):
         values *= 2
         middle -= values
-    xy *= cross
+    xy *= np.float32(cross)
     total[1:, 1:] += xy
     total[1:, :-1] -= xy
     total[:-1, 1:] -= xy

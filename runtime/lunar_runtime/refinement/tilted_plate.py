@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.refinement.thin_plate import second_differences, second_differences_back
 
 _SOLVED = 1e-12  # of the first residual
 
@@ -41,7 +42,10 @@ class Tilt(NamedTuple):
     def of(self, e: Field) -> Field:
         """The brightness of a departure."""
         to_right, to_down = steps(e)
-        return self.right * to_right + self.down * to_down
+        to_right *= self.right
+        to_down *= self.down
+        to_right += to_down
+        return to_right
 
     def pull(self, brightness: Field) -> Field:
         """The transpose of `of`, weighted by the information."""
@@ -60,10 +64,11 @@ class TiltedPlate:
     """
 
     def __init__(self, weight: Field, compliance: Field, stiffness: float, tilt: Tilt) -> None:
-        self._weight, self._tilt = weight, tilt
+        self._tilt = tilt
         stiff = np.float32(stiffness) / compliance
         self._xx, self._yy = stiff[:, 1:-1], stiff[1:-1]
         self._xy = 2 * corners(stiff)
+        self._weight = np.ascontiguousarray(weight, np.float32)
         self._inverse = _inverse_of_even(weight, float(np.median(stiff)), tilt)
 
     def correction(self, residual: Field, iterations: int) -> Field:
@@ -91,22 +96,13 @@ class TiltedPlate:
         return f
 
     def _apply(self, e: Field) -> Field:
-        total = self._weight * e + self._tilt.pull(self._tilt.of(e))
-        bent = self._xx * (e[:, 2:] - 2 * e[:, 1:-1] + e[:, :-2])
-        total[:, 2:] += bent
-        total[:, :-2] += bent
-        bent *= 2
-        total[:, 1:-1] -= bent
-        bent = self._yy * (e[2:] - 2 * e[1:-1] + e[:-2])
-        total[2:] += bent
-        total[:-2] += bent
-        bent *= 2
-        total[1:-1] -= bent
-        bent = self._xy * (e[1:, 1:] - e[1:, :-1] - e[:-1, 1:] + e[:-1, :-1])
-        total[1:, 1:] += bent
-        total[:-1, :-1] += bent
-        total[1:, :-1] -= bent
-        total[:-1, 1:] -= bent
+        total = self._tilt.pull(self._tilt.of(e))
+        cv2.accumulateProduct(self._weight, e, total)
+        xx, yy, xy = second_differences(e)
+        xx *= self._xx
+        yy *= self._yy
+        xy *= self._xy
+        total += second_differences_back(xx, yy, xy, e.shape)
         return total
 
     def _preconditioned(self, residual: Field) -> Field:
@@ -125,15 +121,19 @@ def corners(values: Field) -> Field:
 def steps(values: Field) -> tuple[Field, Field]:
     """(H - 1, W - 1) steps to the right and down, means of two neighbours."""
     falling, rising = values[1:, 1:] - values[:-1, :-1], values[:-1, 1:] - values[1:, :-1]
-    half = np.float32(0.5)
-    return (falling + rising) * half, (falling - rising) * half
+    for change in (falling, rising):
+        change *= np.float32(0.5)
+    right = falling + rising
+    falling -= rising
+    return right, falling
 
 
 def _steps_back(right: Field, down: Field) -> Field:
     """The transpose of `steps`."""
     total = np.zeros((right.shape[0] + 1, right.shape[1] + 1), np.float32)
-    half = np.float32(0.5)
-    falling, rising = (right + down) * half, (right - down) * half
+    falling, rising = right + down, right - down
+    for change in (falling, rising):
+        change *= np.float32(0.5)
     total[1:, 1:] += falling
     total[:-1, :-1] -= falling
     total[:-1, 1:] += rising

@@ -103,6 +103,26 @@ class SelfTestReport(Record, frozen=True, kw_only=True):
     ms: float
 
 
+class FeaturesReport(Record, frozen=True, kw_only=True):
+    """Views of earlier pairs whose features are kept, of a network in two graphs.
+
+    Attributes:
+        most: Views whose features may be kept; 0 = both views of every pair are encoded.
+        views: How many are.
+        held_bytes: Of those in memory.
+        encoded: Views that were encoded since the network was loaded.
+        reused: Views that were not, because their features were there.
+        changed: Views whose features had changed in memory, and were encoded again.
+    """
+
+    most: int
+    views: int
+    held_bytes: int
+    encoded: int
+    reused: int
+    changed: int
+
+
 class ModelReport(Record, frozen=True, kw_only=True):
     """Which network ran, and on what.
 
@@ -121,6 +141,8 @@ class ModelReport(Record, frozen=True, kw_only=True):
         device: What it ran on, as in `cpu`.
         weights: Whether its weights are still those that were loaded.
         self_test: Whether it gives what it must for a known pair.
+        features: Views that need not be encoded again; None = the network is one graph, or in a
+            process of its own.
     """
 
     bundle: str
@@ -135,6 +157,7 @@ class ModelReport(Record, frozen=True, kw_only=True):
     device: str
     weights: WeightsReport
     self_test: SelfTestReport
+    features: FeaturesReport | None = None
 
 
 class OptionsReport(Record, frozen=True, kw_only=True):

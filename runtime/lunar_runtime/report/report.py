@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from collections.abc import Mapping
 from datetime import datetime, timezone
@@ -27,6 +28,7 @@ from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import (
     BodyReport,
+    FeaturesReport,
     ImageReport,
     MaskReport,
     ModelReport,
@@ -226,6 +228,9 @@ def _model(model: ModelInfo) -> ModelReport:
             pairs_since=model.self_test.pairs_since,
             ms=round(model.self_test.last_ms, 2),
         ),
+        features=None
+        if model.features is None
+        else FeaturesReport(**dataclasses.asdict(model.features)),
     )
 
 

@@ -316,6 +316,38 @@ def test_hazards_are_a_grid_on_the_ground(
     assert np.mean(there >= 0) > 0.95
 
 
+def test_heights_are_a_grid_map_with_its_own_layout(
+    result: Any, bag_tool: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    assert bag_tool("write", tmp_path / "result", "--out", tmp_path / "bag").code == 0
+    with AnyReader([tmp_path / "bag"], default_typestore=get_typestore(Stores.EMPTY)) as bag:
+        said: dict[str, Any] = {
+            c.topic: bag.deserialize(data, c.msgtype) for c, _, data in bag.messages()
+        }
+    grid = said["/lunar/grid_map"]
+    assert (grid.header.frame_id, grid.layers[0]) == ("lunar_local", "elevation")
+    assert grid.basic_layers == ["elevation"]
+    assert {"slope", "elevation_sigma"} <= set(grid.layers)
+    first, second = grid.data[0].layout.dim
+    assert (first.label, second.label) == ("column_index", "row_index")
+    assert first.stride == first.size * second.size == len(grid.data[0].data)
+    assert second.stride == second.size
+    # As grid_map has it: index (i, j) lies at the centre + half a length - (i + 1/2) cells.
+    matrix = grid.data[0].data.reshape(first.size, second.size).T
+    link = said["/tf"].transforms[0].transform
+    q, t = link.rotation, link.translation
+    R = rotation_of(np.array([q.x, q.y, q.z, q.w]))
+    points = result.pointmap_left[20:-20:3, 20:-20:3].reshape(-1, 3).astype(float)
+    local = points[np.isfinite(points).all(axis=1)] @ R.T + [t.x, t.y, t.z]
+    centre, info = grid.info.pose.position, grid.info
+    i = np.floor((centre.x + info.length_x / 2 - local[:, 0]) / info.resolution).astype(int)
+    j = np.floor((centre.y + info.length_y / 2 - local[:, 1]) / info.resolution).astype(int)
+    off = matrix[i, j] - local[:, 2]
+    assert np.mean(np.isfinite(off)) > 0.95
+    assert np.nanmedian(np.abs(off)) < 0.5 * info.resolution  # slopes within half a cell
+    assert np.nanstd(matrix) > 2 * np.nanstd(off)
+
+
 def test_a_relative_result_is_no_bag(bag_tool: Callable[..., Outcome], tmp_path: Path) -> None:
     write_result(refined_result(), tmp_path / "r")
     report = json.loads((tmp_path / "r" / "report.json").read_text())

@@ -66,6 +66,7 @@ def posed(
     sigma: PoseSigma = SIGMA,
     noise: float = 1e-4,
     seed: int = 0,
+    bend: tuple[float, float] = (0.0, 0.0),
     lit: NDArray[np.bool_] | None = None,
 ) -> PosedView:
     """A view of ground from a place.
@@ -77,10 +78,16 @@ def posed(
         sigma: Of that belief.
         noise: Relative, of the depth and of its draws, alike over 4 by 4 px.
         seed: Of the noise.
+        bend: Relative, of the depth from the middle column to the outermost: what it is, and the
+            standard deviation that the draws tell.
         lit: (H, W); None = everywhere.
     """
     rng = np.random.default_rng(seed)
     errors = rng.normal(0, noise, (DRAWS + 1, SIZE // 4, SIZE // 4))
+    across = np.linspace(-1, 1, SIZE // 4) ** 2
+    drawn = rng.normal(0, 1, DRAWS)
+    sizes = np.array([bend[0], *bend[1] * drawn / np.sqrt(np.mean(drawn**2))])
+    errors += sizes[:, None, None] * across
     true, draws = errors[0], np.repeat(np.repeat(errors[1:], 2, axis=1), 2, axis=2)
     z = depths(ground, at) * (1 + np.repeat(np.repeat(true, 4, axis=0), 4, axis=1))
     points = (pixel_rays(CAMERA, SIZE, SIZE) * z[..., None]).astype(np.float32)

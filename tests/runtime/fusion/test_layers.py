@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_runtime.fusion.cell_fusion import ViewCells, agreement, fused
+from lunar_runtime.fusion.cell_fusion import MISSED, SMOOTHED, ViewCells, agreement, fused
 from lunar_runtime.fusion.common_errors import ALL, Common
 from lunar_runtime.fusion.layer import Layer
 from lunar_runtime.fusion.tiles import SIDE, Tiles, Window, tile_bytes
@@ -13,11 +13,16 @@ from numpy.typing import NDArray
 DRAWS = 8
 
 
-def cells(height: float, sigma: float = 0.1, shape: tuple[int, int] = (4, 4)) -> ViewCells:
+def cells(
+    height: float,
+    sigma: float = 0.1,
+    shape: tuple[int, int] = (4, 4),
+    spacing: float = 0.01,
+) -> ViewCells:
     errors = np.full((DRAWS, *shape), sigma, np.float32)
     errors[1::2] *= -1
     full = np.full(shape, 1, np.float32)
-    return ViewCells(height * full, errors, sigma**2 * full, 0.01 * full)
+    return ViewCells(height * full, errors, sigma**2 * full, spacing * full)
 
 
 def add(layer: Layer, view: ViewCells) -> Layer:
@@ -38,6 +43,20 @@ def test_agreeing_heights_are_weighted_by_their_information() -> None:
     np.testing.assert_allclose(layer.height, 1.02, atol=1e-3)
     np.testing.assert_allclose(layer.votes, 2)
     np.testing.assert_allclose(layer.views(), 25 / 17, rtol=1e-2)
+
+
+@pytest.mark.parametrize("finest", [0, 1])
+def test_what_a_coarser_view_smoothes_away_weighs_it_down_in_either_order(finest: int) -> None:
+    views = [cells(1.0, 0.02, spacing=0.1), cells(1.1, 0.02, spacing=1.0)]
+    layer = Layer.empty(DRAWS, 4, 4)
+    for view in views if finest == 0 else reversed(views):
+        layer = add(layer, view)
+    fine = 0.02**2 + (SMOOTHED * 0.1) ** 2
+    coarse = 0.02**2 + SMOOTHED**2 + MISSED**2 * (1 - 0.1**2)
+    share = fine / (fine + coarse)
+    np.testing.assert_allclose(layer.height, 1.0 + 0.1 * share, atol=1e-5)
+    np.testing.assert_allclose(layer.weight, 1 / fine + 1 / coarse, rtol=1e-4)
+    assert layer.views().max() < 1.1
 
 
 def test_two_against_one_keep_their_height_whatever_the_order() -> None:

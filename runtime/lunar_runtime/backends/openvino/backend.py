@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +55,14 @@ class OpenvinoBackend:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair; see `Backend.run`."""
+        return self.run_tensors({"left": left, "right": right})
+
+    def run_tensors(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Run the graph once; see `TensorNetwork`."""
         if self.network is None:
             raise BackendError("this network was closed; load the bundle again")
         try:
-            return self.network.run({"left": left, "right": right}, self._names)
+            return self.network.run(inputs, self._names)
         except RuntimeError as error:
             raise BackendError(
                 f"{self.name} failed on {self.device}: {_last_line(error)}"

@@ -115,7 +115,7 @@ class CompiledNetwork:
         return bytes(found.getvalue() if isinstance(found, io.BytesIO) else found)
 
     def run(
-        self, inputs: Mapping[str, NDArray[np.uint8]], outputs: Sequence[str]
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
     ) -> dict[str, NDArray[np.float32]]:
         """Run it once.
 

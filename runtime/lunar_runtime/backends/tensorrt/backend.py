@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,13 +99,16 @@ class TensorrtBackend:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair; see `Backend.run`."""
-        images = {"left": left, "right": right}
+        return self.run_tensors({"left": left, "right": right})
+
+    def run_tensors(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Run the engine once; see `TensorNetwork`."""
         with self._lock:
             engine = self._open_engine()
-            self._check(images)
+            self._check(inputs)
             with self._session.current():
                 try:
-                    return self._run(engine, images)
+                    return self._run(engine, inputs)
                 except self._session.cuda.Error as error:
                     raise engine.failure("while running", error) from error
 
@@ -122,14 +127,17 @@ class TensorrtBackend:
             raise BackendError("this network was closed; load the bundle again")
         return self._engine
 
-    def _check(self, images: dict[str, NDArray[np.uint8]]) -> None:
+    def _check(self, inputs: Mapping[str, NDArray[Any]]) -> None:
         for buffer in self._buffers:
             tensor = buffer.placement.tensor
-            image = images.get(tensor.name)
-            if image is not None and (image.shape != tensor.shape or image.dtype != np.uint8):
+            given = inputs.get(tensor.name)
+            if given is not None and (given.shape, given.dtype.name) != (
+                tensor.shape,
+                tensor.dtype,
+            ):
                 raise BackendError(
-                    f"{self.name} needs {tensor.name} as uint8 {tensor.shape}, not "
-                    f"{image.dtype} {image.shape}"
+                    f"{self.name} needs {tensor.name} as {tensor.dtype} {tensor.shape}, not "
+                    f"{given.dtype} {given.shape}"
                 )
 
     def _allocate(self, engine: LoadedEngine, bundle: Bundle, plan: Plan) -> None:
@@ -155,16 +163,16 @@ class TensorrtBackend:
         self._run(engine, {})
 
     def _run(
-        self, engine: LoadedEngine, images: dict[str, NDArray[np.uint8]]
+        self, engine: LoadedEngine, inputs: Mapping[str, NDArray[Any]]
     ) -> dict[str, NDArray[np.float32]]:
         stream = self._stream
         assert stream is not None
         for buffer in self._buffers:
-            if buffer.placement.tensor.name in images:
-                buffer.fill(images[buffer.placement.tensor.name])
-        inputs = [b for b in self._buffers if b.placement.tensor.mode == "input"]
+            if buffer.placement.tensor.name in inputs:
+                buffer.fill(inputs[buffer.placement.tensor.name])
+        read = [b for b in self._buffers if b.placement.tensor.mode == "input"]
         outputs = [b for b in self._buffers if b.placement.tensor.mode == "output"]
-        for buffer in inputs:
+        for buffer in read:
             buffer.copy_in(stream)
         if self._graph is not None:
             self._graph.launch()

@@ -66,6 +66,8 @@ def model_sha256(bundle: Bundle) -> str:
 def engine_path(bundle: Bundle, key: EngineKey) -> Path:
     """Where the engine of a key belongs."""
     stem = file_stem(key, bundle.manifest.precision)
+    if bundle.part is not None:
+        stem += f"-{bundle.part}"
     return bundle.path / ENGINES_NAME / f"{stem}.plan"
 
 
