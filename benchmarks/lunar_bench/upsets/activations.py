@@ -117,8 +117,9 @@ def _open(model: onnx.ModelProto) -> dict[str, tuple[int, Any]]:
         node.output[0] = name + _BEFORE
         parts = [name + _BEFORE, f"{name}/places", f"{name}/values"]
         scatters.append((node, onnx.helper.make_node("ScatterND", parts, [name])))
-        place = onnx.helper.make_tensor_value_info(parts[1], onnx.TensorProto.INT64, ["n", rank])
-        value = onnx.helper.make_tensor_value_info(parts[2], kind.elem_type, ["n"])
+        count = f"{name}/count"  # of its own: ONNX Runtime takes equal names for equal sizes
+        place = onnx.helper.make_tensor_value_info(parts[1], onnx.TensorProto.INT64, [count, rank])
+        value = onnx.helper.make_tensor_value_info(parts[2], kind.elem_type, [count])
         model.graph.input.extend([place, value])
         model.graph.output.append(
             onnx.helper.make_tensor_value_info(
