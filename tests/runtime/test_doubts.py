@@ -41,7 +41,7 @@ def test_few_grey_levels_are_said_of_the_image_that_has_them() -> None:
 
 @pytest.mark.parametrize(
     ("brightest", "correlation", "doubted"),
-    [(40, 0.45, True), (40, 0.7, False), (200, 0.45, False)],
+    [(40, 0.45, True), (40, 0.9, False), (40, 0.7, True), (200, 0.45, False)],
 )
 def test_dark_images_that_match_poorly_are_doubted(
     brightest: int, correlation: float, doubted: bool

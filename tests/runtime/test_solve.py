@@ -173,12 +173,12 @@ def test_an_altitude_takes_away_what_all_depths_err_by_together() -> None:
     by_altitude = solve_geometry(fused, replace(LEFT, altitude_m=height_m), Rig())
     by_baseline = solve_geometry(fused, replace(LEFT, baseline_m=1000.0), Rig())
     assert by_baseline.scale.sigma == pytest.approx(0.01)
-    # What is left is a plane's own, seen 8 degrees from above.
-    assert by_altitude.scale.sigma == pytest.approx(0.00042, abs=1e-5)
+    # What is left is an altimeter's own, and a plane's seen 8 degrees from above.
+    assert by_altitude.scale.sigma == pytest.approx(0.00065, abs=1e-5)
     sigma = by_altitude.views["left"].depth_sigma
     assert sigma is not None
     # A fifth of each pixel's own sigma is kept.
-    np.testing.assert_allclose(sigma, 0.002 * by_altitude.views["left"].depth, rtol=0.03)
+    np.testing.assert_allclose(sigma, 0.002 * by_altitude.views["left"].depth, rtol=0.06)
 
 
 def test_an_altitude_over_a_plane_that_tilts_makes_every_depth_less_sure() -> None:

@@ -97,7 +97,7 @@ def test_every_reason_is_given() -> None:
     )
 
 
-@pytest.mark.parametrize(("correlation", "verdict"), [(0.42, "measured"), (0.31, "guessed")])
+@pytest.mark.parametrize(("correlation", "verdict"), [(0.42, "measured"), (0.2, "guessed")])
 def test_images_that_match_poorly_are_a_guess(correlation: float, verdict: str) -> None:
     """Dim clean pairs have 0.41 up, and their errors are the expected ones."""
     view = RefinedView(fraction=0.9, overlap=0.9, correlation=correlation, prior_sigma=0.01)

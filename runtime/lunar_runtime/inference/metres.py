@@ -40,6 +40,7 @@ _THIN = 4  # every fourth of the draws' pixels tells what they share
 # into the height. Times the tangent of that angle: of 12 pairs of which the images decided nearly
 # all, heights were up to 0.1 % off seen from above, and 0.4 % at 34 degrees.
 _UNEVEN = 0.003
+_ALTIMETER = 5e-4  # of a told altitude: the best instruments', and what a plane means of one
 
 
 class Metres(NamedTuple):
@@ -132,7 +133,8 @@ def _by_altitude(found: PointMap, plane: Plane, altitude_m: float) -> Metres:
     shared = np.mean(draws, axis=(1, 2), dtype=np.float64)
     errors = shared + _TAILS * (errors - shared)  # what all depths share goes exactly
     aside = math.acos(min(1.0, abs(float(plane.normal[2]))))
-    return _told(Metres(scale, errors, _UNEVEN * math.tan(aside)), expected)
+    beside = math.hypot(_UNEVEN * math.tan(aside), _ALTIMETER)
+    return _told(Metres(scale, errors, beside), expected)
 
 
 def _by_baseline(maps: Maps, options: InferOptions, rig: Rig) -> Metres:

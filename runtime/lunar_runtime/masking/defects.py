@@ -20,6 +20,7 @@ _FAINT, _REPAIRED, _FAR = 0.08, 0.1, 0.16
 # faint ones; of 680 smaller ones, whose rims are sharper, 0.0028, and 0.38 of them. With 0.1 % of
 # black and white pixels nine in ten images have 0.0008 and 0.66.
 _LEAST_SHARE, _LEAST_FAR = 0.0005, 0.5
+_MOST_SHARE = 0.07  # of the image: above, it is noise, and no ground
 _MOST_ALIKE = 1  # of the eight neighbours: defects sit side by side by chance
 
 
@@ -43,6 +44,8 @@ def defects(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np
         return None
     alone = _alone(values, off, rows, columns)
     rows, columns = rows[alone], columns[alone]
+    if rows.size > _MOST_SHARE * values.size:
+        return None
     share = np.abs(off[rows, columns]) / max(high - low, 1e-30)
     far = int(np.count_nonzero(share > _FAR))
     if far < max(_LEAST_SHARE * values.size, _LEAST_FAR * rows.size):

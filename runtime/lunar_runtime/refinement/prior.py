@@ -31,6 +31,8 @@ _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine re
 _LEAST_KNOWN = 0.02  # of a Gaussian's mass; a corner keeps a quarter
 _LOWEST = 0.05  # of the median: an oblique plane's inverse depth falls through zero at its horizon
 _LEAST_SIGMA = 1e-3
+# Gains of 36 pairs lie between 0 and 4.3; that of a network that was never trained is 3000.
+_MOST_GAIN = 10.0
 # A network whose coarse relief foretells the measured one knows this ground: its relief is worth
 # something where the matches are too noisy to say so, and no more than it says. Of both gains, what
 # is measured counts by these shares, and 1 by the rest. On 24 pairs slopes beyond the overlap fell
@@ -81,8 +83,9 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
     for column in range(3, A.shape[1]):  # a network without relief has no gain
         keep[column] = bool(np.any(A[:, column]))
     coefficients = _robust_fit(A, b, weight, keep)
-    while (coefficients[3:] < 0).any():  # relief upside down foretells nothing
-        keep[3:] &= coefficients[3:] >= 0
+    # Relief upside down foretells nothing, nor does one at no scale of this ground.
+    while ((coefficients[3:] < 0) | (coefficients[3:] > _MOST_GAIN)).any():
+        keep[3:] &= (coefficients[3:] >= 0) & (coefficients[3:] <= _MOST_GAIN)
         coefficients = _robust_fit(A, b, weight, keep)
     if relief is not None and coefficients[3] > _KNOWS:
         gains = 1 + _MEASURED * (coefficients[3:] - 1)
