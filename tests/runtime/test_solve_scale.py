@@ -76,7 +76,7 @@ def test_an_altitude_and_a_baseline_count_both_by_their_errors() -> None:
     assert found.scale.metres_per_unit == pytest.approx(UNIT_M, rel=5e-4)
     assert found.scale.sigma == pytest.approx(0.00065, rel=0.1)
     surer = lengths(sigma=0.0002, altitude=1.0003)
-    assert surer.scale.source is ScaleSource.BASELINE
+    assert surer.scale.words == "baseline and altitude"
     assert 1 < surer.scale.factor / UNIT_M < 1.00015
 
 

@@ -50,6 +50,11 @@ class Scale:
         return "relative" if self.metres_per_unit is None else "m"
 
     @property
+    def words(self) -> str:
+        """What fixed it, for a user."""
+        return " and ".join(one.value for one in (self.source, self.other) if one is not None)
+
+    @property
     def factor(self) -> float:
         """What to multiply lengths with: `metres_per_unit`, or 1 when the scale is relative."""
         return 1.0 if self.metres_per_unit is None else self.metres_per_unit

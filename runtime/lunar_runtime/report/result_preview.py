@@ -43,7 +43,7 @@ def write_preview(result: StereoResult, landing: Landing | None, stream: BinaryI
         landing=None if landing is None else _landing_panel(result, landing),
         title=(
             f"{names[0]} + {names[1]}, seen from the {result.primary} camera",
-            f"scale: {result.scale.source.value}; slope {_slope_source(result)}; {_model(result)}",
+            f"scale: {result.scale.words}; slope {_slope_source(result)}; {_model(result)}",
             *_refinement_lines(result),
             *_doubt_lines(result),
         ),
