@@ -14,8 +14,8 @@ from lunar_runtime.refinement.dense_match import Flow
 
 # Between neighbouring nodes, over the surface's largest inverse depth: so much, or so many widths
 # of the grid. 5600 surfaces of 178 clean pairs have 0.41 at most on grids of 16 nodes a side, 0.20
-# on 32, 0.09 on 64, 0.058 on 128, 0.038 on 256; a window of 160 px with a wrong principal point 0.28
-# on 80. An exponent's bit makes it 0.5 and more.
+# on 32, 0.09 on 64, 0.058 on 128, 0.038 on 256; a window of 160 px with a wrong principal point has
+# 0.28 on 80. An exponent's bit makes it 0.5 and more.
 _MOST_STEP, _MOST_WIDTHS = 0.15, 32
 # Exactly 1 / sqrt(2) where the plate bends least, 122 at most.
 _SLACK = 0.7, 1e4
