@@ -44,7 +44,8 @@ def doubts(
 
 
 @pytest.mark.parametrize(
-    ("decided", "may_be_steep", "doubted"), [(0.4, 0.1, False), (0.4, 0.3, True), (0.6, 0.3, True)]
+    ("decided", "may_be_steep", "doubted"),
+    [(0.4, 0.1, False), (0.4, 0.35, True), (0.6, 0.35, True)],
 )
 def test_much_undecided_ground_that_may_be_steep_is_a_doubt(
     decided: float, may_be_steep: float, doubted: bool

@@ -71,7 +71,7 @@ def test_how_level_a_narrow_view_is_is_a_doubt_and_of_a_wide_one_its_error() -> 
     bent = maps_of(two_cameras(Ground(relief_m=100.0, hill_m=2000.0), size=64))
     for maps, doubted in ((narrower(bent), True), (bent, False)):
         plane, up, _ = plane_and_up(maps, Rig(), plane_needed=True)
-        _, doubts = doubt_up(plane, up, maps, refined=True)
+        _, doubts = doubt_up(plane, up, maps, refined=True, posed=False)
         assert up.sigma_deg > 4
         assert bool(doubts) is doubted
         assert all("level is known to" in doubt for doubt in doubts)
@@ -166,9 +166,13 @@ def test_c13_an_up_that_fits_the_right_camera_is_of_exchanged_images(turned_deg:
     text = f"is {turned_deg:.0f} degrees from the normal .* and 0 as the right one does"
     if turned_deg > 12:
         with pytest.raises(InputError, match=text + r"; are the images exchanged\?"):
-            doubt_up(plane, told, turned, refined=True)
+            doubt_up(plane, told, turned, refined=True, posed=False)
         return
-    up, (doubt,) = doubt_up(plane, told, turned, refined=True)
+    # A pose that was told, and agrees, is not that of exchanged images.
+    assert not any(
+        "exchanged" in one for one in doubt_up(plane, told, turned, refined=True, posed=True)[1]
+    )
+    up, (doubt,) = doubt_up(plane, told, turned, refined=True, posed=False)
     assert re.search(text, doubt)
     assert up.sigma_deg == pytest.approx(turned_deg, abs=0.1)
 
@@ -185,6 +189,6 @@ def test_ground_that_is_tilted_as_a_whole_is_doubted(angle_deg: float, verdict: 
 
 def test_without_a_plane_or_a_rig_nothing_is_doubted() -> None:
     plane, up, _ = plane_and_up(maps_of(PLANE), Rig(), plane_needed=False)
-    assert doubt_up(plane, up, maps_of(PLANE), refined=True) == (up, ())
+    assert doubt_up(plane, up, maps_of(PLANE), refined=True, posed=False) == (up, ())
     told = UpEstimate(-PLANE.ground.normal, "rig")
-    assert doubt_up(None, told, maps_of(PLANE), refined=True) == (told, ())
+    assert doubt_up(None, told, maps_of(PLANE), refined=True, posed=False) == (told, ())

@@ -60,7 +60,8 @@ def solve_geometry(
     plane, up, more = plane_and_up(maps, rig, plane_needed=options.altitude_m is not None)
     noted += more
     refined = refinement is not None and refinement.done
-    up, more_doubts = doubt_up(plane, up, maps, refined=refined)
+    posed = rig.right_from_left is not None
+    up, more_doubts = doubt_up(plane, up, maps, refined=refined, posed=posed)
     doubts += more_doubts
     if refinement is not None and refinement.pose_held:
         noted += Notes.warn("pose: the rig's is held; the images agree with it within its error")

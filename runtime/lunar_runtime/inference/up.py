@@ -105,7 +105,7 @@ def plane_sigma_deg(maps: Maps, field_share: float = 1.0, quarters: float = _QUA
 
 
 def doubt_up(
-    plane: Plane | None, up: UpEstimate, maps: Maps, *, refined: bool
+    plane: Plane | None, up: UpEstimate, maps: Maps, *, refined: bool, posed: bool
 ) -> tuple[UpEstimate, tuple[str, ...]]:
     """What the scene's plane says against the rig's up, and what speaks against the plane's.
 
@@ -114,6 +114,7 @@ def doubt_up(
         up: The rig's, or nothing is doubted.
         maps: That the plane was fitted to.
         refined: Whether the images decided the plane.
+        posed: Whether the rig tells a pose: with exchanged images it would be the wrong way round.
 
     Returns:
         The rig's up, with an error where it is doubted, and the doubts.
@@ -139,7 +140,7 @@ def doubt_up(
             + _likely_cause(plane, up)
         )
     sigma = plane_sigma_deg(maps, quarters=_DOUBTED_QUARTERS)
-    if maps.pose is not None and refined and apart > max(2 * sigma, _EXCHANGED_DEG):
+    if refined and not posed and maps.pose is not None and apart > max(2 * sigma, _EXCHANGED_DEG):
         other = _apart_deg(maps.pose.right_from_left[:3, :3] @ plane.normal, up.vector)
         text = (
             f"the rig's up_left is {apart:.0f} degrees from the normal of the ground as the left "
