@@ -1,7 +1,7 @@
 """A run as one JSON file, and the schema that it is published with.
 
 `run.schema.json` beside this file is `msgspec.json.schema(RunRecord)`; a test keeps the two equal.
-Its descriptions are the docstrings without their indentation: msgspec leaves it to 0.22, not from 0.23.
+Its descriptions are docstrings without their indentation, which msgspec leaves up to 0.22 only.
 """
 
 from __future__ import annotations
