@@ -7,9 +7,13 @@ from pathlib import Path
 
 import click
 from lunar_runtime.commands.command_line import echo, run_command
+from lunar_runtime.commands.memory_limits import Needs, check_memory
 from lunar_runtime.commands.options import CONTEXT, PATH, overwrite, verbose, version
 
 NAME = "lunar-map"
+# Of small results. With 75 MiB of addresses or 30 of data OpenBLAS ended the process; with 133, 75
+# it was said that memory ran out.
+_NEEDS = Needs(address=130, data=60, held=50)
 
 
 @click.command(context_settings=CONTEXT)
@@ -46,6 +50,7 @@ def command(
     Exit codes: 0 done, 2 wrong usage, or the result has no metres, 3 unusable input, or the maps
     are there already, 4 rasterio is missing.
     """
+    check_memory(_NEEDS)
     from lunar_ground.maps.write import write_maps
 
     written = write_maps(result, out, cell_m=cell_m, like=like, image=image, overwrite=overwrite)

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import click
 from lunar_runtime.commands.command_line import echo, run_command
+from lunar_runtime.commands.memory_limits import Needs, check_memory
 from lunar_runtime.commands.options import CONTEXT, FILE, PATH, overwrite, verbose, version
 
 NAME = "lunar-view"
+# Of small results. With 75 MiB of addresses or 30 of data OpenBLAS ended the process; with 133, 75
+# it was said that memory ran out.
+_NEEDS = Needs(address=130, data=60, held=50)
 
 
 @click.command(context_settings=CONTEXT)
@@ -53,6 +57,7 @@ def command(
 
     Exit codes: 0 done, 2 wrong usage, 3 unusable input, or the page is there already.
     """
+    check_memory(_NEEDS)
     from lunar_ground.folders.result_folder import find_result_folders
     from lunar_ground.page.content import Content
     from lunar_ground.page.results import pairs_of_results
