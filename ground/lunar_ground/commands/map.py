@@ -12,8 +12,8 @@ from lunar_runtime.commands.options import CONTEXT, PATH, overwrite, verbose, ve
 
 NAME = "lunar-map"
 # Of small results. With 75 MiB of addresses or 30 of data OpenBLAS ended the process; with 133, 75
-# it was said that memory ran out.
-_NEEDS = Needs(address=130, data=60, held=50)
+# it was said that memory ran out. rasterio did not load with 75 of data, and worked with 133.
+_NEEDS = Needs(address=130, data=100, held=60)
 
 
 @click.command(context_settings=CONTEXT)
