@@ -278,7 +278,7 @@ def test_a_refinement_that_is_spoilt_again_is_none(monkeypatch: pytest.MonkeyPat
         return found
 
     monkeypatch.setattr(DenseSolver, "through_flow", spoilt)
-    with pytest.raises(NotRefinedError, match="spoilt twice, by a plate without stiffness; the me"):
+    with pytest.raises(NotRefinedError, match="spoilt twice, by a plate without stiffness; test"):
         fuse(SCENE.views(), GRID, None, ON, Rig())
     kept, notes = fuse(SCENE.views(), GRID, network(), AUTO, Rig())
     assert kept.refinement is not None and not kept.refinement.done

@@ -71,6 +71,12 @@ class Truth:
         cosine = np.clip(normals @ (alignment.R.T @ self._plane.normal), -1, 1)
         return np.asarray(np.abs(np.degrees(np.arccos(cosine)) - self.slope))
 
+    def regions(self, refined: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+        """All that is known, inside and outside of `refined`; those of enough pixels."""
+        inside = self.known & refined
+        regions = {"all": self.known, "inside": inside, "outside": self.known & ~inside}
+        return {k: v for k, v in regions.items() if np.count_nonzero(v) >= MIN_PIXELS}
+
     def figures(
         self, points: NDArray[np.floating], regions: dict[str, NDArray[np.bool_]]
     ) -> dict[str, Figures]:

@@ -23,7 +23,7 @@ from lunar_runtime.refinement.shading import Plated, Shading, ShadingTold, shade
 from numpy.typing import NDArray
 
 from lunar_bench.record.machine import Machine
-from lunar_bench.refinement.figures import MIN_PIXELS, Figures, Truth
+from lunar_bench.refinement.figures import Figures, Truth
 from lunar_bench.sensors.machine import describe_machine
 
 #: Size of the rendered pairs, pixels.
@@ -153,9 +153,7 @@ def _measure(runtime: StereoRuntime, pair: KnownPair) -> ShadedPair:
             return ShadedPair(pair.name, found.refinement.reason, 0.0, {}, {})
         refined = found.views["left"].refined
         if not regions and refined is not None:  # the first arm's, for all
-            inside = truth.known & refined
-            regions = {"all": truth.known, "inside": inside, "outside": truth.known & ~inside}
-            regions = {k: v for k, v in regions.items() if np.count_nonzero(v) >= MIN_PIXELS}
+            regions = truth.regions(refined)
         figures[name] = truth.figures(found.pointmap_left, regions)
         times[name] = sum(v for k, v in found.timings_ms.items() if k not in ("network", "read"))
         told = found.refinement.shading["left"]

@@ -17,7 +17,7 @@ from lunar_runtime import OtherSun, Rig, StereoRuntime
 from lunar_runtime.errors import InputError
 from numpy.typing import NDArray
 
-from lunar_bench.refinement.figures import MIN_PIXELS, Truth
+from lunar_bench.refinement.figures import Truth
 from lunar_bench.refinement.shading import ShadedPair, ShadingAblation, slope_ratios
 from lunar_bench.sensors.machine import describe_machine
 
@@ -107,9 +107,7 @@ def _measure(runtime: StereoRuntime, pair: KnownPair, others: list[KnownPair]) -
             return ShadedPair(pair.name, found.refinement.reason, 0.0, {}, {})
         refined = found.views["left"].refined
         if not regions and refined is not None:  # the first arm's, for all
-            inside = truth.known & refined
-            regions = {"all": truth.known, "inside": inside, "outside": truth.known & ~inside}
-            regions = {k: v for k, v in regions.items() if np.count_nonzero(v) >= MIN_PIXELS}
+            regions = truth.regions(refined)
         record.figures[name] = truth.figures(found.pointmap_left, regions)
         record.refine_ms[name] = sum(
             v for k, v in found.timings_ms.items() if k not in ("network", "read")

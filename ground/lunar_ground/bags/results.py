@@ -83,7 +83,7 @@ def _facts(folder: ResultFolder) -> dict[str, object]:
     return {
         "result": folder.path.name,
         "condition": report.condition,
-        "scale": report.scale.source,
+        "scale": report.scale.words,
         "depth median (m)": f"{view.depth['p50']:.6g}" if view.depth else "",
         "valid": f"{view.valid_fraction:.4f}",
         "refined": "no" if report.refinement is None else report.refinement.status,

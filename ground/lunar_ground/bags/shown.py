@@ -113,7 +113,7 @@ def shown_result(result: StereoResult, facts: Mapping[str, object]) -> Shown:
         tuple(result.verdict_reasons),
         {name: values for name, values in layers.items() if values is not None},
         facts={
-            "scale": result.scale.source.value,
+            "scale": result.scale.words,
             "time (ms)": f"{sum(result.timings_ms.values()):.0f}",
             **facts,
         },

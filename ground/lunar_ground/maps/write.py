@@ -176,7 +176,7 @@ def _tags(result: ResultFolder, cells: Cells, image: str) -> dict[str, str]:
     return {
         "VERDICT": report.verdict,
         "VERDICT_REASONS": printable("; ".join(report.verdict_reasons)),
-        "SCALE": f"metres, from {report.scale.source}",
+        "SCALE": f"metres, from {report.scale.words}",
         "UP": up,
         "FRAME": "level, origin below the left camera, x the level part of the camera's x axis"
         if cells.projection is None

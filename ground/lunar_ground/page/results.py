@@ -140,7 +140,7 @@ def _notes(result: ResultFolder, maps: SideMaps) -> list[str]:
     else:
         how += ", refined by the images"
     scale = report.scale
-    notes = [how, f"lengths: {scale.unit}, from {scale.source}; up: {report.up.source}"]
+    notes = [how, f"lengths: {scale.unit}, from {scale.words}; up: {report.up.source}"]
     if not np.isfinite(maps.depth).any():
         notes.append("no pixel has a depth")
     if "depth_sigma" not in maps.maps:

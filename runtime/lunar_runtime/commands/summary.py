@@ -87,8 +87,7 @@ def _sure(probability: float) -> str:
 
 def _unit(report: Report) -> str:
     if report.scale.unit == "m":
-        beside = "" if report.scale.other is None else f" and the {report.scale.other}"
-        return f"m (scale from the {report.scale.source}{beside})"
+        return f"m (scale from the {report.scale.words})"
     scale = next((w for w in report.warnings if w.startswith(_SCALE)), None)
     if scale is not None:  # a length was given: why it makes no metres
         return f"relative ({scale.removeprefix(_SCALE).split(';')[0]})"

@@ -113,7 +113,8 @@ def _again(
         return _refined(pair, grids, network, options, rig)
     except SpoiltError as error:
         raise NotRefinedError(
-            f"the refinement was spoilt twice, by {error}; the memory of this machine is not sound"
+            f"the refinement was spoilt twice, by {error}; test the memory of this "
+            "machine, and look at the images"
         ) from error
 
 

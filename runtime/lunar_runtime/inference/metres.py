@@ -37,10 +37,12 @@ from lunar_runtime.inference.result import Refinement
 _TAILS = 1.5
 _THIN = 4  # every fourth of the draws' pixels tells what they share
 # Beside the draws a plane is as steady as the ground is even, and seen from the side its tilt goes
-# into the height. Times the tangent of that angle: of 12 pairs of which the images decided nearly
-# all, heights were up to 0.1 % off seen from above, and 0.4 % at 34 degrees.
+# into the height. Times the tangent of that angle: of 12 rendered pairs heights were 0.05 % farther
+# off than depths in the median, 0.26 and 0.4 % on two, the latter seen at 34 degrees.
 _UNEVEN = 0.003
-_ALTIMETER = 5e-4  # of a told altitude: the best instruments', and what a plane means of one
+# Of a told altitude, as told numbers of cameras have theirs: taken as exact, a scale had 0.06 % of
+# error where the told altitude was another camera's by 0.2 %.
+_ALTIMETER = 5e-4
 
 
 class Metres(NamedTuple):

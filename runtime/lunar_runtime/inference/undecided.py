@@ -19,16 +19,16 @@ from lunar_runtime.inference.result import RefinedView, Side, UpEstimate, ViewRe
 _MOST_SLOPE_SIGMA_DEG = 4.0
 _HAZARD_DEG = 15.0
 # Of the ground in a view, what the images do not decide and may be steep, by one sigma. Whole pairs
-# have up to 0.26, and the images decide as little as 0.34 of them; a dark one had 0.37 and missed
-# 35 points more of the hazards.
+# have up to 0.25, one without a rig 0.32, and the images decide as little as 0.34 of them; a dark
+# one had 0.37 and missed 35 points more of the hazards.
 _MOST_MAY_BE_STEEP = 0.3
 # Where ground is covered in one image, it is not decided in the other, beside what the view lost.
 # With 9 to 27 % covered and 0.49 to 0.57 decided, four views missed 10 to 25 points more, and had
 # 0.077 to 0.112 that may be steep. With more decided, six of seven missed up to 5 points more.
 _MOST_COVERED, _LEAST_BESIDE, _MOST_BESIDE = 0.05, 0.6, 0.05
 # Of a view, what both images would show but for their masks; and of the ground that is expected to
-# be steep, what is called flat where the images do not decide. Beyond both, eight of twenty views
-# missed 11 to 42 points more of the hazards; of sixty within, one missed 11.
+# be steep, what is called flat where the images do not decide. Beyond both, seven of 17 views
+# missed 11 to 42 points more of the hazards; of 35 within none, of those of another seed one.
 _MOST_HIDDEN, _MOST_UNSEEN = 0.09, 0.05
 _THIN = 3  # of the pixels along a row or column that are looked at
 # The shorter side's field of view, degrees. Networks are trained on views of 45 degrees. Windows

@@ -187,7 +187,9 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     left, right = pair.left.grey, pair.right.grey
     u, v, du, dv = field.follow(inverse_depth)
     inside = _inside(u, v, pair)
-    hidden = float(np.mean(_in_frame(u, v, pair)) - np.mean(inside))
+    hidden = 0.0
+    if pair.left.valid is not None or pair.right.valid is not None:
+        hidden = float(np.mean(_in_frame(u, v, pair)) - np.mean(inside))
     pixels = together(du, dv)
     for along in (du, dv):
         along /= 2 * pixels

@@ -2,9 +2,9 @@
 
 In a pinhole image the inverse depth of a plane is affine in the pixel. The prior is the affine
 field that fits the measurements best, plus the network's departure from its own plane, coarse and
-fine relief each multiplied by how well it foretells the measured one: by nothing if it does not. So
-a tilted, scaled or bad pointmap costs nothing, and a good one carries the surface across shadow and
-beyond the right image.
+fine relief each multiplied by how well it foretells the measured one: by nothing if it does not,
+and where its coarse relief does, in part as it is. So a tilted, scaled or bad pointmap costs
+nothing, and a good one carries the surface across shadow and beyond the right image.
 """
 
 from __future__ import annotations

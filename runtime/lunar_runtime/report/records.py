@@ -59,6 +59,11 @@ class ScaleReport(Record, frozen=True, kw_only=True):
     sigma: float | None
     other: str | None = None
 
+    @property
+    def words(self) -> str:
+        """What fixed it, for a user; as `Scale.words`."""
+        return self.source if self.other is None else f"{self.source} and {self.other}"
+
 
 class PoseReport(Record, frozen=True, kw_only=True):
     """The right camera's pose, from its pointmap or, refined, from the images.
