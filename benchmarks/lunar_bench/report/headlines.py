@@ -64,7 +64,8 @@ def coverage(result: Json) -> str:
         for name, one in means.items()
     )
     pairs = {pair["pair"] for pair in result["pairs"] if pair["reason"] is None}
-    return f"{len(pairs)} pairs, within one / two sigmas: {shares}"
+    told = "told as a calibration tells" if result.get("erring") else "told exactly"
+    return f"{len(pairs)} pairs, {told}, within one / two sigmas: {shares}"
 
 
 def sweep(result: Json) -> str:
