@@ -123,27 +123,27 @@ def lunar_cells(
     # A point at the radius r along a cell's direction is r * along + offset in the local frame.
     turn = frame.axes @ R.T
     offset = -turn @ t - frame.axes @ frame.origin
+    radius = float(np.linalg.norm(middle))
     map_x, map_y = raster.centres()
 
     def strip(rows: slice) -> Strip:
-        along = projection.backward(*np.meshgrid(map_x, map_y[rows]), turn)
-        start = np.float64(np.linalg.norm(middle))
-        x, y, z = _local(start, along, offset)
-        guess = first.at(x, y)
+        # Where the cells' rays are at one radius; from there the way is short enough for float32.
+        rays = projection.backward(map_x, map_y[rows, None], turn)
+        level = [np.float32(radius * ray + aside) for ray, aside in zip(rays, offset, strict=True)]
+        guess = first.at(level[0], level[1])
         whole = tuple(np.full(guess.shape, nothing, np.float32) for nothing in _NOTHING)
         there = _packed(np.isfinite(guess))
         if not there.size:
             return whole
-        along = along.reshape(3, -1)[:, there]
-        height, x, y = (field.ravel()[there] for field in (guess, x, y))
-        z = z.ravel()[there]
-        radius = start + (height - fall(x, y) - z) / along[2]
+        x0, y0, z0, height = (field.ravel()[there] for field in (*level, guess))
+        along = [ray.ravel()[there].astype(np.float32) for ray in rays]
+        out = (height - fall(x0, y0) - z0) / along[2]  # along the ray from that radius
         for _ in range(2):  # x moves by x / R of what the height does: it settles at once
-            x, y, z = _local(radius, along, offset)
+            x, y = x0 + out * along[0], y0 + out * along[1]
             found = walk.down(x, y, height, 2)
             height = found.height
-            radius = radius + (height - fall(x, y) - z) / along[2]
-        above = (radius - MOON_RADIUS_M).astype(np.float32)
+            out = (height - fall(x, y) - z0) / along[2]
+        above = out + np.float32(radius - MOON_RADIUS_M)
         for full, field in zip(whole, view.walked(x, y, found, above), strict=True):
             full.flat[there] = field
         return whole
@@ -216,12 +216,6 @@ def _on_map(projection: Projection, body: Array) -> tuple[Array, Array]:
     if not shown.any():
         raise InputError("the projection does not show this place; leave out `like`")
     return x[shown], y[shown]
-
-
-def _local(radius: Any, along: Array, offset: Array) -> tuple[Any, Any, Array]:
-    """X and y float32, and how far up, of points so far along the cells' rays."""
-    x, y, z = (radius * a + o for a, o in zip(along, offset, strict=True))
-    return x.astype(np.float32), y.astype(np.float32), z
 
 
 def _packed(there: NDArray[np.bool_]) -> NDArray[np.intp]:

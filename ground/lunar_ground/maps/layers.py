@@ -95,14 +95,17 @@ def hillshade(height: NDArray[Any], cell_m: float) -> NDArray[np.uint8]:
         height: (R, C) metres, row 0 in the north.
         cell_m: Side of a cell on the ground.
     """
-    south, east = np.gradient(height.astype(np.float64), cell_m)
+    south, east = np.gradient(height.astype(np.float32, copy=False), np.float32(cell_m))
     azimuth, elevation = np.radians([_AZIMUTH_DEG, _ELEVATION_DEG])
-    towards = np.cos(elevation) * np.array([np.sin(azimuth), np.cos(azimuth)])
-    lit = (np.sin(elevation) - east * towards[0] + south * towards[1]) / np.sqrt(
-        1 + east**2 + south**2
+    across, along = (
+        np.float32(np.cos(elevation) * part(azimuth)) for part in (np.sin, np.cos)
     )
-    lit[~np.isfinite(height)] = np.nan  # central differences pass over it
-    return np.where(np.isfinite(lit), 1 + np.rint(254 * np.clip(lit, 0, 1)), 0).astype(np.uint8)
+    lit = np.float32(np.sin(elevation)) - east * across + south * along
+    lit /= np.sqrt(1 + east * east + south * south)
+    np.clip(lit, 0, 1, out=lit)
+    lit *= 254
+    known = np.isfinite(lit) & np.isfinite(height)  # central differences pass over it
+    return np.where(known, 1 + np.rint(lit), np.float32(0)).astype(np.uint8)
 
 
 def _ground_m(cells: Cells) -> float:

@@ -27,7 +27,7 @@ from lunar_ground.folders.result_folder import (
     read_result_folder,
 )
 from lunar_ground.maps.cells import Cells, local_cells, lunar_cells
-from lunar_ground.maps.geotiff import read_projection, write_geotiff
+from lunar_ground.maps.geotiff import Place, read_projection, write_geotiff
 from lunar_ground.maps.layers import NAMES, layers_of
 from lunar_ground.maps.projection import Array, lon_lat
 
@@ -99,13 +99,14 @@ def write_maps(
         shown = rest.result()
     image_kind = "the file's values" if shown[1] else "8-bit greys of the cloud"
     tags, names = _tags(result, cells, image_kind), []
+    place = Place.of(cells.projection)
     with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
         with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
             files = []
             for layer in layers_of(cells, maps, shown[0]):
                 names.append(f"{layer.name}.tif")
                 path = temporary / names[-1]
-                files.append(threads.submit(write_geotiff, path, layer, cells, tags))
+                files.append(threads.submit(write_geotiff, path, layer, cells, place, tags))
         for file in files:
             file.result()
         if body is not None and result.sites:

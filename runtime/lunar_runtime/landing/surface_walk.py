@@ -25,19 +25,23 @@ class Found(NamedTuple):
         offset: Metres from the vertical.
         pixel_x: Column of the view.
         pixel_y: Row of the view.
+        slope_x: Of the surface there, along x.
+        slope_y: Along y.
     """
 
     height: Field
     offset: Field
     pixel_x: Field
     pixel_y: Field
+    slope_x: Field
+    slope_y: Field
 
     def without_misses(self, cell_m: float) -> Found:
         """Holes where the surface was not met within a cell's twentieth."""
         hole = ~((self.offset <= _CLOSE * cell_m) & np.isfinite(self.height))
         height = np.where(hole, np.float32(np.nan), self.height)
         x, y = (np.where(hole, NO_PIXEL, pixel) for pixel in (self.pixel_x, self.pixel_y))
-        return Found(height, self.offset, x, y)
+        return self._replace(height=height, pixel_x=x, pixel_y=y)
 
 
 class SurfaceWalk:
@@ -64,7 +68,7 @@ class SurfaceWalk:
             steps: So many.
         """
         level = self._frame.to_camera(x, y, np.float32(0))
-        pixel_x = pixel_y = aside_x = aside_y = height
+        pixel_x = pixel_y = aside_x = aside_y = slope_x = slope_y = height
         for _ in range(steps):
             point = tuple(
                 plane + np.float32(upward) * height
@@ -75,17 +79,15 @@ class SurfaceWalk:
             slope_y = taken(self.surface.slope_y, pixel_x, pixel_y)
             aside_x, aside_y = x - at_x, y - at_y
             height = at_z + slope_x * aside_x + slope_y * aside_y
-        return Found(height, np.hypot(aside_x, aside_y), pixel_x, pixel_y)
+        offset = np.hypot(aside_x, aside_y)
+        return Found(height, offset, pixel_x, pixel_y, slope_x, slope_y)
 
     def lever(self, x: Field, y: Field, found: Found) -> Field:
         """(R, C) metres: what a relative error of a ray's length does to the height there."""
-        slope_x, slope_y = (
-            taken(plane, found.pixel_x, found.pixel_y)
-            for plane in (self.surface.slope_x, self.surface.slope_y)
-        )
         camera = -(self._frame.axes @ self._frame.origin)  # the left camera, in the local frame
         above = found.height - fall(x, y) - np.float32(camera[2])
-        aside = slope_x * (x - np.float32(camera[0])) + slope_y * (y - np.float32(camera[1]))
+        aside = found.slope_x * (x - np.float32(camera[0]))
+        aside += found.slope_y * (y - np.float32(camera[1]))
         return np.asarray(above - aside, np.float32)
 
 
