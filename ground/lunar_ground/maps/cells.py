@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import cv2
@@ -19,7 +20,7 @@ from lunar_runtime.landing.ground_grid import MOST_CELLS_A_SIDE, GridSource, lai
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M, LocalFrame, fall
 from lunar_runtime.landing.strips import in_strips
 from lunar_runtime.landing.surface_walk import NO_PIXEL, Found, SurfaceWalk
-from lunar_runtime.landing.visible_surface import taken
+from lunar_runtime.landing.visible_surface import taken_at
 from numpy.typing import NDArray
 
 from lunar_ground.maps.projection import Array, Projection, lon_lat
@@ -66,7 +67,12 @@ class Cells:
 
     def seen(self, values: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
         """(R, C) of (H, W) values of the left result; NaN in holes."""
-        return taken(np.asarray(values, np.float32), self.pixel_x, self.pixel_y, how)
+        return taken_at(np.asarray(values, np.float32), *self._looked_up, how)
+
+    @cached_property
+    def _looked_up(self) -> tuple[Field, Field]:
+        """Columns and rows as OpenCV counts them: the top-left centre is (0, 0)."""
+        return self.pixel_x - np.float32(0.5), self.pixel_y - np.float32(0.5)
 
 
 def local_cells(source: GridSource, cell_m: float | None = None) -> Cells:
@@ -145,7 +151,7 @@ def lunar_cells(
             out = (height - fall(x, y) - z0) / along[2]
         above = out + np.float32(radius - MOON_RADIUS_M)
         for full, field in zip(whole, view.walked(x, y, found, above), strict=True):
-            full.flat[there] = field
+            full.reshape(-1)[there] = field
         return whole
 
     return _cells(view, raster, in_strips(raster.shape, strip), projection, up_off_deg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ class Place(NamedTuple):
     keys: dict[int, Value]
 
     @classmethod
+    @cache
     def of(cls, projection: Projection | None) -> Place:
         """That of maps; without a projection, of their own frame. GDAL makes the keys."""
         wkt = LOCAL_WKT if projection is None else projection.wkt
