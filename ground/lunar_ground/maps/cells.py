@@ -7,6 +7,7 @@ size lie on one raster.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -132,17 +133,26 @@ def lunar_cells(
     radius = float(np.linalg.norm(middle))
     map_x, map_y = raster.centres()
 
+    # Where the cells' rays are at one radius; from there the way is short enough for float32.
+    level_all = _smooth(
+        lambda x, y: radius * projection.backward(x, y, turn) + offset[:, None, None],
+        map_x,
+        map_y,
+        _apart(view.cell_m),
+    )
+
     def strip(rows: slice) -> Strip:
-        # Where the cells' rays are at one radius; from there the way is short enough for float32.
-        rays = projection.backward(map_x, map_y[rows, None], turn)
-        level = [np.float32(radius * ray + aside) for ray, aside in zip(rays, offset, strict=True)]
+        level = [plane[rows] for plane in level_all]
         guess = first.at(level[0], level[1])
         whole = tuple(np.full(guess.shape, nothing, np.float32) for nothing in _NOTHING)
         there = _packed(np.isfinite(guess))
         if not there.size:
             return whole
-        x0, y0, z0, height = (field.ravel()[there] for field in (*level, guess))
-        along = [ray.ravel()[there].astype(np.float32) for ray in rays]
+        x0, y0, z0, height = (np.take(field, there) for field in (*level, guess))
+        along = [
+            (plane - np.float32(aside)) / np.float32(radius)
+            for plane, aside in zip((x0, y0, z0), offset, strict=True)
+        ]
         out = (height - fall(x0, y0) - z0) / along[2]  # along the ray from that radius
         for _ in range(2):  # x moves by x / R of what the height does: it settles at once
             x, y = x0 + out * along[0], y0 + out * along[1]
@@ -213,6 +223,36 @@ def _cells(
         view.rim_left_out,
         up_off_deg,
     )
+
+
+def _apart(cell_m: float) -> int:
+    """How many cells a straight line may pass until the Moon bends off by 1e-4 of one: 1 to 8."""
+    cells = math.sqrt(4e-4 * MOON_RADIUS_M / cell_m)  # both ways: (apart · cell)² / 4 R
+    return 1 << max(0, min(3, int(math.log2(cells))))
+
+
+def _smooth(of: Callable[[Array, Array], Array], x: Array, y: Array, apart: int) -> list[Field]:
+    """(R, C) float32 each: values that bend little from cell to cell, linear between some of them.
+
+    Args:
+        of: From x (c,) and y (r, 1) to (N, r, c) values.
+        x: (C,) of the columns, evenly spaced.
+        y: (R,) of the rows, evenly spaced.
+        apart: Every so many cells they are computed.
+    """
+    if apart == 1:
+        return [plane.astype(np.float32) for plane in of(x, y[:, None])]
+    axes = []
+    for axis in (x, y):  # middles of so many cells each, and one more on either side
+        inside = -(-len(axis) // apart)
+        step = (axis[-1] - axis[0]) / max(1, len(axis) - 1)
+        axes.append(axis[0] + step * (apart * np.arange(-1, inside + 1) + (apart - 1) / 2))
+    found = []
+    for plane in of(axes[0], axes[1][:, None]):
+        size = apart * plane.shape[1], apart * plane.shape[0]
+        full = cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        found.append(full[apart : apart + len(y), apart : apart + len(x)])
+    return found
 
 
 def _on_map(projection: Projection, body: Array) -> tuple[Array, Array]:

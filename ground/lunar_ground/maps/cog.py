@@ -29,7 +29,6 @@ from lunar_runtime.files.tiff.encode import (
 )
 from numpy.typing import NDArray
 
-
 _TILE = 128
 
 _GDAL_NODATA = 42113
@@ -59,7 +58,7 @@ class Value(NamedTuple):
         return cls(kind, struct.pack(f"<{len(numbers)}{_FORMS[kind]}", *numbers))
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         """How many values."""
         return len(self.content) // struct.calcsize(_FORMS[self.kind])
 
@@ -134,7 +133,7 @@ def _packed(values: Mapping[int, Value], at: int, following: int) -> bytes:
         if len(inline) > 4:
             inline = struct.pack("<I", beyond + len(arrays))
             arrays += value.content + b"\0" * (len(value.content) % 2)
-        entries.append(struct.pack("<HHI4s", tag, value.kind, value.count, inline))
+        entries.append(struct.pack("<HHI4s", tag, value.kind, value.length, inline))
     count, end = struct.pack("<H", len(entries)), struct.pack("<I", following)
     return b"".join([count, *entries, end, arrays])
 
@@ -147,4 +146,4 @@ def _tiles(values: NDArray[Any], nodata: float) -> list[bytes]:
     whole[:rows, :columns] = values
     lines = whole.reshape(down, _TILE, across, _TILE).swapaxes(1, 2).reshape(-1, _TILE)
     lines = predicted(lines) if values.dtype == np.float32 else differences(lines)
-    return [deflated(tile) for tile in lines.reshape(down * across, -1)]
+    return [deflated(tile.data) for tile in lines.reshape(down * across, -1)]

@@ -100,9 +100,7 @@ def hillshade(height: NDArray[Any], cell_m: float) -> NDArray[np.uint8]:
     for rise in (east, south):
         rise /= np.float32(cell_m)
     azimuth, elevation = np.radians([_AZIMUTH_DEG, _ELEVATION_DEG])
-    across, along = (
-        np.float32(np.cos(elevation) * part(azimuth)) for part in (np.sin, np.cos)
-    )
+    across, along = (np.float32(np.cos(elevation) * part(azimuth)) for part in (np.sin, np.cos))
     lit = south * along
     lit += np.float32(np.sin(elevation))
     lit -= east * across
@@ -116,7 +114,7 @@ def hillshade(height: NDArray[Any], cell_m: float) -> NDArray[np.uint8]:
     np.rint(lit, out=lit)
     lit += 1
     known = np.isfinite(lit) & np.isfinite(height)  # central differences pass over it
-    return np.where(known, lit, np.float32(0)).astype(np.uint8)
+    return np.asarray(np.where(known, lit, np.float32(0)), np.uint8)
 
 
 def _ground_m(cells: Cells) -> float:

@@ -152,7 +152,7 @@ def _encode(values: NDArray[np.float32], texts: dict[int, bytes]) -> bytes:
     height, width = values.shape
     rows = max(1, min(height, _STRIP_BYTES // (4 * width)))
     rows_of_bytes = predicted(values)
-    strips = [deflated(rows_of_bytes[top : top + rows]) for top in range(0, height, rows)]
+    strips = [deflated(rows_of_bytes[top : top + rows].data) for top in range(0, height, rows)]
     sizes = [len(strip) for strip in strips]
     offsets = [8 + sum(sizes[:index]) for index in range(len(sizes))]
     content = b"".join(strips)

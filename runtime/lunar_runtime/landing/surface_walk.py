@@ -80,7 +80,8 @@ class SurfaceWalk:
                 for plane, upward in zip(level, self._frame.axes[2], strict=True)
             )
             pixel_x, pixel_y = project(self._looked_up, point)
-            at_x, at_y, at_z, slope_x = cv2.split(taken_at(self._planes, pixel_x, pixel_y))
+            at_x, at_y, at_z, along = cv2.split(taken_at(self._planes, pixel_x, pixel_y))
+            slope_x = np.asarray(along, np.float32)
             slope_y = taken_at(self.surface.slope_y, pixel_x, pixel_y)
             aside_x, aside_y = x - at_x, y - at_y
             height = at_z + slope_x * aside_x + slope_y * aside_y
