@@ -124,6 +124,15 @@ def landing(record: Json) -> str:
     )
 
 
+def landing_times(record: Json) -> str:
+    """The median of each work's medians over the pairs."""
+    works: dict[str, list[float]] = {}
+    for work in record["works"]:
+        works.setdefault(work["work"], []).append(work["wall"]["median_ms"])
+    medians = ", ".join(f"{name} {np.median(ms):.0f}" for name, ms in works.items())
+    return f"{record['data']}, {record['threads']} threads, ms: {medians}"
+
+
 def fused(record: Json) -> str:
     """What more views of one ground gain."""
     first, last = record["steps"][0], record["steps"][-1]
