@@ -182,6 +182,21 @@ def test_an_internal_mask_is_obeyed(read: Read) -> None:
     np.testing.assert_array_equal(image.valid, mask > 0)
 
 
+def test_a_mask_beside_the_file_is_obeyed(tmp_path: Path, read: Read) -> None:
+    values, mask = relief("uint16"), np.full((45, 70), 255, np.uint8)
+    mask[:, 60:] = 0
+    (tmp_path / "image.tif.msk").write_bytes(make_tiff(mask))
+    image = read(make_tiff(values))
+    assert image.valid is not None
+    np.testing.assert_array_equal(image.valid, mask > 0)
+    (tmp_path / "image.tif.msk").write_bytes(make_tiff(mask[:40]))
+    with pytest.raises(InputError, match=r"image\.tif\.msk: 70x40 px, but its image has 70x45;"):
+        read(make_tiff(values))
+    (tmp_path / "image.tif.msk").write_bytes(b"II*")
+    with pytest.raises(InputError, match=r"image\.tif\.msk: "):
+        read(make_tiff(values))
+
+
 def test_an_internal_mask_of_a_jpeg_is_obeyed_and_alpha_in_jpeg_is_refused(read: Read) -> None:
     # What GDAL makes of COMPRESS=JPEG: the mask is an image of its own, in deflate.
     values, mask = relief("uint8"), np.full((45, 70), 255, np.uint8)

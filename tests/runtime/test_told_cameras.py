@@ -35,6 +35,15 @@ def test_a_focal_length_that_no_camera_has_is_refused(focal: float) -> None:
         check_told_cameras(IMAGES, InferOptions(), Rig(camera(), camera(focal)))
 
 
+@pytest.mark.parametrize(("cx", "cy"), [(-1e9, 64.0), (64.0, 1e4)])
+def test_a_principal_point_that_no_ray_comes_near_is_refused(cx: float, cy: float) -> None:
+    text = r"c[xy] .* px is so far from an image of 128 px that no ray .*; write FX,FY,CX,CY in pix"
+    with pytest.raises(UsageError, match="`intrinsics` of the left camera: " + text):
+        check_told_cameras(IMAGES, InferOptions(intrinsics=camera(cx=cx, cy=cy)), Rig())
+    crop = Rig(camera(cx=-300.0, cy=500.0))  # of an oblique view's corner
+    assert check_told_cameras(IMAGES, InferOptions(), crop) == (None, None)
+
+
 @pytest.mark.parametrize("focal", [24.0, 141.0, 1e5])
 def test_wide_and_narrow_cameras_are_taken(focal: float) -> None:
     assert check_told_cameras(IMAGES, InferOptions(), Rig(camera(focal))) == (None, None)

@@ -16,6 +16,7 @@ from lunar_runtime.inference.result import Refinement
 
 # Of a pinhole's view, degrees. Wide-angle lenses end at 120; 0.05 is a telescope on the ground.
 _WIDEST_DEG, _NARROWEST_DEG = 150.0, 0.05
+_FARTHEST_AXIS = math.tan(math.radians(_WIDEST_DEG / 2))  # from the image, in focal lengths
 # Twice the principal point over the image's size, both ways alike: an image of another size. Real
 # principal points are within 1.1.
 _LEAST_OTHER_SIZE = 1.25
@@ -115,7 +116,16 @@ def _doubt_middle(told: Intrinsics, size: tuple[int, int]) -> tuple[str, ...]:
 
 
 def _check_field(side: str, told: Intrinsics, image: GreyImage, kind: type[LunarError]) -> None:
-    for size, focal, name in zip(image.size, (told.fx, told.fy), ("fx", "fy"), strict=True):
+    axes = ((told.fx, told.cx, "fx", "cx"), (told.fy, told.cy, "fy", "cy"))
+    for size, whole, (focal, centre, name, centre_name) in zip(
+        image.size, image.source_size, axes, strict=True
+    ):
+        if not -_FARTHEST_AXIS * focal < centre < whole + _FARTHEST_AXIS * focal:
+            raise kind(
+                f"`intrinsics` of the {side} camera: {centre_name} {centre:g} px is so far from an "
+                f"image of {whole} px that no ray of it is within {_WIDEST_DEG / 2:.0f} degrees of "
+                "the axis; write FX,FY,CX,CY in pixels of the image as given"
+            )
         field_deg = 2 * math.degrees(math.atan2(size / 2, focal))
         if not _NARROWEST_DEG < field_deg < _WIDEST_DEG:
             raise kind(
