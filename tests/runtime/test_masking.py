@@ -169,6 +169,20 @@ def test_a_lander_part_in_both_images_is_masked() -> None:
     assert found[~leg].mean() < 0.1
 
 
+def test_a_frame_of_a_gradient_is_fixed_and_equal_shadows_are_not() -> None:
+    frame = np.ones((256, 256), bool)
+    frame[30:-30, 30:-30] = False
+    ramp = np.linspace(40, 90, 256)[None].repeat(256, axis=0).astype(np.uint8)
+    left, right = (np.where(frame, ramp, grey) for grey in (GROUND, SCENE.grey_right))
+    found = fixed_areas((left, right))
+    assert found is not None
+    assert found[frame].mean() > 0.99
+    assert found[~frame].mean() < 0.1
+    dark = np.where(np.arange(256) % 40 < 20, 2, 3).astype(np.uint8)[None].repeat(256, axis=0)
+    shadowed = (np.where(frame, dark, grey) for grey in (GROUND, SCENE.grey_right))
+    assert fixed_areas(tuple(shadowed)) is None  # type: ignore[arg-type]
+
+
 def test_moved_ground_and_cameras_at_rest_are_not_fixed() -> None:
     assert fixed_areas((SCENE.grey_left, SCENE.grey_right)) is None
     noise = np.random.default_rng(0).normal(0, 2, GROUND.shape)

@@ -42,7 +42,7 @@ def constant_areas(
     Returns:
         (h, w) bool, two pixels of the edge included; None where nothing is.
     """
-    found = _lost(values)
+    found = _lost(values, valid)
     for constant in _border_constants(values, valid):
         equal = np.asarray(values == constant)
         if valid is not None:
@@ -62,13 +62,17 @@ def constant_areas(
     return cv2.dilate(found.astype(np.uint8), square(_BLEND_PX)) > 0
 
 
-def _lost(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whole rows and columns of one value, and upright rectangles."""
+def _lost(values: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Whole rows and columns of one value, and upright rectangles; nothing of what is masked."""
     found = np.zeros(values.shape, bool)
     found[(values == values[:, :1]).all(axis=1)] = True
     found[:, (values == values[:1]).all(axis=0)] = True
+    if valid is not None:
+        found &= valid
     window = np.ones((_WINDOW_PX, _WINDOW_PX), np.uint8)
     even = cv2.dilate(values, window) == cv2.erode(values, window)
+    if valid is not None:
+        even &= cv2.erode(valid.astype(np.uint8), window) > 0
     constants, counts = np.unique(values[even], return_counts=True)
     enough = counts >= (_BLOCK_PX - _WINDOW_PX + 1) ** 2
     for constant in constants[enough][np.argsort(-counts[enough])][:_MOST_CONSTANTS]:
