@@ -40,10 +40,11 @@ def memory_file() -> Iterator[int]:
         os.close(file)
 
 
-def fill(file: int, content: bytes) -> None:
-    """Write a file's content."""
+def fill(file: int, *contents: bytes) -> None:
+    """Write a file's content, one part after the other."""
     with open(file, "wb", closefd=False) as stream:
-        stream.write(content)
+        for content in contents:
+            stream.write(content)
 
 
 def optimise(ort: Any, given: int, made: int, options: Any) -> None:
