@@ -75,7 +75,8 @@ class UpsetRecord(Identified, frozen=True):
         group: How many flips were tried together; `harm` is then that of all of them.
         harm: Without refinement, or of a flip in the refinement's arrays with it.
         refined: With refinement; None where it was not tried, as of flips that do no harm.
-        guards: Which of the guards notice it: `sums` and `range` of weights, `golden`.
+        guards: Which of the guards notice it: `sums` and `range` of weights, `bounds` of
+            activations, `golden`.
     """
 
     flip: Flip

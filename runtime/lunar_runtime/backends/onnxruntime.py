@@ -180,7 +180,7 @@ class OnnxRuntimeBackend:
 
     @property
     def _appendix(self) -> bytes:
-        return self._bounds.appendix(halves=self._bundle.manifest.precision == "fp16")
+        return self._bounds.appendix(halves=self._bundle.manifest.precision != "fp32")
 
     def _compute(self, inputs: Mapping[str, NDArray[Any]]) -> _Computed:
         loaded = self._loaded  # held here, should another thread close or reload it meanwhile
