@@ -33,7 +33,7 @@ from lunar_export.judging.sonnx import require_sonnx
 from lunar_export.lowering.measure import Measured, measure_ranges
 from lunar_export.lowering.placement import measured_tensors
 from lunar_export.lowering.to_sonnx import to_sonnx
-from lunar_export.pairs.calibration import FEWEST_PAIRS, Calibration, render_calibration
+from lunar_export.pairs.calibration import Calibration, render_calibration
 from lunar_export.pairs.choose import (
     ExportPairs,
     LoweringPairs,
@@ -116,10 +116,12 @@ def export_bundle(
             judged = stages.judge(judged, fp32, lowered, found, slopes)
             _require(judged.lowering, options.precision, on_gate)
             activations = kept_ranges(measured, found.trial.lowered.model)
-        else:
-            activations = stages.watch(traced, checkpoint is not None)
-        progress.begin("writing the bundle")
+        elif checkpoint is not None:
+            activations = stages.watch(traced)
+        if checkpoint is None:  # nothing is ordinary of random weights
+            activations = ActivationRanges()
         draft = dataclasses.replace(draft, activations=activations)
+        progress.begin("writing the bundle")
         return draft.write(out, judged, overwrite=overwrite)
 
 
@@ -179,10 +181,10 @@ class _Stages:
             threads=self.options.threads,
         )
 
-    def watch(self, traced: Traced, trained: bool) -> ActivationRanges:
-        counts, options = self.options.counts, self.options
+    def watch(self, traced: Traced) -> ActivationRanges:
+        options = self.options
         self.progress.begin("calibration pairs")
-        count = counts.activations if trained else FEWEST_PAIRS
+        count = options.counts.activations
         pairs = render_calibration(options.height, options.width, count).pairs
         self.progress.begin("measuring activations", len(pairs))
         step, threads = self.progress.step, options.threads
