@@ -14,6 +14,8 @@ from lunar_bench.upsets.flip import Flip
 MOVED_DEG = 0.5  # mean change of the slopes
 MORE_MISSED = 0.01  # of the ground truly steep, called flatter
 HAZARDS_DEG = (10.0, 15.0)
+#: The guard that runs another pair: it is asked about flips that do harm.
+GOLDEN = "golden"
 #: What must hold: of flips, those unsafe that nothing noticed.
 MOST_UNDETECTED = 0.0005
 
