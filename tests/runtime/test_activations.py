@@ -48,8 +48,8 @@ def test_bounds_lie_so_many_spans_beyond_the_range() -> None:
     bounds = ActivationBounds({"a": (-1.0, 1.0), "b": (3.0, 4.0)})
     edge = 1.0 + 2 * MARGIN
     assert bounds.breach([-edge, edge, 3.5, 3.5]) == ""
-    assert bounds.breach([-1, edge + 0.1, 3.5, 3.5]) == "5.1 at a, -5 to 5 are ordinary"
-    assert bounds.breach([-1, 1, 0.5, 3.5]) == "0.5 at b, 1 to 6 are ordinary"
+    assert bounds.breach([-1, edge + 0.1, 3.5, 3.5]) == "11.1 at a, -11 to 11 are ordinary"
+    assert bounds.breach([-1, 1, -2.5, 3.5]) == "-2.5 at b, -2 to 9 are ordinary"
     for wrong in (np.nan, np.inf, -np.inf):
         assert "at a" in bounds.breach([wrong, wrong, 3.5, 3.5])
     assert ActivationBounds({}).appendix(halves=True) == b""
@@ -94,7 +94,7 @@ def test_what_is_out_of_bounds_is_run_again(
     expected = backend.run(DARK, DARK)  # the second: the library sees another image, once
     assert ran == 3
     assert backend.activation_record == ActivationRecord(
-        points=1, breaches=1, mended=1, last="1 at left_unit, -0.2 to 0.3 are ordinary"
+        points=1, breaches=1, mended=1, last="1 at left_unit, -0.5 to 0.6 are ordinary"
     )
     np.testing.assert_array_equal(
         expected["confidence_left"], backend.run(DARK, DARK)["confidence_left"]
