@@ -32,11 +32,11 @@ from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
 from lunar_runtime.refinement.told_numbers import (
+    TOLD,
     CameraNumber,
     changed,
     focal_left_open,
     left_open,
-    rescaled,
 )
 
 _CENTRES: tuple[CameraNumber, ...] = ("centre_x", "centre_y")
@@ -140,7 +140,9 @@ class CameraEvidence(NamedTuple):
             first.
         untested: What is left of each number's error as it was told, after the images: its root
             mean square as its change.
-        shared: What all depths in baselines may be off by together, as the focal length is.
+        shared: What all depths in baselines may be off by together, as the cameras are.
+        erring: Whether the cameras are taken to err for that: as the rig says, or as its pose and
+            the images' show. Else they are as told where the images test them.
     """
 
     covariance: Floats
@@ -149,6 +151,7 @@ class CameraEvidence(NamedTuple):
     misfits: tuple[Misfit, ...] = ()
     untested: tuple[Misfit, ...] = ()
     shared: float = 0.0
+    erring: bool = False
 
     @property
     def sigma_deg(self) -> tuple[float, float]:
@@ -192,6 +195,7 @@ def camera_evidence(
     if given is not None and held:
         covariance = given.covariance
     farthest = float(np.max(np.sum(rays.left[:, :2] ** 2, axis=-1)))
+    erring = rays.focal_sigma is not None or (given is not None and given.by_cameras is not None)
     misfits: list[Misfit] = []
     untested: list[Misfit] = []
     focal, shared = (0.0, _UNKNOWN), 0.0
@@ -216,8 +220,12 @@ def camera_evidence(
             focal = float(change[5]), sigma
             alone, asked = focal_left_open(*focal, rays.focal_sigma)
             shared = math.hypot(
-                _depths_with(rays, fit, unit * alone), asked * _depths_with(rays, fit, change)
+                _depths_with(rays, fit, number, unit * alone),
+                asked * _depths_with(rays, fit, number, change),
             )
+        elif erring:  # as told: what the images say of it does not change the camera
+            by_told = _depths_with(rays, fit, number, unit * TOLD[number])
+            shared = math.hypot(shared, by_told)
         stated = rays.focal_sigma if number == "focal" else None
         left = left_open(number, float(change[5]), sigma, stated)
         untested.append(_number(rays, number, unit * left, left))
@@ -233,6 +241,7 @@ def camera_evidence(
         misfits=tuple(misfits),
         untested=tuple(untested),
         shared=shared,
+        erring=erring,
     )
 
 
@@ -249,11 +258,30 @@ def _misfit(
     return found._replace(depth_change=float(np.percentile(off, 90)))
 
 
-def _depths_with(rays: MatchedRays, fit: PoseFit, change: Floats) -> float:
-    """What another focal length, the pose following it, does to all depths: a relative change."""
+def told_errors(rays: MatchedRays, fit: PoseFit) -> Floats:
+    """(5, 5) radians², what cameras that err as told numbers do make of a fitted pose.
+
+    Args:
+        rays: Dense matches.
+        fit: Of them.
+    """
+    jacobian, weight, residual = pose_information(rays, fit)
+    information = jacobian.T @ (jacobian * weight[:, None])
+    found = np.zeros((5, 5))
+    for number in _NAMES:
+        across = (_signed_px(changed(rays, number, _STEP), fit.pose) - residual) / _STEP
+        follows = -np.linalg.lstsq(information, jacobian.T @ (weight * across), rcond=None)[0]
+        stated = rays.focal_sigma if number == "focal" else None
+        told = TOLD[number] if stated is None else stated
+        found += told**2 * np.outer(follows, follows)
+    return found
+
+
+def _depths_with(rays: MatchedRays, fit: PoseFit, number: CameraNumber, change: Floats) -> float:
+    """What another number, the pose following it, does to all depths: a relative change."""
     if not change[5]:
         return 0.0
-    other = rescaled(rays, 1 + float(change[5])).inverse_depth(moved(fit.pose, change[:5]))
+    other = changed(rays, number, float(change[5])).inverse_depth(moved(fit.pose, change[:5]))
     with np.errstate(divide="ignore", invalid="ignore"):
         off = abs(float(np.nanmedian(other / rays.inverse_depth(fit.pose))) - 1)
     return min(off, _MOST_SHARED)
