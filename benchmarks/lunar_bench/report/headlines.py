@@ -64,7 +64,8 @@ def coverage(result: Json) -> str:
         for name, one in means.items()
     )
     pairs = {pair["pair"] for pair in result["pairs"] if pair["reason"] is None}
-    return f"{len(pairs)} pairs, within one / two sigmas: {shares}"
+    told = "told as a calibration tells" if result.get("erring") else "told exactly"
+    return f"{len(pairs)} pairs, {told}, within one / two sigmas: {shares}"
 
 
 def sweep(result: Json) -> str:
@@ -229,6 +230,17 @@ def monitors(result: Json) -> str:
         f"{found['count']} of {found['of']} clean pairs with a false alarm, at most "
         f"{found['high']:.2%}; {result['rendered']} rendered, {result['published']} of StereoLunar"
     )
+
+
+def guards(result: Json) -> str:
+    """All guards' share of a refined pair, and the dearest."""
+    parts = []
+    for one in result["sizes"]:
+        dearest = max(one["guards"], key=lambda guard: guard["share"])
+        parts.append(
+            f"{one['share']:.1%} of a pair at {one['size_px']} px, most of it {dearest['name']}"
+        )
+    return "; ".join(parts)
 
 
 def shading(result: Json) -> str:

@@ -49,6 +49,11 @@ class FittedMatches(NamedTuple):
         information: Floats = jacobian.T @ (jacobian * weight[:, None]) / variance
         return cls(rays, fit, jacobian, weight, residual, variance, information)
 
+    def by(self, number: CameraNumber) -> Floats:
+        """(N,) derivative of the distances by a number of the cameras, the pose as it is."""
+        ahead = _signed_px(changed(self.rays, number, _STEP), self.fit.pose)
+        return np.asarray((ahead - self.residual) / _STEP)
+
     def asked(self, number: CameraNumber, prior: Floats, towards: Floats) -> tuple[Floats, Floats]:
         """What the matches ask for.
 
@@ -62,8 +67,7 @@ class FittedMatches(NamedTuple):
         """
         jacobian, weight, residual = self.jacobian, self.weight, self.residual
         variance = self.variance
-        ahead = _signed_px(changed(self.rays, number, _STEP), self.fit.pose)
-        across = (ahead - residual) / _STEP
+        across = self.by(number)
         A: Floats = np.zeros((6, 6))
         A[:5, :5] = self.information + prior
         A[5, :5] = A[:5, 5] = jacobian.T @ (weight * across) / variance

@@ -27,6 +27,7 @@ from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import (
+    ActivationsReport,
     BodyReport,
     FeaturesReport,
     ImageReport,
@@ -235,6 +236,13 @@ def _model(model: ModelInfo) -> ModelReport:
             pairs_since=model.self_test.pairs_since,
             ms=round(model.self_test.last_ms, 2),
         ),
+        activations=ActivationsReport(
+            points=model.activations.points,
+            not_watched=model.activations.reason,
+            breaches=model.activations.breaches,
+            mended=model.activations.mended,
+            last=printable(model.activations.last),
+        ),
         features=None
         if model.features is None
         else FeaturesReport(**dataclasses.asdict(model.features)),
@@ -282,6 +290,7 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         pose_sigma_deg=refinement.pose_sigma_deg,
         focal_ratio=refinement.focal_ratio,
         focal_sigma=refinement.focal_sigma,
+        cameras_err=refinement.cameras_err,
         misfits=[
             MisfitReport(one.number, one.change, one.sigma, one.depth_change)
             for one in refinement.misfits
