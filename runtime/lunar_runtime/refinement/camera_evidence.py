@@ -6,8 +6,8 @@ worse than that one is. What depends on depth alone (a narrow field, a camera th
 flat ground) they cannot tell; the number's error then says so.
 
 A fit of thousands of dense matches looks far surer than it is, because neighbours err alike: over
-`_SHARED_PX` pixels, whatever the image's size. Variances here are as many times those of
-independent matches as there are matches in such a patch.
+a patch, whatever the image's size. Variances here are as many times those of independent matches as
+there are matches in such a patch; see `fitted_matches.shared_by`.
 
 Convention: a pose is moved by five small numbers, three angles of its rotation (radians, about the
 right camera's axes) and two of its direction (radians); see `relative_pose`. Numbers of the cameras
@@ -21,14 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lunar_runtime.geometry.epipolar import (
-    Floats,
-    MatchedRays,
-    RelativePose,
-    sampson_distance,
-)
+from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
+from lunar_runtime.refinement.fitted_matches import UNKNOWN, FittedMatches
 from lunar_runtime.refinement.misfit import CENTRES, FARTHEST, NAMES, Misfit
-from lunar_runtime.refinement.relative_pose import PoseFit, pose_information, shared_share
+from lunar_runtime.refinement.relative_pose import PoseFit, shared_share
 from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
@@ -40,10 +36,6 @@ from lunar_runtime.refinement.told_numbers import (
     left_open,
 )
 
-# Against the true poses of 51 rendered pairs: errors over expected ones, in the median of pairs of
-# 256, 512 and 768 px, were 1.24, 0.66 and 0.57 with 49 times the variance in all of them; a patch
-# of 32 px holds 114, 28 and 13 of their matches.
-_SHARED_PX = 32.0
 # Of the image's farthest radius: a bend by k1 that is told worse than this is none. One clean pair
 # of 58 (nadir) asks for k1 -0.9 ± 0.22, which is 0.075 of it; lenses that are there, 0.017 at most.
 _TOLD_BEND = 0.03
@@ -51,8 +43,6 @@ _TOLD_BEND = 0.03
 # StereoLunar's overlaps were within one sigma where a baseline made the metres.
 _REAL = 0.8
 _MOST_SHARED = 0.5  # of all depths: anyone's guess
-_UNKNOWN = 1e3  # a relative error that says nothing
-_STEP = 1e-4  # of a numerical derivative: relative, radians of the field, and of k1
 # Of its own errors: with the right cameras no number of 70 pairs exceeds 2.3, the lens 2.5. A focal
 # length 8 % off came to 3.5, a principal point 34 px off to 3.2. Four film frames of Apollo have a
 # lens of -0.02 at 3.8, which their triangulated points do not show.
@@ -104,14 +94,6 @@ class CameraEvidence(NamedTuple):
         )
 
 
-def shared_by(rays: MatchedRays) -> float:
-    """Variance of dense matches over that of as many independent ones.
-
-    A patch errs as a whole, however many matches are drawn of it.
-    """
-    return max(1.0, (_SHARED_PX / rays.spacing_px) ** 2)
-
-
 def camera_evidence(
     rays: MatchedRays, fit: PoseFit, given: GivenPose | None = None
 ) -> CameraEvidence:
@@ -123,9 +105,8 @@ def camera_evidence(
         given: What a rig says of the pose, which it then also has to agree with. A held one has
             the errors that were told.
     """
-    jacobian, weight, residual = pose_information(rays, fit)
-    variance = shared_by(rays) * fit.sigma_px**2
-    information: Floats = jacobian.T @ (jacobian * weight[:, None]) / variance
+    fitted = FittedMatches.of(rays, fit)
+    information, residual = fitted.information, fitted.residual
     prior: Floats = np.zeros((5, 5))
     towards: Floats = np.zeros(5)
     if given is not None:
@@ -139,23 +120,10 @@ def camera_evidence(
     erring = rays.focal_sigma is not None or (given is not None and given.by_cameras is not None)
     misfits: list[Misfit] = []
     untested: list[Misfit] = []
-    focal, shared = (0.0, _UNKNOWN), 0.0
+    focal, shared = (0.0, UNKNOWN), 0.0
     for number in NAMES:
-        ahead = _signed_px(changed(rays, number, _STEP), fit.pose)
-        across = (ahead - residual) / _STEP
-        A: Floats = np.zeros((6, 6))
-        A[:5, :5] = information + prior
-        A[5, :5] = A[:5, 5] = jacobian.T @ (weight * across) / variance
-        A[5, 5] = across @ (weight * across) / variance
-        b = np.append(towards - jacobian.T @ (weight * residual) / variance, 0.0)
-        b[5] = -across @ (weight * residual) / variance
-        size = np.sqrt(np.maximum(np.diag(A), 1e-30))
-        # The ridge is below the rounding of a well-posed fit; without it a pure translation, which
-        # leaves the focal length free, has no inverse.
-        scaled = np.linalg.inv(A / np.outer(size, size) + 1e-12 * np.eye(6))
-        inverse: Floats = scaled / np.outer(size, size)
-        change = inverse @ b
-        sigma = min(math.sqrt(float(inverse[5, 5])), _UNKNOWN)
+        change, inverse = fitted.asked(number, prior, towards)
+        sigma = min(math.sqrt(float(inverse[5, 5])), UNKNOWN)
         unit = inverse[:, 5] / inverse[5, 5]  # the pose follows the number
         if number == "focal":
             focal = float(change[5]), sigma
@@ -207,12 +175,13 @@ def told_errors(rays: MatchedRays, fit: PoseFit) -> Floats:
         rays: Dense matches.
         fit: Of them.
     """
-    jacobian, weight, residual = pose_information(rays, fit)
+    fitted = FittedMatches.of(rays, fit)
+    jacobian, weight = fitted.jacobian, fitted.weight
     information = jacobian.T @ (jacobian * weight[:, None])
     found = np.zeros((5, 5))
     for number in NAMES:
-        across = (_signed_px(changed(rays, number, _STEP), fit.pose) - residual) / _STEP
-        follows = -np.linalg.lstsq(information, jacobian.T @ (weight * across), rcond=None)[0]
+        across = weight * fitted.by(number)
+        follows = -np.linalg.lstsq(information, jacobian.T @ across, rcond=None)[0]
         stated = rays.focal_sigma if number == "focal" else None
         told = TOLD[number] if stated is None else stated
         found += told**2 * np.outer(follows, follows)
@@ -248,7 +217,3 @@ def draw_poses(pose: RelativePose, evidence: CameraEvidence, count: int) -> list
     root = axes * np.sqrt(np.maximum(values, 0)) * _REAL
     steps = shared_errors(count)[:, POSE] @ root.T
     return [moved(pose, step) for step in steps]
-
-
-def _signed_px(rays: MatchedRays, pose: RelativePose) -> Floats:
-    return np.asarray(sampson_distance(rays.left, rays.right, pose) * rays.focal_px)
