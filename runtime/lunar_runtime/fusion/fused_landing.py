@@ -10,6 +10,7 @@ What is written is a single result's files: classes and sites as the newest view
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from lunar_runtime.fusion.ground_map import MOST_MB, GroundMap, MapUpdate
@@ -24,6 +25,11 @@ from lunar_runtime.landing.landing import Ground, Landing, land_on
 # Expected error of the roughness beside the draws, in distances of neighbouring pixels: the tops of
 # boulders that every view smoothes away, and that no number of views brings back.
 _TOPS = 0.5
+# The same, more, of ground whose random errors are averaged away, all of them: what one view errs
+# by makes its ground rougher, and so hides that the tops are missing. Of the places of one rendered
+# descent that were called safe 2.8 % were hazardous with one view, and with sixteen, which leave
+# 0.72 of its random errors, 4.9 % with 0, 3.6 with 0.18 and 2.6 with 0.36.
+_CALMED = 0.36
 
 
 class FusedLanding:
@@ -107,9 +113,10 @@ def land_on_map(
         UsageError: As `FusedLanding.see`.
     """
     window = window or ground.around(update, lander.footprint_diameter_m / MOST_CELLS)
-    grid, known = ground.grid(window, update, result.camera_left.intrinsics)
+    grid, known, left = ground.grid(window, update, result.camera_left.intrinsics)
+    tops = np.float32(_TOPS) + np.float32(_CALMED) * (1 - left)
     return land_on(
-        Ground(grid, known, Errors(roughness_px=_TOPS), views=ground.views),
+        Ground(grid, known, Errors(roughness_px=tops), views=ground.views),
         result,
         lander,
         aim_px=aim_px,
