@@ -100,12 +100,15 @@ def _own(layer: Layer, x: Field, y: Field) -> Field:
     height = np.where(layer.known, layer.height, np.float32(np.nan))
     down, right = (np.nan_to_num(slope) for slope in np.gradient(height))
     u, v = ((at - at.mean()) / np.ptp(at) for at in (x, y))
-    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, right, down])
+    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v, right, down], dtype=np.float32)
     thin = (slice(step // 2, None, step),) * 2
     known = layer.known[thin]
     rows, columns = thin
     fitted, errors = (field[:, rows, columns][:, known] for field in (terms, layer.errors))
     if fitted.shape[1] < _LEAST:
         return layer.errors
-    shared = np.linalg.lstsq(fitted.T, errors.T, rcond=None)[0]
-    return np.asarray(layer.errors - np.tensordot(shared, terms, (0, 0)), np.float32)
+    shared = np.linalg.lstsq(fitted.T, errors.T, rcond=None)[0].astype(np.float32)
+    own: Field = layer.errors.copy()
+    for draw, numbers in zip(own, shared.T, strict=True):
+        draw -= np.tensordot(numbers, terms, 1)
+    return own
