@@ -11,11 +11,11 @@ from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.refinement import camera_evidence as camera_evidence_module
 from lunar_runtime.refinement.camera_evidence import (
     CameraEvidence,
-    Misfit,
     camera_evidence,
     draw_poses,
     shared_by,
 )
+from lunar_runtime.refinement.misfit import Misfit
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose

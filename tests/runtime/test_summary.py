@@ -106,6 +106,7 @@ REFINED = RefinementReport(
     pose_source="matches",
     pose_held=False,
     misfits=[],
+    cameras_err=False,
     matches=900,
     inliers=800,
     epipolar_px=0.1234,

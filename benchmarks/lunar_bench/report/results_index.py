@@ -77,6 +77,9 @@ _KINDS = {
         "lunar-bench landing rendered|stereolunar",
         headlines.landing,
     ),
+    "landingtimes": _Kind(
+        "Time of hazards, sites and maps", "lunar-bench landing times", headlines.landing_times
+    ),
     "fused": _Kind(
         "Descents whose pairs are fused",
         "lunar-bench landing fused",

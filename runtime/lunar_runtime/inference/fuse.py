@@ -244,6 +244,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
         pose_sigma_deg=found.evidence.sigma_deg,
         focal_ratio=found.evidence.focal_ratio,
         focal_sigma=found.evidence.focal_sigma,
+        cameras_err=found.evidence.erring,
         misfits=found.evidence.misfits,
         views={
             side: RefinedView(

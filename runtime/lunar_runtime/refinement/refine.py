@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lunar_runtime.geometry.epipolar import RelativePose
+from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
@@ -43,10 +43,10 @@ from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.first_pose import PoseSource, matches_of_pose
 from lunar_runtime.refinement.free_pose import FoundPose, find_freely
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
-from lunar_runtime.refinement.relative_pose import fit_pose
+from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
-from lunar_runtime.refinement.told_pose import agree
+from lunar_runtime.refinement.told_pose import AGREED, Agreement, agree, loosened
 
 _DRAWS = 8
 # Times the residual of the images' own pose: a rig's that fits as well. Where the images went
@@ -165,8 +165,7 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
     Raises:
         ContradictionError: There is none.
     """
-    agreement = agree(found.rays, found.fit, given)
-    require_agreement_with_rig(found.fit.pose, given, agreement)
+    agreement, given = _agreement(found.rays, found.fit, given)
     pose = agreement.pose
     fit = replace(found.fit, pose=pose)
     evidence = camera_evidence(found.rays, fit, given)
@@ -175,6 +174,24 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
         evidence=evidence._replace(covariance=agreement.covariance),
         last=found.solver.through_flow(pose, found.flow, found.last.slack),
     )
+
+
+def _agreement(rays: MatchedRays, free: PoseFit, given: GivenPose) -> tuple[Agreement, GivenPose]:
+    """How the images and the rig agree, through right cameras or through those that err a little.
+
+    A held pose has to fit through the cameras as they are told.
+
+    Raises:
+        ContradictionError: They do not.
+    """
+    agreement = agree(rays, free, given)
+    if not given.held and (agreement.apart > AGREED or rays.focal_sigma is not None):
+        wider = loosened(rays, free, given)
+        allowed = agree(rays, free, wider)
+        if allowed.apart <= AGREED:
+            return allowed, wider
+    require_agreement_with_rig(free.pose, given, agreement)
+    return agreement, given
 
 
 def _finished(
@@ -223,8 +240,7 @@ def _refine_told(
     free = fit_pose(rays, given.pose)
     own = camera_evidence(rays, free)
     require_epipolar_fit(rays, free.pose, own)
-    agreement = agree(rays, free, given)
-    require_agreement_with_rig(free.pose, given, agreement)
+    agreement, given = _agreement(rays, free, given)
     evidence = camera_evidence(rays, replace(free, pose=agreement.pose), given)
     pose = given.pose
     if not given.held:

@@ -277,6 +277,7 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         pose_sigma_deg=refinement.pose_sigma_deg,
         focal_ratio=refinement.focal_ratio,
         focal_sigma=refinement.focal_sigma,
+        cameras_err=refinement.cameras_err,
         misfits=[
             MisfitReport(one.number, one.change, one.sigma, one.depth_change)
             for one in refinement.misfits
