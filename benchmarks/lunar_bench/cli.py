@@ -18,6 +18,7 @@ from lunar_bench.commands.deadlines import deadlines
 from lunar_bench.commands.edits import edits
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.guards import guards
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
 from lunar_bench.commands.interruptions import interruptions
@@ -76,6 +77,7 @@ for subcommand in (
     deadlines,
     upsets,
     monitors,
+    guards,
     landing,
     coverage,
     sliding,

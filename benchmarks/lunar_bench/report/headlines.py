@@ -244,6 +244,17 @@ def monitors(result: Json) -> str:
     )
 
 
+def guards(result: Json) -> str:
+    """All guards' share of a refined pair, and the dearest."""
+    parts = []
+    for one in result["sizes"]:
+        dearest = max(one["guards"], key=lambda guard: guard["share"])
+        parts.append(
+            f"{one['share']:.1%} of a pair at {one['size_px']} px, most of it {dearest['name']}"
+        )
+    return "; ".join(parts)
+
+
 def shading(result: Json) -> str:
     """Slope error with shading over that without."""
     found = result["slope_ratio"]["everywhere"]

@@ -128,6 +128,7 @@ _KINDS = {
     "monitors": _Kind(
         "Monitors: false alarms and what they see", "lunar-bench monitors", headlines.monitors
     ),
+    "guards": _Kind("What guards cost", "lunar-bench guards", headlines.guards),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
         "Lower precisions, by target and method", "lunar-bench precision", headlines.precision

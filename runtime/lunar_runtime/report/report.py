@@ -27,6 +27,7 @@ from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import (
+    ActivationsReport,
     BodyReport,
     FeaturesReport,
     ImageReport,
@@ -229,6 +230,13 @@ def _model(model: ModelInfo) -> ModelReport:
             failed=model.self_test.failed,
             pairs_since=model.self_test.pairs_since,
             ms=round(model.self_test.last_ms, 2),
+        ),
+        activations=ActivationsReport(
+            points=model.activations.points,
+            not_watched=model.activations.reason,
+            breaches=model.activations.breaches,
+            mended=model.activations.mended,
+            last=printable(model.activations.last),
         ),
         features=None
         if model.features is None
