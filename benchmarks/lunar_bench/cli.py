@@ -10,6 +10,7 @@ from lunar_runtime.commands.command_line import run_command
 from lunar_runtime.commands.options import CONTEXT, version
 
 from lunar_bench.commands.accuracy import accuracy
+from lunar_bench.commands.archive import archive
 from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.coverage import coverage
@@ -65,6 +66,7 @@ for subcommand in (
     schema,
     cost,
     accuracy,
+    archive,
     precision,
     refinement,
     peers,

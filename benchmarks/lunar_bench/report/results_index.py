@@ -114,6 +114,7 @@ _KINDS = {
     ),
     "deadlines": _Kind("Answers in time", "lunar-bench deadlines", headlines.deadlines),
     "stream": _Kind("Descents at a rate", "lunar-bench stream", headlines.stream),
+    "archive": _Kind("Archives over worker processes", "lunar-bench archive", headlines.archive),
     "sonnx": _Kind(
         "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
     ),
