@@ -25,7 +25,7 @@ from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.self_test import SelfTestRecord
-from lunar_runtime.refinement.camera_evidence import Misfit
+from lunar_runtime.refinement.misfit import Misfit
 from lunar_runtime.refinement.shading import ShadingTold
 
 Side = Literal["left", "right"]
