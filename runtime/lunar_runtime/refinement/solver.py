@@ -62,7 +62,7 @@ _FLOW_PATCH_NODES = 25 / 4
 _DECIDED = 1 / 5  # of the prior's error, below which the images decide
 # Of the plate's errors, as drawn: they are a little too wide, those of depths more than those of
 # slopes (12 StereoLunar pairs and 48 rendered ones).
-_OWN, _OWN_DEPTH = 0.86, 0.93
+_OWN, _OWN_DEPTH = 0.80, 0.93
 _UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
 
 
