@@ -17,6 +17,7 @@ from lunar_bench.commands.deadlines import deadlines
 from lunar_bench.commands.edits import edits
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.guards import guards
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
 from lunar_bench.commands.interruptions import interruptions
@@ -74,6 +75,7 @@ for subcommand in (
     deadlines,
     upsets,
     monitors,
+    guards,
     landing,
     coverage,
     sliding,

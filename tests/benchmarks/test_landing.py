@@ -108,3 +108,23 @@ def test_the_command_keeps_its_record(capfd: pytest.CaptureFixture[str], tmp_pat
     assert "sites: 0 of" in out
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert json.loads(save.read_text())["data"] == f"1 rendered landings of 256 px from {SEED}"
+
+
+def test_works_are_timed_in_turn(
+    case: LandingCase, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("rasterio", reason="rasterio is not installed ([ground])")
+    save = tmp_path / "times.json"
+    call = ["landing", "times", "--pairs", "1", "--rounds", "2", "--seed", str(SEED)]
+    code, out, err = run(capfd, *call, "--size", "256", "--threads", "1", "--save", str(save))
+    assert code in (0, 5) and err == ""
+    record = json.loads(save.read_text())
+    works = {work["work"]: work for work in record["works"]}
+    assert list(works) == ["hazards and sites", "maps, local frame", "maps, lunar projection"]
+    for name, work in works.items():
+        assert work["wall"]["count"] == work["cpu"]["count"] == 2
+        assert work["wall"]["median_ms"] > 1 and name in out
+    # A view that is turned against north has more cells around it.
+    assert works["maps, lunar projection"]["cells"] > works["maps, local frame"]["cells"]
+    slow = max(work["wall"]["median_ms"] for work in works.values()) > 150
+    assert (code == 5) == slow

@@ -9,7 +9,7 @@ import pytest
 from lunar_runtime import infer_geometry_only
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.epipolar import RelativePose
+from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.refinement import free_pose
 from lunar_runtime.refinement.acceptance import (
@@ -19,9 +19,10 @@ from lunar_runtime.refinement.acceptance import (
 )
 from lunar_runtime.refinement.first_pose import FirstPose, matches_of_pose
 from lunar_runtime.refinement.refine import refine_pose_and_surface
-from lunar_runtime.refinement.relative_pose import fit_pose
+from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import GivenPose
-from lunar_runtime.refinement.told_pose import Agreement, agree
+from lunar_runtime.refinement.told_numbers import TOLD, CameraNumber, changed
+from lunar_runtime.refinement.told_pose import AGREED, Agreement, agree, loosened
 
 from .scenes import flat_scene, hilly_scene, rigid
 
@@ -147,3 +148,61 @@ def test_exchanged_images_are_not_the_rigs_pair() -> None:
     rig = Rig(left=SCENE.left, right_from_left=SCENE.right_from_left)
     with pytest.raises(ContradictionError, match="check which image is the left one"):
         infer_geometry_only(SCENE.grey_right, SCENE.grey_left, rig, altitude_m=1000.0)
+
+
+ERR: list[CameraNumber] = ["focal", "centre_y", "zoom"]
+
+
+def seen_through(number: CameraNumber, tolds: float) -> tuple[MatchedRays, PoseFit]:
+    """Matches through cameras of which one number errs by so many of its told errors."""
+    rays = changed(SCENE.rays(4000, noise_px=0.05), number, tolds * TOLD[number])
+    return rays, fit_pose(rays, SCENE.pose)
+
+
+@pytest.mark.parametrize("number", ERR)
+def test_cameras_that_err_as_told_ones_do_may_have_the_pose_elsewhere(
+    number: CameraNumber,
+) -> None:
+    rays, free = seen_through(number, 3.5)
+    right = given(SCENE.pose, held=False)
+    assert agree(rays, free, right).apart > AGREED
+    wider = loosened(rays, free, right)
+    found = agree(rays, free, wider)
+    assert found.apart < AGREED
+    assert np.trace(found.covariance) > np.trace(agree(rays, free, right).covariance)
+
+
+@pytest.mark.parametrize("number", ERR)
+def test_cameras_that_err_ten_times_as_much_do_not_explain_a_rig(number: CameraNumber) -> None:
+    rays, free = seen_through(number, 20.0)
+    wider = loosened(rays, free, given(SCENE.pose, held=False))
+    assert agree(rays, free, wider).apart > AGREED
+
+
+def told(focal_sigma: float | None, zoom: float) -> Rig:
+    """The scene's rig, its right camera told longer than it is."""
+    f, cx, cy = SCENE.right.fx * zoom, SCENE.right.cx, SCENE.right.cy
+    return Rig(
+        left=SCENE.left,
+        right=Intrinsics(f, f, cx, cy),
+        right_from_left=SCENE.right_from_left,
+        focal_sigma=focal_sigma,
+    )
+
+
+def test_a_rig_whose_cameras_err_unsaid_is_a_guess_and_said_is_measured() -> None:
+    grey = SCENE.grey_left, SCENE.grey_right
+    right, unsaid, said = (
+        infer_geometry_only(*grey, told(*one))
+        for one in ((None, 1.0), (None, 1.0027), (0.002, 1.0))
+    )
+    assert right.verdict == said.verdict == "measured"
+    assert right.refinement is not None
+    assert not right.refinement.cameras_err
+    assert unsaid.verdict == "guessed"
+    assert any("only if the told cameras err" in reason for reason in unsaid.verdict_reasons)
+    assert said.refinement is not None
+    assert said.refinement.cameras_err
+    assert right.scale.sigma is not None
+    assert unsaid.scale.sigma is not None
+    assert unsaid.scale.sigma > right.scale.sigma

@@ -68,7 +68,7 @@ def test_pixels_that_share_noise_are_counted(times: int) -> None:
     """Noise of an image that was enlarged: each of its pixels became `times`² ones."""
     size = 640, 512
     small = RNG.standard_normal((512 // times, 640 // times)).astype(np.float32)
-    large = cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
+    large = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_CUBIC), np.float32)
     even = np.ones(large.shape, np.float32)
     found = measure_match_noise(large, even, 0 * even, large < np.inf)
     # Over the 1.45 that images as taken have. The neighbours alone tell it to a half.

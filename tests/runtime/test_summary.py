@@ -34,7 +34,7 @@ def result(
 
 @pytest.fixture
 def report(result: StereoResult) -> Report:
-    return make_report(result, "out", {}, write_ms=1.0)
+    return make_report(result, "out")
 
 
 def rows(report: Report) -> list[tuple[str, str]]:
@@ -106,6 +106,7 @@ REFINED = RefinementReport(
     pose_source="matches",
     pose_held=False,
     misfits=[],
+    cameras_err=False,
     matches=900,
     inliers=800,
     epipolar_px=0.1234,

@@ -14,6 +14,12 @@ from lunar_bench.commands.options import BUNDLE, SEED, echo_lines, finish, resul
 if TYPE_CHECKING:
     from lunar_calib.truth.known_pairs import KnownPair
 
+_ERRING = click.option(
+    "--erring",
+    is_flag=True,
+    help="Tell cameras, pose and altitude that err as told ones do, not the true ones.",
+)
+
 
 @click.group()
 def coverage() -> None:
@@ -22,13 +28,17 @@ def coverage() -> None:
 
 @coverage.command()
 @click.argument("folder", type=PATH)
+@_ERRING
 @BUNDLE
 @result_options
-def stereolunar(folder: Path, bundle: Path | None, as_json: bool, save: Path | None) -> None:
+def stereolunar(
+    folder: Path, erring: bool, bundle: Path | None, as_json: bool, save: Path | None
+) -> None:
     """On the pairs of FOLDER, StereoLunar's scenes."""
     from lunar_calib.truth.known_pairs import stereolunar_pairs
 
-    _measure(bundle, stereolunar_pairs(folder), "StereoLunar", as_json=as_json, save=save)
+    pairs = stereolunar_pairs(folder)
+    _measure(bundle, pairs, "StereoLunar", erring=erring, as_json=as_json, save=save)
 
 
 @coverage.command()
@@ -41,20 +51,34 @@ def stereolunar(folder: Path, bundle: Path | None, as_json: bool, save: Path | N
     help="Side of the images, pixels.",
 )
 @SEED
+@_ERRING
 @BUNDLE
 @result_options
 def rendered(
-    count: int, size: int, seed: int, bundle: Path | None, as_json: bool, save: Path | None
+    count: int,
+    size: int,
+    seed: int,
+    erring: bool,
+    bundle: Path | None,
+    as_json: bool,
+    save: Path | None,
 ) -> None:
     """On COUNT rendered pairs: nadir, oblique and dynamic, clean and realistic."""
     from lunar_calib.truth.known_pairs import rendered_pairs
 
     pairs = rendered_pairs(count, size, seed)
-    _measure(bundle, pairs, f"rendered, {size} px, seed {seed}", as_json=as_json, save=save)
+    data = f"rendered, {size} px, seed {seed}"
+    _measure(bundle, pairs, data, erring=erring, as_json=as_json, save=save)
 
 
 def _measure(
-    bundle: Path | None, pairs: Iterable[KnownPair], data: str, *, as_json: bool, save: Path | None
+    bundle: Path | None,
+    pairs: Iterable[KnownPair],
+    data: str,
+    *,
+    erring: bool,
+    as_json: bool,
+    save: Path | None,
 ) -> None:
     from lunar_bench.refinement.coverage import measure_coverage
     from lunar_bench.report import coverage_text
@@ -65,6 +89,7 @@ def _measure(
         pairs,
         data,
         tell=lambda pair: echo_lines(coverage_text.pair_lines(pair), as_json=as_json),
+        erring=erring,
     )
     echo_lines(coverage_text.mean_lines(result), as_json=as_json)
     finish(result, as_json=as_json, save=save)

@@ -76,6 +76,37 @@ def stereolunar(
 
 
 @landing.command()
+@click.option("--pairs", "count", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=15, show_default=True, help="Timed.")
+@click.option("--seed", type=click.IntRange(0), default=20000, show_default=True)
+@click.option("--size", type=click.IntRange(64), default=512, show_default=True, help="Pixels.")
+@threads
+@BUNDLE
+@result_options
+def times(
+    count: int,
+    rounds: int,
+    seed: int,
+    size: int,
+    threads: int | None,
+    bundle: Path | None,
+    as_json: bool,
+    save: Path | None,
+) -> int:
+    """Time hazards with sites, and maps, of rendered descents. Exit 5: a median over 150 ms."""
+    from lunar_bench.landing.cases import rendered_cases
+    from lunar_bench.landing.times import time_landings
+    from lunar_bench.report.landing_text import times_lines
+
+    data = f"{count} rendered landings of {size} px from {seed}"
+    given = rendered_cases(count, seed, size)
+    result = time_landings(given, data, rounds, bundle=bundle, threads=threads)
+    echo_lines(times_lines(result), as_json=as_json)
+    finish(result, as_json=as_json, save=save)
+    return 0 if result.holds else GateError.exit_code
+
+
+@landing.command()
 @click.option("--descents", "count", type=click.IntRange(1), default=6, show_default=True)
 @click.option("--views", type=click.IntRange(2), default=16, show_default=True, help="Of each.")
 @click.option("--seed", type=click.IntRange(0), default=40000, show_default=True)

@@ -2,25 +2,27 @@
 
 Every pair runs in several ways, as its cameras and lengths are told: `rig` (both cameras, pose and
 up), `baseline` (intrinsics and the cameras' distance), `altitude` (intrinsics and the height over
-the scene's plane). What is told is true. Depths are metres and are not aligned; true slopes are
-measured from gravity, where a pair knows it, else from the true plane.
+the scene's plane). What is told is true, or errs as told numbers do. Depths are metres and are not
+aligned; true slopes are measured from gravity, where a pair knows it, else from the true plane.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from lunar_calib.truth.accuracy import true_pointmap
 from lunar_calib.truth.known_pairs import KnownPair
-from lunar_runtime import Rig, StereoResult, StereoRuntime
+from lunar_runtime import StereoResult, StereoRuntime
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.plane import Plane, fit_plane
 from lunar_runtime.geometry.slope import slope_deg
 from numpy.typing import NDArray
 
+from lunar_bench.accuracy.told_rigs import ToldRig, erring_pair, exact_rig
 from lunar_bench.record.machine import Machine
 from lunar_bench.refinement.figures import MIN_PIXELS
 from lunar_bench.sensors.machine import describe_machine
@@ -68,6 +70,7 @@ class Coverage(msgspec.Struct, frozen=True):
     Attributes:
         data: What pairs.
         bundle_digest: SHA-256 of the bundle's manifest.
+        erring: Whether what is told errs as told numbers do; else it is true.
         means: How told -> map -> mean over the pairs.
         pairs: Each one, in every way.
         machine: Where.
@@ -75,6 +78,7 @@ class Coverage(msgspec.Struct, frozen=True):
 
     data: str
     bundle_digest: str
+    erring: bool
     means: dict[str, dict[str, Covered]]
     pairs: list[PairCoverage]
     machine: Machine
@@ -85,6 +89,8 @@ def measure_coverage(
     pairs: Iterable[KnownPair],
     data: str,
     tell: Callable[[PairCoverage], None] = lambda _: None,
+    *,
+    erring: bool = False,
 ) -> Coverage:
     """Run every pair, told in every way.
 
@@ -93,6 +99,7 @@ def measure_coverage(
         pairs: At least one.
         data: What they are, in words.
         tell: Told every result.
+        erring: See `Coverage`.
 
     Raises:
         InputError: There is no pair, or one cannot be read.
@@ -101,12 +108,13 @@ def measure_coverage(
     machine = describe_machine()
     with StereoRuntime.load(bundle) as runtime:
         for pair in pairs:
+            rig = erring_pair(pair) if erring else exact_rig(pair)
             for told in TOLD:
-                done.append(_measure(runtime, pair, told))
+                done.append(_measure(runtime, pair, told, rig))
                 tell(done[-1])
         if not done:
             raise InputError(f"{data}: there is no pair to measure")
-        return Coverage(data, runtime.bundle.digest, _means(done), done, machine)
+        return Coverage(data, runtime.bundle.digest, erring, _means(done), done, machine)
 
 
 def covered(error: NDArray[np.floating], sigma: NDArray[np.floating]) -> Covered | None:
@@ -130,12 +138,12 @@ def covered(error: NDArray[np.floating], sigma: NDArray[np.floating]) -> Covered
     )
 
 
-def _measure(runtime: StereoRuntime, pair: KnownPair, told: str) -> PairCoverage:
+def _measure(runtime: StereoRuntime, pair: KnownPair, told: str, rig: ToldRig) -> PairCoverage:
     truth = true_pointmap(pair.depth, pair.camera_left)
     plane = fit_plane(truth)
     up = plane.normal if pair.up_left is None else pair.up_left
     try:
-        found = _infer(runtime, pair, told, plane, up)
+        found = _infer(runtime, pair, told, rig, plane, up)
     except InputError as error:
         return PairCoverage(pair.name, told, str(error), {})
     view = found.views["left"]
@@ -158,17 +166,21 @@ def _measure(runtime: StereoRuntime, pair: KnownPair, told: str) -> PairCoverage
 
 
 def _infer(
-    runtime: StereoRuntime, pair: KnownPair, told: str, plane: Plane, up: NDArray[np.float64]
+    runtime: StereoRuntime,
+    pair: KnownPair,
+    told: str,
+    rig: ToldRig,
+    plane: Plane,
+    up: NDArray[np.float64],
 ) -> StereoResult:
     images = pair.left, pair.right
     if told == "rig":
-        rig = Rig(pair.camera_left, pair.camera_right, pair.right_from_left, up)
-        return runtime.infer(*images, rig)
+        return runtime.infer(*images, replace(rig.rig, up_left=up))
     if told == "altitude":
-        height = plane.camera_height
-        return runtime.infer(*images, intrinsics=pair.camera_left, altitude_m=height)
+        height = plane.camera_height * rig.altitude
+        return runtime.infer(*images, rig.cameras, altitude_m=height)
     length = float(np.linalg.norm(pair.right_from_left[:3, 3]))
-    return runtime.infer(*images, intrinsics=pair.camera_left, baseline_m=length)
+    return runtime.infer(*images, rig.cameras, baseline_m=length)
 
 
 def _means(pairs: list[PairCoverage]) -> dict[str, dict[str, Covered]]:

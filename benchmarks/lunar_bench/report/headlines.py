@@ -64,7 +64,8 @@ def coverage(result: Json) -> str:
         for name, one in means.items()
     )
     pairs = {pair["pair"] for pair in result["pairs"] if pair["reason"] is None}
-    return f"{len(pairs)} pairs, within one / two sigmas: {shares}"
+    told = "told as a calibration tells" if result.get("erring") else "told exactly"
+    return f"{len(pairs)} pairs, {told}, within one / two sigmas: {shares}"
 
 
 def sweep(result: Json) -> str:
@@ -121,6 +122,15 @@ def landing(record: Json) -> str:
         f"{record['data']}: {false} of {sites} sites hazardous; of what is called safe "
         f"{record['false_safe']:.2%} is not; {record['found']:.0%} of safe ground found"
     )
+
+
+def landing_times(record: Json) -> str:
+    """The median of each work's medians over the pairs."""
+    works: dict[str, list[float]] = {}
+    for work in record["works"]:
+        works.setdefault(work["work"], []).append(work["wall"]["median_ms"])
+    medians = ", ".join(f"{name} {np.median(ms):.0f}" for name, ms in works.items())
+    return f"{record['data']}, {record['threads']} threads, ms: {medians}"
 
 
 def fused(record: Json) -> str:
@@ -220,6 +230,17 @@ def monitors(result: Json) -> str:
         f"{found['count']} of {found['of']} clean pairs with a false alarm, at most "
         f"{found['high']:.2%}; {result['rendered']} rendered, {result['published']} of StereoLunar"
     )
+
+
+def guards(result: Json) -> str:
+    """All guards' share of a refined pair, and the dearest."""
+    parts = []
+    for one in result["sizes"]:
+        dearest = max(one["guards"], key=lambda guard: guard["share"])
+        parts.append(
+            f"{one['share']:.1%} of a pair at {one['size_px']} px, most of it {dearest['name']}"
+        )
+    return "; ".join(parts)
 
 
 def shading(result: Json) -> str:

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator
 
 from lunar_bench.landing.record import LandingRecord
+from lunar_bench.landing.times_record import LandingTimes
 
 
 def landing_lines(result: LandingRecord) -> Iterator[str]:
@@ -35,3 +36,15 @@ def landing_lines(result: LandingRecord) -> Iterator[str]:
     times = [case.landing_ms for case in result.cases if case.landing_ms is not None]
     if times:
         yield f"grid, hazards and sites: median {statistics.median(times):.0f} ms"
+
+
+def times_lines(result: LandingTimes) -> Iterator[str]:
+    """Wall and processor times of every work on every pair."""
+    yield f"{result.data}, {result.threads} threads, milliseconds: median (quartiles)"
+    for work in result.works:
+        wall, cpu = work.wall, work.cpu
+        yield (
+            f"{work.pair:<16} {work.work:<23} {work.cells / 1000:>5.0f} thousand cells  wall "
+            f"{wall.median_ms:.0f} ({wall.quartiles_ms[0]:.0f}, {wall.quartiles_ms[1]:.0f})  "
+            f"processor {cpu.median_ms:.0f} ({cpu.quartiles_ms[0]:.0f}, {cpu.quartiles_ms[1]:.0f})"
+        )

@@ -77,6 +77,9 @@ _KINDS = {
         "lunar-bench landing rendered|stereolunar",
         headlines.landing,
     ),
+    "landingtimes": _Kind(
+        "Time of hazards, sites and maps", "lunar-bench landing times", headlines.landing_times
+    ),
     "fused": _Kind(
         "Descents whose pairs are fused",
         "lunar-bench landing fused",
@@ -124,6 +127,7 @@ _KINDS = {
     "monitors": _Kind(
         "Monitors: false alarms and what they see", "lunar-bench monitors", headlines.monitors
     ),
+    "guards": _Kind("What guards cost", "lunar-bench guards", headlines.guards),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
         "Lower precisions, by target and method", "lunar-bench precision", headlines.precision

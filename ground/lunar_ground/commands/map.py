@@ -9,6 +9,7 @@ import click
 from lunar_runtime.commands.command_line import echo, run_command
 from lunar_runtime.commands.memory_limits import Needs, check_memory
 from lunar_runtime.commands.options import CONTEXT, PATH, overwrite, verbose, version
+from lunar_runtime.files.held_memory import keep
 
 NAME = "lunar-map"
 # Of small results. With 75 MiB of addresses or 30 of data OpenBLAS ended the process; with 133, 75
@@ -51,6 +52,7 @@ def command(
     are there already, 4 rasterio is missing.
     """
     check_memory(_NEEDS)
+    keep()
     from lunar_ground.maps.write import write_maps
 
     written = write_maps(result, out, cell_m=cell_m, like=like, image=image, overwrite=overwrite)

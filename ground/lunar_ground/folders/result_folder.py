@@ -135,7 +135,7 @@ def read_result_folder(
     Raises:
         InputError: It is none, or a file in it is missing or damaged.
     """
-    report = _read_report(path)
+    report = read_report(path)
     main = "right" if report.options.view == "right" else "left"
     arrays = read_npz(
         path / "pointmap.npz",
@@ -147,8 +147,7 @@ def read_result_folder(
     for side in sides:
         suffix = "" if side == main else f"_{side}"
         if side == main or (path / f"depth{suffix}.tif").exists():
-            mapping = report.mapping if side == "left" else report.mapping_right
-            read = _read_side(path, side, suffix, arrays, _grid(mapping))
+            read = _read_side(path, side, suffix, arrays, grid_of(report, side))
             read.maps.update(read_maps(path, read.grid, maps, suffix))
             found[side] = read
     return ResultFolder(path, report, found, read_sites(path / SITES))
@@ -180,12 +179,22 @@ def _site(site: dict[str, Any]) -> dict[str, float]:
     return found
 
 
+def grid_of(report: Report, side: str) -> Grid:
+    """Where a side's maps lie."""
+    return _grid(report.mapping if side == "left" else report.mapping_right)
+
+
 def _grid(mapping: GridMapping) -> Grid:
     x, y, width, height = mapping.crop
     return Grid((x, y, width, height), (mapping.grid_height, mapping.grid_width))
 
 
-def _read_report(path: Path) -> Report:
+def read_report(path: Path) -> Report:
+    """The report of a folder that `lunar-infer` wrote.
+
+    Raises:
+        InputError: It is none, or its report is damaged.
+    """
     file = path / REPORT_NAME
     try:
         content = msgspec.json.decode(file.read_bytes())

@@ -7,7 +7,9 @@ size lie on one raster.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import cv2
@@ -19,7 +21,7 @@ from lunar_runtime.landing.ground_grid import MOST_CELLS_A_SIDE, GridSource, lai
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M, LocalFrame, fall
 from lunar_runtime.landing.strips import in_strips
 from lunar_runtime.landing.surface_walk import NO_PIXEL, Found, SurfaceWalk
-from lunar_runtime.landing.visible_surface import taken
+from lunar_runtime.landing.visible_surface import taken_at
 from numpy.typing import NDArray
 
 from lunar_ground.maps.projection import Array, Projection, lon_lat
@@ -66,7 +68,12 @@ class Cells:
 
     def seen(self, values: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
         """(R, C) of (H, W) values of the left result; NaN in holes."""
-        return taken(np.asarray(values, np.float32), self.pixel_x, self.pixel_y, how)
+        return taken_at(np.asarray(values, np.float32), *self._looked_up, how)
+
+    @cached_property
+    def _looked_up(self) -> tuple[Field, Field]:
+        """Columns and rows as OpenCV counts them: the top-left centre is (0, 0)."""
+        return self.pixel_x - np.float32(0.5), self.pixel_y - np.float32(0.5)
 
 
 def local_cells(source: GridSource, cell_m: float | None = None) -> Cells:
@@ -123,29 +130,38 @@ def lunar_cells(
     # A point at the radius r along a cell's direction is r * along + offset in the local frame.
     turn = frame.axes @ R.T
     offset = -turn @ t - frame.axes @ frame.origin
+    radius = float(np.linalg.norm(middle))
     map_x, map_y = raster.centres()
 
+    # Where the cells' rays are at one radius; from there the way is short enough for float32.
+    level_all = _smooth(
+        lambda x, y: radius * projection.backward(x, y, turn) + offset[:, None, None],
+        map_x,
+        map_y,
+        _apart(view.cell_m),
+    )
+
     def strip(rows: slice) -> Strip:
-        along = projection.backward(*np.meshgrid(map_x, map_y[rows]), turn)
-        start = np.float64(np.linalg.norm(middle))
-        x, y, z = _local(start, along, offset)
-        guess = first.at(x, y)
+        level = [plane[rows] for plane in level_all]
+        guess = first.at(level[0], level[1])
         whole = tuple(np.full(guess.shape, nothing, np.float32) for nothing in _NOTHING)
         there = _packed(np.isfinite(guess))
         if not there.size:
             return whole
-        along = along.reshape(3, -1)[:, there]
-        height, x, y = (field.ravel()[there] for field in (guess, x, y))
-        z = z.ravel()[there]
-        radius = start + (height - fall(x, y) - z) / along[2]
+        x0, y0, z0, height = (np.take(field, there) for field in (*level, guess))
+        along = [
+            (plane - np.float32(aside)) / np.float32(radius)
+            for plane, aside in zip((x0, y0, z0), offset, strict=True)
+        ]
+        out = (height - fall(x0, y0) - z0) / along[2]  # along the ray from that radius
         for _ in range(2):  # x moves by x / R of what the height does: it settles at once
-            x, y, z = _local(radius, along, offset)
+            x, y = x0 + out * along[0], y0 + out * along[1]
             found = walk.down(x, y, height, 2)
             height = found.height
-            radius = radius + (height - fall(x, y) - z) / along[2]
-        above = (radius - MOON_RADIUS_M).astype(np.float32)
+            out = (height - fall(x, y) - z0) / along[2]
+        above = out + np.float32(radius - MOON_RADIUS_M)
         for full, field in zip(whole, view.walked(x, y, found, above), strict=True):
-            full.flat[there] = field
+            full.reshape(-1)[there] = field
         return whole
 
     return _cells(view, raster, in_strips(raster.shape, strip), projection, up_off_deg)
@@ -209,6 +225,36 @@ def _cells(
     )
 
 
+def _apart(cell_m: float) -> int:
+    """How many cells a straight line may pass until the Moon bends off by 1e-4 of one: 1 to 8."""
+    cells = math.sqrt(4e-4 * MOON_RADIUS_M / cell_m)  # both ways: (apart · cell)² / 4 R
+    return 1 << max(0, min(3, int(math.log2(cells))))
+
+
+def _smooth(of: Callable[[Array, Array], Array], x: Array, y: Array, apart: int) -> list[Field]:
+    """(R, C) float32 each: values that bend little from cell to cell, linear between some of them.
+
+    Args:
+        of: From x (c,) and y (r, 1) to (N, r, c) values.
+        x: (C,) of the columns, evenly spaced.
+        y: (R,) of the rows, evenly spaced.
+        apart: Every so many cells they are computed.
+    """
+    if apart == 1:
+        return [plane.astype(np.float32) for plane in of(x, y[:, None])]
+    axes = []
+    for axis in (x, y):  # middles of so many cells each, and one more on either side
+        inside = -(-len(axis) // apart)
+        step = (axis[-1] - axis[0]) / max(1, len(axis) - 1)
+        axes.append(axis[0] + step * (apart * np.arange(-1, inside + 1) + (apart - 1) / 2))
+    found = []
+    for plane in of(axes[0], axes[1][:, None]):
+        size = apart * plane.shape[1], apart * plane.shape[0]
+        full = cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        found.append(full[apart : apart + len(y), apart : apart + len(x)])
+    return found
+
+
 def _on_map(projection: Projection, body: Array) -> tuple[Array, Array]:
     """(N,) x and y of those body-fixed points that the map shows."""
     x, y = projection.forward(body)
@@ -216,12 +262,6 @@ def _on_map(projection: Projection, body: Array) -> tuple[Array, Array]:
     if not shown.any():
         raise InputError("the projection does not show this place; leave out `like`")
     return x[shown], y[shown]
-
-
-def _local(radius: Any, along: Array, offset: Array) -> tuple[Any, Any, Array]:
-    """X and y float32, and how far up, of points so far along the cells' rays."""
-    x, y, z = (radius * a + o for a, o in zip(along, offset, strict=True))
-    return x.astype(np.float32), y.astype(np.float32), z
 
 
 def _packed(there: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -5,78 +5,79 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import rasterio
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.files.printable import printable
+from lunar_runtime.files.tiff.directory import read_directories
+from lunar_runtime.files.tiff.encode import ASCII, ascii_text, gdal_metadata
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M
-from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import MemoryFile
-from rasterio.shutil import copy
 from rasterio.transform import Affine
 
 from lunar_ground.maps.cells import Cells
+from lunar_ground.maps.cog import Value, cloud_optimized
 from lunar_ground.maps.layers import Layer
-from lunar_ground.maps.overviews import BLOCK, halved, levels
+from lunar_ground.maps.overviews import halved, levels
 from lunar_ground.maps.projection import LOCAL_WKT, Projection
-from lunar_ground.maps.virtual_dataset import virtual_dataset
 
-# Rasters without a place warn, and so does the identity; that of the virtual dataset counts.
-_ANYWHERE = Affine.scale(2)
+_PIXEL_SCALE, _TIE_POINT, _GDAL_METADATA = 33550, 33922, 42112
+_KEYS = (34735, 34736, 34737)  # of a GeoTIFF: their directory, their numbers, their texts
+_DOUBLE = 12
+_ANYWHERE = Affine.scale(2)  # rasters without a place, or with the identity, warn
 
 
-def write_geotiff(path: Path, layer: Layer, cells: Cells, tags: Mapping[str, str]) -> None:
+class Place(NamedTuple):
+    """A coordinate system: as WKT2, and as the keys of a GeoTIFF."""
+
+    wkt: str
+    keys: dict[int, Value]
+
+    @classmethod
+    @cache
+    def of(cls, projection: Projection | None) -> Place:
+        """That of maps; without a projection, of their own frame. GDAL makes the keys."""
+        wkt = LOCAL_WKT if projection is None else projection.wkt
+        with MemoryFile(ext=".tif") as memory:
+            size: dict[str, Any] = {"height": 1, "width": 1, "count": 1, "dtype": "uint8"}
+            memory.open(driver="GTiff", **size, crs=wkt, transform=_ANYWHERE).close()
+            (directory,) = read_directories(bytes(memory.read()))
+        entries = {tag: directory.entries.get(tag) for tag in _KEYS}
+        return cls(
+            wkt,
+            {
+                tag: Value(entry.kind, directory.content(entry))
+                for tag, entry in entries.items()
+                if entry is not None
+            },
+        )
+
+
+def write_geotiff(
+    path: Path, layer: Layer, cells: Cells, place: Place, tags: Mapping[str, str]
+) -> None:
     """Write a map, and its coordinate system as WKT2 in a `.wkt` beside it.
 
     GeoTIFF's own keys drop the authority (IAU_2015) and call a local system by its name only.
-    Other threads run while GDAL works.
+    Other threads run while it is compressed.
     """
-    wkt = LOCAL_WKT if cells.projection is None else cells.projection.wkt
-    path.write_bytes(_encoded(layer, cells, {**tags, "PRODUCT": layer.name}, wkt))
-    path.with_suffix(".wkt").write_text(wkt + "\n", encoding="ascii")
-
-
-def _encoded(layer: Layer, cells: Cells, tags: Mapping[str, str], wkt: str) -> bytes:
-    """The file's content.
-
-    GDAL's driver copies a virtual dataset whose overviews are there. To have it make them takes
-    half as long again, and rasterio's own writer for it lets no other thread run meanwhile.
-    """
-    real = np.issubdtype(layer.values.dtype, np.floating)
     versions = [layer.values]
     for _ in range(levels(max(layer.values.shape))):
         versions.append(halved(versions[-1], nodata=layer.nodata, classes=layer.classes))
-    # In memory: of a full disk rasterio tells by a private exception, Python by its own.
-    with ExitStack() as stack:
-        names = []
-        for values in versions:
-            memory = stack.enter_context(MemoryFile(ext=".tif"))
-            _store(memory, values)
-            names.append(memory.name)
-        result = stack.enter_context(MemoryFile(ext=".tif"))
-        copy(
-            virtual_dataset(layer, cells, tags, wkt, names),
-            result.name,
-            driver="COG",
-            compress="DEFLATE",
-            predictor="FLOATING_POINT" if real else "STANDARD",
-            level=1,  # a fiftieth larger, in 0.85 of the time of all maps
-            blocksize=BLOCK,
-        )
-        return bytes(result.read())
-
-
-def _store(memory: MemoryFile, values: NDArray[Any]) -> None:
-    rows, columns = values.shape
-    size: dict[str, Any] = {"height": rows, "width": columns, "count": 1}
-    dtype = values.dtype.name
-    with memory.open(driver="GTiff", **size, dtype=dtype, transform=_ANYWHERE) as file:
-        file.write(values, 1)
+    side = cells.cell_m
+    told = gdal_metadata({**tags, "PRODUCT": layer.name}, layer.description, layer.unit)
+    values = {
+        **place.keys,
+        _PIXEL_SCALE: Value.of(_DOUBLE, side, side, 0),
+        _TIE_POINT: Value.of(_DOUBLE, 0, 0, 0, cells.west_m, cells.north_m, 0),
+        _GDAL_METADATA: Value(ASCII, ascii_text(told)),
+    }
+    path.write_bytes(cloud_optimized(versions, layer.nodata, values))
+    path.with_suffix(".wkt").write_text(place.wkt + "\n", encoding="ascii")
 
 
 def read_projection(path: Path) -> tuple[Projection, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from lunar_runtime.landing.visible_surface import differences
 from numpy.typing import NDArray
 
 from lunar_ground.folders.grids import Grid, place
@@ -51,7 +52,7 @@ class Layer:
 
 
 def layers_of(cells: Cells, maps: SideMaps, image: tuple[NDArray[Any], Grid]) -> Iterator[Layer]:
-    """All that a result has.
+    """All that a result has, those first that take longest to write.
 
     Args:
         cells: Of the map.
@@ -72,20 +73,20 @@ def layers_of(cells: Cells, maps: SideMaps, image: tuple[NDArray[Any], Grid]) ->
     yield _real("ortho", cells.seen(place(*image, maps.grid)), "", "left image, digital numbers")
     slope = cells.seen(maps.maps["slope"])
     yield _real("slope", slope, "deg", "slope of the refined surface against up, of the result")
+    if "safe_probability" in maps.maps:
+        # Of the nearest pixel: a place beside an unknown one keeps its value.
+        probability = cells.seen(maps.maps["safe_probability"], cv2.INTER_NEAREST)
+        words = "probability that the result's vehicle stands safely"
+        yield _real("safe_probability", probability, "", words)
     shade = hillshade(cells.height, _ground_m(cells))
     sun = f"azimuth {_AZIMUTH_DEG:g}, elevation {_ELEVATION_DEG:g} degrees"
     yield Layer("hillshade", shade, 0, "", f"shaded relief, light from {sun}; 1 to 255")
     if "hazard" in maps.maps:
         classes = cells.seen(maps.maps["hazard"], cv2.INTER_NEAREST)
         known = np.isfinite(classes) & np.isfinite(cells.height)
-        named = np.where(known, np.nan_to_num(classes), NO_CLASS).astype(np.uint8)
+        named = np.where(known, classes, np.float32(NO_CLASS)).astype(np.uint8)
         words = "0 unknown, 1 safe, 2 hazardous to the result's vehicle"
         yield Layer("hazard", named, NO_CLASS, "", words, classes=True)
-    if "safe_probability" in maps.maps:
-        # Of the nearest pixel: a place beside an unknown one keeps its value.
-        probability = cells.seen(maps.maps["safe_probability"], cv2.INTER_NEAREST)
-        words = "probability that the result's vehicle stands safely"
-        yield _real("safe_probability", probability, "", words)
 
 
 def hillshade(height: NDArray[Any], cell_m: float) -> NDArray[np.uint8]:
@@ -95,14 +96,25 @@ def hillshade(height: NDArray[Any], cell_m: float) -> NDArray[np.uint8]:
         height: (R, C) metres, row 0 in the north.
         cell_m: Side of a cell on the ground.
     """
-    south, east = np.gradient(height.astype(np.float64), cell_m)
+    east, south = differences(height.astype(np.float32, copy=False))
+    for rise in (east, south):
+        rise /= np.float32(cell_m)
     azimuth, elevation = np.radians([_AZIMUTH_DEG, _ELEVATION_DEG])
-    towards = np.cos(elevation) * np.array([np.sin(azimuth), np.cos(azimuth)])
-    lit = (np.sin(elevation) - east * towards[0] + south * towards[1]) / np.sqrt(
-        1 + east**2 + south**2
-    )
-    lit[~np.isfinite(height)] = np.nan  # central differences pass over it
-    return np.where(np.isfinite(lit), 1 + np.rint(254 * np.clip(lit, 0, 1)), 0).astype(np.uint8)
+    across, along = (np.float32(np.cos(elevation) * part(azimuth)) for part in (np.sin, np.cos))
+    lit = south * along
+    lit += np.float32(np.sin(elevation))
+    lit -= east * across
+    east *= east
+    south *= south
+    east += south
+    east += 1
+    lit /= np.sqrt(east, out=east)
+    np.clip(lit, 0, 1, out=lit)
+    lit *= 254
+    np.rint(lit, out=lit)
+    lit += 1
+    known = np.isfinite(lit) & np.isfinite(height)  # central differences pass over it
+    return np.asarray(np.where(known, lit, np.float32(0)), np.uint8)
 
 
 def _ground_m(cells: Cells) -> float:

@@ -23,11 +23,13 @@ from lunar_ground.folders.grids import Grid
 from lunar_ground.folders.result_folder import (
     ResultFolder,
     SideMaps,
+    grid_of,
     read_maps,
+    read_report,
     read_result_folder,
 )
 from lunar_ground.maps.cells import Cells, local_cells, lunar_cells
-from lunar_ground.maps.geotiff import read_projection, write_geotiff
+from lunar_ground.maps.geotiff import Place, read_projection, write_geotiff
 from lunar_ground.maps.layers import NAMES, layers_of
 from lunar_ground.maps.projection import Array, lon_lat
 
@@ -75,39 +77,30 @@ def write_maps(
         UsageError: The result is relative, lacks the left view, or an option does not fit it.
     """
     check_folder(out, overwrite=overwrite, owned=_OWNED)
-    result = read_result_folder(folder, ("left",), ())
-    maps = _left(result)
-    body = _body_from_left(result)
-    projection = None
-    if like is not None:
-        if body is None:
-            raise UsageError("`like` needs a result whose rig has body_from_left")
-        if cell_m is not None:
-            raise UsageError("`like` gives the cells already; leave out `cell_m`")
-        projection, cell_m = read_projection(like)
-    source = GridSource(
-        np.asarray(maps.points, np.float32),
-        Intrinsics(*result.report.camera_left.grid_px),
-        np.asarray(result.report.up.vector),
-    )
+    report = read_report(folder)
     with ThreadPoolExecutor(1) as reader:  # meanwhile
-        rest = reader.submit(_read_rest, result, maps, image)
-        if body is None:
-            cells = local_cells(source, cell_m)
-        else:
-            cells = lunar_cells(source, body, cell_m, projection)
-        shown = rest.result()
-    image_kind = "the file's values" if shown[1] else "8-bit greys of the cloud"
-    tags, names = _tags(result, cells, image_kind), []
+        values = reader.submit(read_maps, folder, grid_of(report, "left"), _MAPS)
+        result = read_result_folder(folder, ("left",), ())
+        maps = _left(result)
+        shown = reader.submit(_image, result, image)
+        cells = _cells(result, maps, cell_m, like)
+        maps.maps.update(values.result())
+        grey, own = shown.result()
+    if "slope" not in maps.maps:
+        raise InputError(f"{folder}: no slope.tif in it; run lunar-infer again")
+    image_kind = "the file's values" if own else "8-bit greys of the cloud"
+    tags = _tags(result, cells, image_kind)
+    place = Place.of(cells.projection)
     with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
         with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
-            files = []
-            for layer in layers_of(cells, maps, shown[0]):
-                names.append(f"{layer.name}.tif")
-                path = temporary / names[-1]
-                files.append(threads.submit(write_geotiff, path, layer, cells, tags))
-        for file in files:
+            files = {}
+            for layer in layers_of(cells, maps, grey):
+                path = temporary / f"{layer.name}.tif"
+                files[layer.name] = threads.submit(write_geotiff, path, layer, cells, place, tags)
+        for file in files.values():
             file.result()
+        names = [f"{name}.tif" for name in NAMES if name in files]
+        body = _body_from_left(result)
         if body is not None and result.sites:
             content = json.dumps(_sites(result, maps, body), indent=2) + "\n"
             (temporary / _SITES).write_text(content, encoding="utf-8")
@@ -128,14 +121,24 @@ def _left(result: ResultFolder) -> SideMaps:
     return result.sides["left"]
 
 
-def _read_rest(
-    result: ResultFolder, maps: SideMaps, image: Path | None
-) -> tuple[tuple[NDArray[Any], Grid], bool]:
-    """Add to the maps what is there beside depth and points, and read the left image."""
-    maps.maps.update(read_maps(result.path, maps.grid, _MAPS))
-    if "slope" not in maps.maps:
-        raise InputError(f"{result.path}: no slope.tif in it; run lunar-infer again")
-    return _image(result, image)
+def _cells(result: ResultFolder, maps: SideMaps, cell_m: float | None, like: Path | None) -> Cells:
+    """Of a lunar projection where the result says where it is, else of its own frame."""
+    body = _body_from_left(result)
+    projection = None
+    if like is not None:
+        if body is None:
+            raise UsageError("`like` needs a result whose rig has body_from_left")
+        if cell_m is not None:
+            raise UsageError("`like` gives the cells already; leave out `cell_m`")
+        projection, cell_m = read_projection(like)
+    source = GridSource(
+        np.asarray(maps.points, np.float32),
+        Intrinsics(*result.report.camera_left.grid_px),
+        np.asarray(result.report.up.vector),
+    )
+    if body is None:
+        return local_cells(source, cell_m)
+    return lunar_cells(source, body, cell_m, projection)
 
 
 def _body_from_left(result: ResultFolder) -> Array | None:

@@ -40,9 +40,9 @@ _THIN = 4  # every fourth of the draws' pixels tells what they share
 # into the height. Times the tangent of that angle: of 12 rendered pairs heights were 0.05 % farther
 # off than depths in the median, 0.26 and 0.4 % on two, the latter seen at 34 degrees.
 _UNEVEN = 0.003
-# Of a told altitude, as told numbers of cameras have theirs: taken as exact, a scale had 0.06 % of
-# error where the told altitude was another camera's by 0.2 %.
-_ALTIMETER = 5e-4
+#: Of a told altitude, as told numbers of cameras have theirs: taken as exact, a scale had 0.06 % of
+#: error where the told altitude was another camera's by 0.2 %.
+ALTIMETER = 5e-4
 
 
 class Metres(NamedTuple):
@@ -135,7 +135,7 @@ def _by_altitude(found: PointMap, plane: Plane, altitude_m: float) -> Metres:
     shared = np.mean(draws, axis=(1, 2), dtype=np.float64)
     errors = shared + _TAILS * (errors - shared)  # what all depths share goes exactly
     aside = math.acos(min(1.0, abs(float(plane.normal[2]))))
-    beside = math.hypot(_UNEVEN * math.tan(aside), _ALTIMETER)
+    beside = math.hypot(_UNEVEN * math.tan(aside), ALTIMETER)
     return _told(Metres(scale, errors, beside), expected)
 
 

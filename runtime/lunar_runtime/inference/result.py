@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import ActivationRecord
 from lunar_runtime.backends.features import FeatureRecord
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.choices import OutputSet
@@ -24,7 +25,7 @@ from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.self_test import SelfTestRecord
-from lunar_runtime.refinement.camera_evidence import Misfit
+from lunar_runtime.refinement.misfit import Misfit
 from lunar_runtime.refinement.shading import ShadingTold
 
 Side = Literal["left", "right"]
@@ -113,6 +114,8 @@ class Refinement:
         pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
+        cameras_err: Whether the told cameras are taken to err in the metres: as the rig says
+            (`focal_sigma`), or as its pose and the images' show.
         misfits: What else the matches would have otherwise about the cameras.
         views: Per refined view.
         shading: Per refined view, what its brightness added.
@@ -130,6 +133,7 @@ class Refinement:
     pose_sigma_deg: tuple[float, float] = (0.0, 0.0)
     focal_ratio: float = 1.0
     focal_sigma: float = 0.0
+    cameras_err: bool = False
     misfits: tuple[Misfit, ...] = ()
     views: dict[Side, RefinedView] = field(default_factory=dict)
     shading: dict[Side, ShadingTold] = field(default_factory=dict)
@@ -236,6 +240,7 @@ class ModelInfo(NamedTuple):
     device: str
     ranges: bool = False
     weights: ScrubRecord = ScrubRecord(reason="nobody looked")
+    activations: ActivationRecord = ActivationRecord(reason="nobody looked")
     self_test: SelfTestRecord = SelfTestRecord("never")
     features: FeatureRecord | None = None
 

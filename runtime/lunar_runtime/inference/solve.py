@@ -28,6 +28,11 @@ from lunar_runtime.inference.up import doubt_up, plane_and_up
 from lunar_runtime.inference.verdict import judge
 from lunar_runtime.inference.view import solve_view
 
+_ERRING = (
+    "the rig's pose and the images' agree only if the told cameras err a little, as far as a "
+    "`focal_sigma` of 0.002 in the rig would say; give it, or better intrinsics"
+)
+
 
 def solve_geometry(
     fused: Fused,
@@ -65,6 +70,8 @@ def solve_geometry(
     doubts += more_doubts
     if refinement is not None and refinement.pose_held:
         noted += Notes.warn("pose: the rig's is held; the images agree with it within its error")
+    if refinement is not None and refinement.cameras_err and rig.focal_sigma is None:
+        doubts += (_ERRING,)
     metres, more = find_metres(maps, plane, options, rig, refinement)
     noted += more
     scale = metres.scale

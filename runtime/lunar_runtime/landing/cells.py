@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.strips import in_strips
 from lunar_runtime.landing.surface_walk import Found, SurfaceWalk
-from lunar_runtime.landing.visible_surface import VisibleSurface
+from lunar_runtime.landing.visible_surface import VisibleSurface, taken
 
 _WIDE = 4  # cells a side of a wide cell
 
@@ -82,8 +82,11 @@ class Heights:
 
     def at(self, x: Field, y: Field) -> Field:
         """(...) at places; NaN beyond the cells."""
-        index, inside = self._index(x, y)
-        return np.where(inside, self._top.ravel()[np.where(inside, index, 0)], np.float32(np.nan))
+        wide, cells = self._wide.side, self._cells
+        left, top = cells.x0 - cells.side / 2, cells.y0 + cells.side / 2
+        column, row = (np.asarray(at, np.float32) / np.float32(wide) for at in (x - left, top - y))
+        column, row = (np.ascontiguousarray(at) for at in np.broadcast_arrays(column, row))
+        return taken(self._top, column, row, cv2.INTER_NEAREST)
 
     def known(self) -> tuple[Field, Field, Field]:
         """(N,) x, y and height of the wide cells that have one."""

@@ -43,9 +43,9 @@ def visible_surface(points: NDArray[np.float32], frame: LocalFrame) -> VisibleSu
     steps = _steps(points)
     if steps.any():
         x, y, z = (np.where(steps, np.float32(np.nan), plane) for plane in (x, y, z))
-    x_u, x_v = _differences(x)
-    y_u, y_v = _differences(y)
-    z_u, z_v = _differences(z)
+    x_u, x_v = differences(x)
+    y_u, y_v = differences(y)
+    z_u, z_v = differences(z)
     with np.errstate(invalid="ignore", divide="ignore"):
         across = x_u * y_v - x_v * y_u
         slope_x: Field = np.asarray((z_u * y_v - z_v * y_u) / across, np.float32)
@@ -77,7 +77,7 @@ def _steps(points: NDArray[np.float32]) -> NDArray[np.bool_]:
     return found
 
 
-def _differences(values: Field) -> tuple[Field, Field]:
+def differences(values: Field) -> tuple[Field, Field]:
     """Per pixel along rows and columns: central, one-sided at the border."""
     u, v = np.empty_like(values), np.empty_like(values)
     for into, of in ((u, values), (v.T, values.T)):
@@ -104,15 +104,18 @@ def taken(
         how: OpenCV's interpolation.
         beyond: OpenCV's border: NaN, or 0, beyond the outermost centres, or what is on them.
     """
-    outside = (np.nan if np.issubdtype(values.dtype, np.floating) else 0,) * 4
     half = np.float32(0.5)
-    return np.asarray(
-        cv2.remap(
-            values,
-            pixel_x - half,
-            pixel_y - half,
-            how,
-            borderMode=beyond,
-            borderValue=outside,
-        )
-    )
+    return taken_at(values, pixel_x - half, pixel_y - half, how, beyond=beyond)
+
+
+def taken_at(
+    values: NDArray[Any],
+    x: Field,
+    y: Field,
+    how: int = cv2.INTER_LINEAR,
+    *,
+    beyond: int = cv2.BORDER_CONSTANT,
+) -> NDArray[Any]:
+    """As `taken`; the top-left centre is (0, 0), OpenCV's own."""
+    outside = (np.nan if np.issubdtype(values.dtype, np.floating) else 0,) * 4
+    return np.asarray(cv2.remap(values, x, y, how, borderMode=beyond, borderValue=outside))

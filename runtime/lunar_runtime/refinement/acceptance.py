@@ -20,7 +20,7 @@ from lunar_runtime.refinement.relative_pose import (
 )
 from lunar_runtime.refinement.same_ground import CommonGround
 from lunar_runtime.refinement.surface import GivenPose
-from lunar_runtime.refinement.told_pose import Agreement
+from lunar_runtime.refinement.told_pose import AGREED, Agreement
 
 MIN_MATCHES = 24
 MIN_TRUST = 0.05
@@ -35,9 +35,6 @@ _LEAST_MATCHED = 0.15  # of the overlap
 # square); what wrong cameras leave does not, 0.14-0.29 px.
 _MOST_EPIPOLAR_PX, _MOST_NOISE_PX = 0.10, 0.13
 _MOST_PATTERN_PX = 0.12
-# A right rig is within 1.8 (34 pairs). With a principal point 10 px off all but one are beyond,
-# with a focal length 5 % off all but three.
-_SIGMAS = 4.0
 _LEAST_CORRELATION = 0.4  # same sun 0.7-0.99; another sun -0.1 to 0.1
 
 # Of the evidence that two images show the same ground. StereoLunar, rendered and Apollo pairs have
@@ -169,9 +166,9 @@ def require_agreement_with_rig(free: RelativePose, given: GivenPose, agreement: 
         agreement: Of the two.
 
     Raises:
-        ContradictionError: They are more than `_SIGMAS` standard deviations apart.
+        ContradictionError: They are more than `AGREED` standard deviations apart.
     """
-    if agreement.apart <= _SIGMAS:
+    if agreement.apart <= AGREED:
         return
     cosine = float(np.clip(free.t @ given.pose.t, -1, 1))
     raise ContradictionError(

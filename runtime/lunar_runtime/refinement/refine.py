@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lunar_runtime.geometry.epipolar import RelativePose
+from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
@@ -40,13 +40,14 @@ from lunar_runtime.refinement.camera_evidence import (
     draw_poses,
 )
 from lunar_runtime.refinement.dense_match import Flow
-from lunar_runtime.refinement.first_pose import PoseSource, matches_of_pose
+from lunar_runtime.refinement.first_pose import PoseSource, features_of, matches_of_pose
 from lunar_runtime.refinement.free_pose import FoundPose, find_freely
+from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
-from lunar_runtime.refinement.relative_pose import fit_pose
+from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
-from lunar_runtime.refinement.told_pose import agree
+from lunar_runtime.refinement.told_pose import AGREED, Agreement, agree, loosened
 
 _DRAWS = 8
 # Times the residual of the images' own pose: a rig's that fits as well. Where the images went
@@ -82,7 +83,10 @@ class RefinedPose:
 
 
 def refine_pose_and_surface(
-    pair: Pair, network: NetworkGuess | None = None, given: GivenPose | None = None
+    pair: Pair,
+    network: NetworkGuess | None = None,
+    given: GivenPose | None = None,
+    features: Features | None = None,
 ) -> tuple[RefinedPose, Surface]:
     """Refine the left view of a pair.
 
@@ -91,6 +95,7 @@ def refine_pose_and_surface(
         network: What the network says; None = geometry alone.
         given: What a rig says of the pose. Not held, it is one more start; where the images find
             none or another one, it is held all the same, and then they must bear it out.
+        features: Of the pair's images, where some may have been found before.
 
     Returns:
         The pose and the surface.
@@ -99,15 +104,16 @@ def refine_pose_and_surface(
         NotRefinedError: Too few matches, no parallax, different suns, or nothing in common.
         ContradictionError: The images show another pose than the rig's.
     """
+    features = features or features_of(pair)
     if given is not None and given.held:
-        return _refine_told(pair, network, given)
+        return _refine_told(pair, network, given, features)
     try:
-        found = find_freely(pair, network, given)
+        found = find_freely(pair, network, given, features)
     except NotRefinedError as refusal:
         if given is None:
             raise
         try:
-            return _refine_told(pair, network, given)
+            return _refine_told(pair, network, given, features)
         except ContradictionError:  # matches that settle no pose speak against none
             raise refusal from None
     if given is None:
@@ -116,7 +122,7 @@ def refine_pose_and_surface(
         agreed = _with_rig(found, given)
     except ContradictionError as contradiction:
         try:  # the rig may be right where the images alone went astray
-            told, surface = _refine_told(pair, network, given)
+            told, surface = _refine_told(pair, network, given, features)
         except NotRefinedError:
             raise contradiction from None
         if told.epipolar_px > max(_AS_WELL * found.epipolar_px, _WELL_PX):
@@ -124,7 +130,8 @@ def refine_pose_and_surface(
         return told, surface
     if agreed.fit.pose.turned_deg(found.fit.pose) > _ASTRAY_DEG:
         with contextlib.suppress(NotRefinedError, ContradictionError):
-            return _refine_told(pair, network, given)  # the surface was looked for elsewhere
+            # The surface was looked for elsewhere.
+            return _refine_told(pair, network, given, features)
     return _finished(pair, agreed, network)
 
 
@@ -165,8 +172,7 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
     Raises:
         ContradictionError: There is none.
     """
-    agreement = agree(found.rays, found.fit, given)
-    require_agreement_with_rig(found.fit.pose, given, agreement)
+    agreement, given = _agreement(found.rays, found.fit, given)
     pose = agreement.pose
     fit = replace(found.fit, pose=pose)
     evidence = camera_evidence(found.rays, fit, given)
@@ -175,6 +181,24 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
         evidence=evidence._replace(covariance=agreement.covariance),
         last=found.solver.through_flow(pose, found.flow, found.last.slack),
     )
+
+
+def _agreement(rays: MatchedRays, free: PoseFit, given: GivenPose) -> tuple[Agreement, GivenPose]:
+    """How the images and the rig agree, through right cameras or through those that err a little.
+
+    A held pose has to fit through the cameras as they are told.
+
+    Raises:
+        ContradictionError: They do not.
+    """
+    agreement = agree(rays, free, given)
+    if not given.held and (agreement.apart > AGREED or rays.focal_sigma is not None):
+        wider = loosened(rays, free, given)
+        allowed = agree(rays, free, wider)
+        if allowed.apart <= AGREED:
+            return allowed, wider
+    require_agreement_with_rig(free.pose, given, agreement)
+    return agreement, given
 
 
 def _finished(
@@ -205,7 +229,7 @@ def _surface(pair: Pair, solver: DenseSolver, found: RefinedPose, last: Round) -
 
 
 def _refine_told(
-    pair: Pair, network: NetworkGuess | None, given: GivenPose
+    pair: Pair, network: NetworkGuess | None, given: GivenPose, features: Features
 ) -> tuple[RefinedPose, Surface]:
     """Refine from the rig's pose; the images must bear it out, within its errors.
 
@@ -213,7 +237,7 @@ def _refine_told(
         NotRefinedError: The images do not match along it.
         ContradictionError: They match along another one.
     """
-    matches, inliers = matches_of_pose(pair, given.pose)
+    matches, inliers = matches_of_pose(pair, given.pose, features)
     require_parallax(inliers, given.pose)
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
@@ -223,8 +247,7 @@ def _refine_told(
     free = fit_pose(rays, given.pose)
     own = camera_evidence(rays, free)
     require_epipolar_fit(rays, free.pose, own)
-    agreement = agree(rays, free, given)
-    require_agreement_with_rig(free.pose, given, agreement)
+    agreement, given = _agreement(rays, free, given)
     evidence = camera_evidence(rays, replace(free, pose=agreement.pose), given)
     pose = given.pose
     if not given.held:

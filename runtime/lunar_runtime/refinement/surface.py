@@ -36,17 +36,21 @@ class GivenPose(NamedTuple):
         pose: The right camera's.
         held: Take it as it is, if the images bear it out.
         sigma_deg: Standard deviations of its rotation and of its baseline's direction.
+        by_cameras: (5, 5) radians², by how much more the images' pose may differ from it, as they
+            are seen through cameras that err; None = through right ones.
     """
 
     pose: RelativePose
     held: bool
     sigma_deg: tuple[float, float]
+    by_cameras: NDArray[np.float64] | None = None
 
     @property
     def covariance(self) -> NDArray[np.float64]:
         """(5, 5) of its moves, radians²: alike about every axis, and both ways aside."""
         turn, aside = np.radians(self.sigma_deg)
-        return np.diag([turn**2 / 3] * 3 + [aside**2 / 2] * 2)
+        own = np.diag([turn**2 / 3] * 3 + [aside**2 / 2] * 2)
+        return own if self.by_cameras is None else own + self.by_cameras
 
 
 @dataclass(frozen=True)

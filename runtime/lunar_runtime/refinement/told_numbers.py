@@ -17,10 +17,10 @@ from lunar_runtime.geometry.epipolar import MatchedRays
 #: length of the right camera alone, the lens' k1.
 CameraNumber = Literal["focal", "centre_x", "centre_y", "zoom", "lens"]
 
-# Of the numbers that are told: what a camera that was calibrated on the ground may be off by in
-# flight. The images narrow it where they can. With five times as much, 90 % of the depths of
-# StereoLunar's pairs with right cameras and no pose were within one sigma; with none, 77.
-_TOLD: dict[CameraNumber, float] = {
+#: Of the numbers that are told: what a camera that was calibrated on the ground may be off by in
+#: flight. The images narrow it where they can. With five times as much, 90 % of the depths of
+#: StereoLunar's pairs with right cameras and no pose were within one sigma; with none, 77.
+TOLD: dict[CameraNumber, float] = {
     "focal": 0.002,
     "centre_x": 0.001,
     "centre_y": 0.001,
@@ -54,7 +54,7 @@ def left_open(
         sigma: Its standard deviation.
         told: What it may be off by, before the images; None = nobody said.
     """
-    told = max(_TOLD[number] if told is None else told, abs(change) - _QUIET * sigma)
+    told = max(TOLD[number] if told is None else told, abs(change) - _QUIET * sigma)
     asked = change * told**2 / (told**2 + sigma**2)
     return math.hypot(1 / math.hypot(1 / told, 1 / sigma), asked)
 

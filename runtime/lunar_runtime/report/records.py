@@ -151,6 +151,8 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
+        cameras_err: Whether the told cameras are taken to err in the metres: as the rig says
+            (`focal_sigma`), or as its pose and the images' show.
         misfits: Numbers of the cameras that the matches would have otherwise, the surest first.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
             other image shows (`overlap`), their `correlation`, the expected relative error of depth
@@ -173,6 +175,7 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     pose_sigma_deg: tuple[float, float]
     focal_ratio: float
     focal_sigma: float
+    cameras_err: bool
     misfits: list[MisfitReport]
     views: dict[str, dict[str, float]]
     shading: dict[str, ShadingReport]

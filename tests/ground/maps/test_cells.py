@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_ground.maps.cells import local_cells
+from lunar_ground.maps.cells import _apart, _smooth, local_cells
+from lunar_ground.maps.projection import Array, Projection
 from lunar_runtime.landing.ground_grid import ground_grid
+from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from runtime.landing.scenes import seen
 
 
@@ -52,3 +54,22 @@ def test_heights_are_those_of_the_landing_grid() -> None:
     # Centres are apart by half a cell at most, on slopes to 0.26.
     assert np.nanmax(np.abs(other - grid.height[np.ix_(within, inside)])) < 0.35 * 0.45
     assert np.isfinite(other).mean() > np.isfinite(grid.height).mean() - 0.02
+
+
+def test_rays_between_those_that_are_computed_are_a_ten_thousandth_of_a_cell_off() -> None:
+    projection = Projection("orthographic", 10.0, 77.0)
+    for cell_m, apart in ((0.5, 8), (40.0, 4), (150.0, 2), (300.0, 1)):
+        assert _apart(cell_m) == apart
+        x: Array = 9000 + cell_m * np.arange(101, dtype=np.float64)
+        y: Array = -7000 - cell_m * np.arange(60, dtype=np.float64)
+
+        def level(x: Array, y: Array) -> Array:  # from the middle, as the frame's origin is
+            rays = MOON_RADIUS_M * projection.backward(x, y)
+            middle = MOON_RADIUS_M * projection.backward(np.array(9000.0), np.array(-7000.0))
+            return rays - middle[:, None, None]
+
+        found = _smooth(level, x, y, apart)
+        for plane, true in zip(found, level(x, y[:, None]), strict=True):
+            assert plane.shape == (60, 101)
+            # and what float32 has at their distance
+            assert np.abs(plane - true).max() < 1.1e-4 * cell_m + 1e-7 * np.abs(true).max()

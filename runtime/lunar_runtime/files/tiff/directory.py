@@ -15,6 +15,7 @@ from typing import Protocol
 _MOST_DIRECTORIES = 1024
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _BYTES = {2: "ASCII", 7: "UNDEFINED"}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
 
 class Tag(IntEnum):
@@ -133,6 +134,14 @@ class Directory:
         if entry is None or entry.kind not in _BYTES:
             return ""
         return self._bytes(entry, 1).split(b"\0")[0].decode("latin-1").strip()
+
+    def content(self, entry: Entry) -> bytes:
+        """An entry's values as they stand in the file; of a type that is not known none.
+
+        Raises:
+            ValueError: They lie outside the file.
+        """
+        return self._bytes(entry, _SIZES.get(entry.kind, 0))
 
     @property
     def width(self) -> int:
