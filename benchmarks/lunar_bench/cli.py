@@ -10,6 +10,7 @@ from lunar_runtime.commands.command_line import run_command
 from lunar_runtime.commands.options import CONTEXT, version
 
 from lunar_bench.commands.accuracy import accuracy
+from lunar_bench.commands.archive import archive
 from lunar_bench.commands.compare import compare
 from lunar_bench.commands.cost import cost
 from lunar_bench.commands.coverage import coverage
@@ -17,6 +18,7 @@ from lunar_bench.commands.deadlines import deadlines
 from lunar_bench.commands.edits import edits
 from lunar_bench.commands.footprint import footprint
 from lunar_bench.commands.gpu_check import gpu_check
+from lunar_bench.commands.guards import guards
 from lunar_bench.commands.honesty import honesty
 from lunar_bench.commands.index import index
 from lunar_bench.commands.interruptions import interruptions
@@ -64,6 +66,7 @@ for subcommand in (
     schema,
     cost,
     accuracy,
+    archive,
     precision,
     refinement,
     peers,
@@ -74,6 +77,7 @@ for subcommand in (
     deadlines,
     upsets,
     monitors,
+    guards,
     landing,
     coverage,
     sliding,

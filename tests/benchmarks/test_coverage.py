@@ -7,8 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from lunar_bench.accuracy.told_rigs import erring_pair, exact_rig
 from lunar_bench.refinement.coverage import Covered, PairCoverage, covered
-from lunar_bench.refinement.told_rigs import erring_rig, exact_rig
 from lunar_bench.report.coverage_text import pair_lines
 from lunar_bench.report.headlines import coverage
 from lunar_calib.truth.known_pairs import KnownPair
@@ -70,7 +70,7 @@ def test_the_headline_tells_the_shares_with_the_rig() -> None:
 
 def test_an_erring_rig_is_off_as_told_numbers_are_and_says_so() -> None:
     pairs = [replace(PAIR, name=str(number)) for number in range(400)]
-    rigs = [erring_rig(pair).rig for pair in pairs]
+    rigs = [erring_pair(pair).rig for pair in pairs]
     focal = [rig.left.fx / PAIR.camera_left.fx - 1 for rig in rigs if rig.left is not None]
     assert len(focal) == 400
     # Of 400 draws: a standard deviation to 4 %, three of them.
@@ -89,7 +89,7 @@ def test_an_erring_rig_is_off_as_told_numbers_are_and_says_so() -> None:
 
 
 def test_the_same_pair_is_told_the_same_and_an_exact_rig_is_true() -> None:
-    one, other = erring_rig(PAIR), erring_rig(PAIR)
+    one, other = erring_pair(PAIR), erring_pair(PAIR)
     assert one.rig.left == other.rig.left
     assert one.altitude == other.altitude != 1
     exact = exact_rig(PAIR)

@@ -64,7 +64,8 @@ def test_more_views_err_less_and_never_more_than_the_best_pair(record: FusedReco
     assert last.shape_m < 0.95 * first.shape_m
     assert last.worst_to_single < 1.05
     assert last.false_safe <= first.false_safe
-    assert last.found > 0.7 * first.found  # of some twenty safe places
+    # Seen 0.8. With the poses' errors multiplied by the number of views it was 1.7 and more.
+    assert 0.6 < last.expected_to_real < 1.4
     assert record.holds
 
 

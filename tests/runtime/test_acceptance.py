@@ -20,8 +20,9 @@ from lunar_runtime.refinement.acceptance import (
     require_matches,
     require_parallax,
 )
-from lunar_runtime.refinement.camera_evidence import CameraEvidence, Misfit
+from lunar_runtime.refinement.camera_evidence import CameraEvidence
 from lunar_runtime.refinement.dense_match import Flow, measure_flow
+from lunar_runtime.refinement.misfit import Misfit
 from lunar_runtime.refinement.relative_pose import pattern_px
 
 from .scenes import Ground, Scene, hilly_scene, two_cameras

@@ -65,9 +65,9 @@ CASES = by_name(
         ),
         (
             "newer",
-            lambda c: c.manifest("format_version", 5),
+            lambda c: c.manifest("format_version", 6),
             3,
-            "format_version 5 … update lunar-edge",
+            "format_version 6 … update lunar-edge",
         ),
         ("older", lambda c: c.manifest("format_version", 0), 3, "format_version 0 … re-create"),
         ("unknown field", lambda c: c.manifest("mood", "good"), 3, "unknown field `mood`"),

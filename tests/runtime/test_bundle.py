@@ -164,7 +164,7 @@ def test_a_manifest_survives_encoding(make_manifest: Callable[..., Manifest]) ->
     assert json.loads(text)["created"] == "2025-01-01T00:00:00Z"
 
 
-@pytest.mark.parametrize("version", [0, 5, 99])
+@pytest.mark.parametrize("version", [0, 6, 99])
 def test_another_format_version_is_told_from_damage(
     make_manifest: Callable[..., Manifest], version: int
 ) -> None:

@@ -11,11 +11,11 @@ from lunar_runtime.geometry.epipolar import MatchedRays
 from lunar_runtime.refinement import camera_evidence as camera_evidence_module
 from lunar_runtime.refinement.camera_evidence import (
     CameraEvidence,
-    Misfit,
     camera_evidence,
     draw_poses,
-    shared_by,
 )
+from lunar_runtime.refinement.fitted_matches import focal_evidence, shared_by
+from lunar_runtime.refinement.misfit import Misfit
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
@@ -43,6 +43,13 @@ def test_the_right_focal_length_is_not_contradicted() -> None:
     found = evidence()
     assert found.focal_sigma < 0.02
     assert found.focal_ratio == pytest.approx(1, abs=found.focal_sigma)
+
+
+def test_the_focal_length_alone_is_asked_for_as_among_the_others() -> None:
+    rays = rescaled(TURNING.rays(2000, noise_px=NOISE_PX), 1.02)
+    fit = fitted(rays)
+    every = camera_evidence(rays, fit)
+    assert focal_evidence(rays, fit) == (every.focal_ratio, every.focal_sigma)
 
 
 @pytest.mark.parametrize("ratio", [0.95, 1.05])

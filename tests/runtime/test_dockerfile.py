@@ -71,6 +71,35 @@ def test_what_compiles_is_pinned_and_what_flies_can_be(jetpack: str) -> None:
     assert f"FROM ${{BASE_{jetpack}}} AS base-{jetpack}" in DOCKERFILE.read_text()
 
 
+@pytest.mark.parametrize("jetpack", ["6", "7"])
+@pytest.mark.parametrize(
+    ("suffix", "unpinned", "built"),
+    [
+        ("", "refused", False),
+        ("@sha256:" + "0" * 63, "refused", False),
+        ("@sha256:" + "0" * 64, "refused", True),
+        ("", "allowed", True),
+    ],
+)
+def test_a_build_on_a_tag_is_refused(jetpack: str, suffix: str, unpinned: str, built: bool) -> None:
+    lines = stages()[f"base-{jetpack}"]
+    assert f"ARG BASE_{jetpack}" in lines and "ARG UNPINNED" in lines
+    check = next(line for line in lines if line.startswith("RUN case"))
+    assert lines.index(check) < next(i for i, line in enumerate(lines) if "apt-get" in line)
+    values = {f"BASE_{jetpack}": f"image:1.0{suffix}", "UNPINNED": unpinned}
+    done = subprocess.run(
+        ["sh", "-c", check.removeprefix("RUN ")],
+        env=values,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == built, done.stderr
+    if not built:
+        assert "docker buildx imagetools inspect image:1.0" in done.stderr
+        assert f"--build-arg BASE_{jetpack}=image:1.0" in done.stderr
+
+
 def test_jetpack_7_is_the_default() -> None:
     assert "\nARG JETPACK=7\n" in DOCKERFILE.read_text()
 

@@ -22,7 +22,7 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import PairImage, Refinement, StereoResult
 from lunar_runtime.report.records import REPORT_VERSION, Report
-from lunar_runtime.report.report import encode_report, make_report
+from lunar_runtime.report.report import encode_report, make_report, with_files
 from lunar_runtime.version import __version__
 
 from .results import SCENE, network_result, refined_result
@@ -32,7 +32,7 @@ FILES = {"depth.tif": FileRecord(sha256="a" * 64, bytes=7)}
 
 
 def report_of(result: StereoResult) -> Report:
-    return make_report(result, "out/pair", FILES, 3.14159)
+    return with_files(make_report(result, "out/pair"), FILES, 3.14159)
 
 
 def test_a_report_survives_json() -> None:

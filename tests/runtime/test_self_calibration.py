@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ from lunar_runtime.geometry.views import Pair
 from lunar_runtime.inference import fuse as fusing
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.options import InferOptions
+from lunar_runtime.refinement import matching
+from lunar_runtime.refinement.first_pose import features_of
+from lunar_runtime.refinement.matching import Matches, match_features
+from lunar_runtime.refinement.refine import refine_pose_and_surface
 from lunar_runtime.refinement.self_calibration import SURE, FocalEstimate, estimate_focal
 
 from .scenes import Ground, Scene, flat_scene, hilly_scene, rigid, two_cameras
@@ -39,6 +44,25 @@ def test_a_pure_translation_says_that_it_does_not_know() -> None:
         assert focal is not None
         assert focal.sigma > 1
     assert SURE < 0.05
+
+
+def test_features_are_looked_for_once_however_many_rounds_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[bool] = []
+
+    def counted(*images: Any, halved: bool) -> Matches:
+        looked.append(halved)
+        return match_features(*images, halved=halved)
+
+    monkeypatch.setattr(matching, "match_features", counted)
+    pair = TURNING.views()
+    features = features_of(pair)
+    focal = estimate_focal(pair.with_focal(0.8, "nominal"), None, features)
+    assert looked == [False]
+    assert estimate_focal(pair.with_focal(0.8, "nominal"), None) == focal
+    refine_pose_and_surface(pair, None, None, features)
+    assert looked == [False, False]  # one of the second estimate, and none of the refinement
 
 
 def test_images_that_do_not_match_tell_nothing() -> None:

@@ -213,7 +213,7 @@ def test_the_networks_relief_carries_the_prior() -> None:
     assert helped.relief_gain is not None
     # Hills of 56 px lie between coarse (8 px) and fine, and flow is a smooth of them.
     assert 0.8 < helped.relief_gain[0] < 1.6
-    assert helped.sigma < 0.3 * alone.sigma
+    assert helped.sigma < 0.35 * alone.sigma
     assert warned.relief_gain is not None
     assert min(warned.relief_gain) == 0
     assert warned.sigma < 1.2 * alone.sigma

@@ -34,7 +34,7 @@ def result(
 
 @pytest.fixture
 def report(result: StereoResult) -> Report:
-    return make_report(result, "out", {}, write_ms=1.0)
+    return make_report(result, "out")
 
 
 def rows(report: Report) -> list[tuple[str, str]]:

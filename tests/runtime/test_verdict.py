@@ -9,7 +9,7 @@ import pytest
 from lunar_runtime.inference.maps import Maps
 from lunar_runtime.inference.result import RefinedView, Refinement, Side
 from lunar_runtime.inference.verdict import judge
-from lunar_runtime.refinement.camera_evidence import Misfit
+from lunar_runtime.refinement.misfit import Misfit
 
 from .known_maps import PLANE, maps_of
 

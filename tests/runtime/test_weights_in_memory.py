@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from lunar_runtime import StereoRuntime, default_bundle_path
 from lunar_runtime.backends.held_weights import SLICES, HeldWeights
-from lunar_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from lunar_runtime.backends.onnxruntime import OnnxRuntimeBackend, _Computed
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError, BundleError
@@ -120,7 +120,7 @@ def test_memory_that_does_not_hold_weights_is_an_error(
 ) -> None:
     computed = backend._compute
 
-    def damaging(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def damaging(images: Mapping[str, np.ndarray]) -> _Computed:
         damage(backend)
         return computed(images)
 

@@ -14,7 +14,7 @@ NAME = "lunar-qualify"
 # As in the dossier's kinds, which import NumPy.
 _KINDS = (
     "accuracy", "coverage", "honesty", "landing", "run", "deadlines", "footprint", "upsets",
-    "monitors", "edits", "interruptions", "sonnx",
+    "monitors", "guards", "edits", "interruptions", "sonnx",
 )  # fmt: skip
 _ALL = "all"
 

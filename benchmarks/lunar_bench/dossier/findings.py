@@ -17,6 +17,7 @@ _MET_SHARE = 0.95  # of answers, in time: what the ladder aims at
 _MOST_WRONG, _MOST_LOST = 0.01, 0.02
 _MOST_UNDETECTED = 0.0005
 _MOST_FALSE_ALARMS = 0.001
+_MOST_OF_A_PAIR = 0.03  # that guards may cost
 # Of errors: 68.3 and 95.4 % of a Gaussian's lie within one and two; more means that expected errors
 # are too large, less that a result promises too much.
 _ONE_SIGMA, _TWO_SIGMA = 0.60, 0.90
@@ -192,6 +193,17 @@ def monitors(record: Json) -> Iterator[Finding]:
     )
     for name, found in record["detected"].items():
         yield Finding(name=f"seen: {name}", value=f"{found['count']} of {found['of']} pairs")
+
+
+def guards(record: Json) -> Iterator[Finding]:
+    """What guards cost of a pair."""
+    for one in record["sizes"]:
+        yield _judged(
+            f"guards at {one['size_px']} px",
+            f"{one['share']:.2%} of a refined pair's processor time",
+            f"less than {_MOST_OF_A_PAIR:.0%}",
+            one["share"] < _MOST_OF_A_PAIR,
+        )
 
 
 def edits(record: Json) -> Iterator[Finding]:

@@ -159,6 +159,11 @@ KINDS = {
         ("monitors", "--pairs", Count(200, 1), *_SOME, *_BUNDLE),
         headlines.monitors,
     ),
+    "guards": Kind(
+        {"monitors": findings.guards, "time": findings.guards},
+        ("guards", "--pairs", Count(6, 1), "--rounds", Count(3, 1), *_BUNDLE),
+        headlines.guards,
+    ),
     "edits": Kind(
         {"robustness": findings.edits},
         ("edits", "--edits", Count(300, 10), *_BUNDLE),

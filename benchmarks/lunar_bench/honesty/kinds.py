@@ -57,6 +57,7 @@ KINDS: dict[str, Kind] = {
     "exchanged": Kind(partners.exchanged, (*_WITH_POSE, "cameras, up, altitude")),
     "stood still": Kind(partners.stood_still, _METRES),
     "only turned": Kind(partners.only_turned, _METRES),
+    "calibration": Kind(cameras.calibration),
     "focal": Kind(cameras.focal),
     "principal point": Kind(cameras.principal_point),
     "K of another size": Kind(cameras.another_size),

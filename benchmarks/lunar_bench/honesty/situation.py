@@ -46,11 +46,16 @@ class Told:
     altitude_m: float | None = None
     baseline_m: float | None = None
     pose: RigPose = "initial"
+    focal_sigma: float | None = None
 
     def only(self, giving: str) -> Told:
         """What `GIVINGS` has under this name."""
         kept = {name: getattr(self, name) for name in GIVINGS[giving]}
-        return Told(**kept, pose=self.pose if "right_from_left" in kept else "initial")
+        return Told(
+            **kept,
+            pose=self.pose if "right_from_left" in kept else "initial",
+            focal_sigma=self.focal_sigma if "left" in kept else None,
+        )
 
     def rig(self) -> Rig:
         """What of it a rig file holds."""
@@ -60,6 +65,7 @@ class Told:
             right_from_left=self.right_from_left,
             up_left=self.up_left,
             pose=self.pose,
+            focal_sigma=self.focal_sigma,
         )
 
 

@@ -22,9 +22,9 @@ from lunar_runtime.geometry.plane import Plane, fit_plane
 from lunar_runtime.geometry.slope import slope_deg
 from numpy.typing import NDArray
 
+from lunar_bench.accuracy.told_rigs import ToldRig, erring_pair, exact_rig
 from lunar_bench.record.machine import Machine
 from lunar_bench.refinement.figures import MIN_PIXELS
-from lunar_bench.refinement.told_rigs import ToldRig, erring_rig, exact_rig
 from lunar_bench.sensors.machine import describe_machine
 
 TOLD = ("rig", "baseline", "altitude")
@@ -108,7 +108,7 @@ def measure_coverage(
     machine = describe_machine()
     with StereoRuntime.load(bundle) as runtime:
         for pair in pairs:
-            rig = erring_rig(pair) if erring else exact_rig(pair)
+            rig = erring_pair(pair) if erring else exact_rig(pair)
             for told in TOLD:
                 done.append(_measure(runtime, pair, told, rig))
                 tell(done[-1])

@@ -180,6 +180,18 @@ def stream(result: Json) -> str:
     return f"{result['rate_hz']:g} frames/s of {result['size_px']} px; {'; '.join(found)}"
 
 
+def archive(result: Json) -> str:
+    """How many pairs, how fast, and whether all of them ended."""
+    rounds = result["rounds"]
+    found = [f"{result['pairs']} pairs of {result['size_px']} px"]
+    if result["speedup"]:
+        most, fewest = (pick(r["workers"] for r in rounds) for pick in (max, min))
+        middle = sorted(result["speedup"])[len(result["speedup"]) // 2]
+        found.append(f"{most} workers {middle:.2f} times as fast as {fewest}")
+    killed, lost = (sum(r[name] for r in rounds) for name in ("killed", "failed"))
+    return "; ".join([*found, f"{killed} workers killed, {lost} pairs lost"])
+
+
 def sonnx(result: Json) -> str:
     """How many requirements are met, of those that a model can be asked."""
     asked = [f for f in result["findings"] if f["met"] is not None]
@@ -230,6 +242,17 @@ def monitors(result: Json) -> str:
         f"{found['count']} of {found['of']} clean pairs with a false alarm, at most "
         f"{found['high']:.2%}; {result['rendered']} rendered, {result['published']} of StereoLunar"
     )
+
+
+def guards(result: Json) -> str:
+    """All guards' share of a refined pair, and the dearest."""
+    parts = []
+    for one in result["sizes"]:
+        dearest = max(one["guards"], key=lambda guard: guard["share"])
+        parts.append(
+            f"{one['share']:.1%} of a pair at {one['size_px']} px, most of it {dearest['name']}"
+        )
+    return "; ".join(parts)
 
 
 def shading(result: Json) -> str:

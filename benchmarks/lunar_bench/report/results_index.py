@@ -114,6 +114,7 @@ _KINDS = {
     ),
     "deadlines": _Kind("Answers in time", "lunar-bench deadlines", headlines.deadlines),
     "stream": _Kind("Descents at a rate", "lunar-bench stream", headlines.stream),
+    "archive": _Kind("Archives over worker processes", "lunar-bench archive", headlines.archive),
     "sonnx": _Kind(
         "Requirements of the safety-related profile", "lunar-bench sonnx", headlines.sonnx
     ),
@@ -127,6 +128,7 @@ _KINDS = {
     "monitors": _Kind(
         "Monitors: false alarms and what they see", "lunar-bench monitors", headlines.monitors
     ),
+    "guards": _Kind("What guards cost", "lunar-bench guards", headlines.guards),
     "variants": _Kind("Variants of the refinement", "an experiment", headlines.variants),
     "precision": _Kind(
         "Lower precisions, by target and method", "lunar-bench precision", headlines.precision

@@ -140,6 +140,7 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
     numbers = [number for number in range(count) if not _left_out(situation, number, times)]
     tally = _Tally(known, numbers)
     signs, memory = VitalSigns(), []
+    newest = None  # a vehicle keeps its newest map: what it holds does not go up and down
     camera = Intrinsics(*descent.camera.intrinsics)
     with StereoStream(
         runtime,
@@ -162,9 +163,11 @@ def _run(runtime: StereoRuntime, known: _Known, situation: str, rate_hz: float) 
             )
             if update is not None:
                 tally.add(update)
+                newest = update
             memory.append(signs.resident_mib() or 0.0)
         for update in stream.finish():
             tally.add(update)
+        del newest
         counts = asdict(stream.counts)
         cpu_s = (time.process_time() - cpu_start) / max(1, counts["pairs"])
     signs.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from lunar_runtime.backends.activations import ActivationBounds
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import UsageError
 from numpy.typing import NDArray
@@ -42,12 +43,14 @@ class ActivationSite:
         graph = onnx.load_from_string(model.content)
         self._names = [output.name for output in graph.graph.output]
         self._cuts = _open(graph)
+        self._bounds = ActivationBounds(bundle.manifest.graph.activation_ranges)
+        appendix = self._bounds.appendix(halves=bundle.manifest.precision != "fp32")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         if threads is not None:
             options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            graph.SerializeToString() + appendix, options, providers=["CPUExecutionProvider"]
         )
         self._inputs = inputs
         self._values: dict[int, dict[str, NDArray[Any]]] = {}
@@ -60,6 +63,16 @@ class ActivationSite:
 
     def outputs(self, flips: Sequence[Flip], pair: int) -> Outputs:
         """What the rest of the network makes of damaged activations."""
+        found = self._session.run(self._names, self._damaged(flips, pair))
+        return dict(zip(self._names, found, strict=True))
+
+    def guards(self, flip: Flip) -> list[str]:
+        """`bounds`: an activation leaves what the manifest says, as the runtime looks at it."""
+        extremes = self._session.run(self._bounds.names, self._damaged([flip], flip.pair))
+        return ["bounds"] if self._bounds.breach(extremes) else []
+
+    def _damaged(self, flips: Sequence[Flip], pair: int) -> dict[str, NDArray[Any]]:
+        """What to feed, so that the activations are damaged."""
         clean = self._clean(pair)
         feed = self._feed(pair)
         for cut in {flip.where for flip in flips}:
@@ -69,12 +82,7 @@ class ActivationSite:
             feed[f"{cut}/values"] = np.array(
                 [flipped(values.reshape(-1)[flip.element], flip.bit) for flip in own], values.dtype
             )
-        found = self._session.run(self._names, feed)
-        return dict(zip(self._names, found, strict=True))
-
-    def guards(self, flip: Flip) -> list[str]:
-        """There is none."""
-        return []
+        return feed
 
     def _clean(self, pair: int) -> dict[str, NDArray[Any]]:
         if pair not in self._values:

@@ -28,7 +28,7 @@ from lunar_bench.upsets.network_sites import (
     OutputSite,
     WeightSite,
 )
-from lunar_bench.upsets.record import MORE_MISSED, MOVED_DEG, Harm, UpsetRecord
+from lunar_bench.upsets.record import GOLDEN, MORE_MISSED, MOVED_DEG, Harm, UpsetRecord
 from lunar_bench.upsets.refinement_site import RefinementSite
 
 _SAME = 1e-6  # of an output's mean size: another order of additions changes as much
@@ -179,7 +179,7 @@ class Bench:
             for name, expected in golden.outputs.items()
         }
         off = any(not error <= golden.tolerances[name] for name, error in errors.items())
-        return ["golden"] if off else []
+        return [GOLDEN] if off else []
 
     def _same(self, outputs: Outputs, clean: Outputs) -> bool:
         for name, values in outputs.items():

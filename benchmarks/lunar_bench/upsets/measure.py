@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from lunar_bench.sensors.machine import describe_machine
 from lunar_bench.upsets.bench import Bench
 from lunar_bench.upsets.flip import Flip
 from lunar_bench.upsets.rates import rates, rates_by, worst
-from lunar_bench.upsets.record import JournalHead, Rates, UpsetRecord, UpsetsResult
+from lunar_bench.upsets.record import GOLDEN, JournalHead, Rates, UpsetRecord, UpsetsResult
 
 Site = Literal["weights", "activations", "inputs", "outputs", "refinement"]
 SITES: tuple[Site, ...] = ("weights", "activations", "inputs", "outputs", "refinement")
@@ -90,13 +90,13 @@ def measure_upsets(
         noticed: dict[str, Share] = {}
         for site in options.sites:
             drawn = list(_drawn(bench, site, options))
-            noticed |= _noticed(bench, site, drawn)
             flips = drawn[: options.judged]
             wanted += [flip.id for flip in flips]
             groups = list(_groups([flip for flip in flips if flip.id not in kept.done]))
             for group in tell(groups, len(groups)):
                 for record in _tried(bench, group):
                     kept.add(record)
+            noticed |= _noticed(bench, site, drawn, kept.done)
         records = [kept.done[identity] for identity in wanted]
         return UpsetsResult(
             model_sha256=digest,
@@ -128,11 +128,15 @@ def _drawn(bench: Bench, site: Site, options: UpsetOptions) -> Iterator[Flip]:
             yield flip
 
 
-def _noticed(bench: Bench, site: Site, flips: Sequence[Flip]) -> dict[str, Share]:
-    """Of all flips at a site, those that guards of memory notice, whatever they would do."""
+def _noticed(
+    bench: Bench, site: Site, flips: Sequence[Flip], done: Mapping[str, UpsetRecord]
+) -> dict[str, Share]:
+    """Of all flips at a site, those that guards of the place notice, whatever they would do."""
     counts: Counter[str] = Counter()
     for flip in flips:
-        counts.update(bench.guards(flip))
+        known = done.get(flip.id)
+        guards = bench.guards(flip) if known is None else known.guards
+        counts.update(name for name in guards if name != GOLDEN)
     return {f"{site} {name}": share(count, len(flips)) for name, count in sorted(counts.items())}
 
 

@@ -14,6 +14,8 @@ from lunar_bench.upsets.flip import Flip
 MOVED_DEG = 0.5  # mean change of the slopes
 MORE_MISSED = 0.01  # of the ground truly steep, called flatter
 HAZARDS_DEG = (10.0, 15.0)
+#: The guard that runs another pair: it is asked about flips that do harm.
+GOLDEN = "golden"
 #: What must hold: of flips, those unsafe that nothing noticed.
 MOST_UNDETECTED = 0.0005
 
@@ -75,7 +77,8 @@ class UpsetRecord(Identified, frozen=True):
         group: How many flips were tried together; `harm` is then that of all of them.
         harm: Without refinement, or of a flip in the refinement's arrays with it.
         refined: With refinement; None where it was not tried, as of flips that do no harm.
-        guards: Which of the guards notice it: `sums` and `range` of weights, `golden`.
+        guards: Which of the guards notice it: `sums` and `range` of weights, `bounds` of
+            activations, `golden`.
     """
 
     flip: Flip

@@ -19,6 +19,7 @@ from lunar_runtime.bundles.manifest import (
 )
 from lunar_runtime.bundles.parts import DECODER_NAME, ENCODER_NAME
 
+from lunar_export.bundling.activation_ranges import ActivationRanges
 from lunar_export.bundling.records import (
     GOLDEN_STEP,
     calibration_record,
@@ -70,6 +71,7 @@ class Draft:
         arithmetic: What OpenVINO computes in wherever the graph says float32.
         calibration: What ranges were measured on; None for FP32.
         files: Content of the bundle, by name.
+        activations: What calibration pairs have on the way through the graph.
     """
 
     origin: Origin
@@ -78,6 +80,7 @@ class Draft:
     arithmetic: Arithmetic
     calibration: CalibrationRecord | None
     files: Mapping[str, Path | bytes]
+    activations: ActivationRanges = ActivationRanges()  # noqa: RUF009
 
     def write(
         self, path: Path | str, judged: Judged | None = None, *, overwrite: bool = False
@@ -99,7 +102,7 @@ class Draft:
         names = OUTPUT_NAMES[traced.outputs]
         return Manifest(
             student=self.origin.student,
-            graph=graph_record(traced, self.opset, self.arithmetic),
+            graph=graph_record(traced, self.opset, self.arithmetic, self.activations),
             precision=self.precision,
             target=self.origin.target,
             parity=judged.parity if judged else _NOT_COMPARED,

@@ -13,6 +13,11 @@ from lunar_runtime.errors import UsageError
 from lunar_runtime.files.work_folder import work_folder
 from lunar_student import Student
 
+from lunar_export.bundling.activation_ranges import (
+    ActivationRanges,
+    kept_ranges,
+    measure_activations,
+)
 from lunar_export.bundling.draft import Origin, draft_fp32, draft_lowered
 from lunar_export.bundling.options import ExportOptions, PrecisionOptions
 from lunar_export.bundling.records import golden_file, provenance, student_record
@@ -28,7 +33,7 @@ from lunar_export.judging.sonnx import require_sonnx
 from lunar_export.lowering.measure import Measured, measure_ranges
 from lunar_export.lowering.placement import measured_tensors
 from lunar_export.lowering.to_sonnx import to_sonnx
-from lunar_export.pairs.calibration import Calibration
+from lunar_export.pairs.calibration import Calibration, render_calibration
 from lunar_export.pairs.choose import (
     ExportPairs,
     LoweringPairs,
@@ -110,6 +115,12 @@ def export_bundle(
             lowered = draft.write(work / "lowered draft")
             judged = stages.judge(judged, fp32, lowered, found, slopes)
             _require(judged.lowering, options.precision, on_gate)
+            activations = kept_ranges(measured, found.trial.lowered.model)
+        elif checkpoint is not None:
+            activations = stages.watch(traced)
+        if checkpoint is None:  # nothing is ordinary of random weights
+            activations = ActivationRanges()
+        draft = dataclasses.replace(draft, activations=activations)
         progress.begin("writing the bundle")
         return draft.write(out, judged, overwrite=overwrite)
 
@@ -169,6 +180,15 @@ class _Stages:
             histograms=self.options.precision.calib_method != "minmax",
             threads=self.options.threads,
         )
+
+    def watch(self, traced: Traced) -> ActivationRanges:
+        options = self.options
+        self.progress.begin("calibration pairs")
+        count = options.counts.activations
+        pairs = render_calibration(options.height, options.width, count).pairs
+        self.progress.begin("measuring activations", len(pairs))
+        step, threads = self.progress.step, options.threads
+        return measure_activations(traced, pairs, self.work, step, threads=threads)
 
     def lower(self, measured: Measured, pairs: LoweringPairs | None, gate: SlopeReference) -> Found:
         recipe = self.options.precision.recipe

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,11 +21,13 @@ from lunar_runtime.bundles.manifest import (
     TensorRecord,
 )
 from lunar_runtime.bundles.parts import DECODER_NAME, ENCODER_NAME
+from lunar_runtime.bundles.ranges import Range
 from lunar_runtime.errors import CheckpointError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.version import __version__
 from lunar_student import Student
 
+from lunar_export.bundling.activation_ranges import ActivationRanges
 from lunar_export.graph.layers import weight_layers
 from lunar_export.graph.model_file import MODEL_NAME
 from lunar_export.graph.opset import default_opset
@@ -59,7 +62,9 @@ def student_record(student: Student, checkpoint: Path | str | None) -> StudentRe
     )
 
 
-def graph_record(traced: Traced, opset: int, arithmetic: Arithmetic) -> GraphRecord:
+def graph_record(
+    traced: Traced, opset: int, arithmetic: Arithmetic, activations: ActivationRanges
+) -> GraphRecord:
     """Describe a graph: traced, and perhaps lowered to another opset since."""
     shapes = {value.name: _shape(value) for value in traced.model.graph.output}
     return GraphRecord(
@@ -80,7 +85,10 @@ def graph_record(traced: Traced, opset: int, arithmetic: Arithmetic) -> GraphRec
         ),
         outputs=tuple(_output_record(name, shapes[name]) for name in OUTPUT_NAMES[traced.outputs]),
         arithmetic=arithmetic,
-        encoder=None if traced.encoder is None else _encoder_record(traced.encoder, traced.model),
+        encoder=None
+        if traced.encoder is None
+        else _encoder_record(traced.encoder, traced.model, activations.encoder),
+        activation_ranges=dict(activations.model),
     )
 
 
@@ -145,7 +153,9 @@ def provenance(student: StudentRecord, traced: Traced, target: Target) -> dict[s
     return said
 
 
-def _encoder_record(encoder: onnx.ModelProto, decoder: onnx.ModelProto) -> EncoderRecord:
+def _encoder_record(
+    encoder: onnx.ModelProto, decoder: onnx.ModelProto, ranges: Mapping[str, Range]
+) -> EncoderRecord:
     (image,) = encoder.graph.input
     return EncoderRecord(
         file=ENCODER_NAME,
@@ -159,6 +169,7 @@ def _encoder_record(encoder: onnx.ModelProto, decoder: onnx.ModelProto) -> Encod
         ),
         features=tuple(_feature_record(value) for value in encoder.graph.output),
         taken=tuple(_feature_record(value) for value in decoder.graph.input),
+        activation_ranges=dict(ranges),
     )
 
 

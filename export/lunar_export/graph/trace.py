@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from lunar_export.graph import opset
 
+_CACHE = "TORCHINDUCTOR_CACHE_DIR"
 # They tell of every constant that they fold, at every level.
 _EXPORTERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
@@ -32,7 +34,7 @@ def trace(
         outputs: Their names, in its order.
         path: The `.onnx` file to write.
     """
-    with _quiet(), torch.no_grad():
+    with _quiet(), _own_cache(path.parent), torch.no_grad():
         program = torch.onnx.export(
             graph,
             tuple(inputs.values()),
@@ -67,6 +69,19 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         torch.ops.aten.scaled_dot_product_attention.default: attention,
         torch.ops.aten.gelu.default: gelu,
     }
+
+
+@contextlib.contextmanager
+def _own_cache(folder: Path) -> Iterator[None]:
+    """Keep PyTorch's cache of compiled code out of the system's temporary files, where it stays."""
+    if _CACHE in os.environ:  # the user's own
+        yield
+        return
+    os.environ[_CACHE] = str(folder / "inductor")
+    try:
+        yield
+    finally:
+        os.environ.pop(_CACHE, None)
 
 
 @contextlib.contextmanager

@@ -32,12 +32,14 @@ class PairCounts:
         gate: Of each geometry, where a lower precision is judged.
         tuning: Of each geometry, to choose methods and layers on.
         calibration: To measure ranges on, where no calibration set is given.
+        activations: To measure activations of an FP32 graph on, which nothing else calibrates.
     """
 
     parity: int = 1
     gate: int = 4
     tuning: int = 1
     calibration: int = DEFAULT_COUNT
+    activations: int = 16
 
 
 @dataclass(frozen=True)

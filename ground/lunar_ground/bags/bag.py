@@ -89,13 +89,15 @@ def _files(path: Path) -> list[Path]:
         if path.is_dir():
             return _of_folder(path)
         with path.open("rb") as stream:
-            head = stream.read(16)
+            head = stream.read(40)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file or folder; check the path") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if head.startswith(b"#ROSBAG"):
         raise InputError(f"{path}: is a bag of ROS 1; convert it with rosbags-convert")
+    if head.startswith(b"version https://git-lfs"):
+        raise InputError(f"{path}: is a pointer of Git LFS; fetch the recording with git lfs pull")
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         raise InputError(f"{path}: is compressed as a whole; decompress it with zstd -d")
     if not head.startswith((mcap_file.MAGIC, sqlite_file.MAGIC)):

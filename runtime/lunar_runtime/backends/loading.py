@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import ActivationRecord, activation_record_of
 from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.backends.features import FeatureRecord, feature_record_of, forget_views
 from lunar_runtime.backends.protocol import Backend
@@ -71,6 +72,11 @@ class LoadingBackend:
     def scrub_record(self) -> ScrubRecord:
         """What checking the weights found so far; waits until they are loaded."""
         return scrub_record_of(self._network)
+
+    @property
+    def activation_record(self) -> ActivationRecord:
+        """What watching the activations found so far; waits until the network is loaded."""
+        return activation_record_of(self._network)
 
     def reload(self) -> bool:
         """Load the network again; False where the library cannot."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import ActivationBounds, ActivationRecord
 from lunar_runtime.backends.held_weights import SLICES, HeldWeights
 from lunar_runtime.backends.kind import AutoRule, BackendKind
+from lunar_runtime.backends.onnxruntime_library import (
+    FATAL,
+    PROVIDERS,
+    choose_device,
+    find_cuda,
+    first_line,
+    import_library,
+    no_cuda,
+)
 from lunar_runtime.backends.optimised import (
     fill,
     held_weights,
@@ -27,8 +35,6 @@ from lunar_runtime.bundles.bundle import Bundle, Model
 from lunar_runtime.errors import BackendError, BundleError
 from lunar_runtime.files.held_memory import give_back, give_back_code
 
-_FATAL = 4  # ORT's own log goes to stderr; what matters also comes as an exception
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ON_DEVICE = "they are in the GPU's memory"
 # The graph that ONNX Runtime rewrites is one message, of 2 GB at most.
 _TOO_LARGE = "they are too large for one file"
@@ -53,11 +59,19 @@ class _Loaded(NamedTuple):
     session: Any
 
 
+class _Computed(NamedTuple):
+    """What the graph gave: its outputs, and which activation was out of bounds, in words."""
+
+    outputs: dict[str, NDArray[np.float32]]
+    breach: str
+
+
 class OnnxRuntimeBackend:
     """A network in ONNX Runtime; see `Backend`.
 
     On the CPU its weights are checked after every pair. Where they changed, the network is loaded
-    again from its verified file, and the pair is computed again.
+    again from its verified file, and the pair is computed again. Where an activation was outside of
+    its bounds, the pair is computed again too.
 
     Args:
         bundle: A verified bundle.
@@ -70,12 +84,15 @@ class OnnxRuntimeBackend:
     """
 
     def __init__(self, bundle: Bundle, device: str = "auto", threads: int | None = None) -> None:
-        ort = _import()
+        ort = import_library()
         self.name = f"onnxruntime {ort.__version__}"
-        self.device = _choose(device, ort)
+        self.device = choose_device(device, ort)
         self._names = [output.name for output in bundle.manifest.graph.outputs]
         self._bundle, self._threads = bundle, threads
-        self._loaded: _Loaded | None = _load(ort, bundle, self.device, threads)
+        ranges = bundle.manifest.graph.activation_ranges
+        self._bounds = ActivationBounds(ranges)
+        self._seen = ActivationRecord(len(ranges), "" if ranges else "the bundle has no ranges")
+        self._loaded: _Loaded | None = _load(ort, bundle, self.device, threads, self._appendix)
         held, reason = self._loaded.weights, self._loaded.reason
         self._record = ScrubRecord(held.bytes if held else 0, reason, slices=SLICES if held else 0)
 
@@ -84,6 +101,11 @@ class OnnxRuntimeBackend:
         """What checking the weights found so far."""
         return self._record
 
+    @property
+    def activation_record(self) -> ActivationRecord:
+        """What watching the activations found so far."""
+        return self._seen
+
     def run(
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
@@ -91,13 +113,23 @@ class OnnxRuntimeBackend:
         return self.run_tensors({"left": left, "right": right})
 
     def run_tensors(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        """Run the graph once; see `TensorNetwork`.
+        """Run the graph, once more where an activation is out of bounds; see `TensorNetwork`.
 
         Raises:
             BackendError: The library failed; or weights changed, and again after they were loaded
                 anew.
             BundleError: Weights changed, and the bundle is no longer what it was.
         """
+        outputs, breach = self._checked(inputs)
+        if not breach:
+            return outputs
+        _log.warning("an activation is out of bounds (%s); repeating the pair", breach)
+        outputs, again = self._checked(inputs)
+        self._seen = self._seen.after(breach, mended=not again)
+        return outputs
+
+    def _checked(self, inputs: Mapping[str, NDArray[Any]]) -> _Computed:
+        """Run the graph with weights that are right."""
         try:
             outputs = self._compute(inputs)
         except BackendError:  # a changed shape makes the library fail
@@ -124,7 +156,9 @@ class OnnxRuntimeBackend:
             BundleError: The bundle was altered since it was opened.
             BackendError: ONNX Runtime or the device failed.
         """
-        self._loaded = _load(_import(), self._bundle, self.device, self._threads)
+        self._loaded = _load(
+            import_library(), self._bundle, self.device, self._threads, self._appendix
+        )
         self._record = replace(self._record, reloads=self._record.reloads + 1)
         return True
 
@@ -142,19 +176,25 @@ class OnnxRuntimeBackend:
         self, left: NDArray[np.uint8], right: NDArray[np.uint8]
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair with whatever is in memory; `run` is what checks it."""
-        return self._compute({"left": left, "right": right})
+        return self._compute({"left": left, "right": right}).outputs
 
-    def _compute(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    @property
+    def _appendix(self) -> bytes:
+        return self._bounds.appendix(halves=self._bundle.manifest.precision != "fp32")
+
+    def _compute(self, inputs: Mapping[str, NDArray[Any]]) -> _Computed:
         loaded = self._loaded  # held here, should another thread close or reload it meanwhile
         if loaded is None:
             raise BackendError("this network was closed; load the bundle again")
         try:
-            outputs = loaded.session.run(self._names, dict(inputs))
+            found = loaded.session.run([*self._names, *self._bounds.names], dict(inputs))
         except Exception as error:  # ORT's exceptions share no base of their own
             raise BackendError(
-                f"{self.name} failed on {self.device}: {_first_line(error)}"
+                f"{self.name} failed on {self.device}: {first_line(error)}"
             ) from error
-        return dict(zip(self._names, outputs, strict=True))
+        count = len(self._names)
+        outputs = dict(zip(self._names, found[:count], strict=True))
+        return _Computed(outputs, self._bounds.breach(found[count:]))
 
     def _intact(self) -> bool:
         """Whether the weights are what they were, as far as one pair's check tells."""
@@ -173,53 +213,31 @@ class OnnxRuntimeBackend:
         return intact
 
 
-def _import() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise BackendError(
-            f"ONNX Runtime cannot be imported ({_first_line(error)}); install it with "
-            "`pip install onnxruntime`"
-        ) from error
-    return onnxruntime
-
-
-def _choose(device: str, ort: Any) -> str:
-    there = ort.get_available_providers()
-    if device == "auto":
-        return "cuda" if _PROVIDERS["cuda"] in there else "cpu"
-    if _PROVIDERS[device] not in there:
-        raise BackendError(
-            f"device {device}: this onnxruntime {ort.__version__} was built without "
-            f"{_PROVIDERS[device]}; install onnxruntime-gpu, or choose `device` cpu"
-        )
-    return device
-
-
-def _load(ort: Any, bundle: Bundle, device: str, threads: int | None) -> _Loaded:
+def _load(ort: Any, bundle: Bundle, device: str, threads: int | None, appendix: bytes) -> _Loaded:
     if device == "cuda":
-        _find_cuda(ort)
+        find_cuda(ort)
     model = bundle.model()
     try:
         if device == "cpu" and not model.weights:
             with memory_file() as given:
-                fill(given, model.content)
+                fill(given, model.content, appendix)
                 del model  # the bytes: the library makes copies of its own
                 return _load_held(ort, bundle, given, threads)
         options, values = _options(ort, bundle, threads, model)
-        session = ort.InferenceSession(model.content, options, providers=[_PROVIDERS[device]])
+        content = model.content + appendix
+        session = ort.InferenceSession(content, options, providers=[PROVIDERS[device]])
         session.disable_fallback()
         session._model_bytes = None  # the graph's bytes, held for the fallback
     except Exception as error:  # ORT's exceptions share no base of their own
         if device == "cuda" and "CUDA" in str(error):
-            raise BackendError(_no_cuda(ort, _first_line(error))) from error
+            raise BackendError(no_cuda(ort, first_line(error))) from error
         raise BundleError(
             f"{bundle.model_path}: onnxruntime {ort.__version__} cannot load it "
-            f"({_first_line(error)}); re-create the bundle with lunar-export, or update onnxruntime"
+            f"({first_line(error)}); re-create the bundle with lunar-export, or update onnxruntime"
         ) from error
-    if session.get_providers()[0] != _PROVIDERS[device]:
+    if session.get_providers()[0] != PROVIDERS[device]:
         # A missing driver or cuDNN makes ORT take the CPU and only log it.
-        raise BackendError(_no_cuda(ort, "the GPU, its driver or cuDNN is not there"))
+        raise BackendError(no_cuda(ort, "the GPU, its driver or cuDNN is not there"))
     return _Loaded(values, None, _TOO_LARGE if device == "cpu" else _ON_DEVICE, session)
 
 
@@ -241,7 +259,7 @@ def _options(
 ) -> tuple[Any, list[Any]]:
     """Of a session; and the weights that `model` has outside the graph, to be held with it."""
     options = ort.SessionOptions()
-    options.log_severity_level = _FATAL
+    options.log_severity_level = FATAL
     options.inter_op_num_threads = 1
     # S0, 256 px: it holds 25 MiB of activations while it runs. With buffers used again it holds 40,
     # because each lives from its first use to its last; without an arena 44, in pieces that the C
@@ -268,38 +286,9 @@ def _options(
     return options, values
 
 
-def _find_cuda(ort: Any) -> None:
-    """Load CUDA's and cuDNN's libraries, also those that pip installed.
-
-    Raises:
-        BackendError: One is missing; the line names it.
-    """
-    ort.set_default_logger_severity(_FATAL)  # what is missing is told below, once
-    preload = getattr(ort, "preload_dlls", None)  # from ONNX Runtime 1.21 on
-    if preload is None:
-        return
-    with redirect_stdout(io.StringIO()) as said:  # it prints
-        preload()
-    missing = [line for line in said.getvalue().splitlines() if line.startswith("Failed to load")]
-    if missing:
-        raise BackendError(_no_cuda(ort, missing[0]))
-
-
-def _no_cuda(ort: Any, reason: str) -> str:
-    return (
-        f"onnxruntime {ort.__version__} cannot use CUDA here ({reason}); repair the CUDA "
-        "installation, or `pip install 'onnxruntime-gpu[cuda,cudnn]'`, or choose `device` cpu"
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
-
-
 ONNXRUNTIME = BackendKind(
     title="ONNX Runtime",
-    devices=tuple(_PROVIDERS),
+    devices=tuple(PROVIDERS),
     load=OnnxRuntimeBackend,
     auto=AutoRule(rank=100, suits=lambda _: True, because="it runs every bundle"),
 )

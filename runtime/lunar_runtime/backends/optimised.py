@@ -40,10 +40,11 @@ def memory_file() -> Iterator[int]:
         os.close(file)
 
 
-def fill(file: int, content: bytes) -> None:
-    """Write a file's content."""
+def fill(file: int, *contents: bytes) -> None:
+    """Write a file's content, one part after the other."""
     with open(file, "wb", closefd=False) as stream:
-        stream.write(content)
+        for content in contents:
+            stream.write(content)
 
 
 def optimise(ort: Any, given: int, made: int, options: Any) -> None:
@@ -97,6 +98,7 @@ def session_of(ort: Any, file: int, options: Any, weights: HeldWeights) -> tuple
         The session, and what must live as long as it does beside the weights.
     """
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.execution_order = ort.ExecutionOrder.PRIORITY_BASED  # the file's, as `optimise` left it
     options.add_session_config_entry(*_NO_PACKING)
     values = {
         name: ort.OrtValue.ortvalue_from_numpy(value) for name, value in weights.arrays.items()

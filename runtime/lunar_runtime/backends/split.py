@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import ActivationRecord, activation_record_of
 from lunar_runtime.backends.features import FeatureCache, FeatureRecord, Features
 from lunar_runtime.backends.kind import BackendKind
 from lunar_runtime.backends.protocol import TensorNetwork
@@ -43,6 +45,7 @@ class SplitBackend:
         self._image = record.image.name
         self._taken = [tensor.name for tensor in record.taken]
         self._cache = FeatureCache(keep_views)
+        self._last = ""
         self._lock = threading.Lock()
 
     @classmethod
@@ -91,17 +94,25 @@ class SplitBackend:
     ) -> dict[str, NDArray[np.float32]]:
         """Run one pair; see `Backend.run`."""
         with self._lock:
-            mismatches = self._mismatches()
+            mismatches, (encoder, decoder) = self._mismatches(), self._activations()
             views = self._cache.features_of((left, right), self._encode)
             if self._mismatches() != mismatches:  # what was encoded before may be wrong too
                 self._cache.forget()
                 views = self._cache.features_of((left, right), self._encode)
+            encoded, _ = self._activations()
+            if encoded.breaches != encoder.breaches:
+                self._last = encoded.last
+                self._cache.forget()  # what is out of bounds twice must not last
             of = {
                 f"{name}_{view}": values
                 for view, features in zip(_VIEWS, views, strict=True)
                 for name, values in features.items()
             }
-            return self._decoder.run_tensors({name: of[name] for name in self._taken})
+            outputs = self._decoder.run_tensors({name: of[name] for name in self._taken})
+            _, decoded = self._activations()
+            if decoded.breaches != decoder.breaches:
+                self._last = decoded.last
+            return outputs
 
     @property
     def feature_record(self) -> FeatureRecord:
@@ -129,6 +140,12 @@ class SplitBackend:
             check_ms=encoder.check_ms + decoder.check_ms,
         )
 
+    @property
+    def activation_record(self) -> ActivationRecord:
+        """What watching the activations of both graphs found so far; breaches are of graphs."""
+        encoder, decoder = self._activations()
+        return replace(encoder.plus(decoder), last=self._last)
+
     def reload(self) -> bool:
         """Load both graphs again from their verified files; False where the library cannot."""
         with self._lock:
@@ -149,6 +166,9 @@ class SplitBackend:
 
     def _encode(self, image: NDArray[np.uint8]) -> Features:
         return self._encoder.run_tensors({self._image: image})
+
+    def _activations(self) -> tuple[ActivationRecord, ActivationRecord]:
+        return activation_record_of(self._encoder), activation_record_of(self._decoder)
 
     def _mismatches(self) -> int:
         return scrub_record_of(self._encoder).mismatches

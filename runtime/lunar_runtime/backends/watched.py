@@ -15,11 +15,13 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import ActivationRecord
 from lunar_runtime.backends.cores import check_threads
 from lunar_runtime.backends.shared_arrays import SharedArrays, bytes_of
 from lunar_runtime.backends.worker import FORGET, RUN, Answer, Order
@@ -62,6 +64,7 @@ class WatchedBackend:
         check_threads(threads)
         self.restarts = 0
         self.last_restart_s: float | None = None
+        self._earlier = ActivationRecord()  # of processes that are gone
         self._hang_s = hang_s
         graph = bundle.manifest.graph
         self._file = os.memfd_create("lunar-network", os.MFD_CLOEXEC)
@@ -121,7 +124,13 @@ class WatchedBackend:
             )
         if not answer.done:
             raise BackendError(answer.said)
+        self._seen = answer.activations
         return {name: values.copy() for name, values in self._arrays.outputs.items()}
+
+    @property
+    def activation_record(self) -> ActivationRecord:
+        """What watching the activations found so far, in all its processes."""
+        return self._earlier.plus(self._seen)
 
     @property
     def feature_record(self) -> None:
@@ -166,6 +175,7 @@ class WatchedBackend:
             why = answer.said if answer else self._silence()
             self._end()
             raise BackendError(f"the network's process could not load it: {why}")
+        self._seen = answer.activations
         return answer
 
     def _ask(self, words: bytes, within_s: float) -> Answer | None:
@@ -191,6 +201,8 @@ class WatchedBackend:
 
     def _restart(self) -> None:
         start = time.perf_counter()
+        self._earlier = replace(self.activation_record, points=0, reason="")
+        self._seen = ActivationRecord()
         self._end()
 
         def again() -> None:

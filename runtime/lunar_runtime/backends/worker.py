@@ -18,6 +18,7 @@ from typing import IO
 
 import msgspec
 
+from lunar_runtime.backends.activations import ActivationRecord, activation_record_of
 from lunar_runtime.errors import BackendError, BundleError, LunarError, is_out_of_memory
 
 RUN, FORGET = b"run\n", b"forget\n"
@@ -53,11 +54,13 @@ class Answer(msgspec.Struct, frozen=True):
         done: Whether it worked.
         said: The library's name once it is loaded, or why it did not work.
         device: What the network runs on.
+        activations: What watching the activations found since the network was loaded.
     """
 
     done: bool
     said: str = ""
     device: str = ""
+    activations: ActivationRecord = ActivationRecord()
 
 
 def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
@@ -89,7 +92,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
     memory = mmap.mmap(order.memory, 0)
     arrays = SharedArrays(bundle.manifest.graph, memory)
     try:
-        answer(Answer(True, backend.name, backend.device))
+        answer(Answer(True, backend.name, backend.device, activation_record_of(backend)))
         while order_line := orders.readline():
             if order_line == FORGET:
                 forget_views(backend)
@@ -105,7 +108,7 @@ def serve(orders: IO[bytes], answers: IO[bytes]) -> None:
                     raise
                 answer(Answer(False, _why(error)))
                 continue
-            answer(Answer(True))
+            answer(Answer(True, activations=activation_record_of(backend)))
     finally:
         arrays.forget()
         with suppress(BufferError):  # where an error holds them; the process is about to end

@@ -9,6 +9,7 @@ from lunar_runtime.bundles.choices import OUTPUT_NAMES
 from lunar_runtime.bundles.graph_checks import FEWEST
 from lunar_runtime.bundles.manifest import (
     ENGINES_NAME,
+    FORMAT_VERSION,
     MANIFEST_NAME,
     ONE_GRAPH_VERSION,
     SIGNATURES_NAME,
@@ -26,6 +27,7 @@ _MOST_CHANNELS = 4096
 # Of the encoder's outputs. S0 has 8 values a pixel in the largest, the teacher 4 in its one.
 _MOST_VALUES_PER_PIXEL = 100
 _MOST_FILES = 1000
+_MOST_POINTS = 10_000  # where activations are watched; S0 has 58, the teacher 200
 _LARGEST_FILE = 1 << 36
 
 
@@ -56,6 +58,7 @@ def contradiction(manifest: Manifest) -> str | None:
         or _of_encoder(manifest)
         or _of_precision(manifest)
         or _of_outputs(manifest.graph, manifest.golden, manifest.parity)
+        or _of_activations(manifest)
     )
 
 
@@ -163,4 +166,17 @@ def _of_outputs(graph: GraphRecord, golden: GoldenRecord, parity: ParityRecord) 
         return f"golden.step {golden.step} is larger than the images"
     if unknown:
         return f"golden or parity names {', '.join(sorted(unknown))}, which the graph lacks"
+    return None
+
+
+def _of_activations(manifest: Manifest) -> str | None:
+    encoder = manifest.graph.encoder
+    ranges = {**manifest.graph.activation_ranges, **(encoder.activation_ranges if encoder else {})}
+    if ranges and manifest.format_version < FORMAT_VERSION:
+        return f"activation_ranges in format_version {manifest.format_version}"
+    if len(ranges) > _MOST_POINTS:
+        return f"activation_ranges of {len(ranges)} tensors are too many"
+    for name, (low, high) in ranges.items():
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            return f"activation_ranges: {name} from {low:g} to {high:g} is no range"
     return None

@@ -15,8 +15,10 @@ from lunar_runtime.bundles.choices import Arithmetic, OutputSet, Precision, Targ
 
 #: Of this schema. Version 1 lacked `reduction` and reads the same. Version 3 brought the target
 #: `openvino`, the precision `bf16`, `arithmetic`, `weight_ranges`, and the checksum at the end.
-#: Version 4 brought networks in two graphs; bundles of one graph are still written as version 3.
-FORMAT_VERSION = 4
+#: Version 4 brought networks in two graphs, version 5 `activation_ranges`. A bundle is written in
+#: the oldest version that can say what it is.
+FORMAT_VERSION = 5
+TWO_GRAPHS_VERSION = 4
 ONE_GRAPH_VERSION = 3
 OLDEST_SEALED_VERSION = 3
 OLDEST_FORMAT_VERSION = 1
@@ -70,7 +72,7 @@ class TensorRecord(_Record, frozen=True, kw_only=True):
     frame: str
 
 
-class EncoderRecord(_Record, frozen=True, kw_only=True):
+class EncoderRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """The ONNX file that sees one image, where a network is in two graphs.
 
     Attributes:
@@ -80,6 +82,7 @@ class EncoderRecord(_Record, frozen=True, kw_only=True):
         features: Its outputs.
         taken: Inputs of the other graph, the decoder: features of the left and of the right view,
             by the feature's name and `_left` or `_right`.
+        activation_ranges: As of `GraphRecord`.
     """
 
     file: str
@@ -87,6 +90,7 @@ class EncoderRecord(_Record, frozen=True, kw_only=True):
     image: TensorRecord
     features: tuple[TensorRecord, ...]
     taken: tuple[TensorRecord, ...]
+    activation_ranges: dict[str, tuple[float, float]] = {}
 
 
 class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,6 +107,8 @@ class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
         arithmetic: What OpenVINO computes in wherever the graph says float32; left out where that
             is float32.
         encoder: The graph that sees one image; None, and left out, where there is one graph.
+        activation_ranges: Least and largest value that calibration pairs have at cut points of the
+            graph, by the tensor's name; left out where none were measured.
     """
 
     file: str
@@ -114,6 +120,7 @@ class GraphRecord(_Record, frozen=True, kw_only=True, omit_defaults=True):
     outputs: tuple[TensorRecord, ...]
     arithmetic: Arithmetic = "f32"
     encoder: EncoderRecord | None = None
+    activation_ranges: dict[str, tuple[float, float]] = {}
 
 
 class CalibrationRecord(_Record, frozen=True, kw_only=True):

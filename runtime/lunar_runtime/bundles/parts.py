@@ -12,7 +12,12 @@ from typing import Literal
 
 import msgspec
 
-from lunar_runtime.bundles.manifest import FORMAT_VERSION, ONE_GRAPH_VERSION, Manifest
+from lunar_runtime.bundles.manifest import (
+    FORMAT_VERSION,
+    ONE_GRAPH_VERSION,
+    TWO_GRAPHS_VERSION,
+    Manifest,
+)
 from lunar_runtime.bundles.ranges import Range, ranges_in_file
 
 Part = Literal["encoder", "decoder"]
@@ -43,6 +48,7 @@ def part_manifest(manifest: Manifest, part: Part | None) -> Manifest:
             inputs=(encoder.image,),
             outputs=encoder.features,
             encoder=None,
+            activation_ranges=encoder.activation_ranges,
         )
     else:
         one = msgspec.structs.replace(graph, inputs=encoder.taken, encoder=None)
@@ -68,7 +74,10 @@ def written_ranges(folder: Path, manifest: Manifest) -> dict[str, Range]:
 
 def version_of(manifest: Manifest) -> int:
     """The format that a manifest is written in: the oldest that can say it."""
-    return ONE_GRAPH_VERSION if manifest.graph.encoder is None else FORMAT_VERSION
+    encoder = manifest.graph.encoder
+    if manifest.graph.activation_ranges or (encoder and encoder.activation_ranges):
+        return FORMAT_VERSION
+    return ONE_GRAPH_VERSION if encoder is None else TWO_GRAPHS_VERSION
 
 
 def _unnamed(ranges: Mapping[str, Range], prefix: str) -> dict[str, Range]:

@@ -110,3 +110,23 @@ def _varint(content: Content, place: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, place + index + 1
     raise ValueError("a number does not end")
+
+
+def message(*parts: tuple[int, int | bytes]) -> bytes:
+    """Fields of a message as its bytes: numbers that are not negative, or what has a length."""
+    written = bytearray()
+    for field, value in parts:
+        if isinstance(value, int):
+            written += _written_varint(field << 3 | _VARINT) + _written_varint(value)
+        else:
+            written += _written_varint(field << 3 | _BYTES) + _written_varint(len(value)) + value
+    return bytes(written)
+
+
+def _written_varint(value: int) -> bytes:
+    written = bytearray()
+    while value >= 0x80:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    written.append(value)
+    return bytes(written)

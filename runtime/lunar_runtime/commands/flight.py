@@ -132,6 +132,7 @@ def told(
         open_sink(health),
         restarts=lambda: runtime.restarts,
         scrub=lambda: asdict(runtime.scrub_record),
+        activations=lambda: asdict(runtime.activation_record),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,13 +209,16 @@ def command(
         _check_geometry_only(wanted, bundle, backend, device, deadline_ms)
     if scheduler is not None:
         archive.check_alone(click.get_current_context())
-    # The network loads in the background, while Python imports and reads the rest.
-    opened = network = None
+    # In the background the bundle is verified, and its network loads, while Python imports.
+    opening = None
     if not geometry_only:
-        opened = _open(bundle, trust, require_signature)
-        if scheduler is None:
-            check_memory(INFER.of(opened.manifest))
-            network = _start_loading(opened, backend, device, threads, watchdog=watchdog)
+        from concurrent.futures import ThreadPoolExecutor
+
+        open_it = partial(_open, bundle, trust, require_signature)
+        load = partial(_start_loading, backend, device, threads, watchdog=watchdog)
+        opener = ThreadPoolExecutor(1, "open")
+        opening = opener.submit(_opened, open_it, load if scheduler is None else None)
+        opener.shutdown(wait=False)
 
     import cv2
 
@@ -225,6 +229,7 @@ def command(
     from lunar_runtime.inference.other_suns import read_other_suns
     from lunar_runtime.inference.pipeline import StereoRuntime
 
+    opened, network = (None, None) if opening is None else opening.result()
     shared_rig = None if rig is None else read_rig(rig)
     if other_suns is not None:
         wanted = replace(wanted, other_suns=read_other_suns(other_suns))
@@ -294,20 +299,31 @@ def _open(path: Path | None, trust: Path | None, require_signature: bool | None)
     return Bundle.open(path, trust=trust, require_signature=require_signature, keep_model=True)
 
 
+def _opened(
+    open_it: Callable[[], Bundle], load: Callable[[Bundle], Backend] | None
+) -> tuple[Bundle, tuple[Bundle, Backend] | None]:
+    """The verified bundle; and, if it is wanted here, with its network, which is still loading."""
+    opened = open_it()
+    if load is None:
+        return opened, None
+    check_memory(INFER.of(opened.manifest))
+    return opened, (opened, load(opened))
+
+
 def _tell_doubts(bundle: Bundle) -> None:
     for doubt in bundle.doubts:
         fail(NAME, f"warning: {bundle.path}: {doubt}")
 
 
 def _start_loading(
-    bundle: Bundle, backend: str, device: str, threads: int | None, *, watchdog: bool
-) -> tuple[Bundle, Backend]:
+    backend: str, device: str, threads: int | None, bundle: Bundle, *, watchdog: bool
+) -> Backend:
     from lunar_runtime.backends.features import KEEP_VIEWS
     from lunar_runtime.backends.loading import LoadingBackend
     from lunar_runtime.backends.watched import WatchedBackend
 
     load = WatchedBackend if watchdog else LoadingBackend
-    return bundle, load(bundle, backend, device, threads, keep_views=KEEP_VIEWS)
+    return load(bundle, backend, device, threads, keep_views=KEEP_VIEWS)
 
 
 def _check_geometry_only(

@@ -24,7 +24,11 @@ from lunar_runtime.landing.local_frame import LocalFrame
 from lunar_runtime.landing.visible_surface import taken
 
 _THIN = 4  # of the view's pixels, one of so many each way is compared
-_TOGETHER = 16.0  # compared pixels whose local errors are as good as one
+# Compared pixels whose local errors are as good as one: errors of a view are alike over some ten of
+# its pixels. With 16 a far view's errors tilted and bent the next one, whose shape then erred by
+# 1.02 of its own; two fused by 1.041 of the best (weights as their square), with 64 by 1.017,
+# with 256 by 1.009.
+_TOGETHER = 256.0
 _STEPS = 8
 _SETTLED = 1e-3  # of a cell: where the steps end
 _LEAST = 200  # compared pixels, below which the pose stays as it was told

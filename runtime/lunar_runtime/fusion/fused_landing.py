@@ -10,6 +10,7 @@ What is written is a single result's files: classes and sites as the newest view
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from lunar_runtime.fusion.ground_map import MOST_MB, GroundMap, MapUpdate
@@ -24,6 +25,11 @@ from lunar_runtime.landing.landing import Ground, Landing, land_on
 # Expected error of the roughness beside the draws, in distances of neighbouring pixels: the tops of
 # boulders that every view smoothes away, and that no number of views brings back.
 _TOPS = 0.5
+# The same beside it, for one view's random error averaged away: it makes ground look rougher, and
+# so hides that tops are missing. Of the places of a rendered descent, a sixth of it under boulders,
+# that were called safe, 2.8 % were hazardous with one view. With sixteen, which average 0.7 of it
+# away, 4.8 % with 0, 3.4 with 0.08, 3.0 with 0.10, 2.6 with 0.13 and 2.2 with 0.145.
+_CALMED = 0.14
 
 
 class FusedLanding:
@@ -107,9 +113,10 @@ def land_on_map(
         UsageError: As `FusedLanding.see`.
     """
     window = window or ground.around(update, lander.footprint_diameter_m / MOST_CELLS)
-    grid, known = ground.grid(window, update, result.camera_left.intrinsics)
+    grid, known, left = ground.grid(window, update, result.camera_left.intrinsics)
+    tops = np.float32(_TOPS) + np.float32(_CALMED) * np.sqrt(1 - left**2)
     return land_on(
-        Ground(grid, known, Errors(roughness_px=_TOPS), views=ground.views),
+        Ground(grid, known, Errors(roughness_px=tops), views=ground.views),
         result,
         lander,
         aim_px=aim_px,

@@ -17,19 +17,17 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lunar_runtime.errors import UsageError
 from lunar_runtime.fusion.alignment import Alignment, MapPatch, align
 from lunar_runtime.fusion.cell_fusion import agreement, fused, seeded
 from lunar_runtime.fusion.common_errors import POSE, Floats
 from lunar_runtime.fusion.datum import Datum
-from lunar_runtime.fusion.map_grid import layer_grid, wider
+from lunar_runtime.fusion.map_grid import MapGrid, layer_grid, wider
 from lunar_runtime.fusion.posed_view import PosedView, frame_pose, pose_frame
 from lunar_runtime.fusion.tiles import Tiles, Window, tile_bytes
 from lunar_runtime.fusion.view_cells import view_cells, view_window
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.landing.ground_grid import GroundGrid
 from lunar_runtime.landing.local_frame import LocalFrame
 
 #: Of the tiles, together.
@@ -180,9 +178,7 @@ class GroundMap:
         level = max(math.ceil(math.log2(cell_m)), self._known().levels[0])
         return wider(update.window, level)
 
-    def grid(
-        self, window: Window, update: MapUpdate, intrinsics: Intrinsics
-    ) -> tuple[GroundGrid, NDArray[np.bool_]]:
+    def grid(self, window: Window, update: MapUpdate, intrinsics: Intrinsics) -> MapGrid:
         """The map as a grid.
 
         Args:
@@ -190,16 +186,12 @@ class GroundMap:
             update: Of the view from which it is looked at.
             intrinsics: Of that view's left camera, pixels of its points.
 
-        Returns:
-            The grid, in the world's frame as the view's camera sees it, and (R, C) bool where its
-            ground is known.
-
         Raises:
             UsageError: The map is empty.
         """
         layer = self._known().composed(window)
         assert self._datum is not None
-        return layer_grid(layer, window, self._datum, update.frame, intrinsics), layer.known
+        return layer_grid(layer, window, self._datum, update.frame, intrinsics)
 
     def _known(self) -> Tiles:
         if self._tiles is None:

@@ -36,7 +36,7 @@ since 1958, 32 bits of milliseconds). Then the user data, big-endian, 65 bytes:
 | 56 | u16 | restarts |
 | 58 | u32 | slice of the weights that is checked next |
 | 62 | u16 | mismatches of weights |
-| 64 | u8 | reserved, 0 |
+| 64 | u8 | pairs with an activation out of bounds |
 
 Counters that outgrow their field stay at its largest value.
 """
@@ -129,7 +129,7 @@ def user_data(record: HealthRecord) -> bytes:
         _capped(counters.restarts, 16),
         _capped(int(scrub.get("position", 0)), 32),
         _capped(int(scrub.get("mismatches", 0)), 16),
-        0,
+        _capped(int((record.activations or {}).get("breaches", 0)), 8),
     )
 
 

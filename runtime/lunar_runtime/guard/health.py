@@ -41,6 +41,7 @@ class Health:
         sink: Where records go.
         restarts: Gives how often the network's process was restarted; None = there is none.
         scrub: Gives how far the check of the weights is; None = there is none.
+        activations: Gives what watching the activations found; None = nobody watches.
         ping_s: Period of the pings; None = no pings.
         warn_after_s: Of a pair that is running.
         fatal_after_s: The same.
@@ -52,13 +53,14 @@ class Health:
         *,
         restarts: Callable[[], int] | None = None,
         scrub: Callable[[], dict[str, Any] | None] | None = None,
+        activations: Callable[[], dict[str, Any] | None] | None = None,
         ping_s: float | None = PING_S,
         warn_after_s: float = WARN_AFTER_S,
         fatal_after_s: float = FATAL_AFTER_S,
     ) -> None:
         self.counters = Counters()
         self._sink, self._restarts, self._scrub = sink, restarts, scrub
-        self._ping_s = ping_s
+        self._activations, self._ping_s = activations, ping_s
         self._warn_after_s, self._fatal_after_s = warn_after_s, fatal_after_s
         self._signs = VitalSigns()
         self._loaded_at = time.monotonic()
@@ -175,6 +177,7 @@ class Health:
             severity=severity,
             counters=self.counters,
             scrub=None if self._scrub is None else self._scrub(),
+            activations=None if self._activations is None else self._activations(),
             temperature_c=self._signs.temperature_c(),
             resident_mib=self._signs.resident_mib(),
             **fields,

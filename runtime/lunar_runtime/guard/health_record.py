@@ -71,6 +71,7 @@ class HealthRecord(msgspec.Struct, frozen=True, kw_only=True):
         timings_ms: Per stage.
         counters: See `Counters`.
         scrub: How far the check of the weights in memory is; None where there is none.
+        activations: Pairs with an activation out of bounds; None where nobody counts.
         temperature_c: The hottest of the system's zones; None where it has none.
         resident_mib: Memory of the process.
     """
@@ -94,6 +95,7 @@ class HealthRecord(msgspec.Struct, frozen=True, kw_only=True):
     timings_ms: dict[str, float] = {}
     counters: Counters
     scrub: dict[str, Any] | None = None
+    activations: dict[str, Any] | None = None
     temperature_c: float | None = None
     resident_mib: float | None = None
 

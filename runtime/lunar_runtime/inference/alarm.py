@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-#: `network`: the inference library failed, or its outputs are none of a sound network's. `prior`:
-#: the matches contradict the network's depth. `domain`: an image is beside what the accuracy was
-#: measured on. `frozen`: an image is that of the pair before. `scale`: the altimeter says another
-#: height.
+#: `network`: the inference library failed, or activations or outputs are none of a sound network's.
+#: `prior`: the matches contradict the network's depth. `domain`: an image is beside what the
+#: accuracy was measured on. `frozen`: an image is that of the pair before. `scale`: the altimeter
+#: says another height.
 MonitorName = Literal["network", "prior", "domain", "frozen", "scale"]
 
 

@@ -37,6 +37,8 @@ from lunar_runtime.refinement.acceptance import (
 )
 from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.camera_evidence import draw_poses
+from lunar_runtime.refinement.first_pose import features_of
+from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.possible import SpoiltError
 from lunar_runtime.refinement.refine import RefinedPose, refine_pose_and_surface, refine_surface
 from lunar_runtime.refinement.same_ground import common_ground
@@ -124,10 +126,11 @@ def _refined(
     guess = None if network is None else _left_guess(network, pair.left)
     if pair.left.camera.source == "rig":
         pair = replace(pair, left=replace(pair.left, focal_sigma=rig.focal_sigma))
-    pair, focal_sigma = _self_calibrated(pair, guess)
+    features = features_of(pair)
+    pair, focal_sigma = _self_calibrated(pair, guess, features)
     if options.other_suns:
         pair = with_other_suns(pair, grids.left, options.other_suns, _told_baseline(options, rig))
-    found, surface = refine_pose_and_surface(pair, guess, _given(rig))
+    found, surface = refine_pose_and_surface(pair, guess, _given(rig), features)
     metres_sigma = 0.0 if focal_sigma > 0 else found.evidence.shared
     # In the network's unit where there is one, so that both pointmaps compare.
     baseline = 1.0 if guess is None else _baseline_in_units_of(guess, surface)
@@ -171,7 +174,9 @@ def _given(rig: Rig) -> GivenPose | None:
     return None if pose is None else GivenPose(pose, rig.pose == "fixed", rig.pose_sigma_deg)
 
 
-def _self_calibrated(pair: Pair, guess: NetworkGuess | None) -> tuple[Pair, float]:
+def _self_calibrated(
+    pair: Pair, guess: NetworkGuess | None, features: Features
+) -> tuple[Pair, float]:
     """The pair with the focal length that its matches tell, where nobody else told it.
 
     Returns:
@@ -180,7 +185,7 @@ def _self_calibrated(pair: Pair, guess: NetworkGuess | None) -> tuple[Pair, floa
     """
     if pair.left.camera.source != NOMINAL or not pair.right.camera.source.startswith(NOMINAL):
         return pair, 0.0
-    focal = estimate_focal(pair, guess)
+    focal = estimate_focal(pair, guess, features)
     if focal is None or focal.sigma > SURE:
         return pair, _NOMINAL_SIGMA
     return pair.with_focal(focal.ratio, "estimated"), focal.sigma

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import activation_record_of
 from lunar_runtime.backends.features import feature_record_of
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.scrubbing import scrub_record_of
@@ -31,6 +32,7 @@ def describe_network(bundle: Bundle, backend: Backend, self_test: SelfTestRecord
         device=backend.device,
         ranges=bool(manifest.weight_ranges),
         weights=scrub_record_of(backend),
+        activations=activation_record_of(backend),
         self_test=self_test,
         features=feature_record_of(backend),
     )

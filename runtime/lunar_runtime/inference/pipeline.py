@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import ActivationRecord, activation_record_of
 from lunar_runtime.backends.features import KEEP_VIEWS, forget_views
 from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.registry import select_backend
@@ -47,7 +48,7 @@ from lunar_runtime.inference.practice_pair import practice_pair
 from lunar_runtime.inference.result import ModelInfo, StereoResult
 from lunar_runtime.inference.self_test import EVERY, SelfTest, SelfTester, require_golden
 from lunar_runtime.inference.sound_outputs import bounds_of
-from lunar_runtime.inference.work import PairWork
+from lunar_runtime.inference.work import PairWork, Ran
 
 _WARM_UP_PX = 128  # of a pair whose time does not count: libraries allocate and compile
 
@@ -144,6 +145,11 @@ class StereoRuntime:
     def scrub_record(self) -> ScrubRecord:
         """What checking the weights in memory found so far."""
         return scrub_record_of(self._backend)
+
+    @property
+    def activation_record(self) -> ActivationRecord:
+        """What watching the network's activations found so far."""
+        return activation_record_of(self._backend)
 
     def self_test_if_due(self) -> None:
         """Run the golden pair if it is time to; pairs with a deadline are not made to wait for it.
@@ -314,7 +320,7 @@ class StereoRuntime:
             with work.clock.stage("self-test"):
                 self._tester.test_if_due()
         before = self.scrub_record.repeated
-        run = partial(self._run, within_ms=within_ms)
+        run = partial(self._run_watched, within_ms=within_ms)
         work.see(run, (graph.height, graph.width), self._depth_error, self._bounds)
         self._tester.count_pair()
         if self.scrub_record.repeated != before:
@@ -324,17 +330,26 @@ class StereoRuntime:
             )
 
     def _run(
+        self, left: NDArray[np.uint8], right: NDArray[np.uint8]
+    ) -> dict[str, NDArray[np.float32]]:
+        return dict(self._run_watched(left, right).outputs)
+
+    def _run_watched(
         self,
         left: NDArray[np.uint8],
         right: NDArray[np.uint8],
         within_ms: float | None = None,
-    ) -> dict[str, NDArray[np.float32]]:
+    ) -> Ran:
         with self._one_at_a_time:
+            before = self.activation_record
             pair = left[None, None], right[None, None]
             watched = self._backend if isinstance(self._backend, WatchedBackend) else None
             if watched is not None and within_ms is not None and math.isfinite(within_ms):
                 outputs = watched.run_within(*pair, within_ms)
             else:
                 outputs = self._backend.run(*pair)
+            after = self.activation_record
         require_outputs(outputs, self.bundle, self._backend)
-        return outputs
+        breaches = after.breaches - before.breaches
+        mended = after.mended - before.mended == breaches
+        return Ran(outputs, after.last if breaches else "", mended)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.backends.activations import ActivationRecord
 from lunar_runtime.backends.features import FeatureRecord
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.choices import OutputSet
@@ -24,7 +25,7 @@ from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.self_test import SelfTestRecord
-from lunar_runtime.refinement.camera_evidence import Misfit
+from lunar_runtime.refinement.misfit import Misfit
 from lunar_runtime.refinement.shading import ShadingTold
 
 Side = Literal["left", "right"]
@@ -239,6 +240,7 @@ class ModelInfo(NamedTuple):
     device: str
     ranges: bool = False
     weights: ScrubRecord = ScrubRecord(reason="nobody looked")
+    activations: ActivationRecord = ActivationRecord(reason="nobody looked")
     self_test: SelfTestRecord = SelfTestRecord("never")
     features: FeatureRecord | None = None
 

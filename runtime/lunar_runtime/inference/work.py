@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +33,39 @@ from lunar_runtime.inference.sound_outputs import OutputBounds, watch_outputs
 from lunar_runtime.inference.told_cameras import check_told_cameras
 from lunar_runtime.refinement.budget import checkpoint
 
+
+class Ran(NamedTuple):
+    """What came of running the network.
+
+    Attributes:
+        outputs: Of the graph.
+        breach: Which activation was out of bounds, in words; empty where none was.
+        mended: Whether none was when the network was run again; the outputs are of that run.
+    """
+
+    outputs: NetworkOutputs
+    breach: str = ""
+    mended: bool = False
+
+    @property
+    def notes(self) -> Notes:
+        """What to say of it."""
+        if not (self.breach and self.mended):
+            return Notes()
+        return Notes.warn(
+            f"network: an activation was out of bounds ({self.breach}); the pair was computed again"
+        )
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """That trip: one where an activation is out of bounds twice."""
+        if not self.breach or self.mended:
+            return ()
+        return (Alarm("network", f"an activation is out of bounds: {self.breach}"),)
+
+
 #: Runs the network on its two inputs, (H, W) uint8.
-RunNetwork = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NetworkOutputs]
+RunNetwork = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Ran]
 
 
 @dataclass
@@ -130,9 +162,10 @@ class PairWork:
             greys, valid = self.images.greys(grids, self.lenses), self.images.valid(grids)
             inputs = frames[0].fill(greys[0]), frames[1].fill(greys[1])
         with self.clock.stage("network"):
-            outputs = run(*inputs)
-        outputs = image_parts(frames, outputs)
-        unsound = watch_outputs(outputs, bounds)
+            ran = run(*inputs)
+        self.notes += ran.notes
+        outputs = image_parts(frames, ran.outputs)
+        unsound = ran.alarms or watch_outputs(outputs, bounds)
         if unsound and self.options.refine != "off" and self.cameras_told:
             (alarm,) = unsound
             self.alarms += (alarm._replace(saw=f"{alarm.saw}; the images answer alone"),)

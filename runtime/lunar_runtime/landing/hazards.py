@@ -54,13 +54,13 @@ class Errors(NamedTuple):
         slope_deg: Of the footprint's slope, what the draws do not tell.
         roughness_cells: Of the roughness, in cells.
         roughness_px: Of the roughness, in distances of neighbouring pixels on the ground, of a
-            metre at most: boulders that the surface smoothes away.
+            metre at most: boulders that the surface smoothes away. One, or (R, C) of the grid.
     """
 
     up_deg: float = 0.0
     slope_deg: float = 0.0
     roughness_cells: float = 0.0
-    roughness_px: float = 0.0
+    roughness_px: float | Field = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ def find_hazards(
     found = roughness(highest, planes, across, cell, centres, tried)
     spacing = np.nan_to_num(grid.spacing_m[:: centres.stride, :: centres.stride])
     lumps = np.minimum(spacing, np.float32(_BOULDER_M))
-    detail = np.hypot(np.float32(errors.roughness_cells * cell), errors.roughness_px * lumps)
+    lost_px = np.broadcast_to(np.asarray(errors.roughness_px, np.float32), grid.shape)
+    lost = lost_px[:: centres.stride, :: centres.stride] * lumps
+    detail = np.hypot(np.float32(errors.roughness_cells * cell), lost)
     rough_sigma = np.hypot(draws.roughness_sigma_m(found, planes), detail.astype(np.float32))
     unseen = np.float32(_LEAST_CELLS) * spacing
     within_slope = at_most(lander.slope_limit_deg, steepness, slope_sigma, SLOPE)

@@ -6,8 +6,8 @@ worse than that one is. What depends on depth alone (a narrow field, a camera th
 flat ground) they cannot tell; the number's error then says so.
 
 A fit of thousands of dense matches looks far surer than it is, because neighbours err alike: over
-`_SHARED_PX` pixels, whatever the image's size. Variances here are as many times those of
-independent matches as there are matches in such a patch.
+a patch, whatever the image's size. Variances here are as many times those of independent matches as
+there are matches in such a patch; see `fitted_matches.shared_by`.
 
 Convention: a pose is moved by five small numbers, three angles of its rotation (radians, about the
 right camera's axes) and two of its direction (radians); see `relative_pose`. Numbers of the cameras
@@ -21,13 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lunar_runtime.geometry.epipolar import (
-    Floats,
-    MatchedRays,
-    RelativePose,
-    sampson_distance,
-)
-from lunar_runtime.refinement.relative_pose import PoseFit, pose_information, shared_share
+from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
+from lunar_runtime.refinement.fitted_matches import UNKNOWN, FittedMatches
+from lunar_runtime.refinement.misfit import CENTRES, FARTHEST, NAMES, Misfit
+from lunar_runtime.refinement.relative_pose import PoseFit, shared_share
 from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
@@ -39,27 +36,6 @@ from lunar_runtime.refinement.told_numbers import (
     left_open,
 )
 
-_CENTRES: tuple[CameraNumber, ...] = ("centre_x", "centre_y")
-_NAMES: dict[CameraNumber, str] = {
-    "focal": "focal length given",
-    "centre_x": "principal point given",
-    "centre_y": "principal point given",
-    "zoom": "right camera's focal length",
-    "lens": "lens given",
-}
-# A change is worked out in one step, as if it were small: farther, its size means nothing, and a
-# number that is told no better than this is not told. Lenses with k1 -0.4 exist.
-_FARTHEST: dict[CameraNumber, float] = {
-    "focal": 0.3,
-    "zoom": 0.3,
-    "centre_x": 0.3,
-    "centre_y": 0.3,
-    "lens": 0.6,
-}
-# Against the true poses of 51 rendered pairs: errors over expected ones, in the median of pairs of
-# 256, 512 and 768 px, were 1.24, 0.66 and 0.57 with 49 times the variance in all of them; a patch
-# of 32 px holds 114, 28 and 13 of their matches.
-_SHARED_PX = 32.0
 # Of the image's farthest radius: a bend by k1 that is told worse than this is none. One clean pair
 # of 58 (nadir) asks for k1 -0.9 ± 0.22, which is 0.075 of it; lenses that are there, 0.017 at most.
 _TOLD_BEND = 0.03
@@ -67,8 +43,6 @@ _TOLD_BEND = 0.03
 # StereoLunar's overlaps were within one sigma where a baseline made the metres.
 _REAL = 0.8
 _MOST_SHARED = 0.5  # of all depths: anyone's guess
-_UNKNOWN = 1e3  # a relative error that says nothing
-_STEP = 1e-4  # of a numerical derivative: relative, radians of the field, and of k1
 # Of its own errors: with the right cameras no number of 70 pairs exceeds 2.3, the lens 2.5. A focal
 # length 8 % off came to 3.5, a principal point 34 px off to 3.2. Four film frames of Apollo have a
 # lens of -0.02 at 3.8, which their triangulated points do not show.
@@ -83,49 +57,6 @@ _SIGMAS: dict[CameraNumber, float] = {
 # 0.03 that nobody told bends a surface by 0.0019 and makes all of it 0.004 smaller, five times what
 # that pair is expected to be off by.
 _LEAST_CHANGE = 0.002
-
-
-class Misfit(NamedTuple):
-    """A number of the cameras that the matches would have otherwise.
-
-    Attributes:
-        number: Which.
-        change: That they ask for: relative of `focal` and `zoom`, pixels of `centre_x` and
-            `centre_y`, k1 of `lens`.
-        sigma: Its standard deviation.
-        depth_change: What it does to depths in baselines: a relative change that nine of ten do not
-            exceed; 0 of an untested number.
-        focal_px: Of the cameras whose rays were judged.
-        pose_step: Where the pose goes with the change.
-    """
-
-    number: CameraNumber
-    change: float
-    sigma: float
-    depth_change: float
-    focal_px: float
-    pose_step: tuple[float, ...]
-
-    def own_change(self) -> float:
-        """The change as `changed` takes it."""
-        return self.change / self.focal_px if self.number in _CENTRES else self.change
-
-    def words(self) -> str:
-        """What the images ask for, for a user."""
-        if abs(self.own_change()) > _FARTHEST[self.number]:
-            return (
-                f"the images speak against the {_NAMES[self.number]} by far; are the intrinsics in "
-                "pixels of these images?"
-            )
-        off = f"{self.change:.3g} (± {self.sigma:.2g})"
-        relative = f"{1 + self.change:.3f} times the one given (± {self.sigma:.3f})"
-        return {
-            "focal": f"the images ask for a focal length {relative}",
-            "zoom": f"the images ask for a focal length of the right camera {relative}",
-            "lens": f"the images ask for a lens with k1 {off}; give `distortion` in the rig",
-            "centre_x": f"the images ask for a principal point {off} px further right",
-            "centre_y": f"the images ask for a principal point {off} px further down",
-        }[self.number]
 
 
 class CameraEvidence(NamedTuple):
@@ -163,14 +94,6 @@ class CameraEvidence(NamedTuple):
         )
 
 
-def shared_by(rays: MatchedRays) -> float:
-    """Variance of dense matches over that of as many independent ones.
-
-    A patch errs as a whole, however many matches are drawn of it.
-    """
-    return max(1.0, (_SHARED_PX / rays.spacing_px) ** 2)
-
-
 def camera_evidence(
     rays: MatchedRays, fit: PoseFit, given: GivenPose | None = None
 ) -> CameraEvidence:
@@ -182,9 +105,8 @@ def camera_evidence(
         given: What a rig says of the pose, which it then also has to agree with. A held one has
             the errors that were told.
     """
-    jacobian, weight, residual = pose_information(rays, fit)
-    variance = shared_by(rays) * fit.sigma_px**2
-    information: Floats = jacobian.T @ (jacobian * weight[:, None]) / variance
+    fitted = FittedMatches.of(rays, fit)
+    information, residual = fitted.information, fitted.residual
     prior: Floats = np.zeros((5, 5))
     towards: Floats = np.zeros(5)
     if given is not None:
@@ -198,23 +120,10 @@ def camera_evidence(
     erring = rays.focal_sigma is not None or (given is not None and given.by_cameras is not None)
     misfits: list[Misfit] = []
     untested: list[Misfit] = []
-    focal, shared = (0.0, _UNKNOWN), 0.0
-    for number in _NAMES:
-        ahead = _signed_px(changed(rays, number, _STEP), fit.pose)
-        across = (ahead - residual) / _STEP
-        A: Floats = np.zeros((6, 6))
-        A[:5, :5] = information + prior
-        A[5, :5] = A[:5, 5] = jacobian.T @ (weight * across) / variance
-        A[5, 5] = across @ (weight * across) / variance
-        b = np.append(towards - jacobian.T @ (weight * residual) / variance, 0.0)
-        b[5] = -across @ (weight * residual) / variance
-        size = np.sqrt(np.maximum(np.diag(A), 1e-30))
-        # The ridge is below the rounding of a well-posed fit; without it a pure translation, which
-        # leaves the focal length free, has no inverse.
-        scaled = np.linalg.inv(A / np.outer(size, size) + 1e-12 * np.eye(6))
-        inverse: Floats = scaled / np.outer(size, size)
-        change = inverse @ b
-        sigma = min(math.sqrt(float(inverse[5, 5])), _UNKNOWN)
+    focal, shared = (0.0, UNKNOWN), 0.0
+    for number in NAMES:
+        change, inverse = fitted.asked(number, prior, towards)
+        sigma = min(math.sqrt(float(inverse[5, 5])), UNKNOWN)
         unit = inverse[:, 5] / inverse[5, 5]  # the pose follows the number
         if number == "focal":
             focal = float(change[5]), sigma
@@ -224,13 +133,14 @@ def camera_evidence(
                 asked * _depths_with(rays, fit, number, change),
             )
         elif erring:  # as told: what the images say of it does not change the camera
-            by_told = _depths_with(rays, fit, number, unit * TOLD[number])
-            shared = math.hypot(shared, by_told)
+            shared = math.hypot(shared, _depths_with(rays, fit, number, unit * TOLD[number]))
         stated = rays.focal_sigma if number == "focal" else None
+        by_told = TOLD[number] if stated is None else stated
         left = left_open(number, float(change[5]), sigma, stated)
         untested.append(_number(rays, number, unit * left, left))
-        told = sigma < _FARTHEST[number] and (number != "lens" or sigma * farthest < _TOLD_BEND)
-        if told and abs(change[5]) > _SIGMAS[number] * sigma:
+        told = sigma < FARTHEST[number] and (number != "lens" or sigma * farthest < _TOLD_BEND)
+        apart = math.hypot(sigma, by_told) if erring else sigma
+        if told and abs(change[5]) > _SIGMAS[number] * apart:
             misfits.append(_misfit(rays, fit, number, change, sigma))
     misfits = [one for one in misfits if one.depth_change > _LEAST_CHANGE]
     misfits.sort(key=lambda one: -abs(one.change) / one.sigma)
@@ -265,12 +175,13 @@ def told_errors(rays: MatchedRays, fit: PoseFit) -> Floats:
         rays: Dense matches.
         fit: Of them.
     """
-    jacobian, weight, residual = pose_information(rays, fit)
+    fitted = FittedMatches.of(rays, fit)
+    jacobian, weight = fitted.jacobian, fitted.weight
     information = jacobian.T @ (jacobian * weight[:, None])
     found = np.zeros((5, 5))
-    for number in _NAMES:
-        across = (_signed_px(changed(rays, number, _STEP), fit.pose) - residual) / _STEP
-        follows = -np.linalg.lstsq(information, jacobian.T @ (weight * across), rcond=None)[0]
+    for number in NAMES:
+        across = weight * fitted.by(number)
+        follows = -np.linalg.lstsq(information, jacobian.T @ across, rcond=None)[0]
         stated = rays.focal_sigma if number == "focal" else None
         told = TOLD[number] if stated is None else stated
         found += told**2 * np.outer(follows, follows)
@@ -289,7 +200,7 @@ def _depths_with(rays: MatchedRays, fit: PoseFit, number: CameraNumber, change: 
 
 def _number(rays: MatchedRays, number: CameraNumber, change: Floats, sigma: float) -> Misfit:
     """A number's change and the pose's with it; what it does to depths is not looked at."""
-    pixels = rays.focal_px if number in _CENTRES else 1.0
+    pixels = rays.focal_px if number in CENTRES else 1.0
     return Misfit(
         number=number,
         change=float(change[5]) * pixels,
@@ -306,7 +217,3 @@ def draw_poses(pose: RelativePose, evidence: CameraEvidence, count: int) -> list
     root = axes * np.sqrt(np.maximum(values, 0)) * _REAL
     steps = shared_errors(count)[:, POSE] @ root.T
     return [moved(pose, step) for step in steps]
-
-
-def _signed_px(rays: MatchedRays, pose: RelativePose) -> Floats:
-    return np.asarray(sampson_distance(rays.left, rays.right, pose) * rays.focal_px)

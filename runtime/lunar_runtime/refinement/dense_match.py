@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
 from lunar_runtime.geometry.fields import Field, blurred, half, resized, together, twice
-from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.geometry.views import Pair
+from lunar_runtime.refinement.match_noise import measure_match_noise
 
 _SLOPE = np.array([[-0.5, 0, 0.5]], np.float32)
 _MARGIN_PX = 2  # bicubic interpolation looks that far
@@ -38,7 +38,6 @@ _SMOOTHING = {False: (2, 0), True: (5, 2)}
 # Flow that does not lead back is an occlusion or a guess; both on the flow's grid.
 _FORTH_AND_BACK_PX = 0.25
 _TRUST_PX = 0.15
-_OUTLIER_SIGMAS = 3.0
 _CHANCE = 0.2  # local correlation below this happens between two patches of noise, as in shadow
 
 
@@ -174,9 +173,9 @@ def interpolated(values: Field, x: Field, y: Field) -> Field:
 def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightness:
     """Compare brightness through a surface, along the epipolar lines.
 
-    The gradient is taken in the right image, half a pixel to either side along the line. Residuals
-    beyond three robust sigmas count less (Geman-McClure); shading that differs between the views is
-    removed with the local mean and contrast, and patches that are not alike (shadow) say nothing.
+    The gradient is taken in the right image, half a pixel to either side along the line. Shading
+    that differs between the views is removed with the local mean and contrast, and patches that are
+    not alike (shadow) say nothing. The rest counts by its noise (`match_noise`).
 
     Args:
         pair: Float32 grey levels, (H, W) and (h, w).
@@ -201,21 +200,21 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     del u, v, du, dv, along
     b, contrast = _normalise(warped, inside, _LIGHT_SIGMA_PX)
     gradient /= contrast
+    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
+    residual = a - b
+    correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX)
+    support = _support(correlation)
+    del a, b
+    usable = inside & np.isfinite(gradient) & (support > 0)
+    if not usable.any():
+        empty = np.zeros_like(left)
+        return Brightness(empty, empty, inside, correlation, warped, hidden)
+    noise = measure_match_noise(residual, contrast, gradient, usable)
+    weight = noise.weight(residual, contrast, gradient)
     gradient *= pixels
     gradient *= inverse_depth  # per relative change
     del contrast, pixels
-    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
-    residual = a - b
-    usable = inside & np.isfinite(gradient)
-    if not usable.any():
-        empty = np.zeros_like(left)
-        return Brightness(empty, empty, inside, empty, warped, hidden)
-    thin = (slice(None, None, 4),) * 2
-    some = usable[thin]
-    sigma = max(robust_sigma(residual[thin][some] if some.any() else residual[usable]), 1e-3)
-    weight = 1 / (1 + (residual / (_OUTLIER_SIGMAS * sigma)) ** 2) ** 2 / sigma**2
-    correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX)
-    weight = np.where(usable, weight * _support(correlation), 0).astype(np.float32)
+    weight = np.where(usable, weight * support, 0).astype(np.float32)
     gradient = np.where(usable, gradient, 0).astype(np.float32)
     information = np.asarray(weight * gradient**2, np.float32)
     pull = np.asarray(weight * gradient * residual, np.float32)

@@ -19,7 +19,7 @@ from lunar_runtime.refinement.acceptance import (
     require_parallax,
 )
 from lunar_runtime.refinement.budget import checkpoint
-from lunar_runtime.refinement.matching import match_descriptors, match_features
+from lunar_runtime.refinement.matching import Features, match_descriptors
 from lunar_runtime.refinement.relative_pose import (
     PoseFit,
     best_poses,
@@ -53,8 +53,18 @@ class FirstPose:
     matches: int
 
 
+def features_of(pair: Pair) -> Features:
+    """A pair's features; none is looked for yet."""
+    return Features(pair.left.grey, pair.right.grey, (pair.left.valid, pair.right.valid))
+
+
 def find_first_pose(
-    pair: Pair, network: NetworkGuess | None, given: RelativePose | None, *, halved: bool
+    pair: Pair,
+    network: NetworkGuess | None,
+    given: RelativePose | None,
+    *,
+    halved: bool,
+    features: Features | None = None,
 ) -> FirstPose:
     """Match the images sparsely and fit the pose.
 
@@ -64,16 +74,16 @@ def find_first_pose(
         given: A pose known beforehand: one more start.
         halved: Look for features at half the resolution; then a pose that is in doubt is refused
             rather than looked for at length.
+        features: Of the pair's images, where some may have been found before.
 
     Raises:
         NoParallaxError: A turn of the camera alone explains the matches.
         NotRefinedError: They are too few, or settle no pose.
     """
     checkpoint("features")
-    valid = pair.left.valid, pair.right.valid
-    matches = match_features(pair.left.grey, pair.right.grey, valid, halved=halved)
+    matches = (features or features_of(pair)).matches(halved=halved)
     if network is not None and network.descriptors is not None:
-        shapes = pair.left.shape, pair.right.shape
+        shapes, valid = (pair.left.shape, pair.right.shape), (pair.left.valid, pair.right.valid)
         matches = matches + match_descriptors(*network.descriptors, shapes, valid)
     require_matches(len(matches.left))
     checkpoint("poses")
@@ -105,15 +115,16 @@ def find_first_pose(
     return FirstPose([fit.pose for fit in fits], source, inliers, len(rays))
 
 
-def matches_of_pose(pair: Pair, pose: RelativePose) -> tuple[int, MatchedRays]:
+def matches_of_pose(
+    pair: Pair, pose: RelativePose, features: Features | None = None
+) -> tuple[int, MatchedRays]:
     """How many sparse matches there are, and those that agree with a pose that was told.
 
     Raises:
         NotRefinedError: Too few do.
     """
     checkpoint("features")
-    valid = pair.left.valid, pair.right.valid
-    matches = match_features(pair.left.grey, pair.right.grey, valid)
+    matches = (features or features_of(pair)).matches()
     require_matches(len(matches.left))
     rays = MatchedRays.of(pair, matches.left, matches.right)
     inliers = rays.where(rays.distance_px(pose) < _TOLD_PX)

@@ -18,6 +18,7 @@ from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.camera_evidence import CameraEvidence, camera_evidence
 from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.first_pose import FirstPose, find_first_pose
+from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.relative_pose import PoseFit
 from lunar_runtime.refinement.solver import (
     EARLY_SAMPLES,
@@ -48,31 +49,40 @@ class FoundPose(NamedTuple):
         return float(np.median(self.rays.distance_px(self.fit.pose)))
 
 
-def find_freely(pair: Pair, network: NetworkGuess | None, given: GivenPose | None) -> FoundPose:
+def find_freely(
+    pair: Pair, network: NetworkGuess | None, given: GivenPose | None, features: Features
+) -> FoundPose:
     """Find the pose: from halved features first, then from all.
 
     Args:
         pair: (H, W) uint8 grey levels and both cameras.
         network: One more start; None = geometry alone.
         given: What a rig says: one more start.
+        features: Of the pair's images.
 
     Raises:
         NotRefinedError: The images give none.
     """
     if min(pair.left.shape) >= _LARGE_PX:
         try:
-            return _find(pair, network, given, halved=True)
+            return _find(pair, network, given, features, halved=True)
         except NoParallaxError:
             raise
         except NotRefinedError:
             pass  # more features may hold more: on a narrow overlap they settle the pose
-    return _find(pair, network, given, halved=False)
+    return _find(pair, network, given, features, halved=False)
 
 
 def _find(
-    pair: Pair, network: NetworkGuess | None, given: GivenPose | None, *, halved: bool
+    pair: Pair,
+    network: NetworkGuess | None,
+    given: GivenPose | None,
+    features: Features,
+    *,
+    halved: bool,
 ) -> FoundPose:
-    first = find_first_pose(pair, network, None if given is None else given.pose, halved=halved)
+    told = None if given is None else given.pose
+    first = find_first_pose(pair, network, told, halved=halved, features=features)
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])

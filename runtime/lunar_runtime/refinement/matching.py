@@ -65,6 +65,26 @@ def match_features(
     return Matches(points_left[one], points_right[other])
 
 
+class Features:
+    """The feature matches of a pair, looked for once: cameras and poses do not change them."""
+
+    def __init__(
+        self,
+        left: NDArray[np.uint8],
+        right: NDArray[np.uint8],
+        valid: ValidPair = (None, None),
+    ) -> None:
+        """Of (H, W) grey levels, and (H, W) bool of where they are valid; None = everywhere."""
+        self._images = left, right, valid
+        self._found: dict[bool, Matches] = {}
+
+    def matches(self, *, halved: bool = False) -> Matches:
+        """See `match_features`."""
+        if halved not in self._found:
+            self._found[halved] = match_features(*self._images, halved=halved)
+        return self._found[halved]
+
+
 def match_descriptors(
     left: NDArray[np.float32],
     right: NDArray[np.float32],

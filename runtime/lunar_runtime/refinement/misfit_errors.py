@@ -10,7 +10,7 @@ from lunar_runtime.geometry.cameras import pixel_rays
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.views import View
-from lunar_runtime.refinement.camera_evidence import Misfit
+from lunar_runtime.refinement.misfit import Misfit
 from lunar_runtime.refinement.sampson import moved
 from lunar_runtime.refinement.surface import Surface
 from lunar_runtime.refinement.told_numbers import changed

@@ -40,8 +40,9 @@ from lunar_runtime.refinement.camera_evidence import (
     draw_poses,
 )
 from lunar_runtime.refinement.dense_match import Flow
-from lunar_runtime.refinement.first_pose import PoseSource, matches_of_pose
+from lunar_runtime.refinement.first_pose import PoseSource, features_of, matches_of_pose
 from lunar_runtime.refinement.free_pose import FoundPose, find_freely
+from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
@@ -82,7 +83,10 @@ class RefinedPose:
 
 
 def refine_pose_and_surface(
-    pair: Pair, network: NetworkGuess | None = None, given: GivenPose | None = None
+    pair: Pair,
+    network: NetworkGuess | None = None,
+    given: GivenPose | None = None,
+    features: Features | None = None,
 ) -> tuple[RefinedPose, Surface]:
     """Refine the left view of a pair.
 
@@ -91,6 +95,7 @@ def refine_pose_and_surface(
         network: What the network says; None = geometry alone.
         given: What a rig says of the pose. Not held, it is one more start; where the images find
             none or another one, it is held all the same, and then they must bear it out.
+        features: Of the pair's images, where some may have been found before.
 
     Returns:
         The pose and the surface.
@@ -99,15 +104,16 @@ def refine_pose_and_surface(
         NotRefinedError: Too few matches, no parallax, different suns, or nothing in common.
         ContradictionError: The images show another pose than the rig's.
     """
+    features = features or features_of(pair)
     if given is not None and given.held:
-        return _refine_told(pair, network, given)
+        return _refine_told(pair, network, given, features)
     try:
-        found = find_freely(pair, network, given)
+        found = find_freely(pair, network, given, features)
     except NotRefinedError as refusal:
         if given is None:
             raise
         try:
-            return _refine_told(pair, network, given)
+            return _refine_told(pair, network, given, features)
         except ContradictionError:  # matches that settle no pose speak against none
             raise refusal from None
     if given is None:
@@ -116,7 +122,7 @@ def refine_pose_and_surface(
         agreed = _with_rig(found, given)
     except ContradictionError as contradiction:
         try:  # the rig may be right where the images alone went astray
-            told, surface = _refine_told(pair, network, given)
+            told, surface = _refine_told(pair, network, given, features)
         except NotRefinedError:
             raise contradiction from None
         if told.epipolar_px > max(_AS_WELL * found.epipolar_px, _WELL_PX):
@@ -124,7 +130,8 @@ def refine_pose_and_surface(
         return told, surface
     if agreed.fit.pose.turned_deg(found.fit.pose) > _ASTRAY_DEG:
         with contextlib.suppress(NotRefinedError, ContradictionError):
-            return _refine_told(pair, network, given)  # the surface was looked for elsewhere
+            # The surface was looked for elsewhere.
+            return _refine_told(pair, network, given, features)
     return _finished(pair, agreed, network)
 
 
@@ -222,7 +229,7 @@ def _surface(pair: Pair, solver: DenseSolver, found: RefinedPose, last: Round) -
 
 
 def _refine_told(
-    pair: Pair, network: NetworkGuess | None, given: GivenPose
+    pair: Pair, network: NetworkGuess | None, given: GivenPose, features: Features
 ) -> tuple[RefinedPose, Surface]:
     """Refine from the rig's pose; the images must bear it out, within its errors.
 
@@ -230,7 +237,7 @@ def _refine_told(
         NotRefinedError: The images do not match along it.
         ContradictionError: They match along another one.
     """
-    matches, inliers = matches_of_pose(pair, given.pose)
+    matches, inliers = matches_of_pose(pair, given.pose, features)
     require_parallax(inliers, given.pose)
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()

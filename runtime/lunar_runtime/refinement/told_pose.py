@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
-from lunar_runtime.refinement.camera_evidence import shared_by, told_errors
+from lunar_runtime.refinement.camera_evidence import told_errors
+from lunar_runtime.refinement.fitted_matches import shared_by
 from lunar_runtime.refinement.relative_pose import (
     PoseFit,
     influence,

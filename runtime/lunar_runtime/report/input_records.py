@@ -83,6 +83,24 @@ class WeightsReport(Record, frozen=True, kw_only=True):
     check_ms: float
 
 
+class ActivationsReport(Record, frozen=True, kw_only=True):
+    """Activations of the network at cut points of its graph, since it was loaded.
+
+    Attributes:
+        points: Where they are held to the ranges in the bundle's manifest; 0 = nowhere.
+        not_watched: Why nowhere; empty where they are.
+        breaches: Pairs with one out of bounds, whose network was run again.
+        mended: Those of them that had none then.
+        last: Which one it was, of the last such pair; empty before the first.
+    """
+
+    points: int
+    not_watched: str
+    breaches: int
+    mended: int
+    last: str
+
+
 class SelfTestReport(Record, frozen=True, kw_only=True):
     """The bundle's golden pair, run on this machine since the network was loaded.
 
@@ -141,6 +159,7 @@ class ModelReport(Record, frozen=True, kw_only=True):
         device: What it ran on, as in `cpu`.
         weights: Whether its weights are still those that were loaded.
         self_test: Whether it gives what it must for a known pair.
+        activations: Whether what it computes on the way is what calibration pairs have there.
         features: Views that need not be encoded again; None = the network is one graph, or in a
             process of its own.
     """
@@ -157,6 +176,7 @@ class ModelReport(Record, frozen=True, kw_only=True):
     device: str
     weights: WeightsReport
     self_test: SelfTestReport
+    activations: ActivationsReport
     features: FeaturesReport | None = None
 
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,7 +40,7 @@ from lunar_runtime.inference.result import Side, StereoResult
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.landing.sites_file import encode_sites
 from lunar_runtime.report.records import Report
-from lunar_runtime.report.report import encode_report, make_report
+from lunar_runtime.report.report import encode_report, make_report, with_files
 from lunar_runtime.report.result_preview import primary_view, write_preview
 
 REPORT_NAME = "report.json"
@@ -102,15 +103,21 @@ def write_result(
     give_back()  # the writers are threads
     give_back_code()  # of the refinement
     with atomic_folder(path, overwrite=overwrite, owned=RESULT_NAMES) as folder:
-        files = _write_all(_writers(result, landing), folder)
+        with _written(_writers(result, landing), folder) as files:
+            report = make_report(result, printable(path), landing, request)
         elapsed_ms = (time.perf_counter() - start) * 1e3
-        report = make_report(result, printable(path), files, elapsed_ms, landing, request)
+        report = with_files(report, files, elapsed_ms)
         (folder / REPORT_NAME).write_bytes(encode_report(report, indent=2) + b"\n")
     return report
 
 
-def _write_all(writers: dict[str, Writer], folder: Path) -> dict[str, FileRecord]:
-    """Write every file, beside each other: compression keeps the interpreter free."""
+@contextmanager
+def _written(writers: dict[str, Writer], folder: Path) -> Iterator[dict[str, FileRecord]]:
+    """Write every file, beside each other and beside the block: compression keeps Python free.
+
+    Yields:
+        The files' records, all of which are there when the block has ended.
+    """
     # A signal can end the command while a thread is being started, and then nothing waits for
     # that thread: so none writes before all are there.
     ready, abandoned = threading.Event(), threading.Event()
@@ -132,8 +139,10 @@ def _write_all(writers: dict[str, Writer], folder: Path) -> dict[str, FileRecord
             raise
         finally:
             ready.set()
-        records = dict(zip(writers, written, strict=True))
-    return {name: records[name] for name in sorted(records)}
+        records: dict[str, FileRecord] = {}
+        yield records
+        found = dict(zip(writers, written, strict=True))
+        records.update((name, found[name]) for name in sorted(found))
 
 
 def _writers(result: StereoResult, landing: Landing | None) -> dict[str, Writer]:

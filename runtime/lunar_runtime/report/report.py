@@ -27,6 +27,7 @@ from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.flight_records import AlarmReport, FlownReport
 from lunar_runtime.report.input_records import (
+    ActivationsReport,
     BodyReport,
     FeaturesReport,
     ImageReport,
@@ -58,18 +59,14 @@ _PERCENTILES = (5, 25, 50, 75, 95)
 def make_report(
     result: StereoResult,
     out: str,
-    files: Mapping[str, FileRecord],
-    write_ms: float,
     landing: Landing | None = None,
     request: str | None = None,
 ) -> Report:
-    """Put a result into words.
+    """Put a result into words; its files come by `with_files`.
 
     Args:
         result: Of one pair.
         out: The folder it is in.
-        files: Digest and size of each file there, the report excepted.
-        write_ms: How long writing them took.
         landing: Where a vehicle may stand on it.
         request: Digest of what was asked for.
     """
@@ -129,14 +126,11 @@ def make_report(
         views=[_view(result, side) for side in result.views],
         landing=None if landing is None else _landing(landing),
         not_finite=result.not_finite,
-        timings_ms={
-            name: round(value, 2)
-            for name, value in {**result.timings_ms, "write": write_ms}.items()
-        },
+        timings_ms={name: round(value, 2) for name, value in result.timings_ms.items()},
         flown=None if result.flown is None else _flown(result.flown),
         warnings=list(result.warnings),
         out=out,
-        files=dict(files),
+        files={},
         versions={
             "lunar-edge": __version__,
             "python": platform.python_version(),
@@ -150,6 +144,18 @@ def encode_report(report: Report, *, indent: int = 0) -> bytes:
     """JSON: one line, or indented."""
     text = msgspec.json.encode(report)
     return msgspec.json.format(text, indent=indent) if indent else text
+
+
+def with_files(report: Report, files: Mapping[str, FileRecord], write_ms: float) -> Report:
+    """A report with what was written.
+
+    Args:
+        report: Of the result.
+        files: Digest and size of each file there, the report excepted.
+        write_ms: How long writing them took.
+    """
+    timings = {**report.timings_ms, "write": round(write_ms, 2)}
+    return msgspec.structs.replace(report, files=dict(files), timings_ms=timings)
 
 
 def _image(image: GreyImage) -> ImageReport:
@@ -229,6 +235,13 @@ def _model(model: ModelInfo) -> ModelReport:
             failed=model.self_test.failed,
             pairs_since=model.self_test.pairs_since,
             ms=round(model.self_test.last_ms, 2),
+        ),
+        activations=ActivationsReport(
+            points=model.activations.points,
+            not_watched=model.activations.reason,
+            breaches=model.activations.breaches,
+            mended=model.activations.mended,
+            last=printable(model.activations.last),
         ),
         features=None
         if model.features is None

@@ -205,12 +205,19 @@ def other_database(folder: Path) -> Path:
     return folder / "a.db3"
 
 
+def lfs_pointer(folder: Path) -> Path:
+    path = folder / "a.mcap"
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * '0'}\nsize 9\n")
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda folder: folder / "none", "no such file or folder"),
         (lambda folder: folder, r"no \.mcap or \.db3 file in it"),
         (text_file, "is neither MCAP nor a bag of ROS 2"),
+        (lfs_pointer, "is a pointer of Git LFS; fetch the recording with git lfs pull"),
         (ros1, "is a bag of ROS 1; convert it with rosbags-convert"),
         (squeezed, "is compressed as a whole; decompress it with zstd -d"),
         (compressed_folder, "its messages are compressed; `ros2 bag convert`"),

@@ -102,7 +102,7 @@ def mapped(
     ground_map: GroundMap, update: MapUpdate, cell_m: float = 0.01
 ) -> tuple[GroundGrid, NDArray[np.bool_]]:
     """The map around a view, as fine as it is."""
-    return ground_map.grid(ground_map.around(update, cell_m), update, CAMERA)
+    return ground_map.grid(ground_map.around(update, cell_m), update, CAMERA)[:2]
 
 
 def misses(grid: GroundGrid, known: NDArray[np.bool_], ground: Ground) -> NDArray[np.floating]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lunar_runtime.fusion.cell_fusion import MISSED, SMOOTHED, ViewCells, agreement, fused
+from lunar_runtime.fusion.cell_fusion import POWER, SMOOTHED, ViewCells, agreement, fused
 from lunar_runtime.fusion.common_errors import ALL, Common
 from lunar_runtime.fusion.layer import Layer
 from lunar_runtime.fusion.tiles import SIDE, Tiles, Window, tile_bytes
@@ -39,10 +39,11 @@ def plane_layer(rows: int, columns: int, side: float) -> Layer:
 
 def test_agreeing_heights_are_weighted_by_their_information() -> None:
     layer = add(add(Layer.empty(DRAWS, 4, 4), cells(1.0, 0.1)), cells(1.1, 0.2))
-    # Weights 1 / 0.1² and 1 / 0.2², beside which 0.4 of 1 cm is small.
-    np.testing.assert_allclose(layer.height, 1.02, atol=1e-3)
+    # Errors of 0.1 and 0.2 m, beside which 0.4 of 1 cm is small.
+    near, far = (sigma ** (-2 * POWER) for sigma in (0.1, 0.2))
+    np.testing.assert_allclose(layer.height, 1 + 0.1 * far / (near + far), atol=1e-3)
     np.testing.assert_allclose(layer.votes, 2)
-    np.testing.assert_allclose(layer.views(), 25 / 17, rtol=1e-2)
+    np.testing.assert_allclose(layer.views(), (near + far) ** 2 / (near**2 + far**2), rtol=1e-2)
 
 
 @pytest.mark.parametrize("finest", [0, 1])
@@ -51,11 +52,9 @@ def test_what_a_coarser_view_smoothes_away_weighs_it_down_in_either_order(finest
     layer = Layer.empty(DRAWS, 4, 4)
     for view in views if finest == 0 else reversed(views):
         layer = add(layer, view)
-    fine = 0.02**2 + (SMOOTHED * 0.1) ** 2
-    coarse = 0.02**2 + SMOOTHED**2 + MISSED**2 * (1 - 0.1**2)
-    share = fine / (fine + coarse)
-    np.testing.assert_allclose(layer.height, 1.0 + 0.1 * share, atol=1e-5)
-    np.testing.assert_allclose(layer.weight, 1 / fine + 1 / coarse, rtol=1e-4)
+    fine, coarse = ((0.02**2 + (SMOOTHED * width) ** 2) ** -POWER for width in (0.1, 1.0))
+    np.testing.assert_allclose(layer.height, 1.0 + 0.1 * coarse / (fine + coarse), atol=1e-5)
+    np.testing.assert_allclose(layer.weight, fine + coarse, rtol=1e-4)
     assert layer.views().max() < 1.1
 
 

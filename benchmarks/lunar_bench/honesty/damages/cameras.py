@@ -7,12 +7,30 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from lunar_runtime import Rig
 from lunar_runtime.geometry.cameras import Intrinsics
 from numpy.typing import NDArray
 
+from lunar_bench.accuracy.told_rigs import NUMBERS, erring_rig
 from lunar_bench.honesty.situation import Draw, Situation
 
 _NEWTON_STEPS = 20
+
+
+def calibration(situation: Situation, draw: Draw) -> Situation:
+    """Cameras, pose and altitude off as told numbers are expected to be, and the rig says so."""
+    told = situation.told
+    assert told.left is not None and told.right is not None and told.right_from_left is not None
+    assert told.altitude_m is not None
+    true = Rig(told.left, told.right, told.right_from_left)
+    off = erring_rig(true, draw.rng.standard_normal(NUMBERS))
+    return situation.telling(
+        left=off.rig.left,
+        right=off.rig.right,
+        right_from_left=off.rig.right_from_left,
+        altitude_m=told.altitude_m * off.altitude,
+        focal_sigma=off.rig.focal_sigma,
+    )
 
 
 def focal(situation: Situation, draw: Draw) -> Situation:

@@ -18,6 +18,9 @@ from lunar_runtime.inference.metres import ALTIMETER
 from lunar_runtime.refinement.told_numbers import TOLD
 from numpy.typing import NDArray
 
+#: Of a rig that err.
+NUMBERS = 11
+
 
 class ToldRig(NamedTuple):
     """What a user tells.
@@ -38,34 +41,48 @@ class ToldRig(NamedTuple):
 
 def exact_rig(pair: KnownPair) -> ToldRig:
     """The truth."""
-    return ToldRig(Rig(pair.camera_left, pair.camera_right, pair.right_from_left), 1.0)
+    return ToldRig(_true(pair), 1.0)
 
 
-def erring_rig(pair: KnownPair) -> ToldRig:
-    """Off as told numbers are expected to be, and saying so; drawn by the pair's name.
+def erring_pair(pair: KnownPair) -> ToldRig:
+    """`erring_rig` of a pair, drawn by its name."""
+    random = np.random.default_rng(zlib.crc32(pair.name.encode()))
+    return erring_rig(_true(pair), random.standard_normal(NUMBERS))
+
+
+def erring_rig(true: Rig, normal: NDArray[np.float64]) -> ToldRig:
+    """Off as told numbers are expected to be, and saying so.
 
     Both focal lengths and principal points alike, the right camera's zoom, the pose by a rig's
     default errors, the altitude. Lenses stay as they are.
+
+    Args:
+        true: Both cameras and the pose.
+        normal: (`NUMBERS`,) of a normal distribution.
     """
-    normal = np.random.default_rng(zlib.crc32(pair.name.encode())).standard_normal(11)
+    assert true.left is not None and true.right is not None and true.right_from_left is not None
     longer, zoomed = 1 + TOLD["focal"] * normal[0], 1 + TOLD["zoom"] * normal[1]
     aside = TOLD["centre_x"] * normal[2], TOLD["centre_y"] * normal[3]
 
-    def told(true: Intrinsics, zoom: float) -> Intrinsics:
+    def told(camera: Intrinsics, zoom: float) -> Intrinsics:
         return Intrinsics(
-            true.fx * longer * zoom,
-            true.fy * longer * zoom,
-            true.cx + aside[0] * true.fx,
-            true.cy + aside[1] * true.fy,
+            camera.fx * longer * zoom,
+            camera.fy * longer * zoom,
+            camera.cx + aside[0] * camera.fx,
+            camera.cy + aside[1] * camera.fy,
         )
 
     rig = Rig(
-        told(pair.camera_left, 1.0),
-        told(pair.camera_right, zoomed),
-        _moved(pair.right_from_left, Rig().pose_sigma_deg, normal[4:10]),
+        told(true.left, 1.0),
+        told(true.right, zoomed),
+        _moved(true.right_from_left, true.pose_sigma_deg, normal[4:10]),
         focal_sigma=TOLD["focal"],
     )
     return ToldRig(rig, 1 + ALTIMETER * normal[10])
+
+
+def _true(pair: KnownPair) -> Rig:
+    return Rig(pair.camera_left, pair.camera_right, pair.right_from_left)
 
 
 def _moved(
