@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 
 from lunar_runtime.errors import InputError, LunarError, UsageError
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig import MOST_FOCAL_SIGMA, Rig, RigPose, rigid_transform
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair, Lenses
 from lunar_runtime.inference.result import Refinement
@@ -41,6 +42,7 @@ def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Le
         UsageError: An option cannot be.
         InputError: Something in the rig cannot be.
     """
+    _check_rig(rig)
     lenses = rig.lenses
     if options.intrinsics is not None and lenses != (None, None):
         raise UsageError(
@@ -59,6 +61,34 @@ def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Le
                 raise InputError(f"rig, {side} camera: {error}") from error
     _check_lengths(options, rig)
     return lenses
+
+
+def _check_rig(rig: Rig) -> None:
+    """What `read_rig` refuses in a file, of a rig that was made in Python.
+
+    Raises:
+        InputError: As the function says.
+    """
+    for name, camera in (("left", rig.left), ("right", rig.right)):
+        if camera is not None and not isinstance(camera, Intrinsics):
+            raise InputError(f"rig, {name} camera: make it with Intrinsics(fx, fy, cx, cy)")
+    for name in ("right_from_left", "body_from_left", "up_left"):
+        values = getattr(rig, name)
+        if values is not None and not isinstance(values, np.ndarray):
+            raise InputError(f"rig: {name} must be a NumPy array, not a {type(values).__name__}")
+        if values is not None and name != "up_left":
+            rigid_transform(f"rig: {name}", values)
+    if rig.pose not in get_args(RigPose):
+        raise InputError(f"rig: pose {rig.pose!r}; choose one of {', '.join(get_args(RigPose))}")
+    if not all(math.isfinite(sigma) and sigma > 0 for sigma in rig.pose_sigma_deg):
+        raise InputError(
+            f"rig: pose_sigma_deg must be two positive numbers, not {list(rig.pose_sigma_deg)}"
+        )
+    if rig.focal_sigma is not None and not 0 < rig.focal_sigma < MOST_FOCAL_SIGMA:
+        raise InputError(
+            f"rig: focal_sigma {rig.focal_sigma:g} must be a share of the focal length, above 0 "
+            f"and below {MOST_FOCAL_SIGMA:g}: 0.002 is 0.2 %"
+        )
 
 
 def doubt_size(
