@@ -24,7 +24,7 @@ from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 LEAST_DEPARTURE = np.float32(-0.9)
 
 _SAMPLES = 4_000
-_BEYOND = 10.0
+_BEYOND = 9.0
 _ITERATIONS = 20
 _SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
 _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
