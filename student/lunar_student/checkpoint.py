@@ -1,7 +1,7 @@
 """Weights from a file, and back to one.
 
 Read: a state dict, or a training checkpoint with one in it, as written by `torch.save` (`.pt`,
-`.pth`), and safetensors, also in several files (`….safetensors.index.json`). What may wrap the
+`.pth`), and safetensors, both also in several files (`….index.json`). What may wrap the
 weights and lie beside them, `checkpoint_layouts` says. What decides is the content, not the
 suffix, but for the index. Nothing in a file is executed: of pickles only tensors, plain containers
 and `argparse.Namespace` are read.
@@ -204,18 +204,20 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         owners = {str(key): str(name) for key, name in named.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
-            f"{index}: not an index of safetensors files (no weight_map); give the checkpoint, or "
-            "the index that was saved with it"
+            f"{index}: not an index of a checkpoint's files (no weight_map); give the checkpoint, "
+            "or the index that was saved with it"
         ) from error
     tensors: dict[str, Tensor] = {}
     for name in sorted(set(owners.values())):
         shard = index.parent / name
-        if Path(name).name != name or not shard.is_file():
+        if Path(name).name != name or shard.suffix == ".json" or not shard.is_file():
             raise CheckpointError(
                 f"{index}: names the file {name!r}, which is not beside it; copy all files of the "
                 "checkpoint into one folder"
             )
-        held = _read_safetensors(shard)
+        held = _read(shard)
+        if not isinstance(held, dict):
+            raise CheckpointError(f"{shard}: holds no tensors by name; {FORMATS}")
         wanted = {key for key, owner in owners.items() if owner == name}
         if set(held) != wanted:
             other = some(sorted(set(held) ^ wanted))

@@ -1,14 +1,16 @@
 """Where in a checkpoint the network's weights are, as training code of many kinds leaves them.
 
 - A plain state dict, or one under `model`, `state_dict` (Lightning), `model_state_dict` or
-  `student`.
+  `student`; where none of these is, under `student_state_dict`, `model_state`, `module`
+  (DeepSpeed), `params`, `net`, `network` or `weights`.
 - Its keys may begin with what wrapped the network: `module.` (DistributedDataParallel,
-  AveragedModel), `_orig_mod.` (torch.compile, which leaves it inside keys, too), and `model.`,
-  `student.`, `network.`, `net.` or `online_model.` (a Lightning module's attribute).
+  AveragedModel), and `model.`, `student.`, `network.`, `net.` or `online_model.` (a Lightning
+  module's attribute). `_orig_mod.` (torch.compile), `_fsdp_wrapped_module.` (sharding) and
+  `_checkpoint_wrapped_module.` (recomputation) may stand inside keys, too.
 - Averaged weights (EMA) may stand beside: under `ema`, `model_ema`, `ema_model`, `ema_state_dict`,
-  `state_dict_ema`, `model_state_dict_ema` or `ema_model_state_dict`, or as keys that begin with
-  `ema.`, `model_ema.`, `ema_model.`, `student_ema.` or `ema_student.`. They are taken only if asked
-  for.
+  `state_dict_ema`, `model_state_dict_ema`, `ema_model_state_dict` or `params_ema`, or as keys that
+  begin with `ema.`, `model_ema.`, `ema_model.`, `student_ema.` or `ema_student.`. They are
+  taken only if asked for.
 - A teacher's or a loss's tensors beside a prefixed network (`teacher.`, `criterion.`, `loss.`) are
   left out.
 """
@@ -27,9 +29,13 @@ WEIGHTS_KINDS: tuple[WeightsKind, ...] = ("model", "ema")
 FORMATS = "give a state dict written by torch.save (.pt, .pth) or safetensors"
 
 _MODELS = ("model", "state_dict", "model_state_dict", "student")
+# Where none of those is: beside them these may be anything, as the weights of losses.
+_OTHER_MODELS = (
+    "student_state_dict", "model_state", "module", "params", "net", "network", "weights",
+)  # fmt: skip
 _EMAS = (
     "ema", "model_ema", "ema_model", "ema_state_dict", "state_dict_ema", "model_state_dict_ema",
-    "ema_model_state_dict",
+    "ema_model_state_dict", "params_ema",
 )  # fmt: skip
 _INSIDE_EMA = ("state_dict", "module", "shadow", "model", "ema_model")
 
@@ -38,7 +44,8 @@ _EMA_PREFIXES = ("ema.", "model_ema.", "ema_model.", "student_ema.", "ema_studen
 _OTHERS = ("teacher.", "criterion.", "loss.", "loss_fn.")
 # What averaging modules count in.
 _COUNTERS = ("n_averaged", "initted", "step", "num_updates", "decay")
-_COMPILED = "_orig_mod."
+# What torch.compile, sharding and recomputation put before a module's name, inside keys, too.
+_INSIDE = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 
 
 class FoundWeights(NamedTuple):
@@ -85,6 +92,7 @@ _TITLES = {"model": "model's own", "ema": "averaged (EMA)"}
 def _wrapped(content: Mapping[Any, Any], name: object) -> dict[str, dict[str, Tensor]]:
     """State dicts that lie under a name of their own; empty if there is none."""
     models = [key for key in _MODELS if isinstance(content.get(key), Mapping)]
+    models = models or [key for key in _OTHER_MODELS if _holds_tensors(content.get(key))]
     emas = [key for key in _EMAS if isinstance(content.get(key), Mapping)]
     for keys in (models, emas):
         if len(keys) > 1:
@@ -99,6 +107,10 @@ def _wrapped(content: Mapping[Any, Any], name: object) -> dict[str, dict[str, Te
         inner = [key for key in _INSIDE_EMA if isinstance(inside.get(key), Mapping)]
         found["ema"] = _tensors(inside[inner[0]] if inner else inside, name)
     return found
+
+
+def _holds_tensors(value: object) -> bool:
+    return isinstance(value, Mapping) and any(isinstance(one, Tensor) for one in value.values())
 
 
 def _tensors(content: Mapping[Any, Any], name: object) -> dict[str, Tensor]:
@@ -134,18 +146,20 @@ def _unprefixed(weights: dict[str, Tensor], name: object) -> dict[str, Tensor]:
         if prefix is None:
             break
         weights = {k.removeprefix(prefix): v for k, v in kept.items() if k.startswith(prefix)}
-    plain = {key.replace(_COMPILED, ""): value for key, value in weights.items()}
-    if len(plain) < len(weights):
-        raise CheckpointError(
-            f"{name}: holds the same tensors with and without {_COMPILED!r}; save one set alone"
-        )
-    return plain
+    for inside in _INSIDE:
+        plain = {key.replace(inside, ""): value for key, value in weights.items()}
+        if len(plain) < len(weights):
+            raise CheckpointError(
+                f"{name}: holds the same tensors with and without {inside!r}; save one set alone"
+            )
+        weights = plain
+    return weights
 
 
 def _common_wrapper(weights: Mapping[str, Tensor]) -> str | None:
     """What all keys of the network begin with, those of teachers and losses aside."""
     keys = [key for key in weights if not key.startswith(_OTHERS)]
-    prefixes = (*_WRAPPERS, _COMPILED)
+    prefixes = (*_WRAPPERS, *_INSIDE)
     return next(
         (prefix for prefix in prefixes if keys and all(key.startswith(prefix) for key in keys)),
         None,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from lunar_runtime import StereoRuntime, infer_geometry_only
@@ -108,6 +109,23 @@ def test_c04_a_camera_that_stood_still_gives_no_metres(packaged: StereoRuntime) 
     right = np.clip(left + noise, 0, 255).astype(np.uint8)
     found = packaged.infer(left, right, baseline_m=100.0)
     assert (found.unit, found.verdict) == ("relative", "guessed")
+
+
+@pytest.mark.parametrize(("shift", "zoom"), [((-17.3, 4.6), 1.0), ((-12.0, -12.0), 1.05)])
+def test_c04_an_image_and_a_copy_of_it_are_no_measurement(
+    shift: tuple[float, float], zoom: float
+) -> None:
+    pair = known(OBLIQUE, 432, "Oblique_paire1")
+    move = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
+    copy = cv2.warpAffine(
+        pair.left, move, (512, 512), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    rig = Rig(pair.camera, pair.camera)
+    found = infer_geometry_only(pair.left, np.asarray(copy), rig, baseline_m=1000.0)
+    assert found.verdict == "guessed"
+    assert any("differ by a plane's motion" in reason for reason in found.verdict_reasons)
+    clean = infer_geometry_only(pair.left, pair.right, rig, baseline_m=11337.0)
+    assert clean.verdict == "measured"
 
 
 def test_c13_exchanged_images_are_found_by_the_rigs_up() -> None:

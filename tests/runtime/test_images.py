@@ -151,6 +151,17 @@ def test_comments_in_a_pgm_are_skipped(grey: NDArray[np.uint8], write: Callable[
     np.testing.assert_array_equal(read_image(write(content)).pixels, grey)
 
 
+@pytest.mark.parametrize("largest", [15, 63, 100])
+def test_white_in_a_pgm_is_its_largest_value(write: Callable[..., Path], largest: int) -> None:
+    values = (np.arange(40 * 50).reshape(40, 50) % (largest + 1)).astype(np.uint8)
+    head = f"P5 50 40 {largest}\n".encode()
+    image = read_image(write(head + values.tobytes()))
+    np.testing.assert_array_equal(image.pixels, np.rint(values * (255 / largest)))
+    values[3, 4] = largest + 1
+    with pytest.raises(InputError, match=f"damaged PGM .a sample of {largest + 1}, above"):
+        read_image(write(head + values.tobytes()))
+
+
 @pytest.mark.parametrize("share", np.linspace(0.02, 0.98, 25))
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".pgm"])
 def test_no_truncated_file_is_ever_read(

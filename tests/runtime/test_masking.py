@@ -60,6 +60,24 @@ def test_a_frame_around_a_scan_is_masked() -> None:
     holds(constant_areas(np.where(frame, np.uint8(12), GROUND)), frame, 2)
 
 
+@pytest.mark.parametrize("value", [0, 128, 255])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_lost_lines_and_blocks_are_masked_wherever_they_are(value: int, dtype: type) -> None:
+    image: NDArray[np.generic] = GROUND.astype(dtype)
+    lost = np.zeros((256, 256), bool)
+    lost[100:103] = lost[:, 40] = lost[180:212, 120:190] = True
+    image[lost] = value
+    holds(constant_areas(image), lost, 2)
+
+
+def test_a_round_shadow_and_blocks_of_jpeg_are_not_lost() -> None:
+    image = GROUND.copy()
+    image[np.hypot(ROWS - 130, COLUMNS - 140) < 30] = 0
+    for x in range(24, 72, 16):
+        image[48:64, x : x + 16] = x
+    assert constant_areas(image) is None
+
+
 def test_a_wedge_beside_a_shadow_of_its_value_is_cut_off_straight() -> None:
     dark = (np.hypot(ROWS - 60, COLUMNS - 32) < 9) | (np.hypot(ROWS - 70, COLUMNS - 38) < 7)
     dark |= WEDGE
@@ -149,6 +167,20 @@ def test_a_lander_part_in_both_images_is_masked() -> None:
     assert found is not None
     assert found[leg].mean() > 0.8
     assert found[~leg].mean() < 0.1
+
+
+def test_a_frame_of_a_gradient_is_fixed_and_equal_shadows_are_not() -> None:
+    frame = np.ones((256, 256), bool)
+    frame[30:-30, 30:-30] = False
+    ramp = np.linspace(40, 90, 256)[None].repeat(256, axis=0).astype(np.uint8)
+    left, right = (np.where(frame, ramp, grey) for grey in (GROUND, SCENE.grey_right))
+    found = fixed_areas((left, right))
+    assert found is not None
+    assert found[frame].mean() > 0.99
+    assert found[~frame].mean() < 0.1
+    dark = np.where(np.arange(256) % 40 < 20, 2, 3).astype(np.uint8)[None].repeat(256, axis=0)
+    shadowed = (np.where(frame, dark, grey) for grey in (GROUND, SCENE.grey_right))
+    assert fixed_areas(tuple(shadowed)) is None  # type: ignore[arg-type]
 
 
 def test_moved_ground_and_cameras_at_rest_are_not_fixed() -> None:

@@ -15,11 +15,13 @@ from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from .images import encode
 from .tiffs import (
     COLOUR_MAP,
+    COMPRESSION,
     EXTRA_SAMPLES,
     FILL_ORDER,
     GDAL_NODATA,
     ORIENTATION,
     PHOTOMETRIC,
+    PREDICTOR,
     SUBFILE,
     Tags,
     make_tiff,
@@ -178,6 +180,63 @@ def test_an_internal_mask_is_obeyed(read: Read) -> None:
     image = read(content)
     assert image.valid is not None
     np.testing.assert_array_equal(image.valid, mask > 0)
+
+
+def test_a_mask_beside_the_file_is_obeyed(tmp_path: Path, read: Read) -> None:
+    values, mask = relief("uint16"), np.full((45, 70), 255, np.uint8)
+    mask[:, 60:] = 0
+    (tmp_path / "image.tif.msk").write_bytes(make_tiff(mask))
+    image = read(make_tiff(values))
+    assert image.valid is not None
+    np.testing.assert_array_equal(image.valid, mask > 0)
+    (tmp_path / "image.tif.msk").write_bytes(make_tiff(mask[:40]))
+    with pytest.raises(InputError, match=r"image\.tif\.msk: 70x40 px, but its image has 70x45;"):
+        read(make_tiff(values))
+    (tmp_path / "image.tif.msk").write_bytes(b"II*")
+    with pytest.raises(InputError, match=r"image\.tif\.msk: "):
+        read(make_tiff(values))
+
+
+def test_an_internal_mask_of_a_jpeg_is_obeyed_and_alpha_in_jpeg_is_refused(read: Read) -> None:
+    # What GDAL makes of COMPRESS=JPEG: the mask is an image of its own, in deflate.
+    values, mask = relief("uint8"), np.full((45, 70), 255, np.uint8)
+    mask[:, 60:] = 0
+    photo = (values, {COMPRESSION: [7], PREDICTOR: []})
+    image = read(make_tiff(mask, {SUBFILE: [4], PHOTOMETRIC: [4]}, rows=16, first=[photo]))
+    assert image.valid is not None
+    np.testing.assert_array_equal(image.valid, mask > 0)
+    off = image.pixels[:, :60].astype(int) - values[:, :60]
+    assert np.abs(off).max() < 30  # JPEG's
+    two = np.dstack([values, mask])
+    tags = {COMPRESSION: [7], PREDICTOR: [], EXTRA_SAMPLES: [2]}
+    with pytest.raises(InputError, match="alpha in JPEG compression; convert it with gdal_tr"):
+        read(make_tiff(two, tags, rows=16))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "text"),
+    [
+        ("uint16", 4000, b"0xFA0"),
+        ("int16", -9999, b"-9999,0"),
+        ("uint16", 4000, b"+4000."),
+        ("float32", -1500.25, b"-1500,25"),
+        ("float32", np.float32(-1e32), b"0xF49DC5AE"),
+    ],
+)
+def test_values_for_none_are_read_however_they_are_spelled(
+    read: Read, dtype: str, nodata: float, text: bytes
+) -> None:
+    values = relief(dtype)
+    values[values == nodata] += 1
+    values[5, 20:26] = nodata  # too few to be told from the ground without the tag
+    image = read(make_tiff(values, {GDAL_NODATA: text + b"\0"}))
+    assert image.valid is not None
+    assert np.argwhere(~image.valid).tolist() == [[5, x] for x in range(20, 26)]
+
+
+@pytest.mark.parametrize("text", [b"inf", b"-inf", b"1e999", b"nan"])
+def test_values_for_none_that_no_integer_can_be_are_no_value(read: Read, text: bytes) -> None:
+    assert read(make_tiff(relief("uint16"), {GDAL_NODATA: text + b"\0"})).valid is None
 
 
 def test_a_thumbnail_first_is_passed_over(read: Read) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from lunar_runtime import infer_geometry_only
@@ -20,6 +23,7 @@ from .scenes import Scene, hilly_scene
 SCENE = hilly_scene()
 IMAGES = read_pair(SCENE.grey_left, SCENE.grey_right)
 POSE = SCENE.right_from_left  # 252 m
+RIG = Rig(SCENE.left, SCENE.left, POSE)
 
 
 def camera(f: float = 141.0, cx: float = 64.0, cy: float = 64.0) -> Intrinsics:
@@ -33,6 +37,35 @@ def test_a_focal_length_that_no_camera_has_is_refused(focal: float) -> None:
         check_told_cameras(IMAGES, InferOptions(intrinsics=camera(focal)), Rig())
     with pytest.raises(InputError, match="`intrinsics` of the right camera: " + text):
         check_told_cameras(IMAGES, InferOptions(), Rig(camera(), camera(focal)))
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"pose": "fixd"}, r"pose 'fixd'; choose one of initial, fixed"),
+        ({"right_from_left": np.ones((4, 4))}, r"right_from_left: the last row must be"),
+        ({"right_from_left": POSE[:3]}, r"right_from_left must be a 4 × 4 matrix"),
+        ({"right_from_left": POSE @ np.diag([1, 1, -1, 1])}, r"the rotation mirrors"),
+        ({"right_from_left": POSE @ np.diag([2, 2, 2, 1])}, r"the rotation is not orthonormal"),
+        ({"right_from_left": POSE.tolist()}, r"right_from_left must be a NumPy array, not a list"),
+        ({"up_left": [0, 0, -1]}, r"up_left must be a NumPy array, not a list"),
+        ({"pose_sigma_deg": (0.0, 0.1)}, r"pose_sigma_deg must be two positive numbers"),
+        ({"focal_sigma": -1.0}, r"focal_sigma -1 must be a share of the focal length"),
+        ({"left": SCENE.left.matrix()}, r"left camera: make it with Intrinsics\(fx, fy, cx, cy\)"),
+    ],
+)
+def test_a_rig_made_in_python_is_checked_as_a_file_is(told: dict[str, Any], text: str) -> None:
+    with pytest.raises(InputError, match="^rig[:,].*" + text):
+        infer_geometry_only(SCENE.grey_left, SCENE.grey_right, replace(RIG, **told))
+
+
+@pytest.mark.parametrize(("cx", "cy"), [(-1e9, 64.0), (64.0, 1e4)])
+def test_a_principal_point_that_no_ray_comes_near_is_refused(cx: float, cy: float) -> None:
+    text = r"c[xy] .* px is so far from an image of 128 px that no ray .*; write FX,FY,CX,CY in pix"
+    with pytest.raises(UsageError, match="`intrinsics` of the left camera: " + text):
+        check_told_cameras(IMAGES, InferOptions(intrinsics=camera(cx=cx, cy=cy)), Rig())
+    crop = Rig(camera(cx=-300.0, cy=500.0))  # of an oblique view's corner
+    assert check_told_cameras(IMAGES, InferOptions(), crop) == (None, None)
 
 
 @pytest.mark.parametrize("focal", [24.0, 141.0, 1e5])

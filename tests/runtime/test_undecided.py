@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.inference.result import RefinedView, UpEstimate, ViewResult
-from lunar_runtime.inference.undecided import doubt_undecided
+from lunar_runtime.inference.result import RefinedView, Refinement, UpEstimate, ViewResult
+from lunar_runtime.inference.undecided import doubt_relief, doubt_undecided
 
 LEVEL = UpEstimate(np.array([0.0, 0.0, -1.0]), "rig")
 _SIDE = 20
@@ -111,3 +112,19 @@ def test_slopes_that_tell_little_are_a_doubt_but_for_ups_part(
     one.slope_sigma[~one.refined] = 8.0  # where the images decide nothing
     found = doubts(one, up=UpEstimate(LEVEL.vector, "plane", up_deg))
     assert bool(found) is doubted
+
+
+@pytest.mark.parametrize(
+    ("prior_sigma", "epipolar_px", "said"),
+    [(0.001, 0.009, True), (0.001, 0.002, False), (0.004, 0.009, False)],
+)
+def test_relief_below_the_matches_errors_is_a_planes_motion(
+    prior_sigma: float, epipolar_px: float, said: bool
+) -> None:
+    camera = Intrinsics(600.0, 600.0, 256.0, 256.0)
+    view = RefinedView(fraction=0.0, overlap=0.9, correlation=0.9, prior_sigma=prior_sigma)
+    of_20_px = math.degrees(20 / 600)
+    refinement = Refinement(
+        reason=None, parallax_deg=of_20_px, epipolar_px=epipolar_px, views={"left": view}
+    )
+    assert bool(doubt_relief(refinement, {"left": camera})) is said

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from lunar_runtime.files.images import GreyImage, grey_from_array
 from numpy.typing import NDArray
@@ -84,6 +85,7 @@ def make_tiff(
     Args:
         values: (h, w) or (h, w, bands).
         tags: Beside the necessary ones, or instead of them; an empty value leaves a tag out.
+            With COMPRESSION 7 the first band's strips are JPEG; `rows` is then a multiple of 8.
         order: `<` or `>`.
         planar: Each band by itself.
         tile: Side of square tiles; None = strips.
@@ -97,8 +99,11 @@ def make_tiff(
     for image, more in (*first, (values, tags or {})):
         bands = np.atleast_3d(image)
         planes = np.split(bands, bands.shape[2], axis=2) if planar else [bands]
-        chunks = [c for plane in planes for c in _chunks(plane, tile, rows, predictor, order)]
-        packed = [zlib.compress(chunk) if deflate else chunk for chunk in chunks]
+        if more.get(COMPRESSION) == [7]:
+            packed = [jpeg(bands[top : top + rows]) for top in range(0, bands.shape[0], rows)]
+        else:
+            chunks = [c for plane in planes for c in _chunks(plane, tile, rows, predictor, order)]
+            packed = [zlib.compress(chunk) if deflate else chunk for chunk in chunks]
         offsets = []
         for chunk in packed:
             content += b"\0" * (len(content) % 2)
@@ -114,6 +119,13 @@ def make_tiff(
         content = content[:link] + struct.pack(order + "I", body[1]) + content[link + 4 :] + body[0]
         link = len(content) - 4
     return content
+
+
+def jpeg(bands: NDArray[Any]) -> bytes:
+    """A strip of the first band."""
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(bands[..., :1]))
+    assert done
+    return data.tobytes()
 
 
 def _directory(

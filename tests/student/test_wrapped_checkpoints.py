@@ -203,6 +203,37 @@ def test_c26_weights_in_several_files_are_read_by_their_index(
     check_read(index, weights)
 
 
+def test_c26_parts_written_by_torch_save_are_read_too(tmp_path: Path, weights: Weights) -> None:
+    owners = {key: f"pytorch_model-{key[:4]}.bin" for key in weights}
+    for name in set(owners.values()):
+        torch.save({key: weights[key] for key in weights if owners[key] == name}, tmp_path / name)
+    path = tmp_path / "pytorch_model.bin.index.json"
+    path.write_text(json.dumps({"weight_map": owners}))
+    check_read(path, weights)
+    torch.save([1.0], tmp_path / "pytorch_model-stem.bin")
+    with pytest.raises(CheckpointError, match=r"stem\.bin: holds no tensors by name"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["module", "params", "net", "network", "weights", "model_state", "student_state_dict"]
+)
+def test_c26_other_names_are_read_where_no_better_one_is(
+    tmp_path: Path, weights: Weights, averaged: Weights, name: str
+) -> None:
+    check(tmp_path / "a.pt", {name: weights, "params_ema": averaged, "epoch": 3}, weights)
+    check(tmp_path / "b.pt", {name: weights, "params_ema": averaged}, averaged, weights="ema")
+    check(tmp_path / "c.pt", {name: {"loss": 0.5}, "model": weights}, weights)
+
+
+@pytest.mark.parametrize("inside", ["_fsdp_wrapped_module.", "_checkpoint_wrapped_module."])
+def test_c26_names_of_wrappers_go_inside_keys(
+    tmp_path: Path, weights: Weights, inside: str
+) -> None:
+    wrapped = {key.replace("stem.", f"stem.{inside}"): value for key, value in weights.items()}
+    check(tmp_path / "a.pt", prefixed(inside, wrapped), weights)
+
+
 def test_a_missing_or_foreign_part_is_refused(index: Path, weights: Weights) -> None:
     part = index.with_name("model-00002-of-00002.safetensors")
     save_file({"module.head.weight": weights["head.weight"]}, part)

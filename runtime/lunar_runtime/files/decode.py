@@ -95,7 +95,13 @@ def _transparent(header: ImageHeader) -> int:
 
 
 def _pgm_values(data: Content, header: ImageHeader, window: Window | None) -> NDArray[Any]:
-    """Blue, green, red of a PPM, grey of a PGM; 16 bits are big-endian there."""
+    """Blue, green, red of a PPM, grey of a PGM; 16 bits are big-endian there.
+
+    White is the header's largest value: 8-bit samples are spread to 255 where it is less.
+
+    Raises:
+        ValueError: A sample is larger.
+    """
     dtype = np.dtype(">u2" if header.bits == 16 else "u1")
     part = window or Window(0, 0, header.width, header.height)
     row = header.width * header.samples * dtype.itemsize
@@ -103,4 +109,8 @@ def _pgm_values(data: Content, header: ImageHeader, window: Window | None) -> ND
     values: NDArray[Any] = np.frombuffer(data[start : start + part.height * row], dtype)
     values = values.reshape(part.height, header.width, header.samples)
     values = values[:, part.x : part.x + part.width].astype(dtype.newbyteorder("="))
+    if header.largest not in (255, 65535) and values.max() > header.largest:
+        raise ValueError(f"damaged PGM (a sample of {values.max()}, above {header.largest})")
+    if header.largest < 255:
+        values = np.rint(values * (255 / header.largest)).astype(np.uint8)
     return values[..., 0] if header.samples == 1 else values[..., ::-1]

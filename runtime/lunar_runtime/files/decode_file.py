@@ -8,6 +8,7 @@ of the whole image.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +55,8 @@ class Decoded(NamedTuple):
 def decode_file(file: Path, window: Window | None = None) -> Decoded:
     """Read an image file as it is. Of a TIFF or PGM over 64 MiB only what the window needs.
 
+    A mask beside it, FILE.msk as GDAL writes them, counts as the file's own.
+
     Raises:
         InputError: Missing, not an image, not supported, damaged, truncated, smaller than 32 px a
             side, larger than 100 megapixels; or the window leaves it.
@@ -62,7 +65,28 @@ def decode_file(file: Path, window: Window | None = None) -> Decoded:
     if source is not None:
         return _decode_source(source, str(file), window)
     with open_regular(file, "an image file") as content:
-        return _decode(file, content, window)
+        decoded = _decode(file, content, window)
+    mask = Path(f"{file}.msk")
+    return _masked(decoded, mask, window) if os.path.isfile(mask) else decoded  # noqa: PTH113
+
+
+def _masked(decoded: Decoded, mask: Path, window: Window | None) -> Decoded:
+    """Less what a mask of GDAL's has as 0.
+
+    Raises:
+        InputError: It cannot be read, or is of another size.
+    """
+    with open_regular(mask, "an image's mask") as content:
+        beside = _decode(mask, content, window)
+    if beside.whole != decoded.whole:
+        raise InputError(
+            f"{mask}: {beside.whole[0]}x{beside.whole[1]} px, but its image has "
+            f"{decoded.whole[0]}x{decoded.whole[1]}; remove it, or write it again"
+        )
+    usable = beside.values != 0
+    usable = usable if usable.ndim == 2 else usable.any(axis=2)
+    valid = usable if decoded.valid is None else decoded.valid & usable
+    return decoded._replace(valid=valid)
 
 
 def _decode_source(source: ImageSource, name: str, window: Window | None) -> Decoded:

@@ -50,6 +50,7 @@ class ImageHeader(NamedTuple):
         orientation: TIFF's tag, 1 to 8; 1 where there is none. Not obeyed.
         nodata: The value that means none: GDAL_NODATA, or a grey PNG's tRNS; None where not said.
         pixels_at: Place of the first sample of a PGM; 0 for the others.
+        largest: That a PGM's samples may be; 0 for the others.
         coding: Of a JPEG, its start-of-frame marker; 0 for the others.
         tiff: The image of a TIFF; None for the others.
     """
@@ -65,6 +66,7 @@ class ImageHeader(NamedTuple):
     orientation: int = 1
     nodata: float | None = None
     pixels_at: int = 0
+    largest: int = 0
     coding: int = 0
     tiff: TiffImage | None = None
 
@@ -205,4 +207,5 @@ def _pgm(data: Content) -> ImageHeader:
         samples,
         photometric=photometric,
         pixels_at=at + 1,
+        largest=largest,
     )

@@ -37,7 +37,7 @@ BODY_FRAME = "MOON_ME"
 # The deepest ground of the Moon is 9.1 km below its mean radius; beyond 10 radii nobody maps it.
 _LEAST_RADIUS_M, _LARGEST_RADIUS_M = 1_728_000.0, 17_374_000.0
 
-_MOST_FOCAL_SIGMA = 0.5  # of a focal length that is anyone's guess
+MOST_FOCAL_SIGMA = 0.5  # of a focal length that is anyone's guess
 
 #: What becomes of a rig's pose; see `Rig`.
 RigPose = Literal["initial", "fixed"]
@@ -248,10 +248,10 @@ def _focal_sigma(file: _RigFile) -> float | None:
         return None
     if file.left is None:
         raise InputError("focal_sigma is about left.intrinsics, which the rig lacks")
-    if not 0 < file.focal_sigma < _MOST_FOCAL_SIGMA:
+    if not 0 < file.focal_sigma < MOST_FOCAL_SIGMA:
         raise InputError(
             f"focal_sigma {file.focal_sigma:g} must be a share of the focal length, above 0 and "
-            f"below {_MOST_FOCAL_SIGMA:g}: 0.002 is 0.2 %"
+            f"below {MOST_FOCAL_SIGMA:g}: 0.002 is 0.2 %"
         )
     return file.focal_sigma
 

@@ -23,7 +23,7 @@ from lunar_runtime.inference.result import (
     Side,
     ViewResult,
 )
-from lunar_runtime.inference.undecided import doubt_undecided
+from lunar_runtime.inference.undecided import doubt_relief, doubt_undecided
 from lunar_runtime.inference.up import doubt_up, plane_and_up
 from lunar_runtime.inference.verdict import judge
 from lunar_runtime.inference.view import solve_view
@@ -98,6 +98,8 @@ def solve_geometry(
     }
     seen_by_both = {} if refinement is None else refinement.views
     doubts += doubt_undecided(views, cameras, up, seen_by_both)
+    if refined and refinement is not None and not posed:
+        doubts += doubt_relief(refinement, cameras)
     judgement = judge(maps, refinement, doubts)
     return Geometry(
         pointmap_left=left.points,

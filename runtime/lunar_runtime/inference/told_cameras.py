@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 
 from lunar_runtime.errors import InputError, LunarError, UsageError
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig import MOST_FOCAL_SIGMA, Rig, RigPose, rigid_transform
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair, Lenses
 from lunar_runtime.inference.result import Refinement
 
 # Of a pinhole's view, degrees. Wide-angle lenses end at 120; 0.05 is a telescope on the ground.
 _WIDEST_DEG, _NARROWEST_DEG = 150.0, 0.05
+_FARTHEST_AXIS = math.tan(math.radians(_WIDEST_DEG / 2))  # from the image, in focal lengths
 # Twice the principal point over the image's size, both ways alike: an image of another size. Real
 # principal points are within 1.1.
 _LEAST_OTHER_SIZE = 1.25
@@ -40,6 +42,7 @@ def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Le
         UsageError: An option cannot be.
         InputError: Something in the rig cannot be.
     """
+    _check_rig(rig)
     lenses = rig.lenses
     if options.intrinsics is not None and lenses != (None, None):
         raise UsageError(
@@ -58,6 +61,34 @@ def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Le
                 raise InputError(f"rig, {side} camera: {error}") from error
     _check_lengths(options, rig)
     return lenses
+
+
+def _check_rig(rig: Rig) -> None:
+    """What `read_rig` refuses in a file, of a rig that was made in Python.
+
+    Raises:
+        InputError: As the function says.
+    """
+    for name, camera in (("left", rig.left), ("right", rig.right)):
+        if camera is not None and not isinstance(camera, Intrinsics):
+            raise InputError(f"rig, {name} camera: make it with Intrinsics(fx, fy, cx, cy)")
+    for name in ("right_from_left", "body_from_left", "up_left"):
+        values = getattr(rig, name)
+        if values is not None and not isinstance(values, np.ndarray):
+            raise InputError(f"rig: {name} must be a NumPy array, not a {type(values).__name__}")
+        if values is not None and name != "up_left":
+            rigid_transform(f"rig: {name}", values)
+    if rig.pose not in get_args(RigPose):
+        raise InputError(f"rig: pose {rig.pose!r}; choose one of {', '.join(get_args(RigPose))}")
+    if not all(math.isfinite(sigma) and sigma > 0 for sigma in rig.pose_sigma_deg):
+        raise InputError(
+            f"rig: pose_sigma_deg must be two positive numbers, not {list(rig.pose_sigma_deg)}"
+        )
+    if rig.focal_sigma is not None and not 0 < rig.focal_sigma < MOST_FOCAL_SIGMA:
+        raise InputError(
+            f"rig: focal_sigma {rig.focal_sigma:g} must be a share of the focal length, above 0 "
+            f"and below {MOST_FOCAL_SIGMA:g}: 0.002 is 0.2 %"
+        )
 
 
 def doubt_size(
@@ -115,7 +146,16 @@ def _doubt_middle(told: Intrinsics, size: tuple[int, int]) -> tuple[str, ...]:
 
 
 def _check_field(side: str, told: Intrinsics, image: GreyImage, kind: type[LunarError]) -> None:
-    for size, focal, name in zip(image.size, (told.fx, told.fy), ("fx", "fy"), strict=True):
+    axes = ((told.fx, told.cx, "fx", "cx"), (told.fy, told.cy, "fy", "cy"))
+    for size, whole, (focal, centre, name, centre_name) in zip(
+        image.size, image.source_size, axes, strict=True
+    ):
+        if not -_FARTHEST_AXIS * focal < centre < whole + _FARTHEST_AXIS * focal:
+            raise kind(
+                f"`intrinsics` of the {side} camera: {centre_name} {centre:g} px is so far from an "
+                f"image of {whole} px that no ray of it is within {_WIDEST_DEG / 2:.0f} degrees of "
+                "the axis; write FX,FY,CX,CY in pixels of the image as given"
+            )
         field_deg = 2 * math.degrees(math.atan2(size / 2, focal))
         if not _NARROWEST_DEG < field_deg < _WIDEST_DEG:
             raise kind(

@@ -4,6 +4,9 @@ The evidence, on images of 256 px: the patches at one place correlate without an
 is structure to correlate; around it they do not, so it is no part of a smooth ground that happens
 to stand still there, as at the point that a descending camera flies to; and the ground's motion,
 carried on from around it, would have moved it. Where all of a scene stands still nothing is told.
+
+What is the same to the last grey level, over an area that is not of one level, needs no more
+evidence: two exposures of ground are never that.
 """
 
 from __future__ import annotations
@@ -37,6 +40,9 @@ _GAP_PX, _RING_PX = 4, 12
 _LEAST_RING = 25
 _FIT_ROUNDS = 8
 _CLOSED_PX, _GROWN_PX = 2, 2
+# Equal windows of this side, a share of the image, and grey levels between two percentiles of the
+# area. Of 415 clean pairs ten have such areas, all of them shadows with at most 3 levels.
+_EQUAL_PX, _LEAST_EQUAL, _EQUAL_LEVELS = 9, 2e-3, 8
 
 
 class _Likeness(NamedTuple):
@@ -58,6 +64,33 @@ def fixed_areas(
     Returns:
         (h, w) bool; None where nothing is.
     """
+    equal, alike = _equal(*images, valid), _alike(images, valid)
+    return equal if alike is None else alike if equal is None else equal | alike
+
+
+def _equal(
+    left: NDArray[np.uint8], right: NDArray[np.uint8], valid: ValidPair
+) -> NDArray[np.bool_] | None:
+    same = (left == right).astype(np.uint8)
+    for one in valid:
+        if one is not None:
+            same &= one
+    window = square(_EQUAL_PX // 2)
+    same = np.asarray(cv2.morphologyEx(same, cv2.MORPH_OPEN, window), np.uint8)
+    if np.count_nonzero(same) < _LEAST_EQUAL * same.size:
+        return None
+    _, labels, table, _ = cv2.connectedComponentsWithStats(same, connectivity=4)
+    found = np.zeros(same.shape, np.uint8)
+    for label in np.flatnonzero(table[:, 4] >= _LEAST_EQUAL * same.size):
+        low, high = np.percentile(left[labels == label], (5, 95))
+        if label and high - low >= _EQUAL_LEVELS:
+            found |= labels == label
+    return cv2.dilate(found, square(_GROWN_PX)) > 0 if found.any() else None
+
+
+def _alike(
+    images: tuple[NDArray[np.uint8], NDArray[np.uint8]], valid: ValidPair
+) -> NDArray[np.bool_] | None:
     height, width = images[0].shape
     shrink = min(1.0, _LONGEST_PX / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))

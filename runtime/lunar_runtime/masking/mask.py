@@ -17,7 +17,7 @@ ValidPair = tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]
 REASONS: Mapping[str, str] = {
     "file": "the file's own: alpha, nodata, NaN, special values, a masked array",
     "mask file": "the mask that was given beside the image",
-    "constant": "one value from the border on, with a straight edge: wedges and frames",
+    "constant": "one value with a straight edge: wedges, frames, lost lines and blocks",
     "sky": "black and even, from the border on",
     "saturated": "at the top of the range, some pixels wide",
     "fixed": "the same in both images although the ground moved",

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -152,7 +153,7 @@ def describe(directory: Directory, mask: Directory | None) -> TiffImage:
         photometric=photometric,
         planar=directory.integer(Tag.PLANAR, 1) == 2 and samples > 1,
         orientation=directory.integer(Tag.ORIENTATION, 1),
-        nodata=_nodata(directory),
+        nodata=_nodata(directory, bits[0], sample_format),
         mask=mask,
     )
 
@@ -226,11 +227,19 @@ def _check_predictor(directory: Directory, compression: int, bits: int, sample_f
     raise NotSupportedError(f"not supported: predictor {predictor} of {bits} bits; {DEFLATE_IT}")
 
 
-def _nodata(directory: Directory) -> float | None:
-    text = directory.text(Tag.GDAL_NODATA)
+def _nodata(directory: Directory, bits: int, sample_format: int) -> float | None:
+    """GDAL_NODATA, also with a comma or as hexadecimal: of floating point the bits of a sample."""
+    text = directory.text(Tag.GDAL_NODATA).replace(",", ".")
     try:
-        return float(text) if text else None
-    except ValueError:
+        if not text.lower().startswith("0x"):
+            return float(text) if text else None
+        whole = int(text, 16)
+        if sample_format != SampleFormat.FLOAT:
+            return float(whole)
+        size = bits // 8
+        form = {4: ">f", 8: ">d"}[size]
+        return float(struct.unpack(form, whole.to_bytes(size, "big"))[0])
+    except (ValueError, OverflowError):
         return None  # some other program's private use of the number
 
 

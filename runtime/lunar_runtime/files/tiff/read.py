@@ -54,26 +54,31 @@ def read_tiff(
     """
     if image.directory.integer(Tag.COMPRESSION, 1) == JPEG:
         values = _whole(image, decode, window)
-        return values, None if values is None else _nodata_validity(values, image.nodata)
-    samples = read_samples(image, decode, window)
-    if samples is None:
-        return None, None
-    colours, alpha = _colours(image)
-    values = samples[..., :colours]
-    valid = _nodata_validity(values, image.nodata)
-    if alpha is not None:
-        valid = _both(valid, samples[..., alpha] != 0)
+        if values is None:
+            return None, None
+        valid = _nodata_validity(values, image.nodata)
+    else:
+        samples = read_samples(image, decode, window)
+        if samples is None:
+            return None, None
+        colours, alpha = _colours(image)
+        valid = _nodata_validity(samples[..., :colours], image.nodata)
+        if alpha is not None:
+            valid = _both(valid, samples[..., alpha] != 0)
+        values = _meaning(image, samples[..., :colours])
     if image.mask is not None:
         mask = read_samples(describe(image.mask, None), decode, window)
         if mask is None:
             return None, None
         valid = _both(valid, mask[..., 0] != 0)
-    return _meaning(image, values), valid
+    return values, valid
 
 
 def _whole(image: TiffImage, decode: Decode, window: Window | None) -> NDArray[Any] | None:
     """The image decoded as it is, but for its orientation; then the window of it."""
     directory = image.directory
+    if _colours(image)[1] is not None:  # OpenCV multiplies the colours by it, or leaves it out
+        raise NotSupportedError(f"not supported: alpha in JPEG compression; {DEFLATE_IT}")
     if window is not None and image.width * image.height > _MOST_JPEG_PIXELS:
         raise NotSupportedError(
             f"not supported: a part of a JPEG-compressed TIFF of {image.width}x{image.height} px; "
@@ -142,7 +147,7 @@ def _meaning(image: TiffImage, values: NDArray[Any]) -> NDArray[Any]:
 
 def _nodata_validity(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_] | None:
     """Where not all bands have the value that means none."""
-    if nodata is None or np.isnan(nodata):  # NaN is invalid always
+    if nodata is None or not np.isfinite(nodata):  # what is not finite is invalid always
         return None
     if values.dtype.kind == "f":
         constant = values.dtype.type(np.clip(nodata, *_limits(values.dtype)))
