@@ -187,6 +187,13 @@ def test_ground_that_is_tilted_as_a_whole_is_doubted(angle_deg: float, verdict: 
         assert found.verdict_reasons == ("the ground is tilted by 14 degrees against the rig's up",)
 
 
+@pytest.mark.parametrize(("angle_deg", "expected"), [(4.0, 0.0), (11.0, 11.0), (20.0, 20.0)])
+def test_an_up_far_from_the_plane_may_be_as_far_off(angle_deg: float, expected: float) -> None:
+    """The field is 45 degrees and the ground even: the plane is level to 2.2 degrees."""
+    found = solve_geometry(Fused(maps_of(PLANE), DONE), LEFT, leaning(angle_deg))
+    assert found.up.sigma_deg == pytest.approx(expected, abs=0.1)
+
+
 def test_without_a_plane_or_a_rig_nothing_is_doubted() -> None:
     plane, up, _ = plane_and_up(maps_of(PLANE), Rig(), plane_needed=False)
     assert doubt_up(plane, up, maps_of(PLANE), refined=True, posed=False) == (up, ())
