@@ -58,6 +58,13 @@ def test_dark_images_that_match_poorly_are_doubted(
     assert len(dark) == (2 if doubted else 0)
 
 
+@pytest.mark.parametrize(("share", "doubted"), [(0.015, False), (0.028, True)])
+def test_an_image_with_many_hot_pixels_is_doubted(share: float, doubted: bool) -> None:
+    said = doubts(LEFT, replace(RIGHT, repaired=share))
+    expected = f"{share:.1%} of the right image's pixels are hot or dead"
+    assert said == ((expected,) if doubted else ())
+
+
 def test_levels_of_what_is_masked_do_not_count() -> None:
     pixels = of_bits(LEFT, 3).pixels.copy()
     valid = np.ones(pixels.shape, bool)

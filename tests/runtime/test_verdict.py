@@ -21,7 +21,7 @@ def of_camera(source: str) -> Maps:
     return replace(MAPS, camera_left=MAPS.camera_left._replace(source=source))
 
 
-@pytest.mark.parametrize("source", ["option", "rig", "estimated"])
+@pytest.mark.parametrize("source", ["option", "rig"])
 def test_what_the_images_decided_with_a_known_camera_is_measured(source: str) -> None:
     assert judge(of_camera(source), DONE, ()) == ("measured", ())
 
@@ -30,6 +30,13 @@ def test_what_the_images_decided_with_a_known_camera_is_measured(source: str) ->
 def test_the_networks_word_is_a_guess(refinement: Refinement | None) -> None:
     judged = judge(MAPS, refinement, ())
     assert judged == ("guessed", ("the geometry is the network's alone",))
+
+
+def test_a_camera_that_the_pair_estimated_is_a_guess() -> None:
+    """Of a window its principal point is elsewhere, and the focal length follows it."""
+    judged = judge(of_camera("estimated"), DONE, ())
+    assert judged.verdict == "guessed"
+    assert "nobody told the camera" in judged.reasons[0]
 
 
 FOCAL = Misfit("focal", 0.05, 0.01, 0.004, 600.0, (0.0,) * 5)

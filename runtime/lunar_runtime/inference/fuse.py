@@ -18,6 +18,7 @@ from lunar_runtime.geometry.views import Pair, View
 from lunar_runtime.inference.expected_error import ExpectedError
 from lunar_runtime.inference.kept import enlarged, keep_network
 from lunar_runtime.inference.maps import (
+    ESTIMATED,
     NOMINAL,
     Maps,
     PointMap,
@@ -188,7 +189,7 @@ def _self_calibrated(
     focal = estimate_focal(pair, guess, features)
     if focal is None or focal.sigma > SURE:
         return pair, _NOMINAL_SIGMA
-    return pair.with_focal(focal.ratio, "estimated"), focal.sigma
+    return pair.with_focal(focal.ratio, ESTIMATED), focal.sigma
 
 
 def _left_guess(network: Maps, view: View) -> NetworkGuess:

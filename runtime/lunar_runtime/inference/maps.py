@@ -32,6 +32,8 @@ from lunar_runtime.masking.mask import ValidPair
 
 #: The source of a camera that nobody told and no image settled: the network's own.
 NOMINAL = "nominal"
+#: Of one that nobody told, with the focal length that the pair's matches ask for.
+ESTIMATED = "estimated"
 
 _QUARTER_SAMPLES = 64  # pixels along the view: a plane of a quarter needs no more
 _WIDEST_DEG = 120.0  # a fisheye; descent and mapping cameras have 10 to 90

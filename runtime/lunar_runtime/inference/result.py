@@ -37,8 +37,8 @@ class UpEstimate(NamedTuple):
     Attributes:
         vector: (3,) unit vector, left camera's frame.
         source: `rig` or `plane`.
-        sigma_deg: Standard deviation of its angle to gravity; 0 where the rig told it, and the plane
-            does not speak against it.
+        sigma_deg: Standard deviation of its angle to gravity; 0 where the rig told it, unless the
+            scene's plane speaks against it.
     """
 
     vector: NDArray[np.float64]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from lunar_runtime.inference.maps import NOMINAL, Maps
+from lunar_runtime.inference.maps import ESTIMATED, NOMINAL, Maps
 from lunar_runtime.inference.result import RefinedView, Refinement
 
 Verdict = Literal["measured", "guessed"]
@@ -61,6 +61,11 @@ def judge(maps: Maps, refinement: Refinement | None, doubts: tuple[str, ...]) ->
         reasons.append("the geometry is the network's alone")
     if maps.camera_left.source == NOMINAL:
         reasons.append("the focal length is not known")
+    elif maps.camera_left.source == ESTIMATED:
+        reasons.append(
+            "nobody told the camera: its focal length is the pair's own word, and its principal "
+            "point is taken to be the middle; give `intrinsics`"
+        )
     if refinement is not None and refinement.done:
         reasons += _camera_doubts(maps.camera_left.source, refinement)
         reasons += [
