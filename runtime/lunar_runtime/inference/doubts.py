@@ -18,8 +18,8 @@ _LEAST_LEVELS = 20
 # pairs missed 24 and 35 points more of the hazards, one of 36 levels with a correlation of 0.68
 # missed 31.
 _LEAST_ALIKE, _LEAST_POOR_LEVELS = 0.8, 60
-# Of an image's pixels, hot and dead ones that were repaired. With 2.8 % in other places of each image
-# a pair missed 15 points more of the hazards; with up to 1.5 %, of nine pairs none one more.
+# Of an image's pixels, hot and dead ones that were repaired. With 2.8 % in other places of each
+# image a pair missed 15 points more of the hazards; with up to 1.5 %, of nine pairs none one more.
 _MOST_REPAIRED = 0.02
 _LEVEL_SHARE = 1e-4  # of the pixels, that a level needs to count: those of a view in shadow are few
 
