@@ -12,7 +12,8 @@ import pytest
 from lunar_runtime.commands.summary import summary, summary_lines
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import StereoResult
-from lunar_runtime.report.records import RefinementReport, Report
+from lunar_runtime.report.records import Report
+from lunar_runtime.report.refinement_records import RefinementReport
 from lunar_runtime.report.report import make_report
 from numpy.typing import NDArray
 

@@ -40,16 +40,18 @@ from lunar_runtime.report.input_records import (
 from lunar_runtime.report.records import (
     CameraReport,
     LandingReport,
-    MisfitReport,
-    OtherSunReport,
     PlaneReport,
     PoseReport,
-    RefinementReport,
     Report,
     ScaleReport,
-    ShadingReport,
     UpReport,
     ViewReport,
+)
+from lunar_runtime.report.refinement_records import (
+    MisfitReport,
+    OtherSunReport,
+    RefinementReport,
+    ShadingReport,
 )
 from lunar_runtime.version import __version__
 
