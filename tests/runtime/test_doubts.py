@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime.files.grey_image import GreyImage
 from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.compression import blockiness
 from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
@@ -58,11 +60,26 @@ def test_dark_images_that_match_poorly_are_doubted(
     assert len(dark) == (2 if doubted else 0)
 
 
-@pytest.mark.parametrize(("share", "doubted"), [(0.015, False), (0.028, True)])
+@pytest.mark.parametrize(("share", "doubted"), [(0.009, False), (0.014, True)])
 def test_an_image_with_many_hot_pixels_is_doubted(share: float, doubted: bool) -> None:
     said = doubts(LEFT, replace(RIGHT, repaired=share))
     expected = f"{share:.1%} of the right image's pixels are hot or dead"
     assert said == ((expected,) if doubted else ())
+
+
+@pytest.mark.parametrize(("quality", "doubted"), [(25, True), (75, False)])
+def test_blocks_of_hard_compression_are_doubted(quality: int, doubted: bool) -> None:
+    code = cv2.imencode(".jpg", RIGHT.pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    pixels = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE), np.uint8)
+    said = doubts(LEFT, replace(RIGHT, pixels=pixels))
+    assert any("the right image was compressed hard" in one for one in said) == doubted
+    shifted = replace(RIGHT, pixels=pixels[3:, 5:])  # blocks need not begin at the edge
+    assert (blockiness(shifted.pixels) > 3) == doubted
+
+
+def test_small_and_even_images_have_no_blocks() -> None:
+    assert blockiness(np.zeros((32, 32), np.uint8)) == 1
+    assert blockiness(np.full((128, 128), 7, np.uint8)) == 1
 
 
 def test_levels_of_what_is_masked_do_not_count() -> None:

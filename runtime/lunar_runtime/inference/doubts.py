@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.compression import doubt_compression
 from lunar_runtime.inference.ground import grey_levels
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
@@ -18,9 +19,9 @@ _LEAST_LEVELS = 20
 # pairs missed 24 and 35 points more of the hazards, one of 36 levels with a correlation of 0.68
 # missed 31.
 _LEAST_ALIKE, _LEAST_POOR_LEVELS = 0.8, 60
-# Of an image's pixels, hot and dead ones that were repaired. With 2.8 % in other places of each
-# image a pair missed 15 points more of the hazards; with up to 1.5 %, of nine pairs none one more.
-_MOST_REPAIRED = 0.02
+# Of an image's pixels, hot and dead ones that were repaired. With 1.4 and 2.8 % in other places of
+# each image a pair missed 20 and 15 points more of the hazards; with up to 0.9 %, of nine none.
+_MOST_REPAIRED = 0.01
 _LEVEL_SHARE = 1e-4  # of the pixels, that a level needs to count: those of a view in shadow are few
 
 
@@ -42,6 +43,7 @@ def doubt_images(
         *images.doubts(),
         *doubt_size(images, options, rig, refinement),
         *doubt_sharpness(images),
+        *doubt_compression(images),
         *_doubt_levels(images, refinement),
     )
 

@@ -45,8 +45,8 @@ _TILTED_SIGMAS = 3.0
 # quarter of a sigma off; the others up to 6.6.
 _LEAST_LEVEL_DEG = 5.0
 # Of the view. With a sixth masked and more, six of nine damaged pairs missed 10 to 69 points more
-# of the hazards; with up to a tenth, none of six.
-_MOST_MASKED = 0.1
+# of the hazards; with 4 to 10 %, one of seven 11.
+_MOST_MASKED = 0.06
 _TILTED_DEG = 12.0  # of a whole view, from level: the most of those 8 views is 3
 # Below these a rig's up is as sure as it was told; one sigma further it may be as far off as the
 # plane has it. Of 89 clean pairs 13 are beyond both, six by half a sigma; ups 8 to 15 degrees

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 from lunar_bench.honesty.situation import Draw, Situation, ground_of
 
+# Scenes of StereoLunar that show the same ground: 145 and 196 features of one lie where a plane's
+# motion has those of the other, and 120 make a pair that refines. No other two share more than 12.
+_ONE_GROUND = {"Dynamic_paire2", "Oblique_paire1"}
+
 
 def no_ground(situation: Situation, draw: Draw) -> Situation:
     """Noise, dark noise, cloudy noise or a pattern instead of both images."""
@@ -22,7 +26,9 @@ def another_scene(situation: Situation, draw: Draw) -> Situation:
     others = [
         pair
         for pair in draw.pairs
-        if _scene(pair.name) != scene and pair.right.shape == draw.pair.right.shape
+        if _scene(pair.name) != scene
+        and {_scene(pair.name), scene} != _ONE_GROUND
+        and pair.right.shape == draw.pair.right.shape
     ]
     other = draw.one_of(*others)
     return situation.having(right=other.right, ground=None).noting(right=other.name)
