@@ -197,14 +197,16 @@ def test_an_altitude_over_a_plane_that_tilts_makes_every_depth_less_sure() -> No
 
 
 def test_twice_the_expected_error_of_depth_is_twice_that_of_slope() -> None:
-    """To first order, and on a plane that is tilted enough for the second one not to count."""
-    one, two = (
+    """To first order, and on a plane that is tilted enough for the second one not to count.
+
+    It is tilted so far that up has an error as well, which is none of the depth's.
+    """
+    found = [
         solve_geometry(refined(sigma=sigma), LEFT, UP).views["left"].slope_sigma
-        for sigma in (1e-4, 2e-4)
-    )
-    assert one is not None
-    assert two is not None
-    np.testing.assert_allclose(two / one, 2, rtol=0.1)
+        for sigma in (1e-9, 1e-3, 2e-3)
+    ]
+    none, one, two = (np.square(sigma) for sigma in found if sigma is not None)
+    np.testing.assert_allclose(np.sqrt((two - none) / (one - none)), 2, rtol=0.1)
 
 
 def test_the_networks_view_has_no_expected_errors() -> None:
