@@ -23,7 +23,7 @@ def test_another_sun_lowers_the_slope_error(
     (pair,) = found.pairs
     assert set(pair.figures) == set(pair.refine_ms) == set(SUNS)
     assert found.slope_ratio["pair"]["inside"] == 1
-    # Seen: 0.80 to 0.85 inside, a pose that is off by 3 px included; in the whole view 0.77 to 1.00,
+    # Seen: 0.80 to 0.85 inside, a pose that is off by 3 px included. In the whole view 0.77 to 1,
     # as a second one makes slopes 1.05 times worse beyond the overlap.
     for arm in ("one", "elsewhere", "astray", "two"):
         assert found.slope_ratio[arm]["inside"] < 0.92
