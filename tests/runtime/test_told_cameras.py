@@ -30,6 +30,11 @@ def camera(f: float = 141.0, cx: float = 64.0, cy: float = 64.0) -> Intrinsics:
     return Intrinsics(f, f, cx, cy)
 
 
+def test_intrinsics_in_python_are_no_bare_numbers() -> None:
+    with pytest.raises(UsageError, match=r"`intrinsics`: make them with Intrinsics\(fx, fy, cx"):
+        infer_geometry_only(SCENE.grey_left, SCENE.grey_right, intrinsics=(141, 141, 64, 64))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("focal", [3.0, 1e7])
 def test_a_focal_length_that_no_camera_has_is_refused(focal: float) -> None:
     text = r"fx .* px makes a field of view of .* degrees of 128 px; write FX,FY,CX,CY in pixels"

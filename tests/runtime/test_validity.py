@@ -12,6 +12,7 @@ import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.files.validity import valid_values
+from lunar_runtime.inference.pair import read_pair
 from numpy.typing import NDArray
 
 from .images import encode, texture
@@ -247,3 +248,9 @@ def _png(
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks
     )
+
+
+@pytest.mark.parametrize("masks", [np.ones((64, 64), bool), np.ones((2, 64, 64), bool), (None,)])
+def test_masks_are_two(masks: Any) -> None:
+    with pytest.raises(InputError, match="`masks` are two, the left image's and the right one's"):
+        read_pair(np.eye(64, dtype=np.uint8), np.eye(64, dtype=np.uint8), None, masks)

@@ -163,6 +163,8 @@ def read_pair(
     Raises:
         InputError: An image or a mask cannot be read, or see `check_pair` and `require_ground`.
     """
+    if isinstance(masks, np.ndarray) or len(masks) != 2:
+        raise InputError("`masks` are two, the left image's and the right one's; None = no mask")
     (in_left, in_right), (over_left, over_right) = windows or (None, None), masks
     pair = ImagePair(
         _read(left, "left array", in_left, over_left),

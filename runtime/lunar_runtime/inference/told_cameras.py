@@ -43,6 +43,8 @@ def check_told_cameras(images: ImagePair, options: InferOptions, rig: Rig) -> Le
         InputError: Something in the rig cannot be.
     """
     _check_rig(rig)
+    if options.intrinsics is not None and not isinstance(options.intrinsics, Intrinsics):
+        raise UsageError("`intrinsics`: make them with Intrinsics(fx, fy, cx, cy)")
     lenses = rig.lenses
     if options.intrinsics is not None and lenses != (None, None):
         raise UsageError(
