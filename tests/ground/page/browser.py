@@ -97,14 +97,18 @@ class Page:
         return [int(value) for value in self.js(copy, int(x), int(y))]
 
     def saved(self, button: str) -> Path:
-        """Press a button and wait for its file."""
+        """Press a button and wait for its file, whole: the browser writes to hidden ones first."""
         before = set(self.downloads.iterdir())
         self.js(f"document.getElementById('{button}').click()")
-        end = time.monotonic() + 30
+        end, size = time.monotonic() + 30, 0
         while True:
-            new = [p for p in set(self.downloads.iterdir()) - before if p.suffix != ".crdownload"]
-            if new and new[0].stat().st_size:
-                return new[0]
+            new = set(self.downloads.iterdir()) - before
+            writing = [p for p in new if p.suffix == ".crdownload" or p.name.startswith(".")]
+            if len(new) == 1 and not writing:
+                (file,) = new
+                last, size = size, file.stat().st_size
+                if size and size == last:
+                    return file
             assert time.monotonic() < end, f"{button} saved nothing"
             time.sleep(0.05)
 
