@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 from lunar_runtime import StereoRuntime
@@ -24,6 +23,7 @@ from lunar_bench.deadlines.record import Answer, DeadlineRow, DeadlinesResult, J
 from lunar_bench.deadlines.rungs import measure_rungs
 from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 
 _GROWTH_PX = 128
 _LATE_AT, _TOOK_AT = (50, 95, 100), (50, 95, 99, 100)
@@ -65,10 +65,8 @@ def measure_deadlines(
         OutputError: The journal cannot be written.
     """
     machine = describe_machine()
-    if threads is not None:
-        cv2.setNumThreads(threads)
     learning_s, rungs, rows = 0.0, [], []
-    with StereoRuntime.load(bundle, threads=threads) as runtime:
+    with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
         digest = runtime.bundle.digest
         if pairs:
             head = JournalHead(digest, size_px, seed, scenes, threads or usable_cores(), load)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs, stereolunar_pairs
 from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import InputError
@@ -16,6 +15,7 @@ from lunar_bench.honesty.campaign import Campaign
 from lunar_bench.honesty.record import HonestyResult, JournalHead, SituationRecord, summarise
 from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 
 _SIZE_PX = 512  # of what is rendered, as StereoLunar's
 
@@ -119,11 +119,8 @@ def run_only(options: CampaignOptions, identities: Sequence[str]) -> list[Situat
 
 @contextmanager
 def _campaign(options: CampaignOptions) -> Iterator[Campaign]:
-    before = cv2.getNumThreads()
-    if options.threads is not None:
-        cv2.setNumThreads(options.threads)  # the refinement's; the network's are its session's
-    try:
-        with StereoRuntime.load(options.bundle, threads=options.threads) as runtime:
-            yield Campaign(runtime, options.pairs(), options.seed)
-    finally:
-        cv2.setNumThreads(before)
+    with (
+        opencv_threads(options.threads),
+        StereoRuntime.load(options.bundle, threads=options.threads) as runtime,
+    ):
+        yield Campaign(runtime, options.pairs(), options.seed)

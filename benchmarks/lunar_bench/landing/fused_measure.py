@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from lunar_runtime import StereoResult, StereoRuntime
 from lunar_runtime.errors import InputError, LunarError
@@ -33,6 +32,7 @@ from lunar_bench.landing.fused_record import (
 )
 from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 
 #: Views that are fused.
 COUNTS = (1, 2, 4, 8, 16)
@@ -78,10 +78,8 @@ def measure_fused(
             is of another campaign.
         OutputError: The journal cannot be written.
     """
-    if threads is not None:
-        cv2.setNumThreads(threads)
     records = []
-    with StereoRuntime.load(bundle, threads=threads) as runtime:
+    with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
         digest = runtime.bundle.digest
         kept = Journal(journal, FusedHead(data, LANDER, SIGMA, digest), DescentRecord)
         for descent in descents:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import InputError, LunarError
@@ -21,6 +20,7 @@ from lunar_bench.landing.methods import METHODS, Method, answer
 from lunar_bench.landing.record import CaseRecord, LandingRecord, MethodRecord, ReliabilityRow
 from lunar_bench.landing.tally import Tally
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 
 _Z = 1.96  # of a 95 % interval
 
@@ -43,13 +43,11 @@ def measure_landing(
     Raises:
         InputError: There is no case, or none is measured.
     """
-    if threads is not None:
-        cv2.setNumThreads(threads)
     tallies: dict[Method, Tally] = {method: Tally() for method in METHODS}
     records: list[CaseRecord] = []
     counts = np.zeros(3, np.int64)  # called safe, of those hazardous, truly safe
     lander = None
-    with StereoRuntime.load(bundle, threads=threads) as runtime:
+    with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
         for case in cases:
             lander = case.lander if case.lander is LANDER else None
             records.append(_run(runtime, case, tallies, counts))

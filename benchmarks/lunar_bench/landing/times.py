@@ -10,7 +10,6 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-import cv2
 import numpy as np
 from lunar_ground.maps.write import write_maps
 from lunar_runtime import StereoRuntime
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from lunar_bench.landing.cases import LandingCase
 from lunar_bench.landing.times_record import LandingTimes, WorkTimes
 from lunar_bench.sensors.machine import describe_machine, usable_cores
+from lunar_bench.timing.opencv_threads import opencv_threads
 from lunar_bench.timing.statistics import summarise
 
 _LATITUDE_DEG, _LONGITUDE_DEG = 10.3, 77.4
@@ -57,23 +57,19 @@ def time_landings(
     """
     keep()  # as lunar-map
     threads = threads or usable_cores()
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(threads)
     works: list[WorkTimes] = []
     size = (0, 0)
-    try:
-        with (
-            StereoRuntime.load(bundle, threads=threads) as runtime,
-            work_folder("lunar-bench") as folder,
-        ):
-            for case in cases:
-                pair = case.pair
-                result = runtime.infer(pair.left, pair.right, case.rig, refine="on")
-                if result.verdict == "measured":
-                    works += _timed(case, result, folder / str(len(works)), rounds)
-                    size = (pair.left.shape[0], pair.left.shape[1])
-    finally:
-        cv2.setNumThreads(before)
+    with (
+        opencv_threads(threads),
+        StereoRuntime.load(bundle, threads=threads) as runtime,
+        work_folder("lunar-bench") as folder,
+    ):
+        for case in cases:
+            pair = case.pair
+            result = runtime.infer(pair.left, pair.right, case.rig, refine="on")
+            if result.verdict == "measured":
+                works += _timed(case, result, folder / str(len(works)), rounds)
+                size = (pair.left.shape[0], pair.left.shape[1])
     if not works:
         raise InputError(f"{data}: no pair is measured; give another seed")
     return LandingTimes(data, size, threads, works, describe_machine())

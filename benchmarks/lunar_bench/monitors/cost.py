@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from lunar_bench.record.base import Record
 from lunar_bench.record.machine import Machine
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 from lunar_bench.timing.rounds import in_turn
 
 #: What must hold: of a refined pair's processor time.
@@ -131,9 +132,7 @@ def measure_guards(
     plain = OnnxRuntimeBackend(
         Bundle(opened.path, manifest, opened.digest, opened.signed), "cpu", threads
     )
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(threads)
-    try:
+    with opencv_threads(threads), closing(plain):
         backend = OnnxRuntimeBackend(opened, "cpu", threads)
         with StereoRuntime(opened, backend) as runtime:
             found = [
@@ -141,9 +140,6 @@ def measure_guards(
                 for size in tell(sizes, len(sizes))
             ]
             points = backend.activation_record.points
-    finally:
-        cv2.setNumThreads(before)
-        plain.close()
     return GuardsResult(
         bundle_digest=opened.digest,
         rounds=rounds,

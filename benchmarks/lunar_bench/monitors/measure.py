@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.specs.pair_sampling import sample_spec
@@ -33,6 +32,7 @@ from lunar_bench.monitors.record import (
 from lunar_bench.record.journal import Journal
 from lunar_bench.record.shares import Share, share
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 
 _KINDS, _PRESETS = ("nadir", "oblique", "dynamic"), ("stereolunar", "realistic")
 # Monitors that look at every pair, and the one that needs a refined pair's metres.
@@ -86,12 +86,13 @@ def measure_monitors(
         OutputError: The journal cannot be written.
     """
     machine = describe_machine()
-    if options.threads is not None:
-        cv2.setNumThreads(options.threads)
     published = [] if options.data is None else list(stereolunar_pairs(options.data))
     named = {pair.name: pair for pair in published}
     wanted = [f"rendered-{number}" for number in range(options.pairs)] + list(named)
-    with StereoRuntime.load(options.bundle, threads=options.threads) as runtime:
+    with (
+        opencv_threads(options.threads),
+        StereoRuntime.load(options.bundle, threads=options.threads) as runtime,
+    ):
         digest = runtime.bundle.digest
         kept = Journal(journal, JournalHead(digest, options.size_px, options.seed), PairRecord)
         trial = _Trial(runtime, options.seed)

@@ -23,6 +23,7 @@ from lunar_bench.peers.methods import Name, Peer, peers
 from lunar_bench.record.machine import Machine
 from lunar_bench.refinement.figures import Figures, Truth
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 from lunar_bench.timing.rounds import in_turn
 
 
@@ -150,10 +151,9 @@ def compare_peers(
         InputError: There is no pair, or a peer gives nothing for any.
     """
     machine = describe_machine()
-    cv2.setNumThreads(threads)
     names: list[str] = []
     size, ours_ms = (0, 0), list[float]()
-    with StereoRuntime.load(bundle, threads=threads) as runtime:
+    with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
         scores = {name: _Score(peer) for name, peer in peers(runtime).items()}
         for pair in pairs:
             tell(pair)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import msgspec
 import numpy as np
 from lunar_calib.truth.known_pairs import KnownPair
@@ -17,6 +16,7 @@ from lunar_bench.accuracy.pairs import fit_known
 from lunar_bench.peers.methods import Name, peers
 from lunar_bench.record.machine import Machine
 from lunar_bench.sensors.machine import describe_machine
+from lunar_bench.timing.opencv_threads import opencv_threads
 from lunar_bench.timing.rounds import in_turn
 
 
@@ -66,9 +66,8 @@ def measure_growth(
         rounds: Each peer once a round.
         tell: Told of every size.
     """
-    cv2.setNumThreads(threads)
     machine = describe_machine()
-    with StereoRuntime.load(bundle, threads=threads) as runtime:
+    with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
         ways = peers(runtime)
         ms: dict[Name, list[float | None]] = {name: [] for name in ways}
         cpu_ms: dict[Name, list[float | None]] = {name: [] for name in ways}

@@ -6,7 +6,6 @@ import cProfile
 import pstats
 from pathlib import Path
 
-import cv2
 import msgspec
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoRuntime
@@ -14,6 +13,7 @@ from lunar_runtime import StereoRuntime
 from lunar_bench.record.machine import Machine
 from lunar_bench.record.times import Timing
 from lunar_bench.sensors.machine import describe_machine, usable_cores
+from lunar_bench.timing.opencv_threads import opencv_threads
 from lunar_bench.timing.statistics import summarise
 
 #: Module of the runtime, function, what it is. None of them calls another; a test looks them up.
@@ -80,22 +80,17 @@ def profile_refinement(
     """
     machine = describe_machine()
     threads = threads or usable_cores()
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(threads)
-    try:
-        with StereoRuntime.load(bundle, threads=threads) as runtime:
+    with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
 
-            def run() -> dict[str, float]:
-                return runtime.infer(
-                    pair.left, pair.right, intrinsics=pair.camera_left, refine="on"
-                ).timings_ms
+        def run() -> dict[str, float]:
+            return runtime.infer(
+                pair.left, pair.right, intrinsics=pair.camera_left, refine="on"
+            ).timings_ms
 
-            run()
-            measured = [run() for _ in range(rounds)]
-            profiler = cProfile.Profile()
-            profiler.runcall(run)
-    finally:
-        cv2.setNumThreads(before)
+        run()
+        measured = [run() for _ in range(rounds)]
+        profiler = cProfile.Profile()
+        profiler.runcall(run)
     besides = [sum(v for k, v in m.items() if k not in ("read", "network")) for m in measured]
     return RefinementProfile(
         pair=pair.name,

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from lunar_bench.sensors.machine import describe_machine
 from lunar_bench.streams.record import SequenceUpdate, StreamResult, StreamRow
+from lunar_bench.timing.opencv_threads import opencv_threads
 from lunar_bench.timing.statistics import slope
 
 _GAP_S = 5.0
@@ -80,9 +81,7 @@ def measure_streams(
     """
     machine = describe_machine()
     known = _read(folder)
-    if threads is not None:
-        cv2.setNumThreads(threads)
-    with StereoRuntime.load(bundle, threads=threads) as runtime:
+    with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
         rows = []
         for situation in situations:
             rows.append(_run(runtime, known, situation, rate_hz))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime import StereoRuntime
@@ -17,6 +16,7 @@ from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import BackendError, UsageError
 from numpy.typing import NDArray
 
+from lunar_bench.timing.opencv_threads import opencv_threads
 from lunar_bench.upsets.activations import ActivationSite
 from lunar_bench.upsets.flip import Flip
 from lunar_bench.upsets.judge import Judge, Told, refused
@@ -104,14 +104,8 @@ class Bench:
         size = max(bundle.manifest.graph.height, bundle.manifest.graph.width)
         judges = [Judge(pair) for pair in rendered_pairs(pairs, size, seed)]
         backend = OnnxRuntimeBackend(bundle, "cpu", threads)
-        before = cv2.getNumThreads()
-        if threads is not None:
-            cv2.setNumThreads(threads)
-        try:
+        with opencv_threads(threads), closing(backend):
             yield cls(bundle, backend, judges, threads)
-        finally:
-            cv2.setNumThreads(before)
-            backend.close()
 
     def draw(self, site: str, identity: str, pair: int, rng: np.random.Generator) -> Flip | None:
         """A random bit of a site; None where the pair has none there."""

@@ -7,12 +7,13 @@ images do. JPEG works on blocks of 8 × 8 pixels, and brightness steps where two
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lunar_runtime.inference.pair import ImagePair
+from lunar_runtime.inference.sharpness import middle_of
 
 _BLOCK_PX = 8
 _LEAST_SIDE = 64  # pixels: of less, there are too few blocks
-_LARGEST_SIDE = 2048  # pixels: the middle tells it
 _THIN = 3  # every so many lines are looked at
 _STEEPEST = 8.0  # times the mean: edges of the ground are no blocks
 # Steps where blocks meet over those elsewhere, the fainter direction. Of 60 StereoLunar and
@@ -32,7 +33,7 @@ def doubt_compression(images: ImagePair) -> tuple[str, ...]:
     )
 
 
-def blockiness(grey: np.ndarray) -> float:
+def blockiness(grey: NDArray[np.uint8]) -> float:
     """How much brightness steps where blocks of eight pixels meet, over elsewhere; 1 = no blocks.
 
     Args:
@@ -40,12 +41,11 @@ def blockiness(grey: np.ndarray) -> float:
     """
     if min(grey.shape) < _LEAST_SIDE:
         return 1.0
-    top, left = (max(0, (side - _LARGEST_SIDE) // 2) for side in grey.shape)
-    middle = grey[top : top + _LARGEST_SIDE, left : left + _LARGEST_SIDE]
+    middle = middle_of(grey)
     return min(_along_rows(middle), _along_rows(middle.T))
 
 
-def _along_rows(grey: np.ndarray) -> float:
+def _along_rows(grey: NDArray[np.uint8]) -> float:
     change = np.diff(grey[::_THIN].astype(np.float32), axis=1)
     step = np.abs(change[:, 1:-1] - (change[:, :-2] + change[:, 2:]) / 2)
     column = np.minimum(step, np.float32(_STEEPEST) * np.mean(step)).mean(axis=0)

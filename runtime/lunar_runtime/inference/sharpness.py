@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lunar_runtime.files.grey_image import GreyImage
 from lunar_runtime.inference.pair import ImagePair
@@ -36,14 +37,17 @@ def sharpness(image: GreyImage) -> float:
     """
     if min(image.size) < _LEAST_SIDE:
         return 1.0
-    top, left = (max(0, (side - _LARGEST_SIDE) // 2) for side in image.pixels.shape)
-    middle = image.pixels[top : top + _LARGEST_SIDE, left : left + _LARGEST_SIDE]
-    quarter = cv2.resize(
-        middle.astype(np.float32), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA
-    )
+    middle = middle_of(image.pixels).astype(np.float32)
+    quarter = cv2.resize(middle, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     eighth = cv2.resize(quarter, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     ratios = []
     for axis in (0, 1):
         fine, coarse = (float(np.mean(np.abs(np.diff(one, 2, axis)))) for one in (quarter, eighth))
         ratios.append(fine / coarse if coarse > 0 else 1.0)
     return min(ratios)
+
+
+def middle_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(h, w) of (H, W): at most 2048 pixels a side, which tell of a large image what all would."""
+    top, left = (max(0, (side - _LARGEST_SIDE) // 2) for side in pixels.shape)
+    return pixels[top : top + _LARGEST_SIDE, left : left + _LARGEST_SIDE]

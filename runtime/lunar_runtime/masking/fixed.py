@@ -81,10 +81,11 @@ def _equal(
         return None
     _, labels, table, _ = cv2.connectedComponentsWithStats(same, connectivity=4)
     found = np.zeros(same.shape, np.uint8)
-    for label in np.flatnonzero(table[:, 4] >= _LEAST_EQUAL * same.size):
-        low, high = np.percentile(left[labels == label], (5, 95))
-        if label and high - low >= _EQUAL_LEVELS:
-            found |= labels == label
+    for label in 1 + np.flatnonzero(table[1:, 4] >= _LEAST_EQUAL * same.size):
+        area = labels == label
+        low, high = np.percentile(left[area], (5, 95))
+        if high - low >= _EQUAL_LEVELS:
+            found |= area
     return cv2.dilate(found, square(_GROWN_PX)) > 0 if found.any() else None
 
 

@@ -191,8 +191,10 @@ def _agreement(rays: MatchedRays, free: PoseFit, given: GivenPose) -> tuple[Agre
     Raises:
         ContradictionError: They do not.
     """
+    if not given.held and rays.focal_sigma is not None:  # it says that they err
+        given = loosened(rays, free, given)
     agreement = agree(rays, free, given)
-    if not given.held and (agreement.apart > AGREED or rays.focal_sigma is not None):
+    if agreement.apart > AGREED and not given.held and given.by_cameras is None:
         wider = loosened(rays, free, given)
         allowed = agree(rays, free, wider)
         if allowed.apart <= AGREED:

@@ -31,10 +31,9 @@ _SETTLED = 1e-3  # of a squared standard deviation
 # error of 16, ended at 17 from the told pose, and agree from the images' own.
 _FAR = 3.0
 
-
-# Standard deviations of all five moves together at which a rig and the images agree. A right rig is
-# within 1.8 (34 pairs). With a principal point 10 px off all but one are beyond, with a focal
-# length 5 % off all but three.
+#: Standard deviations of all five moves together up to which a rig and the images agree. A right
+#: rig is within 1.8 (34 pairs). With a principal point 10 px off all but one are beyond, with a
+#: focal length 5 % off all but three.
 AGREED = 4.0
 
 
