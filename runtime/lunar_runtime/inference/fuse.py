@@ -244,6 +244,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
         matches=found.matches,
         inliers=found.inliers,
         epipolar_px=found.epipolar_px,
+        rival_pose=found.rival,
         network_differs_deg=found.network_differs_deg,
         parallax_deg=float(np.degrees(np.arccos(np.clip(np.median(cosine), -1, 1)))),
         relief_gain=surface.prior.relief_gain,

@@ -68,6 +68,8 @@ class RefinedPose:
         matches: Sparse matches, in all, at the resolution that settled the pose.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median Sampson distance of the dense matches.
+        rival: Median Sampson distance under the other pose that nearly plane ground allows, over
+            that under this one; None = no other, or the rig decides.
         network_differs_deg: Angle to the network's rotation; None without one.
         evidence: Its errors, and what the matches say of the focal length.
     """
@@ -78,6 +80,7 @@ class RefinedPose:
     matches: int
     inliers: int
     epipolar_px: float
+    rival: float | None
     network_differs_deg: float | None
     evidence: CameraEvidence
 
@@ -178,6 +181,7 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
     evidence = camera_evidence(found.rays, fit, given)
     return found._replace(
         fit=fit,
+        twins=[],
         evidence=evidence._replace(covariance=agreement.covariance),
         last=found.solver.through_flow(pose, found.flow, found.last.slack),
     )
@@ -214,6 +218,7 @@ def _finished(
         matches=found.first.matches,
         inliers=len(found.first.inliers),
         epipolar_px=found.epipolar_px,
+        rival=found.rival,
         network_differs_deg=_turned_from(network, pose),
         evidence=found.evidence,
     )
@@ -263,6 +268,7 @@ def _refine_told(
         matches=matches,
         inliers=len(inliers),
         epipolar_px=float(np.median(rays.distance_px(pose))),
+        rival=None,
         network_differs_deg=_turned_from(network, pose),
         evidence=evidence,
     )

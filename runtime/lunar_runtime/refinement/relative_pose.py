@@ -107,7 +107,7 @@ def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
 def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
     fits: list[PoseFit] = []
     for start in starts:
-        if any(_alike(start, fit.pose) for fit in fits):  # it would end there, too
+        if any(alike(start, fit.pose) for fit in fits):  # it would end there, too
             continue
         fit = fit_pose(rays, start, width_px=_WIDTH_PX)
         inliers = rays.where(rays.distance_px(fit.pose) < 1)
@@ -120,7 +120,8 @@ def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFi
     return fits
 
 
-def _alike(one: RelativePose, other: RelativePose) -> bool:
+def alike(one: RelativePose, other: RelativePose) -> bool:
+    """Whether two poses are so near each other that fits from them end in the same place."""
     if one.turned_deg(other) > _DISTINCT_DEG:
         return False
     return abs(float(one.t @ other.t)) > math.cos(math.radians(_ASIDE_DEG))
