@@ -95,12 +95,19 @@ def test_ground_without_relief_leaves_the_pose_open() -> None:
     with StereoRuntime.load(threads=1) as runtime:
         scene = descent(0.0, 256)
         result = runtime.infer(
-            scene.grey_left, scene.grey_right, Rig(scene.left, scene.right), baseline_m=250.0
+            scene.grey_left,
+            scene.grey_right,
+            Rig(scene.left, scene.right),
+            baseline_m=scene.baseline_m,
         )
     assert result.refinement is not None
     assert result.refinement.rival_pose == pytest.approx(1, abs=0.2)
     assert result.verdict == "guessed"
     assert any("another camera pose" in reason for reason in result.verdict_reasons)
+    sigma = result.views["left"].depth_sigma
+    assert sigma is not None
+    off = np.abs(result.depth - scene.depth_left)
+    assert np.nanmean(off < 2 * sigma) > 0.9  # whichever of both was taken
 
 
 def test_a_rig_says_which() -> None:

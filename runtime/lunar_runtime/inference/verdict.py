@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from lunar_runtime.inference.maps import ESTIMATED, NOMINAL, Maps
 from lunar_runtime.inference.result import RefinedView, Refinement
+from lunar_runtime.refinement.plane_twin import LEAST_RIVAL
 
 Verdict = Literal["measured", "guessed"]
 
@@ -34,11 +35,6 @@ _LEAST_ALIKE = 0.25
 # Clean pairs have up to 0.044 (oblique views), two film frames of Apollo 0.05. Dust and stripes
 # that cost a fifth of the hazards have 0.30 and 0.34, a gain of ±10 % that costs 4 % of them 0.11.
 _MOST_UNEVEN = 0.07
-
-
-# Of the distances from epipolar lines. Of 166 right poses that have a rival with the ground in
-# front of both cameras, three have 1.02 to 1.10, two 1.10 and 1.14, the others 1.18 and more.
-_LEAST_RIVAL = 1.1
 
 
 class Judgement(NamedTuple):
@@ -106,7 +102,7 @@ def _camera_doubts(source: str, refinement: Refinement) -> list[str]:
     known = [one for one in refinement.misfits if source != NOMINAL or one.number != "focal"]
     words = [known[0].words()] if known else []
     rival = refinement.rival_pose
-    if rival is not None and rival < _LEAST_RIVAL:
+    if rival is not None and rival < LEAST_RIVAL:
         words.append(
             "another camera pose explains the images as well: on ground this flat two do; tell "
             "the pose in the rig"

@@ -53,9 +53,14 @@ class FoundPose(NamedTuple):
     @property
     def rival(self) -> float | None:
         """Of the other pose that nearly plane ground allows, over `epipolar_px`; None = no such."""
-        if not self.twins:
+        if self.nearest_twin is None:
             return None
-        return min(self._left_by(twin) for twin in self.twins) / max(self.epipolar_px, _EXACT_PX)
+        return self._left_by(self.nearest_twin) / max(self.epipolar_px, _EXACT_PX)
+
+    @property
+    def nearest_twin(self) -> PoseFit | None:
+        """The one that the matches are nearest to."""
+        return min(self.twins, key=self._left_by, default=None)
 
     def _left_by(self, fit: PoseFit) -> float:
         return float(np.median(self.rays.distance_px(fit.pose)))

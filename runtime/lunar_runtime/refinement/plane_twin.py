@@ -14,6 +14,11 @@ from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.refinement.prior import robust_fit
 from lunar_runtime.refinement.relative_pose import IN_FRONT, PoseFit, alike, fit_pose, in_front
 
+#: Of the median distances from epipolar lines, the twin's over the pose's: below, it may be either.
+#: Of 166 right poses whose twin has the ground in front of both cameras, three have 1.02 to 1.10,
+#: two 1.10 and 1.14, the others 1.18 and more.
+LEAST_RIVAL = 1.1
+
 _ON_LINE_PX = 1.0  # from its epipolar line: a match that bears the pose out
 _LEAST_MATCHES = 12  # of these, for a plane
 _COMPARED = 1500  # matches tell two poses apart
