@@ -94,10 +94,14 @@ def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
     Returns:
         Empty where no start puts the matches before both cameras.
     """
-    fits = sorted(_fits_in_front(rays, starts), key=lambda fit: fit.cost)
+    return as_good(_fits_in_front(rays, starts))
+
+
+def as_good(fits: list[PoseFit]) -> list[PoseFit]:
+    """The best of some fits first, then distinct ones that are as good."""
     kept: list[PoseFit] = []
-    for fit in fits:
-        if fit.cost > _AS_GOOD * fits[0].cost:
+    for fit in sorted(fits, key=lambda fit: fit.cost):
+        if kept and fit.cost > _AS_GOOD * kept[0].cost:
             break
         if all(fit.pose.turned_deg(other.pose) > _DISTINCT_DEG for other in kept):
             kept.append(fit)

@@ -73,7 +73,10 @@ _Window = tuple[slice, slice]
 
 
 def half_the_pixels(situation: Situation, draw: Draw) -> Situation:
-    """Both images at half their sides: the fewer pixels, the less relief tells of the pose."""
+    """Both images at half their sides: the fewer pixels, the less relief tells of the pose.
+
+    What whole images say of the ground is no measure: in half the pixels it looks flatter.
+    """
     ground, told = situation.ground, situation.told
     assert ground is not None
     assert draw.pair.up_left is not None
@@ -81,7 +84,6 @@ def half_the_pixels(situation: Situation, draw: Draw) -> Situation:
     assert told.right is not None
     left, right = told.left.scaled(0.5, 0.5), told.right.scaled(0.5, 0.5)
     seen = ground_of(_halved(ground.depth), left, draw.pair.up_left)
-    seen = replace(seen, clean_slope=_halved(ground.clean_slope))
     small = situation.having(
         left=_halved(situation.left), right=_halved(situation.right), ground=seen
     )
