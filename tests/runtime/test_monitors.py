@@ -51,6 +51,8 @@ def harmed(outputs: Outputs, harm: str) -> Outputs:
     points, confidence = found["pointmap_left"], found["confidence_left"]
     if harm == "one pixel":
         points[0, 3, 4] = np.nan
+    elif harm == "lonely":
+        points[0, 3, 4] *= 2  # one bit of an exponent
     elif harm == "behind":
         points[..., 2] *= -1
     elif harm == "even":
@@ -91,6 +93,7 @@ def test_a_sound_networks_outputs_trip_nothing(packaged: StereoRuntime) -> None:
     ("harm", "said"),
     [
         ("one pixel", "1 pixels are not finite"),
+        ("lonely", "a point lies"),
         ("behind", "100% of the points lie behind the camera"),
         ("even", "the median confidence is 2.6, 3 to 14 are ordinary"),
         ("bent", "the rays are no pinhole camera's"),

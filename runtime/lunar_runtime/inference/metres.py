@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.geometry.scale import (
     Scale,
     altitude_errors,
@@ -135,8 +136,20 @@ def _by_altitude(found: PointMap, plane: Plane, altitude_m: float) -> Metres:
     shared = np.mean(draws, axis=(1, 2), dtype=np.float64)
     errors = shared + _TAILS * (errors - shared)  # what all depths share goes exactly
     aside = math.acos(min(1.0, abs(float(plane.normal[2]))))
-    beside = math.hypot(_UNEVEN * math.tan(aside), ALTIMETER)
+    beside = math.hypot(_UNEVEN * math.tan(aside), ALTIMETER, _hidden(points, plane))
     return _told(Metres(scale, errors, beside), expected)
+
+
+def _hidden(points: NDArray[np.float32], plane: Plane) -> float:
+    """What the plane's height may be off by for ground that is not seen: its share, by the relief.
+
+    It is the plane of all ground in view that an altitude stands over.
+    """
+    seen = points[np.isfinite(points).all(axis=-1)]
+    if not len(seen):
+        return 0.0
+    relief = robust_sigma(plane.height(seen)) / plane.camera_height
+    return relief * (1 - len(seen) / (points.size // 3))
 
 
 def _by_baseline(maps: Maps, options: InferOptions, rig: Rig) -> Metres:
