@@ -35,11 +35,13 @@ def plane_twins(rays: MatchedRays, pose: RelativePose) -> list[RelativePose]:
     Returns:
         Mostly one. None where the camera moves along the plane's normal.
     """
-    near = rays.where(rays.distance_px(pose) < _ON_LINE_PX)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depths = rays.inverse_depth(pose)  # none of a match in the very direction of the way
+    chosen = np.isfinite(depths) & (rays.distance_px(pose) < _ON_LINE_PX)
+    near, depths = rays.where(chosen), depths[chosen]
     if len(near) < _LEAST_MATCHES:
         return []
-    depths, even, all_three = near.inverse_depth(pose), np.ones(len(near)), np.ones(3, bool)
-    plane = robust_fit(near.left, depths, even, all_three)
+    plane = robust_fit(near.left, depths, np.ones(len(near)), np.ones(3, bool))
     H = pose.R + np.outer(pose.t, plane)
     _, turns, ways, planes = cv2.decomposeHomographyMat(H, np.eye(3))
     twins = []
