@@ -14,7 +14,7 @@ from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import Geometry, Refinement
 from lunar_runtime.inference.solve import solve_geometry
 
-from .known_maps import LEFT, PLANE, UNIT_M, fused, maps_of, refined
+from .known_maps import HILLS, LEFT, PLANE, UNIT_M, fused, maps_of, refined
 
 # The pose is fitted to 4096 float32 points; its noise is below a rounding of a pixel, 4e-6.
 POSE = 1e-4
@@ -78,6 +78,24 @@ def test_an_altitude_and_a_baseline_count_both_by_their_errors() -> None:
     surer = lengths(sigma=0.0002, altitude=1.0003)
     assert surer.scale.words == "baseline and altitude"
     assert 1 < surer.scale.factor / UNIT_M < 1.00015
+
+
+def test_ground_that_is_not_seen_makes_an_altitude_less_sure() -> None:
+    """It stands over the plane of all ground in view, by the height of the hills."""
+    sigmas = []
+    for hidden in (0.0, 0.25):
+        given = refined(HILLS, sigma=0.0002)
+        points = given.maps.left.points.copy()
+        points[: round(64 * hidden)] = np.nan
+        left = replace(given.maps.left, points=points)
+        options = replace(LEFT, altitude_m=HILLS.ground.height_of_camera_m)
+        maps = replace(given.maps, left=left)
+        sigmas.append(solve_geometry(Fused(maps, given.refinement), options, Rig()).scale.sigma)
+    whole, covered = sigmas
+    assert whole is not None
+    assert covered is not None
+    relief = 0.5 * HILLS.ground.relief_m / HILLS.ground.height_of_camera_m  # of sine times cosine
+    assert np.sqrt(covered**2 - whole**2) == pytest.approx(0.25 * relief, rel=0.25)
 
 
 def test_lengths_that_disagree_beyond_their_errors_make_metres_less_sure() -> None:
