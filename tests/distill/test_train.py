@@ -18,7 +18,7 @@ from lunar_distill.starts.untaught_start import begin_as_a_point, copy_left_to_r
 from lunar_runtime.errors import UsageError
 from lunar_student import Student, build_student, load_checkpoint
 
-from .conftest import run_tool
+from .conftest import backward, run_tool
 
 OPTIONS = TrainingOptions(
     size_px=64, batch_size=2, total_pairs=8, warmup_steps=2, encoder_rate=2.0, bf16=False
@@ -178,6 +178,37 @@ def test_the_command_writes_a_checkpoint_that_loads(
     assert capsys.readouterr().out.startswith("2 pairs: AbsRel")
     with (out / "log.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [2]
+
+
+def test_each_folder_of_held_out_pairs_is_measured_by_itself(
+    shards: Path, landings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    options = "--size 64 --batch 2 --pairs 4 --fp32 --examine-every 1 --held-out-pairs 2"
+    arguments = ["supervise", *options.split(), "--out", str(out)]
+    arguments += ["--data", str(shards), "--data", str(landings)]
+    arguments += ["--held-out", str(shards), "--held-out", str(landings)]
+    assert run_tool(arguments) == 0
+    with (out / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    places = [str(shards), str(landings)] * 2
+    assert [(row["step"], row["held_out"]) for row in rows] == [*zip("1122", places, strict=True)]
+    nulls = [float(row["absrel_null"]) for row in rows]
+    assert nulls[0] == nulls[2] != nulls[1] == nulls[3]
+
+
+def test_without_their_weight_probes_teach_nothing(shards: Path) -> None:
+    arithmetic = Arithmetic(torch.device("cpu"), 64, False)
+    batch = ShardPairs.open([shards], 64).batch(np.arange(2))
+    torch.manual_seed(0)
+    student = build_student("S0")
+    for weight, moved in ((5.0, True), (0.0, False)):
+        objective = FromTruth(Supervision(probe_weight=weight), arithmetic)
+        probes = objective.companions(student)
+        loss, _ = objective.loss(student, probes, batch, None)
+        backward(loss)
+        gradients = [probe.grad for probe in probes.parameters() if probe.grad is not None]
+        assert any(bool(gradient.any()) for gradient in gradients) == moved
 
 
 @pytest.mark.parametrize(
