@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -197,6 +198,21 @@ def test_each_folder_of_held_out_pairs_is_measured_by_itself(
     assert nulls[0] == nulls[2] != nulls[1] == nulls[3]
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_statistics_of_batch_norms_can_be_kept(shards: Path, tmp_path: Path, keep: bool) -> None:
+    options = replace(OPTIONS, keep_statistics=keep)
+    run = new_run(tmp_path, options)
+    learner = run.learners[0]
+    before = {name: buffer.clone() for name, buffer in learner.student.named_buffers()}
+    weights = [parameter.clone() for parameter in learner.student.parameters()]
+    train(run, ShardPairs.open([shards], 64))
+    after = dict(learner.averaged.named_buffers())
+    assert any("running_mean" in name for name in before)
+    assert all(torch.equal(before[name], after[name]) for name in before) == keep
+    moved = zip(weights, learner.student.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in moved)
+
+
 def test_without_their_weight_probes_teach_nothing(shards: Path) -> None:
     arithmetic = Arithmetic(torch.device("cpu"), 64, False)
     batch = ShardPairs.open([shards], 64).batch(np.arange(2))
@@ -216,6 +232,7 @@ def test_without_their_weight_probes_teach_nothing(shards: Path) -> None:
     [
         (["--size", "50"], 2, "must be a multiple of 32"),
         (["--copy-left"], 2, "--copy-left needs --init"),
+        (["--keep-statistics"], 2, "--keep-statistics needs --init"),
         (["--student", "S9"], 2, "no student 'S9'; known are S0,"),
         (["--student", "S2-100x4"], 2, "its width must be a multiple of 16"),
         (["--render", "1"], 2, "give one of --data DIR and --render SEED"),

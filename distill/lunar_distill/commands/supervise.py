@@ -40,6 +40,11 @@ from lunar_distill.commands.options import (
     show_default=True,
     help="Of probes that tell sun and tilt, begun anew; 0 for short runs from --init.",
 )
+@click.option(
+    "--keep-statistics",
+    is_flag=True,
+    help="Leave the batch norms' statistics as in --init; those of small batches are worse.",
+)
 @click.option("--right-view", is_flag=True, help="Train the right view's head too.")
 @click.option("--copy-left", is_flag=True, help="Start the right view's head from the left's.")
 @with_options(DATA, TRAINING)
@@ -72,6 +77,8 @@ def supervise(
             student = load_checkpoint(init)
             if name is not None and student.config.id != name:
                 raise UsageError(f"--init {init} is {student.config.id}, not --student {name}")
+        elif session.options.keep_statistics:
+            raise UsageError("--keep-statistics needs --init: there are none to keep")
         else:
             torch.manual_seed(session.options.seed)
             student = build_student(named_config(name or "S0"))
