@@ -43,7 +43,7 @@ from lunar_distill.commands.options import (
 @click.option(
     "--keep-statistics",
     is_flag=True,
-    help="Leave the batch norms' statistics as in --init; those of small batches are worse.",
+    help="Leave the batch norms' statistics as in --init; those of small batches are noisier.",
 )
 @click.option("--right-view", is_flag=True, help="Train the right view's head too.")
 @click.option("--copy-left", is_flag=True, help="Start the right view's head from the left's.")

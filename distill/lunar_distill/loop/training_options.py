@@ -24,9 +24,9 @@ class TrainingOptions:
         clip_norm: Largest norm of a student's gradient.
         ema: Decay of the averaged weights that are evaluated and shipped.
         freeze_encoder: Leave the encoder (not its adapter) as it is.
-        keep_statistics: Leave the batch norms' statistics as they are, and train with them. Small
-            batches have worse ones: from S0 on with 8 pairs a step, the mean loss of the first 50
-            steps was 1.25 with its own (rate 5e-5), 1.39 with the batches' (3e-5).
+        keep_statistics: Leave the batch norms' statistics as they are, and train with them. Those
+            of small batches are noisier: from S0 on with 8 pairs a step, the first 50 steps' loss
+            was 1.39 with them and 1.25 without; on unseen landings errors were the same.
         seed: Of the weights and the batches.
         bf16: Compute in bfloat16 where it is safe (weights stay float32).
     """
