@@ -18,11 +18,11 @@ FIGURES = "absrel,absrel_null,slope_mae_deg,slope_mae_null_deg"
             ["4 held-out pairs: AbsRel 1 % (2 %), slope 3.00° (6.00°)"],
         ),
         (
-            "step,held_out,pairs,{}\n1,near,4,0.03,0.02,5,6\n1,far,4,0.05,0.02,5,6\n"
-            "2,near,4,0.01,0.02,3,6\n2,far,4,0.04,0.02,4,6\n",
+            "step,held_out,pairs,{}\n1,unseen/near,4,0.03,0.02,5,6\n1,far,4,0.05,0.02,5,6\n"
+            "2,unseen/near,4,0.01,0.02,3,6\n2,far,4,0.04,0.02,4,6\n",
             [
-                "4 held-out near pairs: AbsRel 1 % (2 %), slope 3.00° (6.00°)",
-                "4 held-out far pairs: AbsRel 4 % (2 %), slope 4.00° (6.00°)",
+                "4 near pairs: AbsRel 1 % (2 %), slope 3.00° (6.00°)",
+                "4 far pairs: AbsRel 4 % (2 %), slope 4.00° (6.00°)",
             ],
         ),
     ],

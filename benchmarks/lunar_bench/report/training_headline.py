@@ -47,7 +47,7 @@ def _last_of_each(file: Path) -> list[dict[str, str]]:
 def _source(row: dict[str, str]) -> str:
     """The folder of a row; tables of one folder do not name it."""
     folder = row.get("held_out")
-    return "held-out" if folder is None else f"held-out {folder}"
+    return "held-out" if folder is None else Path(folder).name
 
 
 def _errors(data: str, row: dict[str, str] | dict[str, float]) -> str:
