@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 from lunar_bench.accuracy.told_rigs import erring_pair, exact_rig
-from lunar_bench.refinement.coverage import Covered, PairCoverage, covered
-from lunar_bench.report.coverage_text import pair_lines
+from lunar_bench.refinement.coverage import Coverage, Covered, PairCoverage, covered
+from lunar_bench.report.coverage_text import mean_lines, pair_lines
 from lunar_bench.report.headlines import coverage
+from lunar_bench.sensors.machine import describe_machine
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import Rig
 from lunar_runtime.geometry.cameras import Intrinsics
@@ -96,3 +97,20 @@ def test_the_same_pair_is_told_the_same_and_an_exact_rig_is_true() -> None:
     assert exact.rig.left == PAIR.camera_left
     assert exact.altitude == 1
     assert exact.cameras.right_from_left is None
+
+
+def test_poses_that_are_far_beyond_their_errors_are_counted() -> None:
+    one = {"depth inside": Covered(0.7, 0.94, 0.9, 0.3)}
+    pairs = [
+        PairCoverage("a", "baseline", None, one, "measured", 0.8),
+        PairCoverage("b", "baseline", None, one, "measured", 30.0),
+        PairCoverage("c", "baseline", None, one, "guessed", 70.0),
+        PairCoverage("d", "baseline", None, one, "guessed", None),
+    ]
+    result = Coverage(
+        "some", "", erring=False, means={"baseline": one}, pairs=pairs, machine=describe_machine()
+    )
+    assert list(mean_lines(result))[1].split(maxsplit=1) == [
+        "baseline",
+        "poses over 4 sigmas off: 2 of 3, 1 of them called measured",
+    ]

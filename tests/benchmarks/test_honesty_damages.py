@@ -108,6 +108,15 @@ def test_both_windows_show_the_same_ground(clean: Situation, pairs: list[KnownPa
     assert np.all(seen[:2] / seen[2] > 0) and np.all(seen[:2] / seen[2] < side)
 
 
+def test_half_the_pixels_see_the_same_ground(clean: Situation, pairs: list[KnownPair]) -> None:
+    small = views.half_the_pixels(clean, drawn(pairs))
+    assert clean.ground is not None
+    assert small.ground is not None
+    assert small.told.left is not None
+    height = camera_height_m(small.ground.depth, small.told.left)
+    assert height == pytest.approx(camera_height_m(clean.ground.depth, pairs[0].camera_left), 1e-3)
+
+
 def test_a_distorted_image_shows_the_truth_that_goes_with_it(
     clean: Situation, pairs: list[KnownPair]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from lunar_bench.record.shares import share
@@ -20,6 +21,17 @@ from .command_line import run
 HARMLESS = Harm(moved_deg=0.0, more_missed=0.0, lost=0.0, said=[])
 UNSAFE = Harm(moved_deg=2.0, more_missed=0.02, lost=0.0, said=[])
 TOLD = Harm(moved_deg=2.0, more_missed=0.05, lost=0.0, said=["a warning"])
+
+
+def test_what_rounding_does_is_no_harm_of_a_flip() -> None:
+    """In 8 bits one grey level of one pixel moves the slopes of a whole view."""
+    assert UNSAFE.unsafe
+    assert not UNSAFE.quiet
+    rounded = msgspec.structs.replace(UNSAFE, rounding_deg=1.6, rounding_missed=0.02)
+    assert not rounded.unsafe
+    assert not rounded.quiet
+    assert msgspec.structs.replace(UNSAFE, rounding_deg=2.0, rounding_missed=0.02).quiet
+    assert msgspec.structs.replace(UNSAFE, rounding_deg=1.6).unsafe  # by the hazards that it misses
 
 
 def upset(number: int, harm: Harm, *guards: str, refined: Harm | None = None) -> UpsetRecord:

@@ -144,6 +144,25 @@ def test_c27_a_signal_that_comes_where_nothing_can_be_raised_ends_it_all_the_sam
     assert names(tmp_path) == {"left.png", "right.png"}
 
 
+TURNED = """
+def turned():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except BaseException as error:  # as compiled code does between two of its calls
+        raise RuntimeError("a call failed") from error
+"""
+
+
+def test_c27_a_signal_that_a_library_makes_an_error_of_is_that_signal(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    call = TURNED + WHEN_OPENED.format(suffix="left.png", happens="turned()")
+    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--refine", "off"]
+    done = run_apart(call, *pair, *options)
+    assert (done.returncode, done.stderr) == (143, "lunar-infer: ended by SIGTERM\n")
+    assert names(tmp_path) == {"left.png", "right.png"}
+
+
 def test_c27_nothing_stops_a_process_on_its_way_out(
     pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
 ) -> None:

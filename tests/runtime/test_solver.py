@@ -73,7 +73,7 @@ def test_the_dense_matches_give_the_pose() -> None:
     turn = rigid((0.002, -0.003, 0.004), (0, 0, 0))[:3, :3]
     start = RelativePose(turn @ SCENE.pose.R, turn @ SCENE.pose.t)
     flow = solver().match(SCENE.pose, SCENE.inverse_depth)
-    fit, rays = solver().fit_pose([start], flow)
+    fit, rays, _ = solver().fit_pose([start], flow)
     assert start.turned_deg(SCENE.pose) > 0.3
     assert fit.pose.turned_deg(SCENE.pose) < 0.1  # measured 0.03: a hundredth of a pixel's angle
     assert fit.sigma_px < 0.05

@@ -97,6 +97,8 @@ def _summary(result: UpsetsResult) -> Iterator[str]:
     for what, one in (("silent", result.worst_silent), ("undetected", result.worst_undetected)):
         if one is not None:
             yield f"worst {what}: {one.flip.where}, element {one.flip.element}, bit {one.flip.bit}"
+    if result.rounding_deg is not None:
+        yield f"one grey level in one pixel moves slopes by {result.rounding_deg:.2g} degrees"
     yield f"check {result.check_ms:.2f} ms of {result.pair_ms:.1f} ms a pair, one thread"
 
 

@@ -17,6 +17,7 @@ _WITH_CAMERAS = ("rig", "rig, altitude", "cameras, altitude", "cameras, baseline
 _ALL = (*_WITH_CAMERAS, "pose without up", "cameras, up, altitude")
 _WITH_UP = ("rig", "rig, altitude", "cameras, up, altitude")
 _WITH_POSE = ("rig", "rig, altitude", "pose without up")
+_NO_POSE = ("cameras, altitude", "cameras, baseline", "cameras, up, altitude", "cameras")
 _TWO_LENGTHS = ("rig, altitude", "rig, baseline")
 _METRES = ("rig", "rig, altitude", "cameras, altitude", "cameras, baseline")
 
@@ -73,6 +74,7 @@ KINDS: dict[str, Kind] = {
     "narrow field": Kind(views.narrow_field),
     "no intrinsics": Kind(views.part_of_the_view, ("altitude", "baseline", "nothing")),
     "not square": Kind(views.not_square),
+    "half the pixels": Kind(views.half_the_pixels, _NO_POSE),
     "files": Kind(files.written),
     "right of another size": Kind(views.right_of_another_size),
 }

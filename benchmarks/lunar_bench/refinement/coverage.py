@@ -22,6 +22,7 @@ from lunar_runtime.geometry.plane import Plane, fit_plane
 from lunar_runtime.geometry.slope import slope_deg
 from numpy.typing import NDArray
 
+from lunar_bench.accuracy.pose_errors import rotation_error_deg, translation_error_deg
 from lunar_bench.accuracy.told_rigs import ToldRig, erring_pair, exact_rig
 from lunar_bench.record.machine import Machine
 from lunar_bench.refinement.figures import MIN_PIXELS
@@ -56,12 +57,17 @@ class PairCoverage(msgspec.Struct, frozen=True):
         reason: Why there are no metres, or no result; None = there are.
         maps: `depth inside`, `depth outside`, `slope inside`, `slope outside` of where the images
             decide; a region of less than 2000 pixels is absent.
+        verdict: Of the result.
+        pose_sigmas: How far the pose is off, of its rotation or of its baseline's direction,
+            whichever is more of its own expected errors.
     """
 
     pair: str
     told: str
     reason: str | None
     maps: dict[str, Covered]
+    verdict: str | None = None
+    pose_sigmas: float | None = None
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -162,7 +168,18 @@ def _measure(runtime: StereoRuntime, pair: KnownPair, told: str, rig: ToldRig) -
             one = covered(wrong[chosen], sigma[chosen])
             if one is not None:
                 maps[f"{name} {region}"] = one
-    return PairCoverage(pair.name, told, None, maps)
+    return PairCoverage(
+        pair.name, told, None, maps, found.verdict, pose_sigmas(found, pair.right_from_left)
+    )
+
+
+def pose_sigmas(found: StereoResult, true: NDArray[np.floating]) -> float | None:
+    """Of a refined pose; None where there is none."""
+    if found.pose is None or found.refinement is None or not found.refinement.done:
+        return None
+    pose, (turn, aside) = found.pose.right_from_left, found.refinement.pose_sigma_deg
+    off = rotation_error_deg(pose, true) / turn, translation_error_deg(pose, true) / aside
+    return _short(max(off))
 
 
 def _infer(

@@ -28,11 +28,10 @@ from lunar_bench.upsets.network_sites import (
     OutputSite,
     WeightSite,
 )
-from lunar_bench.upsets.record import GOLDEN, MORE_MISSED, MOVED_DEG, Harm, UpsetRecord
+from lunar_bench.upsets.record import GOLDEN, Harm, UpsetRecord
 from lunar_bench.upsets.refinement_site import RefinementSite
 
 _SAME = 1e-6  # of an output's mean size: another order of additions changes as much
-_QUIET = 0.1  # of the limits: what a group may do whose flips count as harmless
 
 
 class Tap:
@@ -89,6 +88,7 @@ class Bench:
             assert self._tap.asked is not None
             self.inputs.append(self._tap.asked)
             self.clean.append(backend.compute(*self._tap.asked))
+            judge.learn_rounding(self._runtime)
         self._golden = bundle.golden()
         self._sites: dict[str, NetworkSite] = {}
 
@@ -134,7 +134,7 @@ class Bench:
         guards = self.guards(flip)
         if flip.site == "refinement" or harm.failed:
             refined = harm
-        elif not self.quiet(harm):
+        elif not harm.quiet:
             outputs = self._site(flip.site).outputs([flip], flip.pair)
             refined = self.judges[flip.pair].harm(self._infer(flip.pair, outputs), "auto")
             guards += self._golden_notices(flip)
@@ -145,17 +145,6 @@ class Bench:
     def guards(self, flip: Flip) -> list[str]:
         """Guards of the flip's own place that notice it."""
         return [] if flip.site == "refinement" else self._site(flip.site).guards(flip)
-
-    def quiet(self, harm: Harm) -> bool:
-        """Whether nothing happened, not even a tenth of what is unsafe, and nothing was said."""
-        return (
-            not harm.said
-            and harm.moved_deg is not None
-            and harm.more_missed is not None
-            and harm.moved_deg <= _QUIET * MOVED_DEG
-            and abs(harm.more_missed) <= _QUIET * MORE_MISSED
-            and harm.lost == 0
-        )
 
     def _infer(self, pair: int, outputs: Outputs, *, refine: bool = True) -> Told:
         self._tap.compute = lambda *_: {name: values.copy() for name, values in outputs.items()}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lunar_bench.upsets.record import HAZARDS_DEG, Harm
 
+_TRIED = 6  # pixels
 _NUMBERS = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 
 
@@ -49,13 +50,22 @@ class Judge:
         # The network's own pose is too coarse for a rig's: half of the pairs would be refused.
         self._rig = Rig(left=pair.camera_left, right=pair.camera_right, up_left=pair.up_left)
         self._clean: dict[Refine, Told] = {}
+        self._rounding: dict[Refine, tuple[float, float]] = {}
 
-    def infer(self, runtime: StereoRuntime, refine: Refine) -> Told:
-        """Run the pair."""
+    @property
+    def rounding_deg(self) -> float:
+        """Mean change of the slopes, unrefined, by one grey level in one pixel."""
+        return self._rounding["off"][0]
+
+    def infer(
+        self, runtime: StereoRuntime, refine: Refine, left: NDArray[np.uint8] | None = None
+    ) -> Told:
+        """Run the pair, or its right image with another left one."""
+        left = self.pair.left if left is None else left
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                result = runtime.infer(self.pair.left, self.pair.right, self._rig, refine=refine)
+                result = runtime.infer(left, self.pair.right, self._rig, refine=refine)
         except LunarError as error:
             return refused(error)
         except Exception as error:  # a traceback is noticed too; it is counted by its name
@@ -66,9 +76,28 @@ class Judge:
         """Run the pair as it is, to be compared with."""
         self._clean[refine] = self.infer(runtime, refine)
 
+    def learn_rounding(self, runtime: StereoRuntime) -> None:
+        """See how far the smallest change of an image goes: much of it is what 8 bits round.
+
+        Of several such changes the largest counts.
+        """
+        rng = np.random.default_rng(0)
+        for refine in self._clean:
+            found = []
+            for _ in range(_TRIED):
+                left = self.pair.left.copy()
+                place = tuple(rng.integers(left.shape))
+                left[place] = left[place] + 1 if left[place] < 255 else 254
+                found.append(self.harm(self.infer(runtime, refine, left), refine))
+            self._rounding[refine] = (
+                max(one.moved_deg or 0.0 for one in found),
+                max(abs(one.more_missed or 0.0) for one in found),
+            )
+
     def harm(self, found: Told, refine: Refine) -> Harm:
         """What is worse than without the flip."""
         clean = self._clean[refine]
+        rounding_deg, rounding_missed = self._rounding.get(refine, (0.0, 0.0))
         said = sorted(found.said - clean.said)
         if found.slope is None or clean.slope is None:
             return Harm(moved_deg=None, more_missed=None, lost=1.0, said=said)
@@ -85,6 +114,8 @@ class Judge:
             more_missed=round(max(more), 5),
             lost=round(1 - float(both.sum()) / max(1, int(known.sum())), 5),
             said=said,
+            rounding_deg=rounding_deg,
+            rounding_missed=rounding_missed,
         )
 
 

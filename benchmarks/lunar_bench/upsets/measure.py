@@ -110,6 +110,7 @@ def measure_upsets(
             noticed=noticed,
             by_bit=_by_bit(records),
             by_layer=_by_layer(records),
+            rounding_deg=max(judge.rounding_deg for judge in bench.judges),
             check_ms=_median_ms(lambda: bench.held.intact(0)),
             pair_ms=_median_ms(lambda: bench.backend.compute(*bench.inputs[0])),
             worst_silent=worst(records, guarded=False),
@@ -160,7 +161,7 @@ def _tried(bench: Bench, group: list[Flip]) -> Iterator[UpsetRecord]:
         yield bench.record(group[0])
         return
     harm = bench.harm(group)
-    if not bench.quiet(harm):
+    if not harm.quiet:
         middle = len(group) // 2
         yield from _tried(bench, group[:middle])
         yield from _tried(bench, group[middle:])

@@ -10,7 +10,7 @@ from lunar_bench.record.machine import Machine
 from lunar_bench.record.shares import Share
 from lunar_bench.upsets.flip import Flip
 
-#: A flip is unsafe beyond one of these.
+#: A flip is unsafe beyond one of these, and what rounding alone does.
 MOVED_DEG = 0.5  # mean change of the slopes
 MORE_MISSED = 0.01  # of the ground truly steep, called flatter
 HAZARDS_DEG = (10.0, 15.0)
@@ -18,6 +18,9 @@ HAZARDS_DEG = (10.0, 15.0)
 GOLDEN = "golden"
 #: What must hold: of flips, those unsafe that nothing noticed.
 MOST_UNDETECTED = 0.0005
+
+
+_QUIET = 0.1  # of the limits: what a group may do whose flips count as harmless
 
 
 class Harm(Record, frozen=True):
@@ -30,17 +33,35 @@ class Harm(Record, frozen=True):
         lost: Share of the pixels with a slope that lost it.
         said: What the runtime says that it does not say of the pair as it is: warnings, reasons, an
             error.
+        rounding_deg: As `moved_deg`, of the pair with one grey level more in one pixel: rounding to
+            8 bits makes much of nothing.
+        rounding_missed: As `more_missed`, of the same.
     """
 
     moved_deg: float | None
     more_missed: float | None
     lost: float
     said: list[str]
+    rounding_deg: float = 0.0
+    rounding_missed: float = 0.0
 
     @property
     def unsafe(self) -> bool:
         """Whether slopes moved, or hazards are missed, beyond the limits."""
-        return (self.moved_deg or 0.0) > MOVED_DEG or (self.more_missed or 0.0) >= MORE_MISSED
+        moved, missed = self.moved_deg or 0.0, self.more_missed or 0.0
+        return moved > MOVED_DEG + self.rounding_deg or missed >= MORE_MISSED + self.rounding_missed
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing happened, not even a tenth of what is unsafe, and nothing was said."""
+        return (
+            not self.said
+            and self.moved_deg is not None
+            and self.more_missed is not None
+            and self.moved_deg <= _QUIET * MOVED_DEG + self.rounding_deg
+            and abs(self.more_missed) <= _QUIET * MORE_MISSED + self.rounding_missed
+            and self.lost == 0
+        )
 
     @property
     def failed(self) -> bool:
@@ -126,6 +147,8 @@ class UpsetsResult(msgspec.Struct, frozen=True, kw_only=True):
         rates: Site -> rates; `all` is every site.
         by_bit: Site and type, as in `weights float32` -> bit -> rates.
         by_layer: Site -> the first parts of a tensor's name -> rates.
+        rounding_deg: Mean change of slopes by one grey level in one pixel, the largest of all
+            pairs; null in records from before it was looked at.
         check_ms: How long the check of all weights takes after a pair.
         pair_ms: How long the network takes for a pair, on one thread.
         worst_silent: The unsafe flip that was noticed by nobody but guards, or by nobody, and
@@ -146,6 +169,7 @@ class UpsetsResult(msgspec.Struct, frozen=True, kw_only=True):
     rates: dict[str, Rates]
     by_bit: dict[str, dict[str, Rates]]
     by_layer: dict[str, dict[str, Rates]]
+    rounding_deg: float | None = None
     check_ms: float
     pair_ms: float
     worst_silent: UpsetRecord | None

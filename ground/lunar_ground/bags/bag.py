@@ -14,6 +14,8 @@ from lunar_ground.bags.records import Damage, Record, Topic
 _SUFFIXES = (".mcap", ".db3")
 _METADATA = "metadata.yaml"
 _MOST_BYTES = 1 << 24
+# Of zstd's data. Every message in CDR begins with a 0.
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _LISTED = re.compile(r"^\s*-\s*[\"']?([^\s\"':]+\.(?:mcap|db3))[\"']?\s*$", re.MULTILINE)
 
 
@@ -30,7 +32,7 @@ class Bag:
         recover: Go on with what is whole of a damaged one; what is lost is in `damage`.
 
     Raises:
-        InputError: It is no recording, or one that is compressed as a whole.
+        InputError: It is no recording, or one that is compressed as a whole, or message by message.
     """
 
     def __init__(self, path: Path | str, *, recover: bool = False) -> None:
@@ -81,7 +83,18 @@ class Bag:
             with file.open("rb") as stream:
                 is_mcap = stream.read(len(mcap_file.MAGIC)) == mcap_file.MAGIC
             read = mcap_file.read_mcap if is_mcap else sqlite_file.read_sqlite
-            yield from read(file, self.damage, topics)
+            for part in read(file, self.damage, topics):
+                # A file without its metadata does not say that its messages are compressed.
+                if isinstance(part, Record) and _is_compressed(part):
+                    raise InputError(
+                        f"{file}: its messages are compressed; `ros2 bag convert`, given the "
+                        "folder with its metadata.yaml, writes them plainly"
+                    )
+                yield part
+
+
+def _is_compressed(record: Record) -> bool:
+    return record.topic.encoding == "cdr" and record.data.startswith(_ZSTD)
 
 
 def _files(path: Path) -> list[Path]:
@@ -98,7 +111,7 @@ def _files(path: Path) -> list[Path]:
         raise InputError(f"{path}: is a bag of ROS 1; convert it with rosbags-convert")
     if head.startswith(b"version https://git-lfs"):
         raise InputError(f"{path}: is a pointer of Git LFS; fetch the recording with git lfs pull")
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
+    if head.startswith(_ZSTD):
         raise InputError(f"{path}: is compressed as a whole; decompress it with zstd -d")
     if not head.startswith((mcap_file.MAGIC, sqlite_file.MAGIC)):
         raise InputError(f"{path}: is neither MCAP nor a bag of ROS 2; check the path")

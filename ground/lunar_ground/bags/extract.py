@@ -146,8 +146,8 @@ def extract_pairs(
         OutputError: The folder cannot be written.
     """
     check_folder(out, overwrite=overwrite, owned=_PAIRS)
-    left = Frames(bag, left_named)
-    right = Frames(bag.again(), right_named)
+    left = Frames(bag, left_named, side="left")
+    right = Frames(bag.again(), right_named, side="right")
     rig = _rig(left, right)
     done, times = Extracted(), []
     matched = Matched(within_s)

@@ -77,19 +77,22 @@ class Frames:
     Args:
         bag: The recording.
         named: Its topics.
+        side: `left` or `right`, where errors name a pair's parameters (`left`, `left_info`); None =
+            those of one camera (`image`, `info`).
 
     Raises:
         UsageError: There is no such topic, or it is of another type.
         InputError: The recording is damaged; or its poses are of another frame.
     """
 
-    def __init__(self, bag: Bag, named: Named) -> None:
+    def __init__(self, bag: Bag, named: Named, *, side: str | None = None) -> None:
         self._bag, self._named = bag, named
+        self._info_option = f"{side}_info" if side else "info"
         self._topics = {name: topic for name, (topic, _) in bag.topics().items()}
-        self._check(named.image, "image", (images.IMAGE, images.COMPRESSED))
+        self._check(named.image, side or "image", (images.IMAGE, images.COMPRESSED))
         self._info = named.info or self._info_beside(named.image)
         if named.info is not None:
-            self._check(named.info, "info", (cameras.KIND,))
+            self._check(named.info, self._info_option, (cameras.KIND,))
         if named.pose is not None:
             self._check(named.pose, "pose", poses.KINDS)
         if named.altitude is not None:
@@ -114,7 +117,7 @@ class Frames:
             if camera is not None and (camera.width, camera.height) != size:
                 raise InputError(
                     f"{self._named.image}: an image of {size[0]} x {size[1]} px by a camera of "
-                    f"{camera.width} x {camera.height}; name the right `info`"
+                    f"{camera.width} x {camera.height}; name the right `{self._info_option}`"
                 )
             pose = self._track.at(time_s)
             if pose is not None:
@@ -131,13 +134,18 @@ class Frames:
             raise UsageError(f"`{option}` {name}: is of {topic.kind}, not of {' or '.join(kinds)}")
 
     def _info_beside(self, image: str) -> str | None:
-        """As image_transport has it: beside the images, also beside their compressed ones."""
-        parts = image.split("/")
-        for keep in range(len(parts) - 1, 0, -1):
-            name = "/".join([*parts[:keep], "camera_info"])
-            topic = self._topics.get(name)
-            if topic is not None and topic.kind == cameras.KIND:
-                return name
+        """As image_transport has it: beside the images, also beside their compressed ones.
+
+        Of recordings of ROS 1, one name may have its first slash and the other may not.
+        """
+        parts = image.lstrip("/").split("/")
+        slashes = ("/", "") if image.startswith("/") else ("", "/")
+        for keep in range(len(parts) - 1, -1, -1):
+            beside = "/".join([*parts[:keep], "camera_info"])
+            for name in (slash + beside for slash in slashes):
+                topic = self._topics.get(name)
+                if topic is not None and topic.kind == cameras.KIND:
+                    return name
         return None
 
     def _learn(self) -> None:

@@ -13,7 +13,7 @@ from lunar_runtime.errors import InputError
 from mcap.records import Channel, Chunk, DataEnd, Footer, Message, Schema
 from mcap.stream_reader import CRCValidationError, StreamReader, breakup_chunk
 
-from lunar_ground.bags.records import Damage, Record, Topic
+from lunar_ground.bags.records import Damage, Record, Topic, topic_of
 
 MAGIC = b"\x89MCAP0\r\n"
 _BLAME = "it was cut, as by a loss of power"
@@ -78,7 +78,7 @@ def read_mcap(
                 elif isinstance(part, Channel) and part.id not in channels:
                     schema = schemas.get(part.schema_id)
                     kind = "" if schema is None else schema.name
-                    channels[part.id] = Topic(part.topic, kind, part.message_encoding)
+                    channels[part.id] = topic_of(part.topic, kind, part.message_encoding)
                     yield channels[part.id]
                 elif isinstance(part, Message):
                     count += 1

@@ -23,6 +23,17 @@ class Topic(NamedTuple):
     encoding: str
 
 
+def topic_of(name: str, kind: str, encoding: str) -> Topic:
+    """A topic as a file tells it.
+
+    ROS 1, ROS 2 of 2019 and some writers since then say `sensor_msgs/Image`: that is
+    `sensor_msgs/msg/Image` here.
+    """
+    package, slash, rest = kind.partition("/")
+    short = slash and "/" not in rest
+    return Topic(name, f"{package}/msg/{rest}" if short else kind, encoding)
+
+
 class Record(NamedTuple):
     """One message.
 

@@ -13,10 +13,18 @@ from urllib.parse import quote
 
 from lunar_runtime.errors import InputError
 
-from lunar_ground.bags.records import Damage, Record, Topic
+from lunar_ground.bags.records import Damage, Record, Topic, topic_of
 
 MAGIC = b"SQLite format 3\0"
-_MESSAGES = "SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN ({}) ORDER BY {}"
+# Cast, because SQLite gives a damaged value as it finds it: as NULL, say, or as a number.
+_TOPICS = (
+    "SELECT id, CAST(ifnull(name, '') AS TEXT), CAST(ifnull(type, '') AS TEXT), "
+    "CAST(ifnull(serialization_format, '') AS TEXT) FROM topics"
+)
+_MESSAGES = (
+    "SELECT topic_id, timestamp, CAST(ifnull(data, '') AS BLOB) FROM messages "
+    "WHERE topic_id IN ({}) ORDER BY {}"
+)
 
 
 def read_sqlite(
@@ -71,8 +79,7 @@ def _read(
         # Not to be written: reading makes no journal beside somebody's recording.
         where = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
         with closing(sqlite3.connect(where, uri=True)) as database:
-            rows = database.execute("SELECT id, name, type, serialization_format FROM topics")
-            found = {number: Topic(*told) for number, *told in rows}
+            found = {number: topic_of(*told) for number, *told in database.execute(_TOPICS)}
             yield from found.values()
             damage.unchecked.add(path.name)
             wanted = [

@@ -94,7 +94,7 @@ def info(bag: Path, recover: bool) -> None:
 @command.command()
 @click.argument("bag", metavar="BAG", type=PATH)
 @click.option("--image", metavar="TOPIC", required=True, help="Image or CompressedImage.")
-@click.option("--info", "info_", metavar="TOPIC", help="CameraInfo.  [default: camera_info beside]")
+@click.option("--info", metavar="TOPIC", help="CameraInfo.  [default: camera_info beside]")
 @_posed
 @click.option(
     "--altitude-error",
@@ -112,7 +112,7 @@ def info(bag: Path, recover: bool) -> None:
 def frames(
     bag: Path,
     image: str,
-    info_: str | None,
+    info: str | None,
     pose: str | None,
     altitude: str | None,
     pose_of: str | None,
@@ -134,7 +134,7 @@ def frames(
 
     done = extract_descent(
         Bag(bag, recover=recover),
-        Named(image, info_, pose, altitude, pose_of, rectified),
+        Named(image, info, pose, altitude, pose_of, rectified),
         out,
         every=every,
         pose_errors=pose_errors,

@@ -171,6 +171,7 @@ def _ended_by_signals() -> Iterator[None]:
         return
 
     process = os.getpid()
+    asked: list[int] = []
     unraisable = sys.unraisablehook
 
     def swallowed(what: Any) -> None:
@@ -190,6 +191,7 @@ def _ended_by_signals() -> Iterator[None]:
         for each in _ENDING:  # a second one must not stop the cleaning up
             # Not SIG_IGN: Python complains of a signal that came just before it was ignored.
             signal.signal(each, _pass_over)
+        asked.append(number)
         raise _EndedError(number)
 
     before = {number: signal.getsignal(number) for number in _ENDING}
@@ -202,6 +204,11 @@ def _ended_by_signals() -> Iterator[None]:
     except _EndedError:
         before.clear()  # the process is about to exit: nothing may stop it on its way
         raise
+    except Exception as error:
+        if not asked:
+            raise
+        before.clear()
+        raise _EndedError(asked[0]) from error  # compiled code had made another one of it
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -37,7 +37,6 @@ from lunar_runtime.refinement.acceptance import (
     require_same_ground,
 )
 from lunar_runtime.refinement.budget import checkpoint
-from lunar_runtime.refinement.camera_evidence import draw_poses
 from lunar_runtime.refinement.first_pose import features_of
 from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.possible import SpoiltError
@@ -145,7 +144,7 @@ def _refined(
             pair.swapped(),
             found.pose.inverse(),
             _plane_in_right_view(pair.right, left.points, right_from_left),
-            [pose.inverse() for pose in draw_poses(found.pose, found.evidence, len(surface.draws))],
+            [pose.inverse() for pose in found.drawn(len(surface.draws))],
             None if network is None else _right_guess(network, pair.right),
         )
         seen = _points(other, pair.right, baseline)
@@ -244,6 +243,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
         matches=found.matches,
         inliers=found.inliers,
         epipolar_px=found.epipolar_px,
+        rival_pose=found.rival,
         network_differs_deg=found.network_differs_deg,
         parallax_deg=float(np.degrees(np.arccos(np.clip(np.median(cosine), -1, 1)))),
         relief_gain=surface.prior.relief_gain,

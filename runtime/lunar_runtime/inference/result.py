@@ -108,6 +108,8 @@ class Refinement:
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
+        rival_pose: Median distance under the other pose that nearly plane ground allows, over that
+            under this one; None = there is none, or the rig decides.
         network_differs_deg: Angle between the refined and the network's rotation; None without one.
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent;
@@ -128,6 +130,7 @@ class Refinement:
     matches: int = 0
     inliers: int = 0
     epipolar_px: float = 0.0
+    rival_pose: float | None = None
     network_differs_deg: float | None = None
     parallax_deg: float = 0.0
     relief_gain: tuple[float, float] | None = None

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from lunar_runtime.inference.maps import ESTIMATED, NOMINAL, Maps
 from lunar_runtime.inference.result import RefinedView, Refinement
+from lunar_runtime.refinement.plane_twin import LEAST_RIVAL
 
 Verdict = Literal["measured", "guessed"]
 
@@ -99,4 +100,11 @@ def _match_doubts(refinement: Refinement) -> list[str]:
 def _camera_doubts(source: str, refinement: Refinement) -> list[str]:
     """What is surest to be wrong with the cameras; one wrong number makes others look wrong."""
     known = [one for one in refinement.misfits if source != NOMINAL or one.number != "focal"]
-    return [known[0].words()] if known else []
+    words = [known[0].words()] if known else []
+    rival = refinement.rival_pose
+    if rival is not None and rival < LEAST_RIVAL:
+        words.append(
+            "another camera pose explains the images as well: on ground this flat two do; tell "
+            "the pose in the rig"
+        )
+    return words

@@ -20,8 +20,10 @@ from lunar_runtime.refinement.acceptance import (
 )
 from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.matching import Features, match_descriptors
+from lunar_runtime.refinement.plane_twin import plane_twins
 from lunar_runtime.refinement.relative_pose import (
     PoseFit,
+    as_good,
     best_poses,
     explains,
     poses_across,
@@ -108,6 +110,7 @@ def find_first_pose(
             f"no camera pose puts the {len(rays)} matched points before both cameras; do "
             "the images show the same ground?"
         )
+    fits = as_good([*fits, *best_poses(rays, plane_twins(rays, fits[0].pose))])
     best = fits[0].pose
     inliers = rays.where(rays.distance_px(best) < INLIER_PX)
     require_inliers(len(inliers), len(rays))

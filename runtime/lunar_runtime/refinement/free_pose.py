@@ -19,7 +19,7 @@ from lunar_runtime.refinement.camera_evidence import CameraEvidence, camera_evid
 from lunar_runtime.refinement.dense_match import Flow
 from lunar_runtime.refinement.first_pose import FirstPose, find_first_pose
 from lunar_runtime.refinement.matching import Features
-from lunar_runtime.refinement.relative_pose import PoseFit
+from lunar_runtime.refinement.relative_pose import PoseFit, alike
 from lunar_runtime.refinement.solver import (
     EARLY_SAMPLES,
     FLOW_ROUNDS,
@@ -29,6 +29,7 @@ from lunar_runtime.refinement.solver import (
 )
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess
 
+_EXACT_PX = 1e-4  # matches are never nearer to their lines
 _LARGE_PX = 512  # of an image's shorter side: features are first looked for at half of it
 
 
@@ -41,12 +42,28 @@ class FoundPose(NamedTuple):
     flow: Flow
     rays: MatchedRays
     fit: PoseFit
+    twins: list[PoseFit]
     evidence: CameraEvidence
 
     @property
     def epipolar_px(self) -> float:
         """Median distance; the fit's own sigma ends at what interpolation leaves."""
-        return float(np.median(self.rays.distance_px(self.fit.pose)))
+        return self._left_by(self.fit)
+
+    @property
+    def rival(self) -> float | None:
+        """Of the other pose that nearly plane ground allows, over `epipolar_px`; None = no such."""
+        if self.nearest_twin is None:
+            return None
+        return self._left_by(self.nearest_twin) / max(self.epipolar_px, _EXACT_PX)
+
+    @property
+    def nearest_twin(self) -> PoseFit | None:
+        """The one that the matches are nearest to."""
+        return min(self.twins, key=self._left_by, default=None)
+
+    def _left_by(self, fit: PoseFit) -> float:
+        return float(np.median(self.rays.distance_px(fit.pose)))
 
 
 def find_freely(
@@ -87,15 +104,19 @@ def _find(
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
     flow = coarse.match(first.poses[0], surface, thorough=False)
-    fit, _ = coarse.fit_pose(first.poses, flow, EARLY_SAMPLES)
+    fit, _, _ = coarse.fit_pose(first.poses, flow, EARLY_SAMPLES)
     last = solver.carried(coarse.through_flow(fit.pose, flow, thorough=False))
-    for thorough in FLOW_ROUNDS:
-        flow = solver.match(fit.pose, last.surface, thorough=thorough)
+    rounds, again = list(FLOW_ROUNDS), False
+    while rounds:
+        thorough, before = rounds.pop(0), fit.pose
+        flow = solver.match(before, last.surface, thorough=thorough)
         samples = POSE_SAMPLES if thorough else EARLY_SAMPLES
-        fit, rays = solver.fit_pose([fit.pose], flow, samples)
+        fit, rays, twins = solver.fit_pose([before], flow, samples)
         last = solver.through_flow(fit.pose, flow, last.slack, thorough=thorough)
+        if not rounds and not again and not alike(before, fit.pose):
+            rounds, again = [True], True  # the surface was looked for along another pose
     require_agreement(flow)
     checkpoint("evidence")
     evidence = camera_evidence(rays, fit)
     require_epipolar_fit(rays, fit.pose, evidence)
-    return FoundPose(solver, first, last, flow, rays, fit, evidence)
+    return FoundPose(solver, first, last, flow, rays, fit, twins, evidence)

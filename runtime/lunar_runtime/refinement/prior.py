@@ -85,14 +85,14 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
     keep = np.ones(A.shape[1], bool)
     for column in range(3, A.shape[1]):  # a network without relief has no gain
         keep[column] = bool(np.any(A[:, column]))
-    coefficients = _robust_fit(A, b, weight, keep)
+    coefficients = robust_fit(A, b, weight, keep)
     # Relief upside down foretells nothing, nor does one at no scale of this ground.
     while ((coefficients[3:] < 0) | (coefficients[3:] > _MOST_GAIN)).any():
         keep[3:] &= (coefficients[3:] >= 0) & (coefficients[3:] <= _MOST_GAIN)
-        coefficients = _robust_fit(A, b, weight, keep)
+        coefficients = robust_fit(A, b, weight, keep)
     if relief is not None and coefficients[3] > _KNOWS:
         gains = 1 + _MEASURED * (coefficients[3:] - 1)
-        coefficients = _robust_fit(A, b - A[:, 3:] @ gains, weight, np.arange(A.shape[1]) < 3)
+        coefficients = robust_fit(A, b - A[:, 3:] @ gains, weight, np.arange(A.shape[1]) < 3)
         coefficients[3:] = gains
     field = sum(np.float32(c) * column for c, column in zip(coefficients, columns, strict=True))
     assert isinstance(field, np.ndarray)
@@ -152,7 +152,7 @@ def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
     x, y = rays[..., 0], rays[..., 1]
     A = np.stack([x.ravel()[chosen], y.ravel()[chosen], np.ones(len(chosen))], axis=-1)
     values = inverse_depth.ravel()[chosen].astype(np.float64)
-    a, b, c = _robust_fit(A.astype(np.float64), values, np.ones(len(chosen)), np.ones(3, bool))
+    a, b, c = robust_fit(A.astype(np.float64), values, np.ones(len(chosen)), np.ones(3, bool))
     plane = np.float32(a) * x + np.float32(b) * y + np.float32(c)
     relief = np.where(valid, (inverse_depth - plane) / np.median(values), 0).astype(np.float32)
     sigma_px = _COARSE_SHARE * relief.shape[1]
@@ -171,8 +171,18 @@ def _broad_mean(values: Field, sigma_px: float) -> Field:
     return resized(blurred(small, sigma_px / 4), values.shape)
 
 
-def _robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) -> Floats:
-    """Iteratively reweighted least squares under a Cauchy weight; dropped columns give 0."""
+def robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) -> Floats:
+    """Iteratively reweighted least squares under a Cauchy weight.
+
+    Args:
+        A: (N, K).
+        b: (N,) what A times the coefficients comes to.
+        weight: (N,) of every row.
+        keep: (K,) the columns that count; dropped ones give 0.
+
+    Returns:
+        (K,) coefficients.
+    """
     coefficients = np.zeros(A.shape[1])
     size = np.maximum(np.abs(A[:, keep]).max(axis=0), 1e-30)
     scaled = A[:, keep] / size

@@ -44,6 +44,7 @@ from lunar_runtime.refinement.first_pose import PoseSource, features_of, matches
 from lunar_runtime.refinement.free_pose import FoundPose, find_freely
 from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
+from lunar_runtime.refinement.plane_twin import LEAST_RIVAL
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
@@ -68,6 +69,9 @@ class RefinedPose:
         matches: Sparse matches, in all, at the resolution that settled the pose.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median Sampson distance of the dense matches.
+        rival: Median Sampson distance under the other pose that nearly plane ground allows, over
+            that under this one; None = no other, or the rig decides.
+        other: That pose, where the images do not tell which of both it is.
         network_differs_deg: Angle to the network's rotation; None without one.
         evidence: Its errors, and what the matches say of the focal length.
     """
@@ -78,8 +82,17 @@ class RefinedPose:
     matches: int
     inliers: int
     epipolar_px: float
+    rival: float | None
+    other: RelativePose | None
     network_differs_deg: float | None
     evidence: CameraEvidence
+
+    def drawn(self, count: int) -> list[RelativePose]:
+        """Poses with the errors of this one; half of them the other's, where it may be that."""
+        poses = draw_poses(self.pose, self.evidence, count)
+        if self.other is not None:
+            poses[1::2] = draw_poses(self.other, self.evidence, count)[1::2]
+        return poses
 
 
 def refine_pose_and_surface(
@@ -178,6 +191,7 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
     evidence = camera_evidence(found.rays, fit, given)
     return found._replace(
         fit=fit,
+        twins=[],
         evidence=evidence._replace(covariance=agreement.covariance),
         last=found.solver.through_flow(pose, found.flow, found.last.slack),
     )
@@ -206,7 +220,8 @@ def _agreement(rays: MatchedRays, free: PoseFit, given: GivenPose) -> tuple[Agre
 def _finished(
     pair: Pair, found: FoundPose, network: NetworkGuess | None
 ) -> tuple[RefinedPose, Surface]:
-    pose = found.fit.pose
+    pose, twin, rival = found.fit.pose, found.nearest_twin, found.rival
+    other = None if twin is None or rival is None or rival >= LEAST_RIVAL else twin.pose
     refined = RefinedPose(
         pose=pose,
         source=found.first.source,
@@ -214,6 +229,8 @@ def _finished(
         matches=found.first.matches,
         inliers=len(found.first.inliers),
         epipolar_px=found.epipolar_px,
+        rival=rival,
+        other=other,
         network_differs_deg=_turned_from(network, pose),
         evidence=found.evidence,
     )
@@ -222,8 +239,7 @@ def _finished(
 
 def _surface(pair: Pair, solver: DenseSolver, found: RefinedPose, last: Round) -> Surface:
     """The surface with all of its errors."""
-    poses = draw_poses(found.pose, found.evidence, _DRAWS)
-    surface = solver.through_brightness(found.pose, last, poses)
+    surface = solver.through_brightness(found.pose, last, found.drawn(_DRAWS))
     surface = with_untested(pair.left, found.pose, surface, found.evidence.untested)
     for worst in found.evidence.misfits[:1]:
         surface = with_misfit(pair.left, found.pose, surface, worst)
@@ -263,6 +279,8 @@ def _refine_told(
         matches=matches,
         inliers=len(inliers),
         epipolar_px=float(np.median(rays.distance_px(pose))),
+        rival=None,
+        other=None,
         network_differs_deg=_turned_from(network, pose),
         evidence=evidence,
     )

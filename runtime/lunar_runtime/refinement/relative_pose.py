@@ -94,10 +94,14 @@ def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
     Returns:
         Empty where no start puts the matches before both cameras.
     """
-    fits = sorted(_fits_in_front(rays, starts), key=lambda fit: fit.cost)
+    return as_good(_fits_in_front(rays, starts))
+
+
+def as_good(fits: list[PoseFit]) -> list[PoseFit]:
+    """The best of some fits first, then distinct ones that are as good."""
     kept: list[PoseFit] = []
-    for fit in fits:
-        if fit.cost > _AS_GOOD * fits[0].cost:
+    for fit in sorted(fits, key=lambda fit: fit.cost):
+        if kept and fit.cost > _AS_GOOD * kept[0].cost:
             break
         if all(fit.pose.turned_deg(other.pose) > _DISTINCT_DEG for other in kept):
             kept.append(fit)
@@ -107,7 +111,7 @@ def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
 def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
     fits: list[PoseFit] = []
     for start in starts:
-        if any(_alike(start, fit.pose) for fit in fits):  # it would end there, too
+        if any(alike(start, fit.pose) for fit in fits):  # it would end there, too
             continue
         fit = fit_pose(rays, start, width_px=_WIDTH_PX)
         inliers = rays.where(rays.distance_px(fit.pose) < 1)
@@ -120,7 +124,8 @@ def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFi
     return fits
 
 
-def _alike(one: RelativePose, other: RelativePose) -> bool:
+def alike(one: RelativePose, other: RelativePose) -> bool:
+    """Whether two poses are so near each other that fits from them end in the same place."""
     if one.turned_deg(other) > _DISTINCT_DEG:
         return False
     return abs(float(one.t @ other.t)) > math.cos(math.radians(_ASIDE_DEG))

@@ -78,7 +78,7 @@ def _coarse_matches(
     first = find_first_pose(pair, network, None, halved=False, features=features)
     coarse = DenseSolver(pair, network).coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
-    fit, rays = coarse.fit_pose(first.poses, coarse.match(first.poses[0], surface))
+    fit, rays, _ = coarse.fit_pose(first.poses, coarse.match(first.poses[0], surface))
     return rays, fit
 
 

@@ -27,6 +27,7 @@ from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, me
 from lunar_runtime.refinement.evenness import unevenness
 from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.other_light import OtherLight
+from lunar_runtime.refinement.plane_twin import fitted_twins
 from lunar_runtime.refinement.plate import CYCLES, Information, Plate
 from lunar_runtime.refinement.possible import require_flow, require_round, require_slack
 from lunar_runtime.refinement.prior import (
@@ -44,6 +45,7 @@ from lunar_runtime.refinement.surface import NetworkGuess, Surface
 FLOW_ROUNDS = (False, True)
 #: Of the dense matches, for the last fit of the pose and for those before it.
 POSE_SAMPLES, EARLY_SAMPLES = 8000, 3000
+_ITERATIONS = 15  # of a pose's fit to dense matches, at most: it starts near
 # Of the plate before the last round of flow: a surface to warp through is enough. With two in the
 # last round one pair was 1.2 times worse beyond the overlap.
 _QUICK_CYCLES = 1
@@ -142,8 +144,10 @@ class DenseSolver:
 
     def fit_pose(
         self, starts: list[RelativePose], flow: Flow, samples: int = POSE_SAMPLES
-    ) -> tuple[PoseFit, MatchedRays]:
-        """Fit the pose to the dense matches, from every start; the lowest cost wins.
+    ) -> tuple[PoseFit, MatchedRays, list[PoseFit]]:
+        """Fit the pose to the dense matches, from every start; the one that fits best wins.
+
+        On nearly plane ground two poses nearly fit: the best one's twin is a start as well.
 
         Args:
             starts: At least one.
@@ -151,7 +155,7 @@ class DenseSolver:
             samples: Of the matches, about.
 
         Returns:
-            The fit, and the matches.
+            The fit, the matches, and the fits that see the same plane and lost.
 
         Raises:
             NotRefinedError: There are too few.
@@ -159,8 +163,13 @@ class DenseSolver:
         checkpoint("pose")
         require_flow(flow, self._pair.right.shape)
         rays = self.dense_rays(flow, samples)
-        fits = [fit_pose(rays, start, iterations=15) for start in starts]
-        return min(fits, key=lambda fit: (fit.sigma_px, fit.cost)), rays
+        best = _best([fit_pose(rays, start, iterations=_ITERATIONS) for start in starts])
+        twins = fitted_twins(rays, best)
+        better = _best([best, *twins])
+        if better is best:
+            return best, rays, twins
+        others = [best, *(twin for twin in twins if twin is not better)]
+        return fit_pose(rays, better.pose, iterations=_ITERATIONS), rays, others
 
     def dense_rays(self, flow: Flow, samples: int = POSE_SAMPLES) -> MatchedRays:
         """Some thousands of the dense matches, evenly spread.
@@ -310,6 +319,10 @@ class DenseSolver:
             nearest = small / (1 + _UNKNOWN)
             error[:] = np.where(np.isnan(other), 0, small / np.fmax(other, nearest) - 1)
         return errors
+
+
+def _best(fits: list[PoseFit]) -> PoseFit:
+    return min(fits, key=lambda fit: (fit.sigma_px, fit.cost))
 
 
 def _moved_px(

@@ -70,6 +70,8 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
+        rival_pose: Median distance under the other pose that nearly plane ground allows, over that
+            under this one; null = there is none, or the rig decides.
         network_differs_deg: Angle between the refined rotation and the network's.
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent.
@@ -94,6 +96,7 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     matches: int
     inliers: int
     epipolar_px: float
+    rival_pose: float | None = None
     network_differs_deg: float | None
     parallax_deg: float
     relief_gain: tuple[float, float] | None

@@ -10,7 +10,7 @@ import numpy as np
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapWriter
 from numpy.typing import NDArray
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as BagWriter
 from rosbags.typesys import Stores, get_typestore
 
@@ -137,14 +137,34 @@ def bolted(parent: str, child: str, place: Sequence[float], turn: Sequence[float
     return make("tf2_msgs/msg/TFMessage", transforms=[stamped])
 
 
-def write_rosbag(path: Path, said: Sequence[Said], storage: str) -> Path:
+def spelled(kind: str, *, old: bool) -> str:
+    """A type's name; as ROS 1 and the first ROS 2 wrote it."""
+    return kind.replace("/msg/", "/") if old else kind
+
+
+def write_rosbag(
+    path: Path,
+    said: Sequence[Said],
+    storage: str,
+    *,
+    old_names: bool = False,
+    compressed_messages: bool = False,
+) -> Path:
     """A bag's folder, written by rosbags."""
     plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
-    with BagWriter(path, version=9, storage_plugin=plugin) as bag:
+    bag = BagWriter(path, version=9, storage_plugin=plugin)
+    if compressed_messages:
+        bag.set_compression(CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+    with bag:
         connections: dict[str, Any] = {}
         for topic, kind, message, time_ns in said:
             if topic not in connections:
-                connections[topic] = bag.add_connection(topic, kind, typestore=STORE)
+                connections[topic] = bag.add_connection(
+                    topic,
+                    spelled(kind, old=old_names),
+                    msgdef=STORE.generate_msgdef(kind, ros_version=2)[0],
+                    rihs01=STORE.hash_rihs01(kind),
+                )
             bag.write(connections[topic], time_ns, STORE.serialize_cdr(message, kind))
     return path
 
@@ -155,6 +175,7 @@ def write_mcap(
     *,
     compression: CompressionType = CompressionType.ZSTD,
     chunk_size: int = 1 << 20,
+    old_names: bool = False,
 ) -> Path:
     """An MCAP file, written by mcap."""
     with path.open("wb") as stream:
@@ -164,7 +185,9 @@ def write_mcap(
         for topic, kind, message, time_ns in said:
             if topic not in channels:
                 text, _ = STORE.generate_msgdef(kind, ros_version=2)
-                schema = writer.register_schema(kind, "ros2msg", text.encode())
+                schema = writer.register_schema(
+                    spelled(kind, old=old_names), "ros2msg", text.encode()
+                )
                 channels[topic] = writer.register_channel(topic, "cdr", schema)
             data = bytes(STORE.serialize_cdr(message, kind))
             writer.add_message(channels[topic], time_ns, data, time_ns)

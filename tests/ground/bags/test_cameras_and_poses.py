@@ -170,6 +170,37 @@ def test_frames_have_the_pose_of_the_camera_at_their_time(tmp_path: Path) -> Non
     assert frames[-1].altitude_m is None
 
 
+@pytest.mark.parametrize(
+    ("picture", "infos", "taken"),
+    [
+        ("/camera/image_raw", ["/camera/camera_info", "/camera_info"], "/camera/camera_info"),
+        ("/camera/image/compressed", ["/camera/camera_info"], "/camera/camera_info"),
+        ("/image", ["/other/camera_info", "/camera_info"], "/camera_info"),
+        # As recordings of ROS 1 have them: with a slash here, without it there.
+        ("camera/image/compressed", ["/camera/camera_info"], "/camera/camera_info"),
+        ("camera/image/compressed", ["camera/camera_info"], "camera/camera_info"),
+        ("/camera/image_raw", ["camera/camera_info"], "camera/camera_info"),
+        ("image", ["/camera_info"], "/camera_info"),
+        ("image", ["camera_info"], "camera_info"),
+        # The nearest; of two as near, the one that is spelled as the images are.
+        ("camera/image", ["camera_info", "/camera/camera_info"], "/camera/camera_info"),
+        ("camera/image", ["/camera/camera_info", "camera/camera_info"], "camera/camera_info"),
+        ("/camera/image", ["camera/camera_info", "/camera/camera_info"], "/camera/camera_info"),
+        ("/camera/image", ["/other/camera_info"], None),
+    ],
+)
+def test_the_camera_is_told_beside_its_images(
+    picture: str, infos: list[str], taken: str | None, tmp_path: Path
+) -> None:
+    values = image(np.zeros((48, 64), np.uint8), "mono8")
+    said = [Said(picture, "sensor_msgs/msg/Image", values, START_NS)]
+    for name in infos:
+        info = camera_info(K, SIZE, frame=name)
+        said.append(Said(name, "sensor_msgs/msg/CameraInfo", info, START_NS))
+    camera = Frames(Bag(write_mcap(tmp_path / "a.mcap", said)), Named(picture)).camera
+    assert (None if camera is None else camera.frame) == taken
+
+
 def test_poses_of_a_frame_that_is_bolted_to_nothing_are_refused(tmp_path: Path) -> None:
     path = recording(tmp_path, tree=False)
     with pytest.raises(InputError, match="poses of 'body', the camera is 'camera', and /tf_sta"):

@@ -161,6 +161,58 @@ def test_info_reads_everything(bag_tool: Callable[..., Outcome], tmp_path: Path)
     assert "       9  sensor_msgs/msg/Image  /right/image_raw" in outcome.out
 
 
+def test_types_spelled_as_in_ros_1_become_the_same_pairs(
+    bag_tool: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    for name in ("now", "then"):
+        bag = write_rosbag(tmp_path / name, stereo(), "sqlite3", old_names=name == "then")
+        outcome = bag_tool("pairs", bag, *PAIR, "--out", tmp_path / f"{name}_pairs")
+        assert outcome.code == 0
+    now, then = (
+        {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*.*")}
+        for folder in (tmp_path / "now_pairs", tmp_path / "then_pairs")
+    )
+    assert len(now) == 2 * 9 + 3
+    assert then == now
+
+
+@pytest.mark.parametrize("call", [("info",), ("frames", "--image", "/left/image_raw", "--out")])
+def test_a_lone_file_of_compressed_messages_says_what_to_do(
+    call: tuple[str, ...], bag_tool: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    bag = write_rosbag(tmp_path / "bag", stereo(), "mcap", compressed_messages=True)
+    name, *options = call
+    out = [tmp_path / "o"] if options else []
+    for path in (bag, bag / "bag.mcap"):
+        outcome = bag_tool(name, path, *options, *out)
+        assert (outcome.code, outcome.out) == (3, "")
+        assert "its messages are compressed; `ros2 bag convert`" in outcome.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_errors_name_the_flags_of_the_command_that_was_called(
+    bag_tool: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    said = [entry for entry in stereo() if not entry.topic.endswith("camera_info")]
+    small = camera_info(K, (32, 24))
+    said.append(Said("/small", "sensor_msgs/msg/CameraInfo", small, START_NS))
+    bag = write_mcap(tmp_path / "a.mcap", said)
+    out = ("--out", tmp_path / "o")
+    one = ("frames", bag, "--image", "/left/image_raw", *out)
+    for call, code, told in (
+        (one, 3, "the recording has no camera_info for it; name it with --info\n"),
+        ((*one, "--info", "/small"), 3, "by a camera of 32 x 24; name the right --info\n"),
+        ((*one, "--info", "/none"), 2, "--info /none: no such topic in "),
+        (("pairs", bag, *PAIR, "--right-info", "/small", *out), 3, "name the right --right-info\n"),
+        (("pairs", bag, *PAIR, "--left-info", "/none", *out), 2, "--left-info /none: no such"),
+        (("pairs", bag, *PAIR[:3], "/none", *out), 2, "--right /none: no such topic in "),
+    ):
+        outcome = bag_tool(*call)
+        assert outcome.code == code
+        assert told in outcome.err
+        assert not (tmp_path / "o").exists()
+
+
 # --- descents ---
 
 

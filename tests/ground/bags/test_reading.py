@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from ground.bags.recordings import START_NS, STORE, Said, image, write_mcap, wri
 from lunar_ground.bags.bag import Bag
 from lunar_ground.bags.images import image_of
 from lunar_ground.bags.layouts import decoded
+from lunar_ground.bags.records import Topic, topic_of
 from mcap.records import Chunk
 from mcap.stream_reader import StreamReader
-from mcap.writer import CompressionType
+from mcap.writer import CompressionType, Writer
 
 KIND = "sensor_msgs/msg/Image"
 TOPIC = "/camera/image_raw"
@@ -38,18 +40,23 @@ def frames(count: int = 20) -> list[Said]:
     return said
 
 
-def recorded(how: str, folder: Path, said: list[Said]) -> Path:
+def recorded(how: str, folder: Path, said: list[Said], *, old_names: bool = False) -> Path:
     if how == "file":
-        return write_mcap(folder / "a.mcap", said, chunk_size=20_000)
+        return write_mcap(folder / "a.mcap", said, chunk_size=20_000, old_names=old_names)
     if how == "plain file":
-        return write_mcap(folder / "a.mcap", said, compression=CompressionType.NONE)
-    return write_rosbag(folder / "bag", said, how)
+        plain = CompressionType.NONE
+        return write_mcap(folder / "a.mcap", said, compression=plain, old_names=old_names)
+    return write_rosbag(folder / "bag", said, how, old_names=old_names)
 
 
+@pytest.mark.parametrize("old_names", [False, True])
 @pytest.mark.parametrize("how", ["file", "plain file", "mcap", "sqlite3"])
-def test_what_was_written_is_read_back_equal(how: str, tmp_path: Path) -> None:
+def test_what_was_written_is_read_back_equal(how: str, old_names: bool, tmp_path: Path) -> None:
     said = frames()
-    bag = Bag(recorded(how, tmp_path, said))
+    path = recorded(how, tmp_path, said, old_names=old_names)
+    files = [path] if path.is_file() else [*path.glob("bag.*")]
+    assert (b"sensor_msgs/Image" in files[0].read_bytes()) is old_names
+    bag = Bag(path)
     topics = {name: (topic.kind, count) for name, (topic, count) in bag.topics().items()}
     assert topics == {TOPIC: (KIND, 20), "/said": ("std_msgs/msg/String", 20)}
     read = list(bag.records({TOPIC}))
@@ -60,6 +67,52 @@ def test_what_was_written_is_read_back_equal(how: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             image_of(decoded(record), KIND), image_of(entry.message, KIND)
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "read_as"),
+    [
+        ("sensor_msgs/Image", KIND),
+        (KIND, KIND),
+        ("example_interfaces/srv/AddTwoInts_Event", "example_interfaces/srv/AddTwoInts_Event"),
+        ("foxglove.CompressedImage", "foxglove.CompressedImage"),
+        ("", ""),
+    ],
+)
+def test_a_message_of_ros_has_one_name(kind: str, read_as: str) -> None:
+    assert topic_of("/a", kind, "cdr") == Topic("/a", read_as, "cdr")
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_compressed_messages_are_told_without_metadata_too(storage: str, tmp_path: Path) -> None:
+    folder = write_rosbag(tmp_path / "bag", frames(2), storage, compressed_messages=True)
+    with pytest.raises(InputError, match=f"{folder}: its messages are compressed; `ros2 bag conv"):
+        Bag(folder)
+    (folder / "metadata.yaml").unlink()
+    (file,) = folder.iterdir()
+    said = (
+        f"{file}: its messages are compressed; `ros2 bag convert`, given the folder with its "
+        "metadata.yaml, writes them plainly"
+    )
+    for path in (folder, file):
+        for recover in (False, True):
+            with pytest.raises(InputError) as error:
+                Bag(path, recover=recover).topics()
+            assert str(error.value) == said
+        with pytest.raises(InputError, match="its messages are compressed"):
+            list(Bag(path).records({TOPIC}))
+
+
+def test_messages_that_are_not_cdr_may_begin_as_zstd_does(tmp_path: Path) -> None:
+    data = b"\x28\xb5\x2f\xfd of another encoding"
+    with (tmp_path / "a.mcap").open("wb") as stream:
+        writer = Writer(stream)
+        writer.start()
+        channel = writer.register_channel("/a", "own", writer.register_schema("a", "own", b""))
+        writer.add_message(channel, START_NS, data, START_NS)
+        writer.finish()
+    (record,) = Bag(tmp_path / "a.mcap").records({"/a"})
+    assert record.data == data
 
 
 def test_only_the_mcap_package_writes_checksums(tmp_path: Path) -> None:
@@ -160,6 +213,32 @@ def test_a_cut_database_is_refused_or_recovered(tmp_path: Path) -> None:
     assert bag.damage.lost
 
 
+@pytest.mark.parametrize("value", [None, 7, "text", b"bytes"])
+def test_a_database_with_values_of_another_kind_is_read(value: Any, tmp_path: Path) -> None:
+    """As after a changed byte, which no checksum tells."""
+    folder = write_rosbag(tmp_path / "bag", frames(2), "sqlite3")
+    # No value may be NULL but a damaged one: the rule is off while the values are written.
+    respell = "UPDATE sqlite_master SET sql = replace(sql, ?, ?)"
+    for statement, values in (
+        (respell, ("NOT NULL", "/* NOT NULL */")),
+        ("UPDATE messages SET data = ? WHERE id = 1", (value,)),
+        ("UPDATE topics SET type = ? WHERE name = '/said'", (value,)),
+        (respell, ("/* NOT NULL */", "NOT NULL")),
+    ):
+        with sqlite3.connect(folder / "bag.db3") as database:
+            database.execute("PRAGMA writable_schema = ON")
+            assert database.execute(statement, values).rowcount >= 1
+        database.close()
+    bag = Bag(folder)
+    topics = bag.topics()
+    assert isinstance(topics["/said"][0].kind, str)
+    assert {name: count for name, (_, count) in topics.items()} == {TOPIC: 2, "/said": 2}
+    first, second = bag.records({TOPIC})
+    with pytest.raises(InputError, match=f"{TOPIC}: a message at {START_NS} ns is damaged"):
+        decoded(first)
+    assert decoded(second).width == 64
+
+
 def test_a_database_that_was_not_closed_says_so(tmp_path: Path) -> None:
     folder = write_rosbag(tmp_path / "bag", frames(2), "sqlite3")
     (folder / "bag.db3-wal").write_bytes(b"later messages")
@@ -198,8 +277,6 @@ def lacking_folder(folder: Path) -> Path:
 
 
 def other_database(folder: Path) -> Path:
-    import sqlite3
-
     with sqlite3.connect(folder / "a.db3") as database:
         database.execute("CREATE TABLE other (id)")
     return folder / "a.db3"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 from lunar_runtime.geometry.cameras import Intrinsics
 from numpy.typing import NDArray
 
-from lunar_bench.honesty.situation import Draw, Situation, camera_height_m
+from lunar_bench.honesty.situation import Draw, Situation, camera_height_m, ground_of
 
 
 def other_sun(situation: Situation, draw: Draw) -> Situation:
@@ -69,6 +70,29 @@ def right_of_another_size(situation: Situation, draw: Draw) -> Situation:
 
 
 _Window = tuple[slice, slice]
+
+
+def half_the_pixels(situation: Situation, draw: Draw) -> Situation:
+    """Both images at half their sides: the fewer pixels, the less relief tells of the pose.
+
+    What whole images say of the ground is no measure: in half the pixels it looks flatter.
+    """
+    ground, told = situation.ground, situation.told
+    assert ground is not None
+    assert draw.pair.up_left is not None
+    assert told.left is not None
+    assert told.right is not None
+    left, right = told.left.scaled(0.5, 0.5), told.right.scaled(0.5, 0.5)
+    seen = ground_of(_halved(ground.depth), left, draw.pair.up_left)
+    small = situation.having(
+        left=_halved(situation.left), right=_halved(situation.right), ground=seen
+    )
+    return small.telling(left=left, right=right)
+
+
+def _halved(values: NDArray[Any]) -> NDArray[Any]:
+    height, width = values.shape[0] // 2, values.shape[1] // 2
+    return cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _anywhere(shape: tuple[int, ...], size: tuple[int, int], draw: Draw) -> _Window:
