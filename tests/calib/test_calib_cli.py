@@ -63,6 +63,12 @@ def test_shards_are_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert shard["left_image"].shape == (2, 64, 64)
 
 
+def test_shards_of_landings_can_be_asked_for(tmp_path: Path) -> None:
+    assert run("shards", "--kind", "landing", "--count", 1, "--size", 64, "--out", tmp_path) == 0
+    [spec] = json.loads((tmp_path / "shard_00000/specs.json").read_text())
+    assert spec["kind"] == "landing"
+
+
 @pytest.mark.parametrize("name", ["render", "shards", "make", "inspect", "verify"])
 def test_help_does_not_import_opencv(name: str) -> None:
     code = (

@@ -62,6 +62,34 @@ def test_a_shard_of_another_set_is_not_taken_for_this_one(
         write(tmp_path, count, size_px, seed)
 
 
+@pytest.mark.parametrize(
+    ("preset", "kind"), [("mix", "landing"), ("mix", "nadir"), ("realistic", None)]
+)
+def test_a_shard_of_another_kind_or_style_is_not_taken_for_this_one(
+    tmp_path: Path, preset: str, kind: str | None
+) -> None:
+    write(tmp_path, 2)
+    with pytest.raises(OSError, match=r"holds 2 pairs .* of another seed, size, style, kind"):
+        list(
+            shards.write_shards(
+                tmp_path, 2, 64, 1, preset=preset, kind=kind, pairs_per_shard=4, cells=256
+            )
+        )
+
+
+def test_shards_of_landings_have_a_terrain_each_with_boulders(tmp_path: Path) -> None:
+    (folder,) = shards.write_shards(tmp_path, 3, 64, 1, kind="landing")
+    specs = [PairSpec.from_dict(spec) for spec in json.loads((folder / "specs.json").read_text())]
+    assert {spec.kind.value for spec in specs} == {"landing"}
+    assert len({spec.terrain.seed for spec in specs}) == 3
+    assert all(spec.terrain.boulder_abundance > 0 for spec in specs)
+    depth = np.asarray(shards.open_shards(tmp_path)[0]["left_depth"], np.float64)
+    assert 20 < np.nanmedian(depth) < 1000  # metres: StereoLunar's kinds are above 3 km
+    before = [file.read_bytes() for file in sorted(folder.iterdir())]
+    (again,) = shards.write_shards(tmp_path, 3, 64, 1, kind="landing")  # it is complete
+    assert [file.read_bytes() for file in sorted(again.iterdir())] == before
+
+
 def test_an_unfinished_shard_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="'none' is not a valid Preset"):  # its arrays are there
         list(shards.write_shards(tmp_path, 2, 64, 1, preset="none", cells=256))

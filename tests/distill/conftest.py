@@ -18,6 +18,14 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def landings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four rendered landings of 64 pixels a side."""
+    folder = tmp_path_factory.mktemp("landings")
+    list(write_shards(folder, 4, 64, seed=6, kind="landing"))
+    return folder
+
+
 def run_tool(arguments: list[str]) -> int:
     """`lunar-distill` in this process; its exit code."""
     with pytest.raises(SystemExit) as stop:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from lunar_distill.starts.untaught_start import begin_as_a_point, copy_left_to_r
 from lunar_runtime.errors import UsageError
 from lunar_student import Student, build_student, load_checkpoint
 
-from .conftest import run_tool
+from .conftest import backward, run_tool
 
 OPTIONS = TrainingOptions(
     size_px=64, batch_size=2, total_pairs=8, warmup_steps=2, encoder_rate=2.0, bf16=False
@@ -180,11 +181,58 @@ def test_the_command_writes_a_checkpoint_that_loads(
         assert [int(row["step"]) for row in csv.DictReader(file)] == [2]
 
 
+def test_each_folder_of_held_out_pairs_is_measured_by_itself(
+    shards: Path, landings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    options = "--size 64 --batch 2 --pairs 4 --fp32 --examine-every 1 --held-out-pairs 2"
+    arguments = ["supervise", *options.split(), "--out", str(out)]
+    arguments += ["--data", str(shards), "--data", str(landings)]
+    arguments += ["--held-out", str(shards), "--held-out", str(landings)]
+    assert run_tool(arguments) == 0
+    with (out / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    places = [str(shards), str(landings)] * 2
+    assert [(row["step"], row["held_out"]) for row in rows] == [*zip("1122", places, strict=True)]
+    nulls = [float(row["absrel_null"]) for row in rows]
+    assert nulls[0] == nulls[2] != nulls[1] == nulls[3]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_statistics_of_batch_norms_can_be_kept(shards: Path, tmp_path: Path, keep: bool) -> None:
+    options = replace(OPTIONS, keep_statistics=keep)
+    run = new_run(tmp_path, options)
+    learner = run.learners[0]
+    before = {name: buffer.clone() for name, buffer in learner.student.named_buffers()}
+    weights = [parameter.clone() for parameter in learner.student.parameters()]
+    train(run, ShardPairs.open([shards], 64))
+    after = dict(learner.averaged.named_buffers())
+    assert any("running_mean" in name for name in before)
+    assert all(torch.equal(before[name], after[name]) for name in before) == keep
+    moved = zip(weights, learner.student.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in moved)
+
+
+def test_without_their_weight_probes_teach_nothing(shards: Path) -> None:
+    arithmetic = Arithmetic(torch.device("cpu"), 64, False)
+    batch = ShardPairs.open([shards], 64).batch(np.arange(2))
+    torch.manual_seed(0)
+    student = build_student("S0")
+    for weight, moved in ((5.0, True), (0.0, False)):
+        objective = FromTruth(Supervision(probe_weight=weight), arithmetic)
+        probes = objective.companions(student)
+        loss, _ = objective.loss(student, probes, batch, None)
+        backward(loss)
+        gradients = [probe.grad for probe in probes.parameters() if probe.grad is not None]
+        assert any(bool(gradient.any()) for gradient in gradients) == moved
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "text"),
     [
         (["--size", "50"], 2, "must be a multiple of 32"),
         (["--copy-left"], 2, "--copy-left needs --init"),
+        (["--keep-statistics"], 2, "--keep-statistics needs --init"),
         (["--student", "S9"], 2, "no student 'S9'; known are S0,"),
         (["--student", "S2-100x4"], 2, "its width must be a multiple of 16"),
         (["--render", "1"], 2, "give one of --data DIR and --render SEED"),

@@ -24,7 +24,7 @@ def training(folder: Path) -> str:
         texts.append(f"{_last(folder / 'log.csv')['pairs']} pairs")
     evaluation = folder / "evaluation.csv"
     if evaluation.exists():
-        texts.append(_errors("held-out", _last(evaluation)))
+        texts += [_errors(_source(row), row) for row in _last_of_each(evaluation)]
     for file in sorted(folder.glob("*.json")):
         if file.name not in ("stages.json", "options.json"):
             saved = json.loads(file.read_text())
@@ -36,6 +36,18 @@ def _last(file: Path) -> dict[str, str]:
     with file.open(newline="") as stream:
         *_, last = csv.DictReader(stream)
     return last
+
+
+def _last_of_each(file: Path) -> list[dict[str, str]]:
+    """The last row of each folder of held-out pairs."""
+    with file.open(newline="") as stream:
+        return list({_source(row): row for row in csv.DictReader(stream)}.values())
+
+
+def _source(row: dict[str, str]) -> str:
+    """The folder of a row; tables of one folder do not name it."""
+    folder = row.get("held_out")
+    return "held-out" if folder is None else Path(folder).name
 
 
 def _errors(data: str, row: dict[str, str] | dict[str, float]) -> str:

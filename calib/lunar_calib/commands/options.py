@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lunar_calib.choices import Preset
+from lunar_calib.choices import GeometryKind, Preset
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Option = Callable[[_Function], _Function]
@@ -43,6 +43,13 @@ def preset(default: Preset) -> _Option[Any]:
         help="stereolunar: attached shadows, clean; realistic: cast shadows, albedo, noise; mix: "
         "half of each.",
     )
+
+
+def kind(command: _Function) -> _Function:
+    """`--kind`: geometry family of rendered pairs."""
+    return click.option(
+        "--kind", type=click.Choice([each.value for each in GeometryKind]), help="All pairs so."
+    )(command)
 
 
 def seed(command: _Function) -> _Function:

@@ -14,12 +14,11 @@ from lunar_calib.choices import (
     IMAGE_FORMATS,
     LAYOUTS,
     DepthFormat,
-    GeometryKind,
     ImageFormat,
     Layout,
     Preset,
 )
-from lunar_calib.commands.options import jobs, out, preset, seed, size
+from lunar_calib.commands.options import jobs, kind, out, preset, seed, size
 
 # Of one process and small pairs: NumPy and OpenCV, with an OpenBLAS each. 350 and 130 were enough;
 # with 111 of data OpenBLAS ended the process.
@@ -32,9 +31,7 @@ _NEEDS = Needs(address=345, data=122, held=60)
 @seed
 @out("Folder for the scenes.")
 @preset(Preset.STEREOLUNAR)
-@click.option(
-    "--kind", type=click.Choice([each.value for each in GeometryKind]), help="All pairs so."
-)
+@kind
 @click.option(
     "--layout",
     type=click.Choice(LAYOUTS),

@@ -9,7 +9,7 @@ from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.options import verbose
 
 from lunar_calib.choices import Preset
-from lunar_calib.commands.options import jobs, out, preset, seed, size
+from lunar_calib.commands.options import jobs, kind, out, preset, seed, size
 
 
 @click.command()
@@ -19,12 +19,15 @@ from lunar_calib.commands.options import jobs, out, preset, seed, size
 @out("Folder for the shards.")
 @jobs
 @preset(Preset.MIX)
+@kind
 @verbose
-def shards(count: int, size_px: int, seed: int, out: Path, jobs: int, preset: str) -> None:
+def shards(
+    count: int, size_px: int, seed: int, out: Path, jobs: int, preset: str, kind: str | None
+) -> None:
     """Write shards of rendered pairs for training; run again to resume."""
     from lunar_calib.commands.progress import track
     from lunar_calib.datasets.shards import PAIRS_PER_SHARD, write_shards
 
-    written = write_shards(out, count, size_px, seed, jobs, preset)
+    written = write_shards(out, count, size_px, seed, jobs, preset, kind=kind)
     for shard in track(written, "rendering", -(-count // PAIRS_PER_SHARD)):
         echo(shard)

@@ -9,7 +9,7 @@ A shard is a folder `shard_00000/` of plain `.npy` arrays for N pairs (256 but f
     specs.json                        list of N `PairSpec` dicts
 
 A shard is written under a temporary name and renamed when complete, so that a stopped run resumes
-at the first absent one. Shards depend on the seed and their number only, not on the jobs.
+at the first absent one. Shards depend on what was asked for and their number only, not on the jobs.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.atomic import make_folder
 from numpy.typing import NDArray
 
+from lunar_calib.choices import GeometryKind
 from lunar_calib.render.processes import in_processes
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.render.terrain import synthesise_terrain
 from lunar_calib.render.views import RenderedPair
 from lunar_calib.specs.pair_sampling import derived_seed, sample_spec, sample_terrain
+from lunar_calib.specs.pair_spec import PairSpec
 
 PAIRS_PER_SHARD = 256
 PAIRS_PER_TERRAIN = 8
@@ -57,7 +59,8 @@ class ShardPlan:
         size_px: Side of the images.
         preset: Image style, see `choices.Preset`.
         pairs: In a shard; the last one may have fewer.
-        cells: Grid side of a terrain; None: `terrain_cells` of the size.
+        cells: Grid side of a terrain; None: `terrain_cells` of the size. Landings have their own.
+        kind: Geometry family of all pairs; None: StereoLunar's three.
     """
 
     seed: int
@@ -65,6 +68,7 @@ class ShardPlan:
     preset: str = "mix"
     pairs: int = PAIRS_PER_SHARD
     cells: int | None = None
+    kind: str | None = None
 
     def pair_seed(self, number: int) -> int:
         """Of pair `number`, counted over all shards."""
@@ -73,6 +77,14 @@ class ShardPlan:
     def terrain_seed(self, number: int) -> int:
         """Of the terrain that pair `number` stands on."""
         return derived_seed(self.seed, number // PAIRS_PER_TERRAIN, 1)
+
+    def spec(self, number: int) -> PairSpec:
+        """Of pair `number`. A landing has a terrain of its own, with boulders for its view."""
+        seed, terrain = self.pair_seed(number), None
+        if self.kind is None or GeometryKind(self.kind) is not GeometryKind.LANDING:
+            cells = self.cells or terrain_cells(self.size_px)
+            terrain = sample_terrain(self.terrain_seed(number), self.size_px, cells)
+        return sample_spec(seed, self.size_px, self.preset, self.kind, terrain)
 
 
 def terrain_cells(size_px: int) -> int:
@@ -83,16 +95,14 @@ def terrain_cells(size_px: int) -> int:
 def render_shard(plan: ShardPlan, index: int, count: int) -> Iterator[RenderedPair]:
     """Yield the first `count` pairs of shard `index`.
 
-    Each terrain serves `PAIRS_PER_TERRAIN` pairs with their own sites, cameras and suns.
+    Each terrain serves `PAIRS_PER_TERRAIN` pairs with their own sites, cameras and suns; of
+    landings, one.
     """
-    cells = plan.cells or terrain_cells(plan.size_px)
     terrain = None
     for number in range(index * plan.pairs, index * plan.pairs + count):
-        if terrain is None or (number - index * plan.pairs) % PAIRS_PER_TERRAIN == 0:
-            terrain = synthesise_terrain(
-                sample_terrain(plan.terrain_seed(number), plan.size_px, cells)
-            )
-        spec = sample_spec(plan.pair_seed(number), plan.size_px, plan.preset, terrain=terrain.spec)
+        spec = plan.spec(number)
+        if terrain is None or terrain.spec != spec.terrain:
+            terrain = synthesise_terrain(spec.terrain)
         yield render_pair(spec, terrain)
 
 
@@ -151,6 +161,7 @@ def write_shards(
     *,
     pairs_per_shard: int = PAIRS_PER_SHARD,
     cells: int | None = None,
+    kind: str | None = None,
 ) -> Iterator[Path]:
     """Write `count` pairs; yields each shard's folder as it is done.
 
@@ -163,9 +174,10 @@ def write_shards(
         preset: Image style.
         pairs_per_shard: Readers take shards of any number.
         cells: Grid side of a terrain; None: as the size needs.
+        kind: See `ShardPlan`.
     """
     make_folder(out)
-    plan = ShardPlan(seed, size_px, preset, pairs_per_shard, cells)
+    plan = ShardPlan(seed, size_px, preset, pairs_per_shard, cells, kind)
     counts = [min(plan.pairs, count - done) for done in range(0, count, plan.pairs)]
     tasks = [(out, plan, index, pairs) for index, pairs in enumerate(counts)]
     yield from in_processes(write_shard, tasks, jobs)
@@ -210,9 +222,14 @@ def open_shard(shard: Path) -> dict[str, NDArray[np.generic]]:
 
 def _require_same(shard: Path, plan: ShardPlan, index: int, count: int) -> None:
     specs = json.loads((shard / "specs.json").read_text())
-    first = plan.pair_seed(index * plan.pairs)
-    if (specs[0]["seed"], specs[0]["size_px"]) != (first, plan.size_px) or len(specs) < count:
+    first = PairSpec.from_dict(specs[0])
+    if _marks(first) != _marks(plan.spec(index * plan.pairs)) or len(specs) < count:
         raise OutputError(
-            f"{shard}: holds {len(specs)} pairs of {specs[0]['size_px']} px, of another seed, size "
-            "or count than asked for; remove it or choose another folder"
+            f"{shard}: holds {len(specs)} pairs of {first.size_px} px, of another seed, size, "
+            "style, kind or count than asked for; remove it or choose another folder"
         )
+
+
+def _marks(spec: PairSpec) -> tuple[object, ...]:
+    """What tells a pair of another plan. Its sun is drawn after all other choices but the noise."""
+    return spec.seed, spec.size_px, spec.kind, round(spec.sun_azimuth_deg, 6)

@@ -94,7 +94,7 @@ def ablate(
         with_encoder,
     )
 
-    if given["held_out"] is None:
+    if not given["held_out"]:
         raise UsageError("--held-out: give pairs that no arm trains on")
     sizes = [re.fullmatch(r"(\d+)x(\d+)", text) for text in decoders]
     if not all(sizes):
@@ -118,7 +118,7 @@ def ablate(
             [with_decoder(base, int(m[1]), int(m[2])) for m in sizes if m],
             [with_encoder(base, EncoderKind(kind)) for kind in encoders],
         )
-        held_out = open_folders([given["held_out"]], given["size_px"], given["skip_bad"])
+        held_out = open_folders(given["held_out"], given["size_px"], given["skip_bad"])
         setup = AblationSetup(
             load_teacher(teacher),
             session.pairs,

@@ -225,13 +225,18 @@ TRAINING = (
         show_default=True,
         help="Steps between checkpoints.",
     ),
-    click.option("--held-out", type=EXISTING, help="Pairs with depth to be measured on meanwhile."),
+    click.option(
+        "--held-out",
+        type=EXISTING,
+        multiple=True,
+        help="Pairs with depth to be measured on meanwhile; may be repeated, each is told apart.",
+    ),
     click.option(
         "--held-out-pairs",
         type=click.IntRange(1),
         default=64,
         show_default=True,
-        help="How many of them.",
+        help="How many of each.",
     ),
     click.option(
         "--examine-every",

@@ -58,15 +58,20 @@ class Session:
         return math.inf if minutes is None else time.time() + 60 * float(minutes)
 
     def examiner(self) -> Examine | None:
-        """Measures a student on the held-out pairs, if there are some."""
-        folder = self.given["held_out"]
-        if folder is None:
+        """Measures a student on each folder of held-out pairs, if there are some."""
+        folders: tuple[Path, ...] = self.given["held_out"]
+        if not folders:
             return None
-        checked = open_folders([folder], self.options.size_px, self.given["skip_bad"])
-        pairs = list(first_pairs(checked, self.given["held_out_pairs"]))
+        held_out = {}
+        for folder in folders:
+            checked = open_folders([folder], self.options.size_px, self.given["skip_bad"])
+            held_out[str(folder)] = list(first_pairs(checked, self.given["held_out_pairs"]))
 
-        def examine(student: Student) -> dict[str, float]:
-            return asdict(summarise([measure_student(student, pair) for pair in pairs]))
+        def examine(student: Student) -> dict[str, dict[str, float]]:
+            return {
+                folder: asdict(summarise([measure_student(student, pair) for pair in pairs]))
+                for folder, pairs in held_out.items()
+            }
 
         return examine
 

@@ -33,17 +33,35 @@ from lunar_distill.commands.options import (
     show_default=True,
     help="Last part of the schedule, in which the rate falls to zero.",
 )
+@click.option(
+    "--probe-weight",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    help="Of probes that tell sun and tilt, begun anew; 0 for short runs from --init.",
+)
+@click.option(
+    "--keep-statistics",
+    is_flag=True,
+    help="Leave the batch norms' statistics as in --init; those of small batches are noisier.",
+)
 @click.option("--right-view", is_flag=True, help="Train the right view's head too.")
 @click.option("--copy-left", is_flag=True, help="Start the right view's head from the left's.")
 @with_options(DATA, TRAINING)
 @verbose
 def supervise(
-    out: Path, name: str | None, init: Path | None, right_view: bool, copy_left: bool, **given: Any
+    out: Path,
+    name: str | None,
+    init: Path | None,
+    probe_weight: float,
+    right_view: bool,
+    copy_left: bool,
+    **given: Any,
 ) -> None:
     """Train from ground truth; run again to resume.
 
     Writes RUN/state.pt (checkpoint), RUN/log.csv, and at the end of the schedule
-    RUN/student.safetensors with the averaged weights.
+    RUN/student.safetensors with the averaged weights; RUN/evaluation.csv with --held-out.
     """
     import torch
     from lunar_runtime.errors import UsageError
@@ -59,6 +77,8 @@ def supervise(
             student = load_checkpoint(init)
             if name is not None and student.config.id != name:
                 raise UsageError(f"--init {init} is {student.config.id}, not --student {name}")
+        elif session.options.keep_statistics:
+            raise UsageError("--keep-statistics needs --init: there are none to keep")
         else:
             torch.manual_seed(session.options.seed)
             student = build_student(named_config(name or "S0"))
@@ -67,5 +87,6 @@ def supervise(
             if init is None:
                 raise UsageError("--copy-left needs --init: there is no trained left view to copy")
             copy_left_to_right(student)
-        objective = FromTruth(Supervision(right_view=right_view), session.arithmetic)
+        recipe = Supervision(probe_weight=probe_weight, right_view=right_view)
+        objective = FromTruth(recipe, session.arithmetic)
         run_to_the_end(session, out, objective, {"student": student})

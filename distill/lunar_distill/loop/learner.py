@@ -10,6 +10,7 @@ import torch
 from lunar_runtime.errors import UsageError
 from lunar_student import Student
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lunar_distill.loop.training_options import TrainingOptions
 from lunar_distill.loop.workers import Workers
@@ -84,6 +85,10 @@ class Learner:
             for name, module in self.student.named_modules():
                 if _frozen(f"{name}."):
                     module.eval()  # batch-norm statistics too
+        if self.options.keep_statistics:
+            for module in self.student.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
         self.optimiser.zero_grad(set_to_none=True)
         self._start = {key: value.clone() for key, value in self.student.named_buffers()}
         self._moved = {key: torch.zeros_like(value).float() for key, value in self._start.items()}

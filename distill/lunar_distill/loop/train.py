@@ -21,7 +21,8 @@ LOG_EVERY = 50
 
 _logger = logging.getLogger(__name__)
 
-Examine = Callable[[Student], dict[str, float]]
+#: Figures of a student by the folder that they were measured on.
+Examine = Callable[[Student], dict[str, dict[str, float]]]
 
 
 def train(
@@ -95,7 +96,8 @@ def _write_log(run: Run, window: Sequence[Sequence[dict[str, float]]], rate: flo
 def _examine(run: Run, examine: Examine) -> None:
     if run.workers.is_first:
         for learner in run.learners:
-            found = {name: round(value, 6) for name, value in examine(learner.averaged).items()}
-            row = {"step": run.step, "student": learner.name, **found}
-            append_row(run.out / EVALUATION_NAME, row)
+            for folder, figures in examine(learner.averaged).items():
+                found = {name: round(value, 6) for name, value in figures.items()}
+                row = {"step": run.step, "student": learner.name, "held_out": folder}
+                append_row(run.out / EVALUATION_NAME, row | found)
     run.workers.wait()
