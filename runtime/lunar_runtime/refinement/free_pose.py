@@ -113,8 +113,9 @@ def _find(
         samples = POSE_SAMPLES if thorough else EARLY_SAMPLES
         fit, rays, twins = solver.fit_pose([before], flow, samples)
         last = solver.through_flow(fit.pose, flow, last.slack, thorough=thorough)
-        if not rounds and not again and not alike(before, fit.pose):
-            rounds, again = [True], True  # the surface was looked for along another pose
+        changed = any(alike(before, twin.pose) for twin in twins) and not alike(before, fit.pose)
+        if changed and not rounds and not again:
+            rounds, again = [True], True  # the surface was looked for along the other pose
     require_agreement(flow)
     checkpoint("evidence")
     evidence = camera_evidence(rays, fit)
