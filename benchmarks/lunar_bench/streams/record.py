@@ -26,9 +26,10 @@ class StreamRow(msgspec.Struct, frozen=True, kw_only=True):
             percentile over the updates of each one's median.
         scale_error: Of metric measured updates: median and largest factor's distance from 1.
         scale_sigmas: The same in sigmas of the scale.
-        resident_mib: Of the process, the median over each sixth of the frames.
+        resident_mib: Of the process, the largest in each sixth of the frames: while a pair is being
+            worked out there is more than between two.
         resident_spread: Between the largest and the least of the last four, over their mean.
-        kib_per_frame: Slope of the resident memory over the second half.
+        kib_per_frame: Slope over the second half, of the largest of every ten frames.
     """
 
     situation: str
