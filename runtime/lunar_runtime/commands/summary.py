@@ -76,7 +76,8 @@ def _landing(report: Report) -> list[tuple[str, str]]:
     best = found.first_safe_probability
     sites = "no site"
     if best is not None:
-        sites = f"{found.sites} sites, the first with P(safe) {_sure(best)}"
+        first = "1 site," if found.sites == 1 else f"{found.sites} sites, the first"
+        sites = f"{first} with P(safe) {_sure(best)}"
     return [("land", f"{sites}; of the ground {shares}")]
 
 

@@ -54,9 +54,9 @@ def encode_sites(landing: Landing, verdict: str) -> bytes:
         "unseen_m": float(np.median(hazards.unseen_m[hazards.unseen_m > 0]))
         if (hazards.unseen_m > 0).any()
         else None,
-        "unseen_rocks": "in P(safe), by rock_abundance"
-        if landing.lander.rock_abundance
-        else "not in P(safe): no rock_abundance was given",
+        "unseen_rocks": "not in P(safe): no rock_abundance was given"
+        if landing.lander.rock_abundance is None
+        else "in P(safe), by rock_abundance",
         "shares": {name: shares[value] for name, value in CLASSES.items()},
         "sites": [site._asdict() for site in landing.sites],
         "definitions": _DEFINITIONS | ({} if landing.views is None else _OF_A_MAP),

@@ -205,18 +205,30 @@ def test_a_footprint_larger_than_the_view_is_refused() -> None:
         of(np.zeros((8, 40)))
 
 
-def test_a_footprint_too_small_to_see_into_is_unknown_without_a_law_of_rocks() -> None:
-    silent = Lander(footprint_diameter_m=2, slope_limit_deg=10, roughness_limit_m=0.3)
-    told = msgspec.structs.replace(silent, rock_abundance=0.05)
-    hidden = of(np.zeros((30, 30)), silent)
+@pytest.mark.parametrize("abundance", [None, 0.0, 0.001, 0.05])
+def test_a_footprint_too_small_to_see_into_is_unknown_whatever_is_told_of_rocks(
+    abundance: float | None,
+) -> None:
+    small = Lander(footprint_diameter_m=2, slope_limit_deg=10, roughness_limit_m=0.3,
+                   rock_abundance=abundance)  # fmt: skip
+    hidden = of(np.zeros((30, 30)), small)
     assert (hidden.classes == UNKNOWN).all()
     assert np.isnan(hidden.safe_probability).all()
-    inner = of(np.zeros((30, 30)), told).safe_probability[10:20, 10:20]
-    # Golombek: q = 1.79 + 0.152 / 0.05 = 4.83 a metre; rocks of 0.6 to 3 m on 3.14 m2
+
+
+def test_rocks_too_small_to_see_make_a_place_less_sure_by_their_law() -> None:
+    silent = Lander(footprint_diameter_m=4, slope_limit_deg=10, roughness_limit_m=0.3)
+    told = msgspec.structs.replace(silent, rock_abundance=0.05)
+    flat = np.zeros((30, 30))
+    inner = slice(10, 20)
+    assert of(flat, silent).safe_probability[inner, inner] == pytest.approx(1 - MISSED, abs=1e-3)
+    # Golombek: q = 1.79 + 0.152 / 0.05 = 4.83 a metre; rocks of 0.6 to 3 m on 12.57 m2
     diameters = np.linspace(0.6, 3, 100_001)
     law = 0.05 * 4.83 * np.exp(-4.83 * diameters) / (math.pi / 4 * diameters**2)
-    expected = math.pi * np.sum((law[1:] + law[:-1]) / 2 * np.diff(diameters))
-    assert inner == pytest.approx((1 - MISSED) * math.exp(-expected), abs=1e-3)
+    expected = 4 * math.pi * np.sum((law[1:] + law[:-1]) / 2 * np.diff(diameters))
+    assert of(flat, told).safe_probability[inner, inner] == pytest.approx(
+        (1 - MISSED) * math.exp(-expected), abs=1e-3
+    )
 
 
 def test_sites_are_safe_apart_and_the_best_is_far_from_hazards() -> None:

@@ -80,6 +80,25 @@ def test_a_result_that_is_guessed_has_no_safe_place(
     assert content["shares"] == {"unknown": 1.0, "safe": 0.0, "hazardous": 0.0}
 
 
+@pytest.mark.parametrize("abundance", [0, 0.001])
+def test_of_a_vehicle_narrower_than_three_pixels_nothing_is_said(
+    land: Callable[..., Outcome], tmp_path: Path, abundance: float
+) -> None:
+    small = lander(tmp_path, footprint_diameter_m=10, roughness_limit_m=0.5,
+                   rock_abundance=abundance)  # fmt: skip
+    outcome = land("--rig", RIG, "--lander", small)
+    assert outcome.code == 0
+    assert re.search(
+        r"^land   no place is called safe: the footprint of 10 m is narrower than three pixels on "
+        r"this ground, [1-9][\d.]* m$",
+        outcome.out,
+        re.MULTILINE,
+    )
+    content = json.loads((tmp_path / "o" / "sites.json").read_text())
+    assert content["shares"]["unknown"] == 1
+    assert content["unseen_rocks"] == "in P(safe), by rock_abundance"
+
+
 def test_without_metres_there_is_no_landing(land: Callable[..., Outcome], tmp_path: Path) -> None:
     outcome = land("--intrinsics", "618,618,256,256", "--lander", LANDER)
     assert outcome.code == 2
@@ -140,6 +159,19 @@ def test_a_footprint_beyond_the_view_is_refused_and_nothing_is_written(
     assert outcome.code in {2, 3}
     assert outcome.err.count("\n") == 1
     assert not small.exists()
+
+
+def test_a_footprint_many_times_the_view_is_refused_in_the_vehicles_words(
+    land: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    low = ["--intrinsics", "618,618,256,256", "--altitude-m", "3"]
+    outcome = land(*low, "--lander", LANDER)
+    assert outcome.code == 2
+    assert outcome.err.startswith(
+        "lunar-infer: the lander's footprint of 300 m is larger than the view ("
+    )
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
 
 
 def test_of_many_pairs_one_without_ground_at_the_aim_fails_and_the_others_go_on(
