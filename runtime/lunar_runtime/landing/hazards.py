@@ -148,7 +148,7 @@ def find_hazards(
     rough_sigma = np.hypot(draws.roughness_sigma_m(found, planes), detail.astype(np.float32))
     unseen = np.float32(_LEAST_CELLS) * spacing
     within_slope = at_most(lander.slope_limit_deg, steepness, slope_sigma, SLOPE)
-    within_roughness = at_most(lander.roughness_limit_m, found.height_m, rough_sigma, ROUGHNESS)
+    within_roughness = at_most(lander.rise_limit_m, found.height_m, rough_sigma, ROUGHNESS)
     probability = within_slope * np.where(tried, within_roughness, 0)
     probability *= np.float32(1 - MISSED) * unseen_rock_free(lander, unseen)
     # Of what is inside such a footprint nothing is known: a law of rocks says nothing of slopes.

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from lunar_runtime.landing.hazards import CLASSES
+from lunar_runtime.landing.lander import SOURCE
 from lunar_runtime.landing.landing import Landing
 
 _DEFINITIONS = {
@@ -20,8 +21,7 @@ _DEFINITIONS = {
     "frame": "metres; z up, x the level part of the left camera's x axis; origin below the left "
     "camera, at the median height of the ground; heights above the Moon's mean curvature",
     "pixel": "column and row of the left view's result; the top-left pixel's centre is (0.5, 0.5)",
-    "source": "Ivanov, Huertas, Howard: Probabilistic Hazard Detection for Autonomous Safe "
-    "Landing, AIAA 2013-5019",
+    "source": SOURCE,
 }
 
 

@@ -80,6 +80,17 @@ def test_a_boulder_between_the_pads_is_roughness_and_under_a_pad_slope() -> None
     assert np.isfinite(under_pad)
 
 
+def test_ground_below_the_roughness_limit_may_touch_the_underside() -> None:
+    ground = np.zeros((41, 41))
+    ground[20, 20] = 0.25
+    at = 20 // of(ground).centres.stride
+    low = msgspec.structs.replace(FOUR, clearance_m=0.2)
+    high = msgspec.structs.replace(FOUR, clearance_m=0.8)
+    assert of(ground, FOUR).classes[at, at] == of(ground, high).classes[at, at] == SAFE
+    assert of(ground, low).classes[at, at] == HAZARDOUS
+    assert (low.rise_limit_m, high.rise_limit_m) == (0.2, 0.3)
+
+
 def test_a_step_tilts_the_vehicle_that_stands_across_it() -> None:
     ground = np.zeros((41, 41))
     ground[:, 21:] = 1.0

@@ -51,6 +51,11 @@ def test_sites_are_named_drawn_and_told(land: Callable[..., Outcome], tmp_path: 
     assert set(np.unique(classes)) == {0, 1, 2}
     assert probability[classes == 1].min() >= 0.95
     assert probability[classes == 2].max() < 0.5
+    told = (folder / "hazard.tif").read_bytes()
+    assert b"300 m wide, 4 pads, slope to 12 deg, roughness to 20 m; unknown to 5% of" in told
+    assert b"of all headings the worst (Ivanov" in told
+    assert told.count(b"LUNAR_LANDER") == 1
+    assert b"LUNAR_LANDER" not in (folder / "depth.tif").read_bytes()
     content = json.loads((folder / "sites.json").read_text())
     report = json.loads((folder / "report.json").read_text())
     assert len(content["sites"]) == report["landing"]["sites"] > 3
