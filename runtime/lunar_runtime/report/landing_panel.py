@@ -75,12 +75,12 @@ def landing_panel(
                 cv2.LINE_AA,
             )  # fmt: skip
     note = f"blue: safe, {safe}; orange: hazardous; grey: unknown"
-    foot = (
+    limits = (
         f"{lander.size}; safe from P {lander.safe_probability:g}",
         lander.limits,
         "worst heading; as AIAA 2013-5019",
     )
-    return Panel("Landing", note, picture, foot=foot)
+    return Panel("Landing", note, picture, foot=limits)
 
 
 def _free_place(
