@@ -91,6 +91,33 @@ def test_ground_below_the_roughness_limit_may_touch_the_underside() -> None:
     assert (low.rise_limit_m, high.rise_limit_m) == (0.2, 0.3)
 
 
+@pytest.mark.parametrize("lander", [THREE, FOUR])
+@pytest.mark.parametrize("turn_deg", [0.0, 13.0, 30.0])
+def test_in_a_crater_the_vehicle_leans_to_its_middle_by_the_bowls_own_slope(
+    lander: Lander, turn_deg: float
+) -> None:
+    # All pads of a bowl z = k r^2 lie in one plane: of slope 2 k d at d from the middle, whatever
+    # the heading. Ground over it is at the footprint's edge: k (5^2 - 4^2).
+    k, cell, middle, away = 0.01, 0.25, 80, 6.0
+    bowl = msgspec.structs.replace(lander, pad_circle_diameter_m=8, pad_diameter_m=0.25)
+    at = np.array([math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))])
+    y, x = np.mgrid[80:-81:-1, -80:81] * cell
+    ground = k * ((x + away * at[0]) ** 2 + (y + away * at[1]) ** 2)
+    hazards = of(ground, bowl, cell)
+    stride = hazards.centres.stride
+    assert middle % stride == 0
+    centre = middle // stride, middle // stride
+    slope = 2 * k * away
+    # Bilinear heights lie k cell^2 / 4 = 0.0002 m too high at most.
+    assert hazards.slope_deg[centre] == pytest.approx(math.degrees(math.atan(slope)), abs=0.02)
+    assert hazards.roughness_m[centre] == pytest.approx(
+        k * (25 - 16) / math.hypot(1, slope), abs=0.003
+    )
+    assert hazards.classes[centre] == SAFE
+    steep = of(ground * 1.6, bowl, cell)  # 10.9 degrees, the limit is 10
+    assert steep.classes[centre] == HAZARDOUS
+
+
 def test_a_step_tilts_the_vehicle_that_stands_across_it() -> None:
     ground = np.zeros((41, 41))
     ground[:, 21:] = 1.0
