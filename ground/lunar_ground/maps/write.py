@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.inference.notes import why_relative
 from lunar_runtime.landing.ground_grid import GridSource
 from lunar_runtime.landing.lander import DEFINITION, SOURCE, Lander
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M
@@ -119,9 +121,14 @@ def _left(result: ResultFolder) -> SideMaps:
             f"{result.path}: only the right view is in it; run lunar-infer with another --view"
         )
     if result.report.scale.unit != "m":
+        why = why_relative(result.report.warnings) or (
+            "give a rig that holds the pose, `baseline_m` or `altitude_m`"
+        )
+        # These are options of lunar-infer, which wrote the report.
+        why = re.sub(r"`(\w+)`", lambda name: f"--{name[1].replace('_', '-')}", why)
         raise UsageError(
-            f"{result.path}: a map needs metres, and this depth is relative; run lunar-infer with "
-            "a rig that holds the pose, --baseline-m or --altitude-m"
+            f"{result.path}: a map needs metres, and this depth is relative: {why}; then run "
+            "lunar-infer again"
         )
     return result.sides["left"]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import UsageError
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.inference.notes import why_relative
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.landing.ground_grid import GridSource, GroundGrid, ground_grid
 from lunar_runtime.landing.hazards import (
@@ -188,10 +189,10 @@ def require_metres(result: StereoResult) -> None:
     if "left" not in result.views:
         raise UsageError("`lander` needs the left view; leave out `view` right")
     if result.unit != "m":
-        raise UsageError(
-            "`lander` needs metres, and this depth is relative: give `rig` with the pose, "
-            "`baseline_m` or `altitude_m`, and intrinsics"
+        why = why_relative(result.warnings) or (
+            "give `rig` with the pose, `baseline_m` or `altitude_m`, and intrinsics"
         )
+        raise UsageError(f"`lander` needs metres, and this depth is relative: {why}")
 
 
 def lit(result: StereoResult) -> NDArray[np.uint8]:

@@ -324,6 +324,9 @@ def test_what_cannot_be_mapped_is_refused_in_one_line(
     base = result_at(pose)
     unscaled = replace(base.scale, metres_per_unit=None, source=type(base.scale.source)("relative"))
     relative = write(result_at(pose, scale=unscaled), tmp_path / "relative")
+    warned = ("scale: no focal length; give `altitude_m`; depth stays relative",)
+    told = result_at(pose, scale=unscaled, warnings=warned)
+    because = write(told, tmp_path / "because")
     far = write(replace(base, body_from_left=body_from_left(10, 20, 400_000)), tmp_path / "far")
     turned = pose.copy()
     turned[:3, :3] = pose[:3, :3] @ np.diag([1.0, -1, -1])
@@ -332,12 +335,13 @@ def test_what_cannot_be_mapped_is_refused_in_one_line(
     tilted = write(replace(base, up=level), tmp_path / "tilted")
     out = tmp_path / "maps"
     cases = (
-        ((relative,), 2, "a map needs metres, and this depth is relative"),
+        ((relative,), 2, "this depth is relative: give a rig that holds the pose, --baseline-m"),
+        ((because,), 2, "is relative: no focal length; give --altitude-m; then run lunar-infer"),
         ((far,), 3, "km above the Moon's mean radius; check its direction"),
         ((away,), 3, "check its direction (left camera into body)"),
         ((tilted,), 3, "the result's up is 90 degrees off the Moon's radius"),
         ((tmp_path / "none",), 3, "no report.json in it"),
-        ((tmp_path,), 3, f"the folder of 5 results; give one of them, as {away}"),
+        ((tmp_path,), 3, f"the folder of 6 results; give one of them, as {away}"),
         ((good, "--cell-m", 1e6), 2, "--cell-m 1e+06: the view is"),
         ((good, "--cell-m", 5), 2, "--cell-m 5: the view is wider than 1024 such cells"),
         ((good, "--image", good / "depth.tif"), 3, "not the left image of this result"),

@@ -114,6 +114,19 @@ def test_without_metres_there_is_no_landing(land: Callable[..., Outcome], tmp_pa
     assert not (tmp_path / "o").exists()
 
 
+def test_a_length_that_makes_no_metres_is_refused_with_its_reason(
+    land: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    outcome = land("--rig", RIG, "--lander", LANDER, how=("--refine", "off"))
+    assert outcome.code == 2
+    assert outcome.err == (
+        "lunar-infer: --lander needs metres, and this depth is relative: only the network says "
+        "where the right camera is, so a baseline makes no metres; give --altitude-m, or refine "
+        "the pair (--refine auto)\n"
+    )
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
