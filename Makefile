@@ -38,6 +38,7 @@ docs: $(DEV)/.installed
 pictures: $(DEV)/.installed
 	$(DEV)/bin/python docs/pages/architecture_picture.py
 	$(DEV)/bin/python docs/pages/concept_pictures.py
+	$(DEV)/bin/python docs/pages/landing_pictures.py
 
 # Once for each Python that flies: LOCK_PYTHON=python3.10 and LOCK_PYTHON=python3.12.
 LOCK_PYTHON ?= python3.12

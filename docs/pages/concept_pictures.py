@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAIR = ROOT / "examples/pair"
 OUT = ROOT / "docs/pictures"
 ALTITUDE_M = 13163.0
-_INK = "#37474f"
+INK = "#37474f"
 
 Array = NDArray[np.floating]
 
@@ -38,7 +38,7 @@ def main() -> None:
     true_depth = np.load(PAIR / "truth.npz")["depth_left"]
     plt.rcParams.update({"font.size": 9, "axes.titlesize": 9})
     for part in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
-        plt.rcParams[part] = _INK
+        plt.rcParams[part] = INK
     draw_pointmap(refined)
     draw_scale_and_up(refined)
     draw_slope(refined)
@@ -76,7 +76,7 @@ def draw_pointmap(result: StereoResult) -> None:
                 axes.plot(*np.stack([at, corner]).T, color="#d84315", lw=0.6, alpha=0.7)
     axes.set_aspect("equal")
     axes.set_axis_off()
-    _save(figure, "pointmap")
+    save(figure, "pointmap")
 
 
 def _seen_from_aside(points: Array) -> Array:
@@ -96,8 +96,8 @@ def draw_scale_and_up(result: StereoResult) -> None:
     order = np.argsort(middle[:, 1])
     figure, axes = plt.subplots(figsize=(7.2, 3.4))
     axes.fill_between(middle[order, 1] / 1e3, -1.4, middle[order, 2] / 1e3, color="#cfd8dc")
-    axes.plot(middle[order, 1] / 1e3, middle[order, 2] / 1e3, color=_INK, lw=1)
-    axes.axhline(0, color=_INK, lw=0.6, ls=":")
+    axes.plot(middle[order, 1] / 1e3, middle[order, 2] / 1e3, color=INK, lw=1)
+    axes.axhline(0, color=INK, lw=0.6, ls=":")
     cameras = {k: _on_the_ground(result, v)[1:] / 1e3 for k, v in _cameras(result).items()}
     for name, (y, z) in cameras.items():
         axes.plot(y, z, "s", color="#d84315", ms=6)
@@ -123,7 +123,7 @@ def draw_scale_and_up(result: StereoResult) -> None:
     axes.set(xlabel="along the ground, km", ylabel="height, km", xlim=(-6, 25), ylim=(-1.4, 15.5))
     axes.set_aspect("equal")
     axes.spines[["top", "right"]].set_visible(False)
-    _save(figure, "scale_and_up")
+    save(figure, "scale_and_up")
 
 
 def draw_slope(result: StereoResult) -> None:
@@ -134,7 +134,7 @@ def draw_slope(result: StereoResult) -> None:
     _grey(steep, result, "steeper than 15°")
     over = np.where(result.slope > 15, 1.0, np.nan)
     steep.imshow(over, cmap="autumn", vmin=0, vmax=1.4, alpha=0.55)
-    _save(figure, "slope")
+    save(figure, "slope")
 
 
 def draw_expected_error(result: StereoResult, true_depth: Array) -> None:
@@ -146,7 +146,7 @@ def draw_expected_error(result: StereoResult, true_depth: Array) -> None:
     _map(figure, first, view.confidence, "confidence", "cividis", None)
     _map(figure, second, view.depth_sigma, "expected error of depth, m", "viridis", (0, 120))
     _map(figure, third, real, "real error of depth, m", "viridis", (0, 120))
-    _save(figure, "expected_error")
+    save(figure, "expected_error")
 
 
 def draw_network_and_refined(alone: StereoResult, refined: StereoResult, truth: Array) -> None:
@@ -157,7 +157,7 @@ def draw_network_and_refined(alone: StereoResult, refined: StereoResult, truth: 
     _map(figure, axes[1], refined.slope, "refined by the images", "magma", (0, 40))
     _map(figure, axes[2], true_slope, "truth", "magma", (0, 40))
     figure.suptitle("slope, degrees", y=0.99, fontsize=9)
-    _save(figure, "network_and_refined")
+    save(figure, "network_and_refined")
 
 
 def _cameras(result: StereoResult) -> dict[str, Array]:
@@ -220,7 +220,8 @@ def _arrow(
     axes.annotate("", end, (float(start[0]), float(start[1])), arrowprops=style)
 
 
-def _save(figure: Figure, name: str) -> None:
+def save(figure: Figure, name: str) -> None:
+    """Write a picture to docs/pictures."""
     OUT.mkdir(exist_ok=True)
     figure.savefig(
         OUT / f"{name}.jpg",

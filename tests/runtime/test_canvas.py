@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,14 @@ def test_a_bar_shows_every_colour_below_its_picture() -> None:
     np.testing.assert_array_equal(bar, RAMP[np.linspace(0, 255, 400).astype(np.intp)])
     plain = Panel("Values", "", panel().picture)
     assert (draw_sheet([plain], [])[72 + 300 + 12, 24:424] == 255).all()  # paper
+
+
+def test_words_below_a_picture_stand_below_it() -> None:
+    plain = Panel("Values", "", panel().picture)
+    told = replace(plain, foot=("300 m wide", "worst heading", "as a book"))
+    rows = np.flatnonzero((draw_sheet([told], []) != draw_sheet([plain], [])).any(axis=(1, 2)))
+    assert rows.min() > 72 + 300
+    assert np.count_nonzero(np.diff(rows) > 3) == 2  # three lines
 
 
 def test_a_tick_is_where_its_value_is() -> None:

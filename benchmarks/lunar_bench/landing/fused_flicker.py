@@ -78,4 +78,4 @@ def _truly_safe(site: Site, grid: GroundGrid, descent: Descent) -> bool:
     hazards = find_hazards(exact, np.isfinite(exact.height), LANDER, stride=FINER)
     at = (reach, reach)
     steep = float(hazards.slope_deg[at]) > LANDER.slope_limit_deg
-    return not steep and float(hazards.roughness_m[at]) <= LANDER.roughness_limit_m
+    return not steep and float(hazards.roughness_m[at]) <= LANDER.rise_limit_m

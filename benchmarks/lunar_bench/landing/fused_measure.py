@@ -192,7 +192,7 @@ def _truth(descent: Descent, landing: Landing) -> _Truth:
     rows, columns = landing.hazards.centres.size
     slope, rough = (field[:rows, :columns] for field in (hazards.slope_deg, hazards.roughness_m))
     with np.errstate(invalid="ignore"):
-        safe = (slope <= LANDER.slope_limit_deg) & (rough <= LANDER.roughness_limit_m)
+        safe = (slope <= LANDER.slope_limit_deg) & (rough <= LANDER.rise_limit_m)
     height = exact.height[::FINER, ::FINER]
     return _Truth(height, slope, np.asarray(safe), np.isfinite(slope))
 

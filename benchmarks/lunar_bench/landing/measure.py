@@ -132,7 +132,7 @@ def true_places(case: LandingCase, landing: Landing) -> tuple[NDArray[np.bool_],
     rows, columns = landing.hazards.centres.size
     slope, rough = (field[:rows, :columns] for field in (hazards.slope_deg, hazards.roughness_m))
     with np.errstate(invalid="ignore"):
-        safe = (slope <= case.lander.slope_limit_deg) & (rough <= case.lander.roughness_limit_m)
+        safe = (slope <= case.lander.slope_limit_deg) & (rough <= case.lander.rise_limit_m)
     return np.asarray(safe), np.isfinite(slope)
 
 

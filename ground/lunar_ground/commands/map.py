@@ -46,7 +46,7 @@ def command(
 
     dem.tif, dem_sigma.tif, ortho.tif, slope.tif, hillshade.tif and, of a result with a lander,
     hazard.tif and safe_probability.tif; beside each its coordinate system as WKT2. Where the rig
-    has body_from_left, in a lunar projection, and else in a local frame.
+    has body_from_left, in a lunar projection, with sites.geojson, and else in a local frame.
 
     Exit codes: 0 done, 2 wrong usage, or the result has no metres, 3 unusable input, or the maps
     are there already, 4 rasterio is missing.

@@ -53,12 +53,14 @@ class ResultFolder:
         report: Its report.
         sides: `left`, `right` -> its maps; a side without maps is absent.
         sites: Of its `sites.json`, pixels of the left grid; empty = there is none.
+        landing: All of its `sites.json`; None = there is none.
     """
 
     path: Path
     report: Report
     sides: dict[str, SideMaps]
     sites: list[dict[str, float]]
+    landing: dict[str, Any] | None
 
     @property
     def pair_key(self) -> tuple[object, ...]:
@@ -150,20 +152,21 @@ def read_result_folder(
             read = _read_side(path, side, suffix, arrays, grid_of(report, side))
             read.maps.update(read_maps(path, read.grid, maps, suffix))
             found[side] = read
-    return ResultFolder(path, report, found, read_sites(path / SITES))
+    sites, landing = _read_landing(path / SITES)
+    return ResultFolder(path, report, found, sites, landing)
 
 
-def read_sites(path: Path) -> list[dict[str, float]]:
-    """Sites of a `sites.json`: x, y in pixels of the left result, and p_safe and slope_deg.
+def _read_landing(path: Path) -> tuple[list[dict[str, float]], dict[str, Any] | None]:
+    """A `sites.json`: its sites with x, y in pixels of the left result, and all that it says.
 
     Raises:
         InputError: The file is there, and lunar-infer did not write it so.
     """
     if not path.exists():
-        return []
+        return [], None
     try:
         content = json.loads(path.read_bytes())
-        return [_site(site) for site in content["sites"]]
+        return [_site(site) for site in content["sites"]], content
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; make it readable") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:

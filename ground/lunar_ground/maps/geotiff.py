@@ -69,7 +69,9 @@ def write_geotiff(
     for _ in range(levels(max(layer.values.shape))):
         versions.append(halved(versions[-1], nodata=layer.nodata, classes=layer.classes))
     side = cells.cell_m
-    told = gdal_metadata({**tags, "PRODUCT": layer.name}, layer.description, layer.unit)
+    told = gdal_metadata(
+        {**tags, **layer.tags, "PRODUCT": layer.name}, layer.description, layer.unit
+    )
     values = {
         **place.keys,
         _PIXEL_SCALE: Value.of(_DOUBLE, side, side, 0),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -41,6 +41,7 @@ class Layer:
         unit: Of the values; empty = none.
         description: For people.
         classes: Whether values are names and must not be averaged.
+        tags: Of this map alone.
     """
 
     name: str
@@ -49,16 +50,24 @@ class Layer:
     unit: str
     description: str
     classes: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def layers_of(cells: Cells, maps: SideMaps, image: tuple[NDArray[Any], Grid]) -> Iterator[Layer]:
+def layers_of(
+    cells: Cells,
+    maps: SideMaps,
+    image: tuple[NDArray[Any], Grid],
+    vehicle: Mapping[str, str] | None = None,
+) -> Iterator[Layer]:
     """All that a result has, those first that take longest to write.
 
     Args:
         cells: Of the map.
         maps: Of the left view.
         image: Of the left view, and where it lies.
+        vehicle: Tags of what hazards and P(safe) are of.
     """
+    vehicle = vehicle or {}
     above = (
         "the Moon's mean curvature through the frame's origin"
         if cells.projection is None
@@ -77,7 +86,7 @@ def layers_of(cells: Cells, maps: SideMaps, image: tuple[NDArray[Any], Grid]) ->
         # Of the nearest pixel: a place beside an unknown one keeps its value.
         probability = cells.seen(maps.maps["safe_probability"], cv2.INTER_NEAREST)
         words = "probability that the result's vehicle stands safely"
-        yield _real("safe_probability", probability, "", words)
+        yield replace(_real("safe_probability", probability, "", words), tags=vehicle)
     shade = hillshade(cells.height, _ground_m(cells))
     sun = f"azimuth {_AZIMUTH_DEG:g}, elevation {_ELEVATION_DEG:g} degrees"
     yield Layer("hillshade", shade, 0, "", f"shaded relief, light from {sun}; 1 to 255")
@@ -86,7 +95,7 @@ def layers_of(cells: Cells, maps: SideMaps, image: tuple[NDArray[Any], Grid]) ->
         known = np.isfinite(classes) & np.isfinite(cells.height)
         named = np.where(known, classes, np.float32(NO_CLASS)).astype(np.uint8)
         words = "0 unknown, 1 safe, 2 hazardous to the result's vehicle"
-        yield Layer("hazard", named, NO_CLASS, "", words, classes=True)
+        yield Layer("hazard", named, NO_CLASS, "", words, classes=True, tags=vehicle)
 
 
 def hillshade(height: NDArray[Any], cell_m: float) -> NDArray[np.uint8]:

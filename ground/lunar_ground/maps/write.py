@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
+import msgspec
 import numpy as np
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.inference.notes import why_relative
 from lunar_runtime.landing.ground_grid import GridSource
+from lunar_runtime.landing.lander import DEFINITION, SOURCE, Lander
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M
 from lunar_runtime.landing.visible_surface import taken
 from numpy.typing import NDArray
 
 from lunar_ground.folders.grids import Grid
 from lunar_ground.folders.result_folder import (
+    SITES,
     ResultFolder,
     SideMaps,
     grid_of,
@@ -35,6 +40,7 @@ from lunar_ground.maps.projection import Array, lon_lat
 
 _MAPS = ("slope", "depth_sigma", "hazard", "safe_probability")
 _SITES = "sites.geojson"
+_LOCAL = {"x_m", "y_m", "height_m"}  # of a site, in the result's own frame
 _OWNED = {_SITES, *(f"{name}{suffix}" for name in NAMES for suffix in (".tif", ".wkt"))}
 
 
@@ -90,11 +96,12 @@ def write_maps(
         raise InputError(f"{folder}: no slope.tif in it; run lunar-infer again")
     image_kind = "the file's values" if own else "8-bit greys of the cloud"
     tags = _tags(result, cells, image_kind)
+    vehicle = _vehicle(result)
     place = Place.of(cells.projection)
     with atomic_folder(out, overwrite=overwrite, owned=_OWNED) as temporary:
         with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
             files = {}
-            for layer in layers_of(cells, maps, grey):
+            for layer in layers_of(cells, maps, grey, vehicle):
                 path = temporary / f"{layer.name}.tif"
                 files[layer.name] = threads.submit(write_geotiff, path, layer, cells, place, tags)
         for file in files.values():
@@ -114,9 +121,14 @@ def _left(result: ResultFolder) -> SideMaps:
             f"{result.path}: only the right view is in it; run lunar-infer with another --view"
         )
     if result.report.scale.unit != "m":
+        why = why_relative(result.report.warnings) or (
+            "give a rig that holds the pose, `baseline_m` or `altitude_m`"
+        )
+        # These are options of lunar-infer, which wrote the report.
+        why = re.sub(r"`(\w+)`", lambda name: f"--{name[1].replace('_', '-')}", why)
         raise UsageError(
-            f"{result.path}: a map needs metres, and this depth is relative; run lunar-infer with "
-            "a rig that holds the pose, --baseline-m or --altitude-m"
+            f"{result.path}: a map needs metres, and this depth is relative: {why}; then run "
+            "lunar-infer again"
         )
     return result.sides["left"]
 
@@ -190,10 +202,25 @@ def _tags(result: ResultFolder, cells: Cells, image: str) -> dict[str, str]:
     }
 
 
+def _vehicle(result: ResultFolder) -> dict[str, str]:
+    """What hazards and P(safe) are of."""
+    told = (result.landing or {}).get("lander")
+    if told is None:
+        return {}
+    try:
+        lander = msgspec.convert(told, Lander)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{result.path / SITES}: damaged, or of another tool; run lunar-infer again"
+        ) from error
+    return {"LANDER": lander.words, "DEFINITION": f"{DEFINITION} ({SOURCE})"}
+
+
 def _sites(result: ResultFolder, maps: SideMaps, body: Array) -> dict[str, Any]:
     """GeoJSON, whose longitudes and latitudes are the Moon's."""
     features = []
-    for number, site in enumerate(result.sites, start=1):
+    told = [] if result.landing is None else result.landing["sites"]
+    for number, (site, whole) in enumerate(zip(result.sites, told, strict=True), start=1):
         x, y = (np.array([[site[axis]]], np.float32) for axis in "xy")
         point = taken(maps.points, x, y)[0, 0]
         if not np.isfinite(point).all():
@@ -207,9 +234,7 @@ def _sites(result: ResultFolder, maps: SideMaps, body: Array) -> dict[str, Any]:
                 "geometry": {"type": "Point", "coordinates": [longitude, latitude, height]},
                 "properties": {
                     "rank": number,
-                    "pixel": [site["x"], site["y"]],
-                    "safe_probability": site.get("p_safe"),
-                    "slope_deg": site.get("slope_deg"),
+                    **{name: value for name, value in whole.items() if name not in _LOCAL},
                 },
             }
         )

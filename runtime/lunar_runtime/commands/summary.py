@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lunar_runtime.inference.flown import Flown
+from lunar_runtime.inference.notes import why_relative
 from lunar_runtime.report.records import Report, ViewReport
 
-_SCALE = "scale: "  # how the notes of a scale begin
 _MATTERS = 0.05  # of the pixels: a share that is surer stands alone
 _NEARLY_ALL = 0.995  # of a view: what is rounded to 100 %
 
@@ -76,7 +76,8 @@ def _landing(report: Report) -> list[tuple[str, str]]:
     best = found.first_safe_probability
     sites = "no site"
     if best is not None:
-        sites = f"{found.sites} sites, the first with P(safe) {_sure(best)}"
+        first = "1 site," if found.sites == 1 else f"{found.sites} sites, the first"
+        sites = f"{first} with P(safe) {_sure(best)}"
     return [("land", f"{sites}; of the ground {shares}")]
 
 
@@ -88,9 +89,9 @@ def _sure(probability: float) -> str:
 def _unit(report: Report) -> str:
     if report.scale.unit == "m":
         return f"m (scale from the {report.scale.words})"
-    scale = next((w for w in report.warnings if w.startswith(_SCALE)), None)
-    if scale is not None:  # a length was given: why it makes no metres
-        return f"relative ({scale.removeprefix(_SCALE).split(';')[0]})"
+    why = why_relative(report.warnings)
+    if why is not None:
+        return f"relative ({why.split(';')[0]})"
     return "relative (for metres, give --baseline-m, --altitude-m or a --rig with the pose)"
 
 

@@ -4,7 +4,7 @@ The file says what it holds, in tags that GDAL and all that is built on it read:
 
 - GDAL_NODATA `nan`: else merging tools keep NaN over data.
 - GDAL_METADATA: the band's unit and description; and of the image LUNAR_VERDICT, LUNAR_RUNG (how
-  a deadline was met), LUNAR_VIEW,
+  a deadline was met), LUNAR_VIEW, LUNAR_LANDER and LUNAR_DEFINITION (of landing hazards),
   LUNAR_CAMERA (focal lengths and principal point in pixels of the raster), LUNAR_CROP (left, top,
   width and height of what the raster shows, in pixels of the image as given) and LUNAR_SOURCE_SIZE.
 - ImageDescription and Software, for everything else.
@@ -59,6 +59,8 @@ class RasterTags:
         crop: (left, top, width, height) of what it shows, in pixels of the image as given.
         source_size: (width, height) of the image as given.
         rung: How the pair's deadline was met, in words; None = it had none.
+        lander: The vehicle that the values are of, with its limits; None = of none.
+        definition: Of the quantity, with its source.
     """
 
     unit: str
@@ -69,6 +71,8 @@ class RasterTags:
     crop: tuple[int, int, int, int] | None = None
     source_size: tuple[int, int] | None = None
     rung: str | None = None
+    lander: str | None = None
+    definition: str | None = None
 
     def metadata(self) -> dict[str, str]:
         """Name and text of everything but unit and description."""
@@ -76,6 +80,8 @@ class RasterTags:
             "LUNAR_VERDICT": self.verdict,
             "LUNAR_RUNG": self.rung,
             "LUNAR_VIEW": self.view,
+            "LUNAR_LANDER": self.lander,
+            "LUNAR_DEFINITION": self.definition,
             "LUNAR_CAMERA": None if self.camera is None else _numbers(self.camera),
             "LUNAR_CROP": None if self.crop is None else _numbers(self.crop),
             "LUNAR_SOURCE_SIZE": None if self.source_size is None else _numbers(self.source_size),

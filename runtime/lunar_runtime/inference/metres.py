@@ -28,7 +28,7 @@ from lunar_runtime.geometry.scale import (
 )
 from lunar_runtime.inference.expected_error import ExpectedError
 from lunar_runtime.inference.maps import NOMINAL, Maps, PointMap
-from lunar_runtime.inference.notes import Notes
+from lunar_runtime.inference.notes import Notes, relative_because
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import Refinement
 
@@ -92,7 +92,7 @@ def find_metres(
     asked = options.altitude_m is not None or options.baseline_m is not None or known_pose
     missing = _why_no_metres(maps, refinement)
     if missing and asked:
-        return Metres(relative_scale()), Notes.warn(f"scale: {missing}; depth stays relative")
+        return Metres(relative_scale()), Notes.warn(relative_because(missing))
     notes = Notes()
     found: list[Metres] = []
     if options.altitude_m is not None and plane is not None:
@@ -102,9 +102,10 @@ def find_metres(
             found.append(_by_baseline(maps, options, rig))
         elif not found:
             notes += Notes.warn(
-                "scale: only the network says where the right camera is, so a baseline makes no "
-                "metres; give `altitude_m`, or refine the pair (`refine` auto); depth stays "
-                "relative"
+                relative_because(
+                    "only the network says where the right camera is, so a baseline makes no "
+                    "metres; give `altitude_m`, or refine the pair (`refine` auto)"
+                )
             )
     if not found:
         return Metres(relative_scale()), notes

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+SCALE = "scale: "  # how the notes of a scale begin
+_RELATIVE = "; depth stays relative"
+
+
+def relative_because(why: str) -> str:
+    """The note that a length was given and makes no metres."""
+    return f"{SCALE}{why}{_RELATIVE}"
+
+
+def why_relative(warnings: Iterable[str]) -> str | None:
+    """Why a length that was given makes no metres, and what to do; None = none was given."""
+    found = next((one for one in warnings if one.startswith(SCALE)), None)
+    return None if found is None else found.removeprefix(SCALE).removesuffix(_RELATIVE)
 
 
 @dataclass(frozen=True)

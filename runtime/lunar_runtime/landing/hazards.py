@@ -112,14 +112,10 @@ def find_hazards(
     Raises:
         UsageError: The footprint does not fit into the view.
     """
+    require_room(grid, lander)
     errors = errors or Errors()
     cell = grid.cell_m
     across = lander.footprint_diameter_m / cell
-    if across > min(grid.shape):
-        raise UsageError(
-            f"the lander's footprint of {lander.footprint_diameter_m:g} m is larger than the view "
-            f"({min(grid.shape) * cell:.3g} m); give a smaller vehicle or a wider view"
-        )
     if stride is None:
         most = math.ceil(math.sqrt(grid.height.size / _MOST_CENTRES))
         stride = max(1, round(across / _CENTRES_ACROSS), most)
@@ -152,13 +148,12 @@ def find_hazards(
     rough_sigma = np.hypot(draws.roughness_sigma_m(found, planes), detail.astype(np.float32))
     unseen = np.float32(_LEAST_CELLS) * spacing
     within_slope = at_most(lander.slope_limit_deg, steepness, slope_sigma, SLOPE)
-    within_roughness = at_most(lander.roughness_limit_m, found.height_m, rough_sigma, ROUGHNESS)
+    within_roughness = at_most(lander.rise_limit_m, found.height_m, rough_sigma, ROUGHNESS)
     probability = within_slope * np.where(tried, within_roughness, 0)
     probability *= np.float32(1 - MISSED) * unseen_rock_free(lander, unseen)
+    # Of what is inside such a footprint nothing is known: a law of rocks says nothing of slopes.
     hidden = unseen > lander.footprint_diameter_m
-    if lander.rock_abundance is None:  # nothing is known of what is inside such a footprint
-        probability = np.where(hidden, np.float32(np.nan), probability)
-    probability = np.where(stands, probability, np.float32(np.nan)).astype(np.float32)
+    probability = np.where(stands & ~hidden, probability, np.float32(np.nan)).astype(np.float32)
     return Hazards(
         centres=centres,
         slope_deg=steepness,
@@ -170,6 +165,20 @@ def find_hazards(
         classes=_classes(probability, lander),
         unseen_m=unseen,
     )
+
+
+def require_room(grid: GroundGrid, lander: Lander) -> None:
+    """Refuse ground that is narrower than the vehicle.
+
+    Raises:
+        UsageError: The footprint does not fit into the view.
+    """
+    narrow = min(grid.shape) * grid.cell_m
+    if lander.footprint_diameter_m > narrow:
+        raise UsageError(
+            f"the lander's footprint of {lander.footprint_diameter_m:g} m is larger than the view "
+            f"({narrow:.3g} m); give a smaller vehicle or a wider view"
+        )
 
 
 def _classes(probability: Field, lander: Lander) -> NDArray[np.uint8]:

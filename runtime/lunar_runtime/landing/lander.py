@@ -9,6 +9,7 @@ A lander file is JSON::
      "pad_diameter_m": 0.5,
      "slope_limit_deg": 10,           of the vehicle as it stands, worst heading
      "roughness_limit_m": 0.3,        highest ground above the plane of the pads
+     "clearance_m": 0.4,              of the underside above that plane; optional
      "unknown_share": 0.05,           of the footprint that may be unseen
      "safe_probability": 0.95,        from which on a place counts as safe
      "rock_abundance": 0.05}          area covered by rocks, for those too small to see; optional
@@ -30,6 +31,17 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.regular_file import read_regular, text_bytes
 from lunar_runtime.files.strict_json import check_json
 
+#: What slope and roughness are.
+DEFINITION = (
+    "slope of the plane through the pads that carry, roughness the highest ground above it inside "
+    "the footprint, of all headings the worst"
+)
+#: Whose definitions these are.
+SOURCE = (
+    "Ivanov, Huertas, Howard: Probabilistic Hazard Detection for Autonomous Safe Landing, "
+    "AIAA 2013-5019"
+)
+
 _MAX_BYTES = 1 << 16
 _Length = Annotated[float, msgspec.Meta(gt=0, le=1000)]
 _Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
@@ -41,6 +53,7 @@ class Lander(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     footprint_diameter_m: _Length
     slope_limit_deg: Annotated[float, msgspec.Meta(gt=0, le=60)]
     roughness_limit_m: _Length
+    clearance_m: _Length | None = None
     pads: Annotated[int, msgspec.Meta(ge=3, le=4)] = 4
     pad_circle_diameter_m: _Length | None = None
     pad_diameter_m: _Length = 0.5
@@ -53,6 +66,29 @@ class Lander(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def pad_radius_m(self) -> float:
         """From the vehicle's axis to a pad's centre."""
         return (self.pad_circle_diameter_m or self.footprint_diameter_m) / 2
+
+    @property
+    def rise_limit_m(self) -> float:
+        """How far ground may rise above the plane of the pads: roughness limit and clearance."""
+        return min(self.roughness_limit_m, self.clearance_m or math.inf)
+
+    @property
+    def size(self) -> str:
+        """Of the vehicle, in words."""
+        return f"{self.footprint_diameter_m:g} m wide, {self.pads} pads"
+
+    @property
+    def limits(self) -> str:
+        """Of slope and roughness, in words."""
+        return f"slope to {self.slope_limit_deg:g} deg, roughness to {self.rise_limit_m:g} m"
+
+    @property
+    def words(self) -> str:
+        """All that its classes rest on, in words."""
+        return (
+            f"{self.size}, {self.limits}; unknown to {self.unknown_share:.0%} of the footprint; "
+            f"safe from P {self.safe_probability:g}, hazardous below 0.5"
+        )
 
 
 def read_lander(path: str | os.PathLike[str]) -> Lander:

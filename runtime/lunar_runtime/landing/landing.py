@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import UsageError
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.inference.notes import why_relative
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.landing.ground_grid import GridSource, GroundGrid, ground_grid
 from lunar_runtime.landing.hazards import (
@@ -21,6 +22,7 @@ from lunar_runtime.landing.hazards import (
     Errors,
     Hazards,
     find_hazards,
+    require_room,
 )
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.sites import Places, Site
@@ -95,6 +97,7 @@ def find_landing(
         refined=result.views["left"].refined,
     )
     grid = ground_grid(source)
+    require_room(grid, lander)
     coarser = lander.footprint_diameter_m / MOST_CELLS
     if coarser > grid.cell_m:
         grid = ground_grid(source, coarser)
@@ -148,10 +151,7 @@ def land_on(
     grid, known, errors, reason, views = ground
     hazards = find_hazards(grid, known, lander, errors)
     if reason is None and np.isnan(hazards.safe_probability).all():
-        reason = (
-            "the footprint is not three pixels wide on this ground, or nothing of it is seen well "
-            "enough"
-        )
+        reason = _why_nothing(hazards, lander)
     aim = None if aim_px is None else _aim(result, grid, aim_px)
     seen = _seen_from_camera(result, grid, hazards)
     places = Places.of(grid, hazards, lander, aim=aim)
@@ -169,6 +169,17 @@ def land_on(
     )
 
 
+def _why_nothing(hazards: Hazards, lander: Lander) -> str:
+    seen = hazards.unseen_m[np.isfinite(hazards.slope_deg)]
+    if seen.size and float(seen.min()) > lander.footprint_diameter_m:
+        return (
+            f"the footprint of {lander.footprint_diameter_m:g} m is narrower than three pixels on "
+            f"this ground, {float(seen.min()):.3g} m"
+        )
+    least = 1 - lander.unknown_share
+    return f"nowhere is {least:.0%} of a footprint lit, and decided by the images"
+
+
 def require_metres(result: StereoResult) -> None:
     """Refuse a result on which no vehicle can be tried.
 
@@ -178,10 +189,10 @@ def require_metres(result: StereoResult) -> None:
     if "left" not in result.views:
         raise UsageError("`lander` needs the left view; leave out `view` right")
     if result.unit != "m":
-        raise UsageError(
-            "`lander` needs metres, and this depth is relative: give `rig` with the pose, "
-            "`baseline_m` or `altitude_m`, and intrinsics"
+        why = why_relative(result.warnings) or (
+            "give `rig` with the pose, `baseline_m` or `altitude_m`, and intrinsics"
         )
+        raise UsageError(f"`lander` needs metres, and this depth is relative: {why}")
 
 
 def lit(result: StereoResult) -> NDArray[np.uint8]:

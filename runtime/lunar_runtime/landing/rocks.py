@@ -30,7 +30,7 @@ def unseen_rock_free(lander: Lander, unseen_m: Field) -> Field:
     Returns:
         (r, c) float32.
     """
-    smallest = lander.roughness_limit_m / _HEIGHT_PER_DIAMETER
+    smallest = lander.rise_limit_m / _HEIGHT_PER_DIAMETER
     if not lander.rock_abundance:
         return np.ones(unseen_m.shape, np.float32)
     largest = float(unseen_m.max(initial=0.0))

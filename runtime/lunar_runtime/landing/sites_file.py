@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from lunar_runtime.landing.hazards import CLASSES
+from lunar_runtime.landing.lander import SOURCE
 from lunar_runtime.landing.landing import Landing
 
 _DEFINITIONS = {
@@ -20,8 +21,7 @@ _DEFINITIONS = {
     "frame": "metres; z up, x the level part of the left camera's x axis; origin below the left "
     "camera, at the median height of the ground; heights above the Moon's mean curvature",
     "pixel": "column and row of the left view's result; the top-left pixel's centre is (0.5, 0.5)",
-    "source": "Ivanov, Huertas, Howard: Probabilistic Hazard Detection for Autonomous Safe "
-    "Landing, AIAA 2013-5019",
+    "source": SOURCE,
 }
 
 
@@ -54,9 +54,9 @@ def encode_sites(landing: Landing, verdict: str) -> bytes:
         "unseen_m": float(np.median(hazards.unseen_m[hazards.unseen_m > 0]))
         if (hazards.unseen_m > 0).any()
         else None,
-        "unseen_rocks": "in P(safe), by rock_abundance"
-        if landing.lander.rock_abundance
-        else "not in P(safe): no rock_abundance was given",
+        "unseen_rocks": "not in P(safe): no rock_abundance was given"
+        if landing.lander.rock_abundance is None
+        else "in P(safe), by rock_abundance",
         "shares": {name: shares[value] for name, value in CLASSES.items()},
         "sites": [site._asdict() for site in landing.sites],
         "definitions": _DEFINITIONS | ({} if landing.views is None else _OF_A_MAP),

@@ -37,6 +37,7 @@ class Panel:
         limits: Values at the bar's ends.
         ticks: Values that are written at the bar.
         invalid_fraction: Of its pixels, those without a value.
+        foot: Small lines below a picture without a bar.
     """
 
     caption: str
@@ -46,6 +47,7 @@ class Panel:
     limits: tuple[float, float] = (0.0, 1.0)
     ticks: Sequence[float] = ()
     invalid_fraction: float = 0.0
+    foot: Sequence[str] = ()
 
 
 def colour_panel(
@@ -108,6 +110,8 @@ def draw_sheet(panels: Sequence[Panel], title: Sequence[str]) -> NDArray[np.uint
         canvas[y : y + height, x : x + width] = picture
         if panel.colours is not None:
             _draw_bar(canvas, panel, panel.colours, x, y + height + 10, width)
+        for number, line in enumerate(panel.foot):
+            _write(canvas, line, (x, y + height + 20 + 18 * number), 0.42, _FAINT)
     return canvas
 
 

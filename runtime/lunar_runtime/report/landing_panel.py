@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.landing.hazards import HAZARDOUS, SAFE
-from lunar_runtime.report.canvas import Panel, number_text
+from lunar_runtime.landing.lander import Lander
+from lunar_runtime.report.canvas import Panel
 
 # BGR. Blue and orange are told apart by every eye; what is unknown stays grey.
 _SAFE, _HAZARDOUS = (200, 130, 20), (30, 110, 230)
 _TINT = 0.45
+_DRAWN_PX = 512  # of the longer side: on fewer the numbers cannot be read
 _SITE, _RIM = (255, 255, 255), (0, 0, 0)
 
 
@@ -37,7 +39,7 @@ def landing_panel(
     grey: NDArray[np.uint8],
     classes: NDArray[Any],
     sites: Sequence[tuple[float, float]],
-    footprint_m: float,
+    lander: Lander,
     safe: str,
 ) -> Panel:
     """The image, blue where safe and orange where hazardous, with the sites in their order.
@@ -46,7 +48,7 @@ def landing_panel(
         grey: (H, W) uint8.
         classes: (H, W), see `hazards.CLASSES`.
         sites: Columns and rows, the best first.
-        footprint_m: Of the vehicle.
+        lander: The vehicle.
         safe: How much is, in words.
     """
     picture = np.repeat(grey[..., None], 3, -1)
@@ -54,13 +56,16 @@ def landing_panel(
         where = classes == value
         tinted = picture[where] * (1 - _TINT) + np.array(colour) * _TINT
         picture[where] = np.rint(tinted).astype(np.uint8)
-    size = max(3, round(max(grey.shape) / 60))
+    zoom = max(1, round(_DRAWN_PX / max(grey.shape)))
+    picture = np.repeat(np.repeat(picture, zoom, axis=0), zoom, axis=1)
+    size = max(3, round(max(picture.shape) / 60))
     circles = [
-        Box(round(x - 0.5) - size, round(y - 0.5) - size, 2 * size, 2 * size) for x, y in sites
+        Box(round(zoom * x - 0.5) - size, round(zoom * y - 0.5) - size, 2 * size, 2 * size)
+        for x, y in sites
     ]
     taken = list(circles)
     for number, circle in enumerate(circles, start=1):
-        label = _free_place(circle, str(number), size, taken, grey.shape)
+        label = _free_place(circle, str(number), size, taken, picture.shape)
         taken.append(label)
         at, foot = (circle.x + size, circle.y + size), (label.x, label.y + label.height)
         for colour, thick in ((_RIM, 3), (_SITE, 1)):
@@ -69,8 +74,13 @@ def landing_panel(
                 picture, str(number), foot, cv2.FONT_HERSHEY_SIMPLEX, size / 20, colour, thick,
                 cv2.LINE_AA,
             )  # fmt: skip
-    note = f"blue: safe, {safe}; orange: hazard; {number_text(footprint_m)} m wide"
-    return Panel("Landing", note, picture)
+    note = f"blue: safe, {safe}; orange: hazardous; grey: unknown"
+    limits = (
+        f"{lander.size}; safe from P {lander.safe_probability:g}",
+        lander.limits,
+        "worst heading; as AIAA 2013-5019",
+    )
+    return Panel("Landing", note, picture, foot=limits)
 
 
 def _free_place(

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +38,7 @@ from lunar_runtime.files.rasters import RasterTags, encode_raster
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.inference.result import Side, StereoResult
+from lunar_runtime.landing.lander import DEFINITION, SOURCE
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.landing.sites_file import encode_sites
 from lunar_runtime.report.records import Report
@@ -180,10 +182,14 @@ def _landing_writers(result: StereoResult, landing: Landing) -> dict[str, Writer
         "safe_probability": "probability that the lander of sites.json may stand here",
     }
     maps = {"hazard": landing.classes, "safe_probability": landing.safe_probability}
-    writers: dict[str, Writer] = {
-        f"{name}.tif": partial(_write_raster, values, _raster_tags(result, "left", "1", what[name]))
-        for name, values in maps.items()
-    }
+    writers: dict[str, Writer] = {}
+    for name, values in maps.items():
+        tags = replace(
+            _raster_tags(result, "left", "1", what[name]),
+            lander=landing.lander.words,
+            definition=f"{DEFINITION} ({SOURCE})",
+        )
+        writers[f"{name}.tif"] = partial(_write_raster, values, tags)
     writers["sites.json"] = lambda stream: _write_sites(result, landing, stream)
     return writers
 

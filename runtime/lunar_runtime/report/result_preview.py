@@ -59,7 +59,7 @@ def _landing_panel(result: StereoResult, landing: Landing) -> Panel:
         result.left.grey,
         landing.classes,
         [site.pixel for site in landing.sites],
-        landing.lander.footprint_diameter_m,
+        landing.lander,
         "no place is called safe" if landing.reason else f"{landing.shares[SAFE]:.0%} of places",
     )
 

@@ -80,6 +80,44 @@ def test_a_boulder_between_the_pads_is_roughness_and_under_a_pad_slope() -> None
     assert np.isfinite(under_pad)
 
 
+def test_ground_below_the_roughness_limit_may_touch_the_underside() -> None:
+    ground = np.zeros((41, 41))
+    ground[20, 20] = 0.25
+    at = 20 // of(ground).centres.stride
+    low = msgspec.structs.replace(FOUR, clearance_m=0.2)
+    high = msgspec.structs.replace(FOUR, clearance_m=0.8)
+    assert of(ground, FOUR).classes[at, at] == of(ground, high).classes[at, at] == SAFE
+    assert of(ground, low).classes[at, at] == HAZARDOUS
+    assert (low.rise_limit_m, high.rise_limit_m) == (0.2, 0.3)
+
+
+@pytest.mark.parametrize("lander", [THREE, FOUR])
+@pytest.mark.parametrize("turn_deg", [0.0, 13.0, 30.0])
+def test_in_a_crater_the_vehicle_leans_to_its_middle_by_the_bowls_own_slope(
+    lander: Lander, turn_deg: float
+) -> None:
+    # All pads of a bowl z = k r^2 lie in one plane: of slope 2 k d at d from the middle, whatever
+    # the heading. Ground over it is at the footprint's edge: k (5^2 - 4^2).
+    k, cell, middle, away = 0.01, 0.25, 80, 6.0
+    bowl = msgspec.structs.replace(lander, pad_circle_diameter_m=8, pad_diameter_m=0.25)
+    at = np.array([math.cos(math.radians(turn_deg)), math.sin(math.radians(turn_deg))])
+    y, x = np.mgrid[80:-81:-1, -80:81] * cell
+    ground = k * ((x + away * at[0]) ** 2 + (y + away * at[1]) ** 2)
+    hazards = of(ground, bowl, cell)
+    stride = hazards.centres.stride
+    assert middle % stride == 0
+    centre = middle // stride, middle // stride
+    slope = 2 * k * away
+    # Bilinear heights lie k cell^2 / 4 = 0.0002 m too high at most.
+    assert hazards.slope_deg[centre] == pytest.approx(math.degrees(math.atan(slope)), abs=0.02)
+    assert hazards.roughness_m[centre] == pytest.approx(
+        k * (25 - 16) / math.hypot(1, slope), abs=0.003
+    )
+    assert hazards.classes[centre] == SAFE
+    steep = of(ground * 1.6, bowl, cell)  # 10.9 degrees, the limit is 10
+    assert steep.classes[centre] == HAZARDOUS
+
+
 def test_a_step_tilts_the_vehicle_that_stands_across_it() -> None:
     ground = np.zeros((41, 41))
     ground[:, 21:] = 1.0
@@ -205,18 +243,30 @@ def test_a_footprint_larger_than_the_view_is_refused() -> None:
         of(np.zeros((8, 40)))
 
 
-def test_a_footprint_too_small_to_see_into_is_unknown_without_a_law_of_rocks() -> None:
-    silent = Lander(footprint_diameter_m=2, slope_limit_deg=10, roughness_limit_m=0.3)
-    told = msgspec.structs.replace(silent, rock_abundance=0.05)
-    hidden = of(np.zeros((30, 30)), silent)
+@pytest.mark.parametrize("abundance", [None, 0.0, 0.001, 0.05])
+def test_a_footprint_too_small_to_see_into_is_unknown_whatever_is_told_of_rocks(
+    abundance: float | None,
+) -> None:
+    small = Lander(footprint_diameter_m=2, slope_limit_deg=10, roughness_limit_m=0.3,
+                   rock_abundance=abundance)  # fmt: skip
+    hidden = of(np.zeros((30, 30)), small)
     assert (hidden.classes == UNKNOWN).all()
     assert np.isnan(hidden.safe_probability).all()
-    inner = of(np.zeros((30, 30)), told).safe_probability[10:20, 10:20]
-    # Golombek: q = 1.79 + 0.152 / 0.05 = 4.83 a metre; rocks of 0.6 to 3 m on 3.14 m2
+
+
+def test_rocks_too_small_to_see_make_a_place_less_sure_by_their_law() -> None:
+    silent = Lander(footprint_diameter_m=4, slope_limit_deg=10, roughness_limit_m=0.3)
+    told = msgspec.structs.replace(silent, rock_abundance=0.05)
+    flat = np.zeros((30, 30))
+    inner = slice(10, 20)
+    assert of(flat, silent).safe_probability[inner, inner] == pytest.approx(1 - MISSED, abs=1e-3)
+    # Golombek: q = 1.79 + 0.152 / 0.05 = 4.83 a metre; rocks of 0.6 to 3 m on 12.57 m2
     diameters = np.linspace(0.6, 3, 100_001)
     law = 0.05 * 4.83 * np.exp(-4.83 * diameters) / (math.pi / 4 * diameters**2)
-    expected = math.pi * np.sum((law[1:] + law[:-1]) / 2 * np.diff(diameters))
-    assert inner == pytest.approx((1 - MISSED) * math.exp(-expected), abs=1e-3)
+    expected = 4 * math.pi * np.sum((law[1:] + law[:-1]) / 2 * np.diff(diameters))
+    assert of(flat, told).safe_probability[inner, inner] == pytest.approx(
+        (1 - MISSED) * math.exp(-expected), abs=1e-3
+    )
 
 
 def test_sites_are_safe_apart_and_the_best_is_far_from_hazards() -> None:

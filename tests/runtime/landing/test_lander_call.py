@@ -51,6 +51,11 @@ def test_sites_are_named_drawn_and_told(land: Callable[..., Outcome], tmp_path: 
     assert set(np.unique(classes)) == {0, 1, 2}
     assert probability[classes == 1].min() >= 0.95
     assert probability[classes == 2].max() < 0.5
+    told = (folder / "hazard.tif").read_bytes()
+    assert b"300 m wide, 4 pads, slope to 12 deg, roughness to 20 m; unknown to 5% of" in told
+    assert b"of all headings the worst (Ivanov" in told
+    assert told.count(b"LUNAR_LANDER") == 1
+    assert b"LUNAR_LANDER" not in (folder / "depth.tif").read_bytes()
     content = json.loads((folder / "sites.json").read_text())
     report = json.loads((folder / "report.json").read_text())
     assert len(content["sites"]) == report["landing"]["sites"] > 3
@@ -80,12 +85,44 @@ def test_a_result_that_is_guessed_has_no_safe_place(
     assert content["shares"] == {"unknown": 1.0, "safe": 0.0, "hazardous": 0.0}
 
 
+@pytest.mark.parametrize("abundance", [0, 0.001])
+def test_of_a_vehicle_narrower_than_three_pixels_nothing_is_said(
+    land: Callable[..., Outcome], tmp_path: Path, abundance: float
+) -> None:
+    small = lander(tmp_path, footprint_diameter_m=10, roughness_limit_m=0.5,
+                   rock_abundance=abundance)  # fmt: skip
+    outcome = land("--rig", RIG, "--lander", small)
+    assert outcome.code == 0
+    assert re.search(
+        r"^land   no place is called safe: the footprint of 10 m is narrower than three pixels on "
+        r"this ground, [1-9][\d.]* m$",
+        outcome.out,
+        re.MULTILINE,
+    )
+    content = json.loads((tmp_path / "o" / "sites.json").read_text())
+    assert content["shares"]["unknown"] == 1
+    assert content["unseen_rocks"] == "in P(safe), by rock_abundance"
+
+
 def test_without_metres_there_is_no_landing(land: Callable[..., Outcome], tmp_path: Path) -> None:
     outcome = land("--intrinsics", "618,618,256,256", "--lander", LANDER)
     assert outcome.code == 2
     assert outcome.err == (
         "lunar-infer: --lander needs metres, and this depth is relative: give --rig with the pose, "
         "--baseline-m or --altitude-m, and intrinsics\n"
+    )
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_length_that_makes_no_metres_is_refused_with_its_reason(
+    land: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    outcome = land("--rig", RIG, "--lander", LANDER, how=("--refine", "off"))
+    assert outcome.code == 2
+    assert outcome.err == (
+        "lunar-infer: --lander needs metres, and this depth is relative: only the network says "
+        "where the right camera is, so a baseline makes no metres; give --altitude-m, or refine "
+        "the pair (--refine auto)\n"
     )
     assert not (tmp_path / "o").exists()
 
@@ -140,6 +177,19 @@ def test_a_footprint_beyond_the_view_is_refused_and_nothing_is_written(
     assert outcome.code in {2, 3}
     assert outcome.err.count("\n") == 1
     assert not small.exists()
+
+
+def test_a_footprint_many_times_the_view_is_refused_in_the_vehicles_words(
+    land: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    low = ["--intrinsics", "618,618,256,256", "--altitude-m", "3"]
+    outcome = land(*low, "--lander", LANDER)
+    assert outcome.code == 2
+    assert outcome.err.startswith(
+        "lunar-infer: the lander's footprint of 300 m is larger than the view ("
+    )
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
 
 
 def test_of_many_pairs_one_without_ground_at_the_aim_fails_and_the_others_go_on(
