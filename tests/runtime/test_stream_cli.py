@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,8 @@ def test_what_holds_no_frames_is_named(infer: Callable[..., Outcome], tmp_path: 
     (tmp_path / "a.png").write_bytes(b"")
     assert "no sequence of frames" in infer(*STREAM, tmp_path / "a.png").err
     assert "with lunar-bag frames" in infer(*STREAM, tmp_path / "a.mcap").err
+    os.mkfifo(tmp_path / "a.mkv")
+    assert "a.mkv: is not a regular file; give a video" in infer(*STREAM, tmp_path / "a.mkv").err
     (tmp_path / "a.mp4").write_bytes(b"no video")
     assert "no video that OpenCV reads" in infer(*STREAM, tmp_path / "a.mp4").err
     cv2.imwrite(str(empty / "0.png"), np.zeros((64, 64), np.uint8))
