@@ -77,6 +77,25 @@ def test_a_descents_folder_becomes_results_and_a_summary(
     assert "stream.jsonl: exists already; set --overwrite" in again.err
 
 
+def test_a_frame_that_does_not_fit_is_named_and_the_others_go_on(
+    infer: Callable[..., Outcome], descent: Path, tmp_path: Path
+) -> None:
+    small = descent / "frames/000003.png"
+    assert cv2.imwrite(str(small), np.full((SIZE // 2, SIZE), 7, np.uint8))
+    told = json.loads((descent / "descent.json").read_bytes())
+    told["frames"][4]["world_from_camera"][0][0] += 1
+    (descent / "descent.json").write_text(json.dumps(told))
+    outcome = infer(*STREAM, descent, "--out", tmp_path / "out", "--threads", 1)
+    assert outcome.code == 0
+    of_size, of_pose = outcome.err.splitlines()
+    size = f"{SIZE}x{SIZE // 2} px, and those before are {SIZE}x{SIZE}"
+    assert of_size == (
+        f"lunar-infer: frames/000003.png: frame 3 is {size}; a stream is of one camera"
+    )
+    assert of_pose.startswith("lunar-infer: frames/000004.png: `pose` must be a rigid transform")
+    assert "5 frames (2 not fit), 1 pairs (0 refused); 1 results" in outcome.out
+
+
 def test_a_lander_is_tried_on_all_pairs_so_far(
     infer: Callable[..., Outcome], descent: Path, tmp_path: Path
 ) -> None:

@@ -106,7 +106,7 @@ def run_stream(
     if threads is not None:
         cv2.setNumThreads(threads)
     intrinsics, distortion = _camera(job)
-    done = unread = 0
+    done = unread = unfit = 0
     names: dict[int, str] = {}
     land = _landings(job)
     with (
@@ -145,14 +145,19 @@ def run_stream(
                 runtime.learn_costs(round(width * shrink), round(height * shrink))
             names[stream.counts.pushed] = frame.name
             pose = None if frame.world_from_camera is None else np.array(frame.world_from_camera)
-            update = stream.push(values, frame.time_s, pose, frame.altitude_m)
+            try:
+                update = stream.push(values, frame.time_s, pose, frame.altitude_m)
+            except InputError as error:  # of another size, or where no camera can be: a hole too
+                unfit += 1
+                fail(tool, f"{frame.name}: {error}")
+                continue
             if update is not None:
                 done += tell(update)
         for update in stream.finish():
             done += tell(update)
         counts = stream.counts
     if not as_json:
-        echo(f"{_counted(counts, unread)}; {done} results, in {job.folder}")
+        echo(f"{_counted(counts, unread, unfit)}; {done} results, in {job.folder}")
     if not done:
         fail(tool, "no pair of frames gave a result")
     return 0 if done else InputError.exit_code
@@ -253,7 +258,7 @@ def _line(record: StreamRecord) -> str:
     )
 
 
-def _counted(counts: StreamCounts, unread: int) -> str:
+def _counted(counts: StreamCounts, unread: int, unfit: int) -> str:
     left_out = {
         "dropped": counts.dropped,
         "late": counts.late,
@@ -261,9 +266,10 @@ def _counted(counts: StreamCounts, unread: int) -> str:
         "frozen": counts.frozen,
         "unusable": counts.unusable,
         "not readable": unread,
+        "not fit": unfit,
     }
     told = [f"{count} {why}" for why, count in left_out.items() if count]
     return (
-        f"{counts.pushed + unread} frames{' (' + ', '.join(told) + ')' if told else ''}, "
+        f"{counts.pushed + unread + unfit} frames{' (' + ', '.join(told) + ')' if told else ''}, "
         f"{counts.pairs} pairs ({counts.refused} refused)"
     )
