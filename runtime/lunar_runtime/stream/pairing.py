@@ -141,13 +141,14 @@ class Pairing:
             latency_ms={},
         )
         try:
-            result = self._infer(newest, partner)
+            with self._tell() as tell:
+                result = self._infer(newest, partner)
+                clock.timings_ms.update(result.timings_ms)
+                with clock.stage("scale"):
+                    update = self._placed(update, result, newest, partner)
+                tell(update.result or result)
         except (InputError, DeadlineError) as refused:
             update = replace(update, refused=str(refused))
-        else:
-            clock.timings_ms.update(result.timings_ms)
-            with clock.stage("scale"):
-                update = self._placed(update, result, newest, partner)
         clock.timings_ms["total"] = (time.perf_counter() - newest.arrived_s) * 1e3
         return Looked(replace(update, latency_ms=clock.timings_ms), choice.lost)
 
