@@ -118,12 +118,18 @@ def test_a_lander_is_tried_on_all_pairs_so_far(
 def test_frames_at_their_own_times_are_told_as_json(
     infer: Callable[..., Outcome], descent: Path, tmp_path: Path
 ) -> None:
-    outcome = infer(*STREAM, descent, "--live", "--json", "--out", tmp_path / "out", "--threads", 1)
+    told = ("--live", "--json", "--threads", 1, "--health", tmp_path / "health.jsonl")
+    outcome = infer(*STREAM, descent, *told, "--out", tmp_path / "out")
     assert outcome.code == 0
     records = [msgspec.json.decode(line, type=StreamRecord) for line in outcome.out.splitlines()]
     last = records[-1].counts
     assert last.pushed <= 4
     assert last.pushed == last.looked_at + last.dropped + last.waiting
+    health = [json.loads(line) for line in (tmp_path / "health.jsonl").read_bytes().splitlines()]
+    pairs = [record for record in health if record["kind"] == "pair"]
+    assert [record["verdict"] for record in pairs] == [record.verdict for record in records]
+    assert pairs[-1]["counters"]["pairs"] == len(records)
+    assert pairs[-1]["scrub"]["pairs"] > 0
 
 
 def test_a_video_has_times_and_no_poses(infer: Callable[..., Outcome], tmp_path: Path) -> None:

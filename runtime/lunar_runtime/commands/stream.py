@@ -24,6 +24,7 @@ from lunar_runtime.fusion.descent_landing import DescentLanding
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.guard.health import Health
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import PairImage, StereoResult
@@ -85,7 +86,13 @@ def open_stream(
 
 
 def run_stream(
-    job: StreamJob, runtime: StereoRuntime, threads: int | None, *, as_json: bool, tool: str
+    job: StreamJob,
+    runtime: StereoRuntime,
+    threads: int | None,
+    *,
+    health: Health | None,
+    as_json: bool,
+    tool: str,
 ) -> int:
     """Run the frames, write a folder for each update and a line in `stream.jsonl`, and tell both.
 
@@ -93,6 +100,7 @@ def run_stream(
         job: What to do.
         runtime: What infers.
         threads: Of the refinement; None = as many as there are cores.
+        health: Is told of every pair; None = nobody is.
         as_json: Print the lines of `stream.jsonl`.
         tool: In front of every error.
 
@@ -122,6 +130,7 @@ def run_stream(
             options=job.options,
             background=job.live,
             deadline_ms=job.deadline_ms,
+            health=health,
         ) as stream,
     ):
 
