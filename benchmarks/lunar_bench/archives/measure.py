@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from lunar_calib.datasets.rendered_folders import write_folder
@@ -38,6 +39,7 @@ def measure_archive(
     *,
     rounds: int,
     kills: int,
+    refine: Literal["auto", "off"] = "auto",
     seed: int,
     bundle: Path | None = None,
     work: Path | None = None,
@@ -52,6 +54,7 @@ def measure_archive(
         workers: Numbers of them, that take turns.
         rounds: Of such turns.
         kills: Workers that each run loses to SIGKILL, spread over its pairs.
+        refine: As of `lunar-infer`.
         seed: Of what is rendered.
         bundle: Of the network; None = the one in the package.
         work: Where results are written for a while; None = where temporary files are.
@@ -63,7 +66,7 @@ def measure_archive(
         table = _write_list(Path(folder), pairs, min(distinct, pairs), size_px, seed)
         for _ in range(rounds):
             for count in workers:
-                done.append(_run(Path(folder), table, pairs, count, kills, bundle))
+                done.append(_run(Path(folder), table, pairs, count, kills, refine, bundle))
                 tell(f"{count} workers: {done[-1].seconds:.1f} s, {done[-1].whole} whole")
     most, fewest = max(workers), min(workers)
     took = {n: [r.seconds for r in done if r.workers == n] for n in (most, fewest)}
@@ -72,6 +75,7 @@ def measure_archive(
         pairs=pairs,
         distinct=min(distinct, pairs),
         size_px=size_px,
+        refine=refine,
         rounds=done,
         speedup=[round(slow / fast, 3) for slow, fast in zip(took[fewest], took[most], strict=True)]
         if most > fewest
@@ -107,13 +111,19 @@ def _write_list(folder: Path, pairs: int, distinct: int, size_px: int, seed: int
 
 
 def _run(
-    folder: Path, table: Path, pairs: int, workers: int, kills: int, bundle: Path | None
+    folder: Path,
+    table: Path,
+    pairs: int,
+    workers: int,
+    kills: int,
+    refine: str,
+    bundle: Path | None,
 ) -> ArchiveRound:
     out, failures = folder / "out", folder / "failed.csv"
     failures.unlink(missing_ok=True)
     asked = [
         *(sys.executable, "-c", _INFER, table, "--out", out, "--failures", failures),
-        *("--scheduler", f"local:{workers}", "--threads", "1"),
+        *("--scheduler", f"local:{workers}", "--threads", "1", "--refine", refine),
         *(() if bundle is None else ("--bundle", bundle)),
     ]
     before, start, killed = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic(), 0

@@ -40,6 +40,7 @@ class ArchiveResult(msgspec.Struct, frozen=True, kw_only=True):
         pairs: In the list.
         distinct: Of them, rendered; the list repeats them.
         size_px: Side of their images.
+        refine: As of `lunar-infer`; `auto` in records that do not say it.
         rounds: In their order.
         speedup: Of each round of turns: seconds of the fewest workers over those of the most.
         machine: Where.
@@ -52,6 +53,7 @@ class ArchiveResult(msgspec.Struct, frozen=True, kw_only=True):
     rounds: list[ArchiveRound]
     speedup: list[float]
     machine: Machine
+    refine: str = "auto"
 
     @property
     def holds(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import click
 from lunar_runtime.commands.options import PATH
@@ -38,6 +39,13 @@ from lunar_bench.commands.options import BUNDLE, SEED, echo_lines, finish, resul
     show_default=True,
     help="Workers that every run loses to SIGKILL.",
 )
+@click.option(
+    "--refine",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    show_default=True,
+    help="As of lunar-infer.",
+)
 @click.option("--work", type=PATH, help="Folder for results meanwhile.  [default: temporary]")
 @SEED
 @BUNDLE
@@ -49,6 +57,7 @@ def archive(
     workers: tuple[int, ...],
     rounds: int,
     kills: int,
+    refine: Literal["auto", "off"],
     work: Path | None,
     seed: int,
     bundle: Path | None,
@@ -68,6 +77,7 @@ def archive(
         workers,
         rounds=rounds,
         kills=kills,
+        refine=refine,
         seed=seed,
         bundle=bundle,
         work=work,

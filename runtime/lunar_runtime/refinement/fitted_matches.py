@@ -45,7 +45,7 @@ class FittedMatches(NamedTuple):
     def of(cls, rays: MatchedRays, fit: PoseFit) -> FittedMatches:
         """Weigh a fit's matches."""
         jacobian, weight, residual = pose_information(rays, fit)
-        variance = shared_by(rays) * fit.sigma_px**2
+        variance = shared_by(rays) * fit.sigma_px**2 * fit.unsettled
         information: Floats = jacobian.T @ (jacobian * weight[:, None]) / variance
         return cls(rays, fit, jacobian, weight, residual, variance, information)
 

@@ -58,11 +58,14 @@ class PoseFit:
         pose: The right camera's.
         cost: Geman-McClure sum over the matches, in matches: each outlier costs one.
         sigma_px: Robust standard deviation of the Sampson distances.
+        unsettled: How many times more the variance of the matches is than these distances show, as
+            other matches of the same images had it.
     """
 
     pose: RelativePose
     cost: float
     sigma_px: float
+    unsettled: float = 1.0
 
 
 def start_poses(rays: MatchedRays) -> list[RelativePose]:

@@ -61,7 +61,7 @@ def agree(rays: MatchedRays, free: PoseFit, given: GivenPose) -> Agreement:
     """
     sampson = Sampson(rays)
     width = width_of(free.sigma_px)
-    variance = shared_by(rays) * free.sigma_px**2
+    variance = shared_by(rays) * free.sigma_px**2 * free.unsettled
     prior = np.linalg.inv(given.covariance)
 
     def misses(pose: RelativePose) -> float:
