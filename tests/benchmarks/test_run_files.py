@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from lunar_bench.record.run_file import SCHEMA_PATH, encode_run, encode_schema, read_run
 from lunar_bench.report.tables import markdown
 from lunar_runtime import default_bundle_path
+from lunar_runtime.errors import InputError
 
 from .command_line import run
 
@@ -21,6 +23,12 @@ CHECKPOINT = Path(__file__).parents[2] / "models" / "s0.safetensors"
 @pytest.fixture(scope="module")
 def schema() -> Any:
     return json.loads(SCHEMA_PATH.read_text())
+
+
+def test_a_pipe_is_no_result_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "result.json")
+    with pytest.raises(InputError, match=r"result\.json: is not a regular file"):
+        read_run(tmp_path)
 
 
 def test_the_published_schema_is_that_of_the_record() -> None:

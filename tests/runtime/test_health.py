@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from lunar_runtime.errors import BackendError, InputError, OutputError, UsageError
-from lunar_runtime.guard.ccsds import LAYOUT, PAIR_APID, user_data
+from lunar_runtime.guard.ccsds import LAYOUT, PACKET_BYTES, PAIR_APID, user_data
 from lunar_runtime.guard.health import Health
 from lunar_runtime.guard.health_record import Counters, HealthRecord
 from lunar_runtime.guard.health_sink import open_sink
@@ -174,8 +174,36 @@ def test_a_file_of_another_format_is_not_appended_to(tmp_path: Path) -> None:
     for target, what in ((f"ccsds:{lines}", "space packets"), (str(packets), "lines of JSON")):
         with pytest.raises(OutputError, match=f"holds something else than {what}"):
             open_sink(target)
+    (tmp_path / "text").write_text("of somebody else\n")
+    with pytest.raises(OutputError, match="holds something else than space packets"):
+        open_sink(f"ccsds:{tmp_path / 'text'}")
     for target in (str(lines), f"ccsds:{packets}"):
         open_sink(target).close()
+
+
+@pytest.mark.parametrize("kind", ["lines", "packets"])
+def test_half_a_record_does_not_cost_the_next_one(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "health"
+    if kind == "packets":
+        pytest.importorskip("spacepackets")
+    target = str(file) if kind == "lines" else f"ccsds:{file}"
+    for cut in (20, 0):  # first the power goes in the midst of the second record
+        sink = open_sink(target)
+        assert sink.put(record_of()) and sink.put(record_of())
+        sink.close()
+        with file.open("r+b") as stream:
+            stream.truncate(file.stat().st_size - cut)
+    assert len(caplog.messages) == 1 and "half a record" in caplog.text
+    if kind == "packets":
+        packets = [file.read_bytes()[at : at + PACKET_BYTES] for at in range(0, 3 * 78, 78)]
+        assert PACKET_BYTES == 78 and file.stat().st_size == 3 * PACKET_BYTES
+        assert [packet[0] for packet in packets] == [packets[0][0]] * 3
+    else:
+        first, half, *others = file.read_bytes().splitlines()
+        assert [json.loads(line)["sequence"] for line in (first, *others)] == [7, 7, 7]
+        assert half == first[: len(half)]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,25 @@ def test_a_descents_folder_becomes_results_and_a_summary(
     assert "stream.jsonl: exists already; set --overwrite" in again.err
 
 
+def test_a_frame_that_does_not_fit_is_named_and_the_others_go_on(
+    infer: Callable[..., Outcome], descent: Path, tmp_path: Path
+) -> None:
+    small = descent / "frames/000003.png"
+    assert cv2.imwrite(str(small), np.full((SIZE // 2, SIZE), 7, np.uint8))
+    told = json.loads((descent / "descent.json").read_bytes())
+    told["frames"][4]["world_from_camera"][0][0] += 1
+    (descent / "descent.json").write_text(json.dumps(told))
+    outcome = infer(*STREAM, descent, "--out", tmp_path / "out", "--threads", 1)
+    assert outcome.code == 0
+    of_size, of_pose = outcome.err.splitlines()
+    size = f"{SIZE}x{SIZE // 2} px, and those before are {SIZE}x{SIZE}"
+    assert of_size == (
+        f"lunar-infer: frames/000003.png: frame 3 is {size}; a stream is of one camera"
+    )
+    assert of_pose.startswith("lunar-infer: frames/000004.png: `pose` must be a rigid transform")
+    assert "5 frames (2 not fit), 1 pairs (0 refused); 1 results" in outcome.out
+
+
 def test_a_lander_is_tried_on_all_pairs_so_far(
     infer: Callable[..., Outcome], descent: Path, tmp_path: Path
 ) -> None:
@@ -98,12 +118,18 @@ def test_a_lander_is_tried_on_all_pairs_so_far(
 def test_frames_at_their_own_times_are_told_as_json(
     infer: Callable[..., Outcome], descent: Path, tmp_path: Path
 ) -> None:
-    outcome = infer(*STREAM, descent, "--live", "--json", "--out", tmp_path / "out", "--threads", 1)
+    told = ("--live", "--json", "--threads", 1, "--health", tmp_path / "health.jsonl")
+    outcome = infer(*STREAM, descent, *told, "--out", tmp_path / "out")
     assert outcome.code == 0
     records = [msgspec.json.decode(line, type=StreamRecord) for line in outcome.out.splitlines()]
     last = records[-1].counts
     assert last.pushed <= 4
     assert last.pushed == last.looked_at + last.dropped + last.waiting
+    health = [json.loads(line) for line in (tmp_path / "health.jsonl").read_bytes().splitlines()]
+    pairs = [record for record in health if record["kind"] == "pair"]
+    assert [record["verdict"] for record in pairs] == [record.verdict for record in records]
+    assert pairs[-1]["counters"]["pairs"] == len(records)
+    assert pairs[-1]["scrub"]["pairs"] > 0
 
 
 def test_a_video_has_times_and_no_poses(infer: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -155,6 +181,8 @@ def test_what_holds_no_frames_is_named(infer: Callable[..., Outcome], tmp_path: 
     (tmp_path / "a.png").write_bytes(b"")
     assert "no sequence of frames" in infer(*STREAM, tmp_path / "a.png").err
     assert "with lunar-bag frames" in infer(*STREAM, tmp_path / "a.mcap").err
+    os.mkfifo(tmp_path / "a.mkv")
+    assert "a.mkv: is not a regular file; give a video" in infer(*STREAM, tmp_path / "a.mkv").err
     (tmp_path / "a.mp4").write_bytes(b"no video")
     assert "no video that OpenCV reads" in infer(*STREAM, tmp_path / "a.mp4").err
     cv2.imwrite(str(empty / "0.png"), np.zeros((64, 64), np.uint8))

@@ -90,6 +90,30 @@ def test_without_a_deadline_a_pair_is_run_again(
     assert watched.restarts == 1
 
 
+def test_one_that_ends_while_it_is_started_again_is_tried_later(
+    watched: WatchedBackend, make_texture: MakeTexture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = make_texture(1)[None, None], make_texture(2)[None, None]
+    expected = watched.run(*pair)
+    first = watched._process.pid
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(BackendError, match="did not answer"):
+        watched.run_within(*pair, 300)
+    while watched._process.pid == first:
+        time.sleep(0.001)
+    os.kill(watched._process.pid, signal.SIGKILL)
+    watched.wait()
+    for _ in range(2):  # not at once
+        with pytest.raises(BackendError, match="could not load it: it ended with code -9"):
+            watched.run(*pair)
+    assert watched.restarts == 1
+    monkeypatch.setattr(watched, "_again_at", 0.0)
+    for name, values in watched.run(*pair).items():
+        np.testing.assert_array_equal(values, expected[name])
+    assert watched.restarts == 2
+    watched.run_within(*pair, 60_000)
+
+
 def test_another_bundle_than_was_verified_is_refused(bundles: dict[str, Path]) -> None:
     opened = Bundle.open(bundles["both"], keep_model=True)
     bundle = replace(opened, path=bundles["left"])

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.regular_file import open_stream
 
 from lunar_bench.record.run import RunRecord
 
@@ -56,7 +57,8 @@ def read_run(path: Path) -> RunRecord:
     """
     file = path / "result.json" if path.is_dir() else path
     try:
-        return msgspec.json.decode(file.read_bytes(), type=RunRecord)
+        with open_stream(file, "a result of lunar-bench run") as stream:
+            return msgspec.json.decode(stream.read(), type=RunRecord)
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file; check the path") from error
     except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,7 +14,7 @@ from lunar_runtime.errors import BackendError, UsageError
 
 # Dask's own log is full of tracebacks for what is normal here: a worker that is gone. It is set up
 # when `distributed` is imported.
-_QUIET = {"distributed": "critical", "tornado.application": "critical"}
+_QUIET = dict.fromkeys(("distributed", "distributed.client", "tornado.application"), "critical")
 _LOCAL = {
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING": repr(_QUIET),
     # Deaths of workers until a pair is given up; here a pair is tried again alone.
@@ -24,6 +26,8 @@ PATIENCE_S = 300.0
 _TRY_S = 5.0
 _CLOSE_S = 30.0
 _MOST_WORKERS = 1024
+
+_log = logging.getLogger(__name__)
 
 
 class Cluster:
@@ -51,8 +55,9 @@ class Cluster:
             self._connect(_TRY_S)
             return
         workers = _count(address, rest)
-        with dask.config.set(logging=_QUIET):
-            from distributed import Client, LocalCluster
+        _import_distributed()
+        from distributed import Client, LocalCluster
+
         # After the import: Dask would take the defaults of `distributed` away again with these.
         self._settings = dask.config.set(_LOCAL)
         self._local = LocalCluster(
@@ -101,9 +106,13 @@ class Cluster:
         _close(self._client)
         if self._local is not None:
             raise BackendError("the scheduler in this process failed; begin again with `resume`")
+        _log.warning(
+            "the scheduler %s is gone; waiting for it for %.0f s", self._address, self._patience_s
+        )
         self._connect(self._patience_s)
 
     def _connect(self, patience_s: float) -> None:
+        _import_distributed()
         from distributed import Client
 
         end = time.monotonic() + patience_s
@@ -118,6 +127,11 @@ class Cluster:
                         "`dask scheduler`, or check the address"
                     ) from error
                 time.sleep(1)
+
+
+def _import_distributed() -> None:
+    with dask.config.set(logging=_QUIET):
+        importlib.import_module("distributed")
 
 
 def _close(part: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.regular_file import open_stream
 
 from lunar_ground.bags import mcap_file, sqlite_file
 from lunar_ground.bags.records import Damage, Record, Topic
@@ -101,7 +102,7 @@ def _files(path: Path) -> list[Path]:
     try:
         if path.is_dir():
             return _of_folder(path)
-        with path.open("rb") as stream:
+        with open_stream(path, "a recording") as stream:
             head = stream.read(40)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file or folder; check the path") from error

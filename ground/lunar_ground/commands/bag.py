@@ -87,7 +87,8 @@ def info(bag: Path, recover: bool) -> None:
     for lost in damage.lost:
         fail(NAME, f"recovered; {lost}")
     unchecked = ", ".join(sorted(damage.unchecked))
-    whole = f"no checksums in {unchecked}" if unchecked else "checksums right"
+    right = "checksums of what was read right" if damage.lost else "checksums right"
+    whole = f"no checksums in {unchecked}" if unchecked else right
     echo(f"{sum(count for _, count in topics.values())} messages; {whole}")
 
 

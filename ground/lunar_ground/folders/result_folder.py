@@ -15,6 +15,7 @@ from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.npz import read_npz
 from lunar_runtime.files.rasters import read_raster
+from lunar_runtime.files.regular_file import open_stream
 from lunar_runtime.geometry.grid_mapping import GridMapping, resample
 from lunar_runtime.report.outputs import REPORT_NAME
 from lunar_runtime.report.records import Report
@@ -101,8 +102,8 @@ class ResultFolder:
     def _grey_of_cloud(self) -> tuple[NDArray[Any], Grid] | None:
         side = self.sides.get(self._main)
         try:
-            content = (self.path / "pointcloud.ply").read_bytes()
-        except OSError:
+            content = _content(self.path / "pointcloud.ply")
+        except (OSError, InputError):
             return None
         _, found, body = content.partition(b"end_header\n")
         vertex = np.dtype([("xyz", "<f4", 3), ("rgb", "u1", 3)])
@@ -165,12 +166,17 @@ def _read_landing(path: Path) -> tuple[list[dict[str, float]], dict[str, Any] | 
     if not path.exists():
         return [], None
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(_content(path))
         return [_site(site) for site in content["sites"]], content
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; make it readable") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path}: damaged, or of another tool; run lunar-infer again") from error
+
+
+def _content(file: Path) -> bytes:
+    with open_stream(file, "a folder that lunar-infer wrote") as stream:
+        return stream.read()
 
 
 def _site(site: dict[str, Any]) -> dict[str, float]:
@@ -200,7 +206,7 @@ def read_report(path: Path) -> Report:
     """
     file = path / REPORT_NAME
     try:
-        content = msgspec.json.decode(file.read_bytes())
+        content = msgspec.json.decode(_content(file))
         # Reports before `lunar-infer --lander` lack it, and nothing else that is needed here.
         return msgspec.convert({"landing": None, **content}, Report)
     except FileNotFoundError as error:

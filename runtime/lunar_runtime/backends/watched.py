@@ -32,6 +32,9 @@ from lunar_runtime.errors import BackendError
 HANG_S = 30.0
 _LOAD_S = 120.0  # with building what a library builds on its first load
 _GONE_S = 1.0
+#: From a start that failed to the next try. A start takes 1 to 4 s: what does not start takes less
+#: than half of a core.
+_PAUSE_S = 5.0
 _LONGEST_ANSWER = 1 << 16
 
 
@@ -77,6 +80,7 @@ class WatchedBackend:
         bundle.forget()  # the other process reads it
         self._restarting: threading.Thread | None = None
         self._failed: BackendError | None = None
+        self._again_at = 0.0
         self._closed = False
         loaded = self._start()
         self.name, self.device = f"{loaded.said}, watched", loaded.device
@@ -110,8 +114,10 @@ class WatchedBackend:
             raise BackendError("this network was closed; load the bundle again")
         if self._restarting is not None and self._restarting.is_alive():
             raise BackendError("the network hung and is being started again")
-        if self._failed is not None:
-            raise self._failed
+        if (failed := self._failed) is not None:
+            if time.monotonic() >= self._again_at:  # memory was short, or somebody ended it
+                self._restart()
+            raise failed
         np.copyto(self._arrays.inputs["left"], left)
         np.copyto(self._arrays.inputs["right"], right)
         within_s = min(self._hang_s, within_ms / 1e3)
@@ -139,7 +145,8 @@ class WatchedBackend:
 
     def forget_views(self) -> None:
         """Have the process let go of all features; one that is started again has none."""
-        if self._closed or (self._restarting is not None and self._restarting.is_alive()):
+        away = self._restarting is not None and self._restarting.is_alive()
+        if self._closed or away or self._failed is not None:
             return
         if self._ask(FORGET, self._hang_s) is None:
             self._restart()
@@ -208,7 +215,9 @@ class WatchedBackend:
         def again() -> None:
             try:
                 self._start()
+                self._failed = None
             except BackendError as error:
+                self._again_at = time.monotonic() + _PAUSE_S
                 self._failed = error
             self.restarts += 1
             self.last_restart_s = time.perf_counter() - start

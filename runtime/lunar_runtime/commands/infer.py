@@ -243,10 +243,10 @@ def command(
             left, rate_hz, wanted, shared_rig, masks[0], out, overwrite, strict, live, vehicle,
             deadline_ms,
         )  # fmt: skip
-        with StereoRuntime(*network, *tests) as loaded:
+        with StereoRuntime(*network, *tests) as loaded, flight.told(health, loaded) as teller:
             wanted.check(loaded.bundle.manifest.graph.output_set)
             _tell_doubts(loaded.bundle)
-            return run_stream(frames, loaded, threads, as_json=as_json, tool=NAME)
+            return run_stream(frames, loaded, threads, health=teller, as_json=as_json, tool=NAME)
     pairs, folder, many = archive.find_pairs(
         left, right, out, overwrite=overwrite, kept=resume, masks=masks
     )

@@ -24,6 +24,7 @@ from lunar_runtime.fusion.descent_landing import DescentLanding
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.guard.health import Health
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import PairImage, StereoResult
@@ -85,7 +86,13 @@ def open_stream(
 
 
 def run_stream(
-    job: StreamJob, runtime: StereoRuntime, threads: int | None, *, as_json: bool, tool: str
+    job: StreamJob,
+    runtime: StereoRuntime,
+    threads: int | None,
+    *,
+    health: Health | None,
+    as_json: bool,
+    tool: str,
 ) -> int:
     """Run the frames, write a folder for each update and a line in `stream.jsonl`, and tell both.
 
@@ -93,6 +100,7 @@ def run_stream(
         job: What to do.
         runtime: What infers.
         threads: Of the refinement; None = as many as there are cores.
+        health: Is told of every pair; None = nobody is.
         as_json: Print the lines of `stream.jsonl`.
         tool: In front of every error.
 
@@ -106,7 +114,7 @@ def run_stream(
     if threads is not None:
         cv2.setNumThreads(threads)
     intrinsics, distortion = _camera(job)
-    done = unread = 0
+    done = unread = unfit = 0
     names: dict[int, str] = {}
     land = _landings(job)
     with (
@@ -122,6 +130,7 @@ def run_stream(
             options=job.options,
             background=job.live,
             deadline_ms=job.deadline_ms,
+            health=health,
         ) as stream,
     ):
 
@@ -145,14 +154,19 @@ def run_stream(
                 runtime.learn_costs(round(width * shrink), round(height * shrink))
             names[stream.counts.pushed] = frame.name
             pose = None if frame.world_from_camera is None else np.array(frame.world_from_camera)
-            update = stream.push(values, frame.time_s, pose, frame.altitude_m)
+            try:
+                update = stream.push(values, frame.time_s, pose, frame.altitude_m)
+            except InputError as error:  # of another size, or where no camera can be: a hole too
+                unfit += 1
+                fail(tool, f"{frame.name}: {error}")
+                continue
             if update is not None:
                 done += tell(update)
         for update in stream.finish():
             done += tell(update)
         counts = stream.counts
     if not as_json:
-        echo(f"{_counted(counts, unread)}; {done} results, in {job.folder}")
+        echo(f"{_counted(counts, unread, unfit)}; {done} results, in {job.folder}")
     if not done:
         fail(tool, "no pair of frames gave a result")
     return 0 if done else InputError.exit_code
@@ -253,7 +267,7 @@ def _line(record: StreamRecord) -> str:
     )
 
 
-def _counted(counts: StreamCounts, unread: int) -> str:
+def _counted(counts: StreamCounts, unread: int, unfit: int) -> str:
     left_out = {
         "dropped": counts.dropped,
         "late": counts.late,
@@ -261,9 +275,10 @@ def _counted(counts: StreamCounts, unread: int) -> str:
         "frozen": counts.frozen,
         "unusable": counts.unusable,
         "not readable": unread,
+        "not fit": unfit,
     }
     told = [f"{count} {why}" for why, count in left_out.items() if count]
     return (
-        f"{counts.pushed + unread} frames{' (' + ', '.join(told) + ')' if told else ''}, "
+        f"{counts.pushed + unread + unfit} frames{' (' + ', '.join(told) + ')' if told else ''}, "
         f"{counts.pairs} pairs ({counts.refused} refused)"
     )

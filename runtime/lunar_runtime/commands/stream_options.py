@@ -21,7 +21,6 @@ _ALONE = {
     "geometry_only": "--geometry-only",
     "sequence": "--sequence",
     "altimeter_m": "--altimeter-m",
-    "health": "--health",
     "scheduler": "--scheduler",
     "resume": "--resume",
     "failures": "--failures",

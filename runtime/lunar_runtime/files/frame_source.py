@@ -16,6 +16,7 @@ from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.files.decode_file import decode_file
 from lunar_runtime.files.descent_file import NAME, PoseErrors, read_descent
 from lunar_runtime.files.pair_lists import list_images
+from lunar_runtime.files.regular_file import open_regular
 
 _BAG_SUFFIXES = frozenset({".mcap", ".db3", ".bag"})
 VIDEO_SUFFIXES = frozenset({".avi", ".mkv", ".mov", ".mp4", ".m4v", ".webm"})
@@ -138,8 +139,8 @@ def _values(file: Path) -> NDArray[Any]:
 
 
 def _video(file: Path, rate_hz: float | None) -> FrameSource:
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; check the path")
+    with open_regular(file, "a video"):
+        pass
     video = cv2.VideoCapture(str(file))
     if not video.isOpened():
         raise InputError(f"{file}: no video that OpenCV reads; convert it, or give its frames")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError, is_out_of_memory
+from lunar_runtime.files.regular_file import open_stream
 
 
 def read_npz(
@@ -27,13 +28,16 @@ def read_npz(
         InputError: There is no such file, or it is no NPZ of plain arrays.
     """
     try:
-        with path.open("rb") as stream:  # numpy leaves a path's file open where it cannot be read
+        # numpy leaves a path's file open where it cannot be read.
+        with open_stream(path, "an NPZ file") as stream:
             file = np.load(stream, allow_pickle=False)
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("one array alone")
             return {name: file[name] for name in file.files if names is None or name in names}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; {missing}") from error
+    except InputError:
+        raise
     except Exception as error:  # numpy, zipfile and zlib each have their own
         if is_out_of_memory(error):
             raise

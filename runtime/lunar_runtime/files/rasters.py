@@ -20,7 +20,6 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.opencv_decoder import OpenCvDecoder
+from lunar_runtime.files.regular_file import open_stream
 from lunar_runtime.files.tiff.encode import (
     ASCII,
     BLACK_IS_ZERO,
@@ -124,7 +124,8 @@ def read_raster(path: str | os.PathLike[str]) -> NDArray[np.float32]:
         InputError: The file is missing, damaged, or not single-channel float32.
     """
     try:
-        content = Path(path).read_bytes()
+        with open_stream(path, "a TIFF") as stream:
+            content = stream.read()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path}: cannot be read ({reason}); give the path of a TIFF") from error

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from lunar_runtime.errors import InputError
 
@@ -70,6 +71,32 @@ def open_regular(path: str | os.PathLike[str], what: str) -> Iterator[FileSlices
         yield FileSlices(descriptor, file)
     finally:
         os.close(descriptor)
+
+
+def open_stream(path: str | os.PathLike[str], what: str) -> BinaryIO:
+    """Open a file as `open` does, its errors included, but never wait for a pipe's writer.
+
+    Args:
+        path: The file.
+        what: It should be, with its article, for the errors: `an image file`.
+
+    Raises:
+        InputError: It is a device or pipe.
+        OSError: As `open` does.
+    """
+
+    def without_waiting(name: str, flags: int) -> int:
+        descriptor = os.open(name, flags | os.O_NONBLOCK)
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISDIR(mode):  # of a folder `open` has its own error
+            try:
+                _check_kind(Path(name), mode, what)
+            except InputError:
+                os.close(descriptor)
+                raise
+        return descriptor
+
+    return open(path, "rb", opener=without_waiting)
 
 
 def read_regular(path: str | os.PathLike[str], most_bytes: int, what: str, too_large: str) -> bytes:

@@ -56,6 +56,8 @@ PING_APID, PAIR_APID, ALARM_APID = 0x500, 0x501, 0x502
 
 #: Of the user data; see the module.
 LAYOUT = struct.Struct(">8B2I5f4I3HIHB")
+#: Of a packet: primary header, secondary header, user data.
+PACKET_BYTES = 6 + 7 + LAYOUT.size
 
 _SEVERITY = ("ping", "warn", "fatal")
 _CONDITION = ("nominal", "degraded", "refused")

@@ -12,6 +12,7 @@ counted. It never stops a pair.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import socket
 import stat
@@ -36,6 +37,10 @@ class Sink(Protocol):
         """Give file or socket back."""
         ...
 
+
+#: First bytes: of an object in JSON; of telemetry with a secondary header, APID 0x500 and above.
+_LINE, _PACKET = b"{", b"\x0d"
+_log = logging.getLogger(__name__)
 
 #: A record as bytes.
 _Encode = Callable[[HealthRecord], bytes]
@@ -69,6 +74,12 @@ def _packets() -> _Encode:
     return PacketEncoder().encode
 
 
+def _packet_bytes() -> int:
+    from lunar_runtime.guard.ccsds import PACKET_BYTES
+
+    return PACKET_BYTES
+
+
 def _address(target: str, scheme: str) -> tuple[str, int]:
     host, colon, port = target.removeprefix(scheme).rpartition(":")
     try:
@@ -95,11 +106,23 @@ class _File:
             raise OutputError(
                 f"{path}: cannot be written ({reason}); choose another `health`"
             ) from error
-        if first and (first == b"{") != lines:
+        if first and first != (_LINE if lines else _PACKET):
             os.close(self._file)
             what = "lines of JSON" if lines else "space packets"
             raise OutputError(f"{path}: holds something else than {what}; choose another `health`")
         self._encode = encode
+        if first:
+            self._begin_anew(path, lines)
+
+    def _begin_anew(self, path: Path, lines: bool) -> None:
+        """After half a record, as a loss of power leaves one: the next must not be lost too."""
+        size = os.fstat(self._file).st_size
+        if lines and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
+            _log.warning("health: %s ends in half a record; a new line was begun", path)
+        elif not lines and (half := size % _packet_bytes()):
+            os.ftruncate(self._file, size - half)
+            _log.warning("health: %s ended in half a record, which was removed", path)
 
     def put(self, record: HealthRecord) -> bool:
         content = self._encode(record)

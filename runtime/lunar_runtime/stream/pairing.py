@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lunar_runtime.errors import DeadlineError, InputError
-from lunar_runtime.files.descent_file import PoseErrors
 from lunar_runtime.files.images import grey_from_array
-from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import ScaleSource
+from lunar_runtime.guard.health import Health
 from lunar_runtime.guard.sequence import Altimeter, Sequence
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.pair import Image, check_texture
+from lunar_runtime.inference.pair import check_texture
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.rescale import rescaled
 from lunar_runtime.inference.result import StereoResult
+from lunar_runtime.stream.camera import StreamCamera
 from lunar_runtime.stream.chain import ScaleChain
 from lunar_runtime.stream.frames import Frame
 from lunar_runtime.stream.outlook import (
@@ -44,27 +43,8 @@ from lunar_runtime.stream.update import StreamUpdate
 _RELIEF = 0.02
 
 
-@dataclass(frozen=True)
-class StreamCamera:
-    """What is known of a stream's camera; see `StereoStream`."""
-
-    intrinsics: Intrinsics
-    distortion: Distortion | None = None
-    up: NDArray[Any] | None = None
-    pose_errors: PoseErrors | None = None
-    altitude_sigma: float = 0.0
-    mask: Image | None = None
-
-    @property
-    def unit_up(self) -> NDArray[np.float64] | None:
-        """`up` at unit length."""
-        if self.up is None:
-            return None
-        up = np.asarray(self.up, np.float64)
-        length = float(np.linalg.norm(up)) if up.shape == (3,) else math.nan
-        if not (math.isfinite(length) and length > 0):
-            raise InputError(f"`up` must be three finite numbers, not all zero: {self.up}")
-        return up / length
+def _ignore(_: StereoResult) -> None:
+    """In place of a health record."""
 
 
 class Looked(NamedTuple):
@@ -89,10 +69,11 @@ class Pairing:
         options: InferOptions,
         rules: PairRules,
         deadline_ms: float | None,
+        health: Health | None = None,
     ) -> None:
         self._runtime, self._camera, self._rules = runtime, camera, rules
         self._options = options
-        self._deadline_ms = deadline_ms
+        self._deadline_ms, self._health = deadline_ms, health
         self._up = camera.unit_up
         self._chain = ScaleChain()
         self._watch = Sequence(in_order=False)
@@ -141,13 +122,14 @@ class Pairing:
             latency_ms={},
         )
         try:
-            result = self._infer(newest, partner)
+            with nullcontext(_ignore) if self._health is None else self._health.pair() as tell:
+                result = self._infer(newest, partner)
+                clock.timings_ms.update(result.timings_ms)
+                with clock.stage("scale"):
+                    update = self._placed(update, result, newest, partner)
+                tell(update.result or result)
         except (InputError, DeadlineError) as refused:
             update = replace(update, refused=str(refused))
-        else:
-            clock.timings_ms.update(result.timings_ms)
-            with clock.stage("scale"):
-                update = self._placed(update, result, newest, partner)
         clock.timings_ms["total"] = (time.perf_counter() - newest.arrived_s) * 1e3
         return Looked(replace(update, latency_ms=clock.timings_ms), choice.lost)
 

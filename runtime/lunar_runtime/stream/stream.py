@@ -25,9 +25,11 @@ from lunar_runtime.files.descent_file import PoseErrors
 from lunar_runtime.files.held_memory import give_back
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion
+from lunar_runtime.guard.health import Health
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import Image
 from lunar_runtime.inference.pipeline import StereoRuntime
+from lunar_runtime.stream.camera import StreamCamera
 from lunar_runtime.stream.chain import MOST_MAPS
 from lunar_runtime.stream.frames import (
     Frame,
@@ -37,7 +39,7 @@ from lunar_runtime.stream.frames import (
     checked_time,
     checksum_of,
 )
-from lunar_runtime.stream.pairing import Pairing, StreamCamera
+from lunar_runtime.stream.pairing import Pairing
 from lunar_runtime.stream.rules import PairRules
 from lunar_runtime.stream.update import StreamCounts, StreamUpdate
 
@@ -63,6 +65,7 @@ class StereoStream:
         background: Compute in a thread of its own; while it is busy, frames go by, and the newest
             is looked at next. False computes in `push`: the same frames give the same updates.
         deadline_ms: Of every pair; see `StereoRuntime.infer`.
+        health: Is told of every pair; None = nobody is.
 
     Raises:
         UsageError: The rules contradict each other, or `keep` is too small.
@@ -84,6 +87,7 @@ class StereoStream:
         keep: int = _KEPT,
         background: bool = True,
         deadline_ms: float | None = None,
+        health: Health | None = None,
     ) -> None:
         if keep < _LEAST_KEPT:
             raise UsageError(f"`keep` {keep}: needs to be {_LEAST_KEPT} frames or more")
@@ -92,7 +96,7 @@ class StereoStream:
         self._posed = pose_errors is not None
         camera = StreamCamera(intrinsics, distortion, up, pose_errors, altitude_sigma, mask)
         options = options or InferOptions()
-        self._pairing = Pairing(runtime, camera, options, rules, deadline_ms)
+        self._pairing = Pairing(runtime, camera, options, rules, deadline_ms, health)
         self._kept = KeptFrames(keep)
         self._counts = StreamCounts()
         self._updates: deque[StreamUpdate] = deque()

@@ -302,7 +302,23 @@ def some_worker() -> int:
     return max(found)
 
 
-def test_a_scheduler_that_comes_back_goes_on(bundle: Path, tmp_path: Path) -> None:
+def test_a_connection_keeps_dasks_tracebacks_to_itself() -> None:
+    code = f"""
+import logging
+from lunar_ground.archive.cluster import Cluster
+try:
+    Cluster("tcp://127.0.0.1:{free_port()}", patience_s=0)
+except Exception:
+    logging.getLogger("distributed.client").error("a traceback")
+    print("tried")
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (told.stdout, told.stderr) == ("tried\n", "")
+
+
+def test_a_scheduler_that_comes_back_goes_on(
+    bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     log = tmp_path / "log"
@@ -326,6 +342,7 @@ def test_a_scheduler_that_comes_back_goes_on(bundle: Path, tmp_path: Path) -> No
         work.join(120)
     assert not work.is_alive(), log.read_text()
     assert 5 <= before < 30
+    assert f"the scheduler {address} is gone; waiting for it for 120 s" in caplog.text
     assert ended(outcomes) == ({str(i) for i in range(30)}, set())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,18 @@ def test_a_cut_recording_needs_recover_and_says_what_was_lost(
     listed = bag_tool("info", bag, "--recover")
     assert "lunar-bag: recovered; a.mcap: it was cut" in listed.err
     assert "/left/image_raw" in listed.out
+    assert listed.out.endswith("messages; checksums of what was read right\n")
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_pipe_in_place_of_a_recording_is_refused_and_not_waited_for(
+    within: bool, bag_tool: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    (tmp_path / "bag").mkdir()
+    os.mkfifo(tmp_path / "bag/a.mcap")
+    outcome = bag_tool("info", tmp_path / ("bag" if within else "bag/a.mcap"))
+    assert (outcome.code, outcome.out) == (3, "")
+    assert outcome.err.endswith("bag/a.mcap: is not a regular file; give a recording\n")
 
 
 def test_info_reads_everything(bag_tool: Callable[..., Outcome], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -134,6 +135,18 @@ def test_sites_are_read_where_they_are(results: Path, tmp_path: Path) -> None:
     (tmp_path / "landed/sites.json").write_text('{"sites": 3}')
     with pytest.raises(InputError, match=r"sites\.json: damaged, or of another tool"):
         pairs_of_results([tmp_path / "landed"])
+
+
+@pytest.mark.parametrize("name", ["report.json", "depth.tif", "pointmap.npz", "sites.json"])
+def test_a_pipe_among_the_files_is_refused_and_not_waited_for(
+    name: str, results: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(results / "images", tmp_path / "spoilt")
+    (tmp_path / "spoilt" / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "spoilt" / name)
+    why = "damaged, or of another tool" if name == "sites.json" else "is not a regular file"
+    with pytest.raises(InputError, match=f"spoilt/{name}: {why}"):
+        pairs_of_results([tmp_path / "spoilt"])
 
 
 def test_a_truth_of_another_size_is_refused(results: Path, tmp_path: Path) -> None:
