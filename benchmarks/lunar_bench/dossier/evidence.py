@@ -80,6 +80,9 @@ def evidence_of(given: Given, bundle: Bundle) -> Iterator[Evidence]:
         record: dict[str, Any] = json.loads(given.content)
         machine = record["machine"]
         for section, find in kind.finds.items():
+            findings = list(find(record))
+            if not findings:  # deadlines and growth may have records of their own
+                continue
             yield Evidence(
                 section=section,
                 kind=given.kind,
@@ -93,7 +96,7 @@ def evidence_of(given: Given, bundle: Bundle) -> Iterator[Evidence]:
                 machine=_machine(machine),
                 date=str(machine["date"]),
                 commit=str(machine["commit"]),
-                findings=list(find(record)),
+                findings=findings,
                 few=given.few,
             )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:

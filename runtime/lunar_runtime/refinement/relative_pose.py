@@ -116,15 +116,21 @@ def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFi
     for start in starts:
         if any(alike(start, fit.pose) for fit in fits):  # it would end there, too
             continue
-        fit = fit_pose(rays, start, width_px=_WIDTH_PX)
-        inliers = rays.where(rays.distance_px(fit.pose) < 1)
-        share = in_front(inliers, fit.pose)
-        if share < 1 - IN_FRONT:  # the same epipolar lines, seen backwards
-            fit = replace(fit, pose=RelativePose(fit.pose.R, -fit.pose.t))
-            share = in_front(inliers, fit.pose)
-        if share >= IN_FRONT:
+        fit = ahead(rays, fit_pose(rays, start, width_px=_WIDTH_PX))
+        if in_front(rays.where(rays.distance_px(fit.pose) < 1), fit.pose) >= IN_FRONT:
             fits.append(fit)
     return fits
+
+
+def ahead(rays: MatchedRays, fit: PoseFit) -> PoseFit:
+    """The same fit; with the baseline the other way where the matches lie behind both cameras.
+
+    Epipolar lines are the same seen backwards, and a fit may end there.
+    """
+    inliers = rays.where(rays.distance_px(fit.pose) < 1)
+    if len(inliers) and in_front(inliers, fit.pose) < 1 - IN_FRONT:
+        return replace(fit, pose=RelativePose(fit.pose.R, -fit.pose.t))
+    return fit
 
 
 def alike(one: RelativePose, other: RelativePose) -> bool:

@@ -37,7 +37,7 @@ from lunar_runtime.refinement.prior import (
     fit_prior,
     relief_bands,
 )
-from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
+from lunar_runtime.refinement.relative_pose import PoseFit, ahead, fit_pose
 from lunar_runtime.refinement.shading import shade
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
 
@@ -163,7 +163,8 @@ class DenseSolver:
         checkpoint("pose")
         require_flow(flow, self._pair.right.shape)
         rays = self.dense_rays(flow, samples)
-        best = _best([fit_pose(rays, start, iterations=_ITERATIONS) for start in starts])
+        fits = [fit_pose(rays, start, iterations=_ITERATIONS) for start in starts]
+        best = ahead(rays, _best(fits))
         twins = fitted_twins(rays, best)
         better = _best([best, *twins])
         if better is best:
