@@ -134,16 +134,6 @@ def die():
 """
 
 
-def test_c27_a_signal_that_comes_where_nothing_can_be_raised_ends_it_all_the_same(
-    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
-) -> None:
-    call = SWALLOWED + WHEN_OPENED.format(suffix="left.png", happens="die()")
-    options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--refine", "off"]
-    done = run_apart(call, *pair, *options)
-    assert (done.returncode, done.stderr) == (143, "lunar-infer: ended by SIGTERM\n")
-    assert names(tmp_path) == {"left.png", "right.png"}
-
-
 TURNED = """
 def turned():
     try:
@@ -153,10 +143,19 @@ def turned():
 """
 
 
-def test_c27_a_signal_that_a_library_makes_an_error_of_is_that_signal(
-    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+@pytest.mark.parametrize(
+    ("before", "happens"),
+    [(SWALLOWED, "die()"), (TURNED, "turned()")],
+    ids=["nothing can be raised", "another error is made of it"],
+)
+def test_c27_a_signal_that_something_catches_ends_it_all_the_same(
+    pair: tuple[Path, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    before: str,
+    happens: str,
 ) -> None:
-    call = TURNED + WHEN_OPENED.format(suffix="left.png", happens="turned()")
+    call = before + WHEN_OPENED.format(suffix="left.png", happens=happens)
     options = ["--bundle", bundles["left"], "--out", tmp_path / "o", "--refine", "off"]
     done = run_apart(call, *pair, *options)
     assert (done.returncode, done.stderr) == (143, "lunar-infer: ended by SIGTERM\n")

@@ -12,15 +12,21 @@ import numpy as np
 
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.refinement.prior import robust_fit
-from lunar_runtime.refinement.relative_pose import IN_FRONT, PoseFit, alike, fit_pose, in_front
+from lunar_runtime.refinement.relative_pose import (
+    IN_FRONT,
+    PoseFit,
+    alike,
+    fit_pose,
+    in_front,
+    on_lines,
+)
 
 #: Of the median distances from epipolar lines, the twin's over the pose's: below, it may be either.
 #: Of 166 right poses whose twin has the ground in front of both cameras, three have 1.02 to 1.10,
 #: two 1.10 and 1.14, the others 1.18 and more.
 LEAST_RIVAL = 1.1
 
-_ON_LINE_PX = 1.0  # from its epipolar line: a match that bears the pose out
-_LEAST_MATCHES = 12  # of these, for a plane
+_LEAST_MATCHES = 12  # near their epipolar lines, for a plane
 _COMPARED = 1500  # matches tell two poses apart
 _ITERATIONS = 15
 
@@ -35,10 +41,11 @@ def plane_twins(rays: MatchedRays, pose: RelativePose) -> list[RelativePose]:
     Returns:
         Mostly one. None where the camera moves along the plane's normal.
     """
+    near = on_lines(rays, pose)
     with np.errstate(divide="ignore", invalid="ignore"):
-        depths = rays.inverse_depth(pose)  # none of a match in the very direction of the way
-    chosen = np.isfinite(depths) & (rays.distance_px(pose) < _ON_LINE_PX)
-    near, depths = rays.where(chosen), depths[chosen]
+        depths = near.inverse_depth(pose)
+    known = np.isfinite(depths)  # not of a match in the very direction of the way
+    near, depths = near.where(known), depths[known]
     if len(near) < _LEAST_MATCHES:
         return []
     plane = robust_fit(near.left, depths, np.ones(len(near)), np.ones(3, bool))
@@ -71,4 +78,4 @@ def fitted_twins(rays: MatchedRays, fit: PoseFit) -> list[PoseFit]:
 
 
 def _seen(rays: MatchedRays, pose: RelativePose) -> bool:
-    return in_front(rays.where(rays.distance_px(pose) < _ON_LINE_PX), pose) >= IN_FRONT
+    return in_front(on_lines(rays, pose), pose) >= IN_FRONT

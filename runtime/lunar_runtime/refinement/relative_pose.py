@@ -37,6 +37,7 @@ _WIDTH_PER_SIGMA = 2.385  # 95 % efficiency of the Cauchy weight, whose square i
 # Of the inliers must lie before both cameras. Of a true pose all do; of the false ones that explain
 # matches on a strip of nearly plane ground, 0.3-0.75 did.
 IN_FRONT = 0.9
+_ON_LINE_PX = 1.0
 _EXPLAINED = 0.5  # of the matches: with less, the starts are in doubt
 _DIRECTIONS = 6  # of the baseline, half a turn across the view
 _DIRECTION_PX = 1.0  # width of the cost from such a start
@@ -117,7 +118,7 @@ def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFi
         if any(alike(start, fit.pose) for fit in fits):  # it would end there, too
             continue
         fit = ahead(rays, fit_pose(rays, start, width_px=_WIDTH_PX))
-        if in_front(rays.where(rays.distance_px(fit.pose) < 1), fit.pose) >= IN_FRONT:
+        if in_front(on_lines(rays, fit.pose), fit.pose) >= IN_FRONT:
             fits.append(fit)
     return fits
 
@@ -127,7 +128,7 @@ def ahead(rays: MatchedRays, fit: PoseFit) -> PoseFit:
 
     Epipolar lines are the same seen backwards, and a fit may end there.
     """
-    inliers = rays.where(rays.distance_px(fit.pose) < 1)
+    inliers = on_lines(rays, fit.pose)
     if len(inliers) and in_front(inliers, fit.pose) < 1 - IN_FRONT:
         return replace(fit, pose=RelativePose(fit.pose.R, -fit.pose.t))
     return fit
@@ -154,6 +155,11 @@ def poses_across(rays: MatchedRays) -> list[RelativePose]:
     angles = np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
     starts = [RelativePose(R, np.array([np.cos(a), np.sin(a), 0.0])) for a in angles]
     return [fit_pose(rays, start, width_px=_DIRECTION_PX, iterations=20).pose for start in starts]
+
+
+def on_lines(rays: MatchedRays, pose: RelativePose) -> MatchedRays:
+    """The matches that bear a pose out: near their epipolar lines."""
+    return rays.where(rays.distance_px(pose) < _ON_LINE_PX)
 
 
 def in_front(rays: MatchedRays, pose: RelativePose) -> float:
