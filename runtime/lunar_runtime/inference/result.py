@@ -37,8 +37,8 @@ class UpEstimate(NamedTuple):
     Attributes:
         vector: (3,) unit vector, left camera's frame.
         source: `rig` or `plane`.
-        sigma_deg: Standard deviation of its angle to gravity; 0 where the rig told it, unless the
-            scene's plane speaks against it.
+        sigma_deg: Root mean square of its angle to gravity. Of a rig's it follows from
+            `attitude_sigma_deg`, and is larger where the scene's plane speaks against it.
     """
 
     vector: NDArray[np.float64]
