@@ -286,6 +286,7 @@ def _refinement(refinement: Refinement) -> RefinementReport:
         matches=refinement.matches,
         inliers=refinement.inliers,
         epipolar_px=refinement.epipolar_px,
+        pattern_px=refinement.pattern_px,
         rival_pose=refinement.rival_pose,
         network_differs_deg=refinement.network_differs_deg,
         parallax_deg=refinement.parallax_deg,
