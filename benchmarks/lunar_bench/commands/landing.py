@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from lunar_calib.choices import LANDING_KINDS, GeometryKind
 from lunar_runtime.commands.options import FILE, PATH, threads
 from lunar_runtime.errors import GateError
 
@@ -36,6 +37,13 @@ _journal = click.option(
 @click.option("--pairs", "count", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=20000, show_default=True)
 @click.option("--size", type=click.IntRange(64), default=512, show_default=True, help="Pixels.")
+@click.option(
+    "--kind",
+    type=click.Choice([each.value for each in LANDING_KINDS]),
+    default="landing",
+    show_default=True,
+    help="approach: 650 m to 3 km up, through a narrow camera.",
+)
 @_attitude
 @_journal
 @threads
@@ -46,6 +54,7 @@ def rendered(
     count: int,
     seed: int,
     size: int,
+    kind: str,
     attitude_sigma_deg: float,
     journal: Path | None,
     threads: int | None,
@@ -54,13 +63,15 @@ def rendered(
     as_json: bool,
     save: Path | None,
 ) -> int:
-    """Rendered descents, 40 to 650 m above boulders and craters, under three suns."""
+    """Rendered descents, 40 m to 3 km above boulders and craters, under three suns."""
     from lunar_bench.landing.cases import LANDER, planned_landings
     from lunar_bench.landing.measure import measure_landing
 
+    chosen = GeometryKind(kind)
+    what = {GeometryKind.LANDING: "landings", GeometryKind.APPROACH: "approaches"}[chosen]
     result = measure_landing(
-        planned_landings(count, seed, size, attitude_sigma_deg=attitude_sigma_deg),
-        f"{count} rendered landings of {size} px from {seed}",
+        planned_landings(count, seed, size, kind=chosen, attitude_sigma_deg=attitude_sigma_deg),
+        f"{count} rendered {what} of {size} px from {seed}",
         lander=LANDER,
         attitude_sigma_deg=attitude_sigma_deg,
         bundle=bundle,

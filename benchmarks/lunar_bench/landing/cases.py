@@ -97,17 +97,18 @@ def planned_landings(
     seed: int,
     size_px: int = 512,
     *,
+    kind: GeometryKind = GeometryKind.LANDING,
     attitude_sigma_deg: float = ATTITUDE_SIGMA_DEG,
 ) -> Iterator[Planned]:
     """Landings over boulders and craters, under three suns in turn, clean and realistic images."""
 
     def make(number: int) -> LandingCase:
-        spec = sample_spec(seed + number, size_px, kind=GeometryKind.LANDING)
+        spec = sample_spec(seed + number, size_px, kind=kind)
         spec = replace(spec, sun_elevation_deg=SUNS_DEG[number % len(SUNS_DEG)])
         terrain = synthesise_terrain(spec.terrain)
         pair = render_pair(spec, terrain)
         return LandingCase(
-            known_pair(f"landing {seed + number}", pair),
+            known_pair(f"{kind.value} {seed + number}", pair),
             LANDER,
             _TrueTerrain(terrain, spec, pair.left.cam2world),
             FINER,
@@ -116,7 +117,7 @@ def planned_landings(
         )
 
     for number in range(count):
-        yield Planned(f"landing {seed + number}", partial(make, number))
+        yield Planned(f"{kind.value} {seed + number}", partial(make, number))
 
 
 def rendered_cases(count: int, seed: int, size_px: int = 512) -> Iterator[LandingCase]:
