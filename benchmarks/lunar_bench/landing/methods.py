@@ -1,8 +1,8 @@
 """Ways from a pair to P(safe), on the same cells of the same ground.
 
-"One sigma" forgets what our errors say of places: all get the median of them. The network alone and
-SGBM know no error of their own. Each is told one for the slopes and one for the roughness of a
-pair: the root mean square of its real errors on that very pair, which no user knows.
+"One sigma" forgets what our errors say of places: all of a pair get the median of them. The network
+alone and SGBM know no error of their own. Each is told how wrong it typically is, one number for
+all slopes and one for all roughness.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from lunar_bench.accuracy.rectified import RectifiedPair
 from lunar_bench.accuracy.window_matching import sgbm, smoothed
-from lunar_bench.landing.cases import LandingCase
+from lunar_bench.landing.cases import LandingCase, TypicalError
 from lunar_bench.landing.true_places import TruePlaces, true_places
 
 Method = Literal["ours", "one sigma", "network only", "SGBM 2x"]
@@ -77,25 +77,25 @@ def answer(runtime: StereoRuntime, case: LandingCase) -> Answers:
     )
     stride = hazards.centres.stride
 
-    def judge(
-        name: Method, ground: GroundGrid, known: NDArray[np.bool_], errors: Errors | None
-    ) -> None:
+    def judge(name: Method, ground: GroundGrid, known: NDArray[np.bool_], errors: Errors) -> None:
         ground = replace(ground, errors=np.zeros((0, *ground.shape), np.float32))
-        if errors is None:
-            errors = truth.errors_of(find_hazards(ground, known, lander, stride=stride), ground)
         found[name] = find_hazards(ground, known, lander, errors, stride=stride)
         sites[name] = Places.of(ground, found[name], lander).ranked()
 
     judge("one sigma", grid, landing.known, one)
-    others: tuple[tuple[Method, NDArray[np.float32] | None], ...] = (
-        ("network only", _network(runtime, case, grid.frame.camera_height_m)),
-        ("SGBM 2x", _sgbm(case)),
+    typical = case.typical
+    others: tuple[tuple[Method, TypicalError, NDArray[np.float32] | None], ...] = (
+        ("network only", typical.network, _network(runtime, case, grid.frame.camera_height_m)),
+        ("SGBM 2x", typical.sgbm, _sgbm(case)),
     )
-    for name, points in others:
+    for name, error, points in others:
         if points is not None:
             source = GridSource(points, result.camera_left.intrinsics, result.up.vector)
             other = ground_grid(source, like=grid)
-            judge(name, other, np.isfinite(other.height), None)
+            told = Errors(
+                slope_deg=error.slope_deg, roughness_cells=error.roughness_m / grid.cell_m
+            )
+            judge(name, other, np.isfinite(other.height), told)
     return Answers(result, landing, found, sites, truth, landing_ms)
 
 
