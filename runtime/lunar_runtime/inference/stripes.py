@@ -102,7 +102,7 @@ def _along(
 def _means(
     pixels: NDArray[np.uint8], valid: NDArray[np.uint8] | None, axis: int
 ) -> NDArray[np.float64]:
-    """(N, 1) of every line; of lines that are mostly hidden, of the line before."""
+    """(N, 1) of every line; of lines that are mostly hidden, between those beside."""
     if valid is None:
         mean = cv2.reduce(pixels, axis, cv2.REDUCE_AVG, dtype=cv2.CV_64F)
         return np.asarray(mean.reshape(-1, 1), np.float64)
@@ -113,5 +113,5 @@ def _means(
     seen = np.flatnonzero(known >= pixels.shape[axis] / 2)
     if not len(seen):
         return np.zeros((len(known), 1))
-    whole = np.interp(np.arange(len(known)), seen, total[seen] / known[seen])
-    return np.asarray(whole[:, None], np.float64)
+    of_all = np.interp(np.arange(len(known)), seen, total[seen] / known[seen])
+    return np.asarray(of_all, np.float64)[:, None]
