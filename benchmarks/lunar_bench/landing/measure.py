@@ -81,13 +81,20 @@ def measure_landing(
                 sites[counts.method][1] += counts.false_sites
     if not records:
         raise InputError(f"{data}: there is no pair to land on")
+    methods = [_method(name, tally, *sites[name]) for name, tally in tallies.items()]
+    ours = methods[0]
     return LandingRecord(
         data=data,
         lander=lander,
         attitude_sigma_deg=attitude_sigma_deg,
         bundle_digest=digest,
+        sites=ours.sites,
+        false_sites=ours.false_sites,
+        false_sites_most=ours.false_sites_most,
+        false_safe=ours.false_safe,
+        found=ours.found,
         reliability=[ReliabilityRow(**row._asdict()) for row in tallies["ours"].reliability()],
-        methods=[_method(name, tally, *sites[name]) for name, tally in tallies.items()],
+        methods=methods,
         cases=records,
         machine=describe_machine(),
     )

@@ -155,6 +155,11 @@ class LandingRecord(msgspec.Struct, frozen=True):
         lander: The vehicle of all pairs; None = each has its own.
         attitude_sigma_deg: What up is told to err by about each axis, and does.
         bundle_digest: SHA-256 of the network's manifest.
+        sites: Named on all pairs; as the other figures here of ours.
+        false_sites: Of them, hazardous.
+        false_sites_most: Upper end of the 95 % interval of their share (Wilson).
+        false_safe: Of all places called safe, the share that is hazardous.
+        found: Of the truly safe places of measured pairs, the share called safe.
         reliability: Of ours.
         methods: Ours first.
         cases: Every pair.
@@ -165,17 +170,17 @@ class LandingRecord(msgspec.Struct, frozen=True):
     lander: Lander | None
     attitude_sigma_deg: float
     bundle_digest: str
+    sites: int
+    false_sites: int
+    false_sites_most: float
+    false_safe: float
+    found: float
     reliability: list[ReliabilityRow]
     methods: list[MethodRecord]
     cases: list[CaseRecord]
     machine: Machine
 
     @property
-    def ours(self) -> MethodRecord:
-        """The method that is held to something."""
-        return self.methods[0]
-
-    @property
     def holds(self) -> bool:
         """Whether few enough sites are hazardous."""
-        return self.ours.false_sites <= MOST_FALSE_SITES * self.ours.sites
+        return self.false_sites <= MOST_FALSE_SITES * self.sites

@@ -16,14 +16,13 @@ def landing_lines(result: LandingRecord) -> Iterator[str]:
         f"{verdicts.count(verdict)} {verdict}" for verdict in ("measured", "guessed", "refused")
     )
     yield f"{result.data}: {counts}"
-    ours = result.ours
     yield (
-        f"sites: {ours.false_sites} of {ours.sites} hazardous "
-        f"(95 %: below {ours.false_sites_most:.1%})"
+        f"sites: {result.false_sites} of {result.sites} hazardous "
+        f"(95 %: below {result.false_sites_most:.1%})"
     )
     yield (
-        f"places: of those called safe {ours.false_safe:.2%} are hazardous; of the safe ones "
-        f"{ours.found:.0%} are found"
+        f"places: of those called safe {result.false_safe:.2%} are hazardous; of the safe ones "
+        f"{result.found:.0%} are found"
     )
     yield "P(safe)          places    mean  truly safe  pairs, with a hazardous place"
     for row in result.reliability:
