@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lunar_bench.landing.record import LandingRecord
 
 _CROWDED = 0.5  # classes up to there lie too close for words
+_LEFT = 0.1  # from there on words to the left would cross the axis
 _LEAST = 2e-4  # what no place was hazardous of is drawn there
 _COLOURS = "tab:blue", "tab:orange", "tab:red", "tab:green"
 
@@ -63,7 +64,7 @@ def _reliability(axes: Axes, result: LandingRecord) -> None:
         if x > _CROWDED:
             continue
         note = f"{row.places} places, {row.wrong_pairs} of {row.pairs} pairs"
-        aside = (6, -10) if number % 2 else (-90, 8)  # neighbours may be of one height
+        aside = (6, -10) if number % 2 or x > _LEFT else (-90, 8)  # neighbours may be level
         axes.annotate(note, (x, y), xytext=aside, textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
     axes.set_yscale("log")
