@@ -13,6 +13,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.files.mask_files import read_mask
 from lunar_runtime.files.window import Window, Windows
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids, resample, resample_valid
 from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.network_frame import NetworkFrame
@@ -166,13 +167,10 @@ def read_pair(
     if isinstance(masks, np.ndarray) or len(masks) != 2:
         raise InputError("`masks` are two, the left image's and the right one's; None = no mask")
     (in_left, in_right), (over_left, over_right) = windows or (None, None), masks
-    pair = ImagePair(
-        _read(left, "left array", in_left, over_left),
-        _read(right, "right array", in_right, over_right),
-    )
+    sides = (left, "left array", in_left, over_left), (right, "right array", in_right, over_right)
+    pair = ImagePair(*at_once(lambda side: _read(*side), sides))
     check_pair(*pair, same_size=False)
-    for image in pair:
-        require_ground(image)
+    at_once(require_ground, pair)
     return _without_fixed(pair)
 
 

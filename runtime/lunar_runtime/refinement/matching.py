@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once, begun
 from lunar_runtime.masking.mask import ValidPair
 
 _FEATURES = 2500
@@ -59,8 +61,10 @@ def match_features(
             time. The pose found from them is 0.1° off instead of 0.02° (medians of 36 pairs of
             512 px).
     """
-    points_left, left_d = _features(left, valid[0], halved)
-    points_right, right_d = _features(right, valid[1], halved)
+    sides = zip((left, right), valid, strict=True)
+    (points_left, left_d), (points_right, right_d) = at_once(
+        lambda side: _features(*side, halved), sides
+    )
     one, other = _mutual(left_d @ right_d.T, _RATIO)
     return Matches(points_left[one], points_right[other])
 
@@ -77,9 +81,18 @@ class Features:
         """Of (H, W) grey levels, and (H, W) bool of where they are valid; None = everywhere."""
         self._images = left, right, valid
         self._found: dict[bool, Matches] = {}
+        self._coming: dict[bool, Future[Matches]] = {}
+
+    def begin(self, *, halved: bool) -> None:
+        """Look for them in a thread, if there is one more, until somebody asks for them."""
+        coming = begun(lambda: match_features(*self._images, halved=halved))
+        if coming is not None:
+            self._coming[halved] = coming
 
     def matches(self, *, halved: bool = False) -> Matches:
         """See `match_features`."""
+        if halved in self._coming:
+            self._found[halved] = self._coming.pop(halved).result()
         if halved not in self._found:
             self._found[halved] = match_features(*self._images, halved=halved)
         return self._found[halved]

@@ -7,12 +7,14 @@ the next one begins with.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, blurred, double, half, resized
+from lunar_runtime.geometry.robust import middle
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.prior import LEAST_DEPARTURE, Prior
 from lunar_runtime.refinement.shading import Plated
@@ -114,10 +116,12 @@ class Plate(NamedTuple):
             cycles=cycles,
         )
         energy = blurred(bending(e), 1.0)
-        energy /= max(float(np.median(energy)), 1e-30)
+        typical = middle(energy)
+        least = max(typical, 1e-30)
+        energy /= np.float32(least)
         energy += 1
         relaxed = np.sqrt(energy, out=energy)
-        relaxed /= np.median(relaxed)
+        relaxed /= np.float32(math.sqrt(1 + typical / least))  # its median
         return PlateSolution(e, compliance, relaxed)
 
     def surface(self, prior: Field, departure: Field) -> Field:

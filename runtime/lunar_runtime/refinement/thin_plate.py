@@ -284,10 +284,18 @@ def second_differences(e: Field) -> tuple[Field, Field, Field]:
 
 
 def second_differences_back(
-    xx: Field, yy: Field, xy: Field, shape: tuple[int, ...], cross: float = 1.0
+    xx: Field,
+    yy: Field,
+    xy: Field,
+    shape: tuple[int, ...],
+    cross: float = 1.0,
+    onto: Field | None = None,
 ) -> Field:
-    """The transpose of `second_differences`, a factor on the cross term; the three are used up."""
-    total = np.zeros(shape, np.float32)
+    """The transpose of `second_differences`, a factor on the cross term; the three are used up.
+
+    It is added onto a field, if one is given.
+    """
+    total = np.zeros(shape, np.float32) if onto is None else onto
     total[:, 2:] += xx
     total[:, :-2] += xx
     total[2:] += yy
@@ -295,7 +303,8 @@ def second_differences_back(
     for values, middle in ((xx, total[:, 1:-1]), (yy, total[1:-1])):
         values *= 2
         middle -= values
-    xy *= np.float32(cross)
+    if cross != 1:
+        xy *= np.float32(cross)
     total[1:, 1:] += xy
     total[1:, :-1] -= xy
     total[:-1, 1:] -= xy
