@@ -8,7 +8,7 @@ time of one after the other; dense flow twice: 0.62). What comes out does not de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import cv2
@@ -27,11 +27,14 @@ def at_once(do: Callable[[_T], _U], parts: Iterable[_T]) -> list[_U]:
         return list(pool.map(do, waiting))
 
 
-def begun(do: Callable[[], _U]) -> Future[_U] | None:
-    """Work that a thread does meanwhile; None where there is no second thread for it."""
+def begun(do: Callable[[], _U]) -> Callable[[], _U]:
+    """Work that a thread does meanwhile; called, what came of it.
+
+    Where there is no second thread for it, it is done when it is called.
+    """
     if cv2.getNumThreads() < 2:
-        return None
+        return do
     pool = ThreadPoolExecutor(1)
     coming = pool.submit(do)
     pool.shutdown(wait=False)
-    return coming
+    return coming.result
