@@ -17,7 +17,8 @@ def robust_sigma(residuals: NDArray[Any]) -> float:
     Args:
         residuals: (N,) at least one, any sign.
     """
-    return SIGMA_PER_MAD * middle(np.abs(residuals))
+    # In float32, a median takes half of the time.
+    return SIGMA_PER_MAD * middle(np.abs(residuals).astype(np.float32, copy=False))
 
 
 def middle(values: NDArray[Any]) -> float:
