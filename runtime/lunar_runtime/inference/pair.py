@@ -22,7 +22,7 @@ from lunar_runtime.geometry.undistort import undistort
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.ground import require_ground
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.result_grids import LONGEST_PX, result_grids
+from lunar_runtime.inference.result_grids import result_grids
 from lunar_runtime.masking.fixed import fixed_areas
 from lunar_runtime.masking.mask import ValidPair
 
@@ -65,7 +65,7 @@ class ImagePair(NamedTuple):
         return left, right
 
     def result_grids(
-        self, cameras: tuple[CameraEstimate, CameraEstimate], longest_px: int = LONGEST_PX
+        self, cameras: tuple[CameraEstimate, CameraEstimate], longest_px: int
     ) -> PairGrids:
         """The grids of the results; cameras are in pixels of the images as they are here.
 

@@ -35,7 +35,6 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
 from lunar_runtime.inference.result import ModelInfo, Refinement, StereoResult
-from lunar_runtime.inference.result_grids import LONGEST_PX
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.sound_outputs import OutputBounds, watch_outputs
 from lunar_runtime.inference.told_cameras import check_told_cameras
@@ -141,7 +140,7 @@ class PairWork:
     @property
     def longer_px(self) -> int:
         """Of the full result's longer side."""
-        return min(LONGEST_PX, max(max(image.size) for image in self.images))
+        return min(self.options.longest_px, max(max(image.size) for image in self.images))
 
     @property
     def pixels(self) -> int:
