@@ -94,7 +94,8 @@ def _geometry(pair: KnownPair) -> NDArray[Any]:
 
 
 def _all_pixels(pair: KnownPair) -> int:
-    return max(InferOptions.longest_px, *pair.left.shape)
+    height, width = pair.left.shape
+    return int(max(InferOptions.longest_px, height, width))
 
 
 def _matched(
