@@ -118,7 +118,7 @@ class Plate(NamedTuple):
             cycles=cycles,
         )
         energy = blurred(bending(e), 1.0)
-        typical = middle(energy[::2, ::2])
+        typical = middle(energy)
         least = max(typical, 1e-30)
         energy /= np.float32(least)
         energy += 1

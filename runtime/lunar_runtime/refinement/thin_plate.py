@@ -104,7 +104,7 @@ def sample_thin_plate(
     Args:
         information: (H, W), as in `solve_thin_plate`.
         stiffness: Positive.
-        noise: Of each surface; it is used up.
+        noise: Of each surface; it is used up, and the list is empty then.
         cycles: At most, of each system.
 
     Returns:
@@ -123,8 +123,8 @@ def sample_thin_plate(
 
     grids = _prepare(information, stiffness)
     drawn = []
-    for first in range(0, len(noise), _AT_ONCE):
-        pulls = [pull(one) for one in noise[first : first + _AT_ONCE]]
+    while noise:
+        pulls = [pull(noise.pop(0)) for _ in range(min(_AT_ONCE, len(noise)))]
         if len(pulls) == 1:  # OpenCV has no axis of one channel
             drawn.append(_solve(grids, pulls[0], stiffness, None, cycles)[None])
             continue
