@@ -75,14 +75,18 @@ class TiltedPlate:
         self._weight = np.ascontiguousarray(weight, np.float32)
         self._inverse = _inverse_of_even(weight, float(np.median(stiff)), tilts)
 
-    def correction(self, residuals: Sequence[Field], iterations: int) -> Field:
+    def correction(
+        self, residuals: Sequence[Field], iterations: int, taken: Field | None = None
+    ) -> Field:
         """(H, W) the correction that residual brightnesses, (H - 1, W - 1), ask for.
 
         Args:
             residuals: Less the brightness of the surface, one a light.
             iterations: At most.
+            taken: (H, W) of a correction that the surface has already: the plate resists both
+                together; None = 0.
         """
-        r = np.zeros_like(self._weight)
+        r = np.zeros_like(self._weight) if taken is None else -self._resistance(taken)
         for tilt, residual in zip(self._tilts, residuals, strict=True):
             r += tilt.pull(residual)
         f = np.zeros_like(r)
@@ -102,16 +106,19 @@ class TiltedPlate:
         return f
 
     def _apply(self, e: Field) -> Field:
-        first, *rest = self._tilts
-        total = first.pull(first.of(e))
-        for tilt in rest:
+        total = self._resistance(e)
+        for tilt in self._tilts:
             total += tilt.pull(tilt.of(e))
-        cv2.accumulateProduct(self._weight, e, total)
+        return total
+
+    def _resistance(self, e: Field) -> Field:
+        """What measurements and stiffness hold against a correction."""
         xx, yy, xy = second_differences(e)
         xx *= self._xx
         yy *= self._yy
         xy *= self._xy
-        total += second_differences_back(xx, yy, xy, e.shape)
+        total = second_differences_back(xx, yy, xy, e.shape)
+        cv2.accumulateProduct(self._weight, e, total)
         return total
 
     def _preconditioned(self, residual: Field) -> Field:
