@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from lunar_runtime.fusion.posed_view import PoseSigma
     from lunar_runtime.geometry.cameras import Intrinsics
     from lunar_runtime.geometry.lens import Distortion
-    from lunar_runtime.geometry.rig import Rig, read_rig
+    from lunar_runtime.geometry.rig import Rig
+    from lunar_runtime.geometry.rig_file import read_rig
     from lunar_runtime.inference.geometry_only import infer_geometry_only
     from lunar_runtime.inference.other_suns import OtherSun, read_other_suns
     from lunar_runtime.inference.pipeline import StereoRuntime
@@ -65,7 +66,7 @@ _HOME = {
     "Intrinsics": "geometry.cameras",
     "Distortion": "geometry.lens",
     "Rig": "geometry.rig",
-    "read_rig": "geometry.rig",
+    "read_rig": "geometry.rig_file",
     "BackendError": "errors",
     "BundleError": "errors",
     "CheckpointError": "errors",

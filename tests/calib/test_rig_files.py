@@ -9,7 +9,7 @@ from lunar_calib.datasets.rig_files import write_rig_pair
 from lunar_calib.render.views import RenderedPair
 from lunar_calib.specs import pinhole
 from lunar_runtime.files.images import read_image
-from lunar_runtime.geometry.rig import read_rig
+from lunar_runtime.geometry.rig_file import read_rig
 
 
 @pytest.fixture(scope="module")

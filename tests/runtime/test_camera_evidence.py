@@ -20,7 +20,7 @@ from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.prior import Prior
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import GivenPose, Surface
-from lunar_runtime.refinement.told_numbers import CameraNumber, changed, rescaled
+from lunar_runtime.refinement.told_numbers import TOLD, CameraNumber, changed, rescaled
 
 from .scenes import Ground, Scene, flat_scene, hilly_scene, rigid, two_cameras
 
@@ -76,6 +76,36 @@ def test_pose_errors_of_independent_matches_are_their_scatter() -> None:
     scatter = [float(np.sqrt(np.mean(np.square(found)))) for found in (turns, asides)]
     # Of 20 draws of few numbers each: a third either way.
     np.testing.assert_allclose(np.array(found.sigma_deg), scatter, rtol=0.35)
+
+
+def test_pose_errors_of_cameras_that_err_are_the_scatter_through_such_cameras() -> None:
+    rays = replace(TURNING.rays(2000, noise_px=NOISE_PX), focal_sigma=TOLD["focal"])
+    found = camera_evidence(rays, fitted(rays))
+    assert found.erring
+    rng, turns, asides = np.random.default_rng(0), [], []
+    for _ in range(40):
+        seen = rays
+        for number, told in TOLD.items():
+            seen = changed(seen, number, told * rng.standard_normal())
+        pose = fitted(seen).pose
+        turns.append(pose.turned_deg(TURNING.pose))
+        asides.append(math.degrees(math.acos(min(1.0, float(pose.t @ TURNING.pose.t)))))
+    scatter = [float(np.sqrt(np.mean(np.square(found)))) for found in (turns, asides)]
+    # Each number's worst is told to a third by 40 draws, and the images narrow some of it.
+    np.testing.assert_allclose(np.array(found.real_sigma_deg()), scatter, rtol=0.4)
+    assert found.real_sigma_deg()[0] > 3 * found.sigma_deg[0]
+
+
+def test_pose_errors_of_cameras_that_are_right_are_the_matches_alone() -> None:
+    found = evidence()
+    assert not found.erring
+    assert found.real_sigma_deg() == found.sigma_deg
+
+
+def test_a_held_pose_does_not_follow_its_cameras() -> None:
+    rays = replace(TURNING.rays(2000, noise_px=NOISE_PX), focal_sigma=0.01)
+    given = GivenPose(TURNING.pose, held=True, sigma_deg=(0.3, 2.0))
+    assert camera_evidence(rays, fitted(rays), given).real_sigma_deg() == pytest.approx((0.3, 2.0))
 
 
 @pytest.mark.parametrize(("spacing_px", "times"), [(4.0, 8.0), (8.0, 4.0), (64.0, 1.0)])

@@ -14,7 +14,8 @@ from lunar_runtime import StereoRuntime, infer_geometry_only
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion
-from lunar_runtime.geometry.rig import Rig, RigPose, read_rig
+from lunar_runtime.geometry.rig import Rig, RigPose
+from lunar_runtime.geometry.rig_file import read_rig
 from lunar_runtime.inference.pair import Image
 
 from .cases import DATA, NADIR, OBLIQUE, Known, case, frame, known

@@ -10,7 +10,7 @@ import pytest
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.files.pair_lists import read_pairs
-from lunar_runtime.geometry.rig import read_rig
+from lunar_runtime.geometry.rig_file import read_rig
 from numpy.typing import NDArray
 
 from .cases import case, frame

@@ -180,6 +180,7 @@ def test_the_report_says_how_the_result_came_about(
         left={"intrinsics": [80, 80, 32, 32]},
         right_from_left=metric.tolist(),
         up_left=[0, 0, -1],
+        attitude_sigma_deg=0.5,
     )
     out = tmp_path / "out"
     altitude = "--altitude-m", scene.altitude_m
@@ -190,7 +191,9 @@ def test_the_report_says_how_the_result_came_about(
     # 1e-5: plane and pose from float32 points.
     assert report["scale"]["metres_per_unit"] == pytest.approx(1000, rel=1e-5)
     assert report["pose"]["baseline"] == pytest.approx(scene.baseline_m, rel=1e-5)
-    assert report["up"] == {"vector": [0, 0, -1], "source": "rig", "sigma_deg": 0}
+    assert report["up"]["vector"] == [0, 0, -1]
+    assert report["up"]["source"] == "rig"
+    assert report["up"]["sigma_deg"] == pytest.approx(0.5 * 2**0.5)  # about two axes
     assert report["verdict"] == "guessed"
     assert report["verdict_reasons"][0] == "the geometry is the network's alone"
     assert report["camera_left"]["source"] == "rig"

@@ -13,7 +13,8 @@ from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.bundles.bundle import default_bundle_path
 from lunar_runtime.errors import BackendError
 from lunar_runtime.files.images import grey_from_array, read_image
-from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig_file import read_rig
 from lunar_runtime.geometry.scale import relative_scale
 from lunar_runtime.guard.condition import condition_of
 from lunar_runtime.guard.sequence import Altimeter, Sequence, watch_altimeter

@@ -14,7 +14,7 @@ from lunar_runtime.commands.infer import main
 from lunar_runtime.errors import InputError, UsageError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import GridMapping
-from lunar_runtime.geometry.rig import read_rig
+from lunar_runtime.geometry.rig_file import read_rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.other_suns import with_other_suns
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.geometry.robust import SIGMA_PER_MAD
 from lunar_runtime.refinement.prior import beyond_errors, fit_prior, relief_bands
 
 from .scenes import flat_scene, hilly_scene
@@ -12,6 +13,13 @@ from .scenes import flat_scene, hilly_scene
 PLANE = flat_scene()
 RAYS = PLANE.views().left.rays()
 EVERYWHERE = np.ones(RAYS.shape[:2], np.float32)
+
+
+def departing(apart: float) -> Field:
+    """(128, 128) whose values a tenth of the width apart differ by so many sigmas of 0.01."""
+    tile = np.arange(128) // 13
+    sign = (-1.0) ** (tile[:, None] + tile)
+    return np.asarray(sign * apart * 0.01 * np.sqrt(2) / (2 * SIGMA_PER_MAD), np.float32)
 
 
 def test_convention_a_planes_inverse_depth_is_its_prior_exactly() -> None:
@@ -118,15 +126,41 @@ def test_errors_beyond_what_was_decided_grow_with_the_distance_and_start_at_zero
     level = prior._replace(sigma=0.01, incidence=np.ones_like(prior.incidence))
     decided = np.zeros((128, 128), bool)
     decided[:, :64] = True
-    errors = beyond_errors(level, decided, 8)
+    errors = beyond_errors(level, departing(0.5), decided, 8)
     assert errors.shape == (8, 128, 128)
     assert not errors[:, :, :64].any()
     spread = np.sqrt(np.mean(errors**2, axis=0))
-    # Ten of the prior's own deviations for a whole image's width: 0.05 at half of it. Distances
-    # by a mask of three pixels are up to 5 % short.
-    np.testing.assert_allclose(spread[:, -1], 9 * 0.01 / 2, rtol=0.05)
-    np.testing.assert_allclose(np.diff(spread[:, 64:], axis=1), 9 * 0.01 / 128, rtol=0.05)
-    np.testing.assert_array_equal(errors, beyond_errors(level, decided, 8))  # seeded
+    # 26 / 4 of the prior's own deviations for a whole image's width. Distances by a mask of three
+    # pixels are up to 5 % short.
+    np.testing.assert_allclose(spread[:, -1], 6.5 * 0.01 / 2, rtol=0.06)
+    np.testing.assert_allclose(np.diff(spread[:, 64:], axis=1), 6.5 * 0.01 / 128, rtol=0.06)
+    again = beyond_errors(level, departing(0.5), decided, 8)
+    np.testing.assert_array_equal(errors, again)  # seeded
+
+
+def test_errors_beyond_grow_with_the_square_of_how_rough_the_departure_is() -> None:
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
+    level = prior._replace(sigma=0.01, incidence=np.ones_like(prior.incidence))
+    decided = np.zeros((128, 128), bool)
+    decided[:, :64] = True
+
+    def last(apart: float) -> float:
+        return float(np.abs(beyond_errors(level, departing(apart), decided, 8)).max())
+
+    assert last(0.6) == pytest.approx(last(0.4) * 2.25, rel=0.05)
+    assert last(0.0) == pytest.approx(last(0.3), rel=0.05)  # none is surer than 0.3 of sigma
+    assert last(5.0) == pytest.approx(last(0.8), rel=0.05)  # nor less sure than 0.8 of it
+
+
+def test_errors_beyond_are_the_typical_ones_where_too_little_tells() -> None:
+    prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
+    level = prior._replace(sigma=0.01, incidence=np.ones_like(prior.incidence))
+    decided = np.zeros((128, 128), bool)
+    decided[:, :3] = True  # narrower than the distance that departures are compared over
+    decided[3:] = False
+    spread = np.sqrt(np.mean(beyond_errors(level, departing(0.8), decided, 8) ** 2, axis=0))
+    far = 125 / 128
+    np.testing.assert_allclose(spread[0, -1], 26 * 0.45**2 * 0.01 * far, rtol=0.06)
 
 
 def test_errors_beyond_grow_faster_where_the_ground_is_seen_obliquely() -> None:
@@ -136,10 +170,9 @@ def test_errors_beyond_grow_faster_where_the_ground_is_seen_obliquely() -> None:
     decided = np.zeros((128, 128), bool)
     decided[64:, :32] = True  # what is decided is seen from straight above
     oblique = prior._replace(sigma=0.01, incidence=incidence)
-    spread = np.abs(beyond_errors(oblique, decided, 8)).max(axis=0)
-    straight = np.abs(
-        beyond_errors(prior._replace(sigma=0.01, incidence=np.ones_like(incidence)), decided, 8)
-    ).max(axis=0)
+    spread = np.abs(beyond_errors(oblique, departing(0.5), decided, 8)).max(axis=0)
+    level = prior._replace(sigma=0.01, incidence=np.ones_like(incidence))
+    straight = np.abs(beyond_errors(level, departing(0.5), decided, 8)).max(axis=0)
     np.testing.assert_allclose(spread[:60], 4 * straight[:60], rtol=1e-5)
     np.testing.assert_allclose(spread[80:], straight[80:], rtol=1e-5)
 
@@ -147,5 +180,6 @@ def test_errors_beyond_grow_faster_where_the_ground_is_seen_obliquely() -> None:
 def test_where_nothing_was_decided_all_is_a_width_away() -> None:
     prior = fit_prior(RAYS, PLANE.inverse_depth, EVERYWHERE, None)
     level = prior._replace(sigma=0.01, incidence=np.ones_like(prior.incidence))
-    errors = beyond_errors(level, np.zeros((128, 128), bool), 8)
-    np.testing.assert_allclose(np.sqrt(np.mean(errors**2, axis=0)), 0.09, rtol=1e-5)
+    errors = beyond_errors(level, departing(0.5), np.zeros((128, 128), bool), 8)
+    typical = 26 * 0.45**2 * 0.01
+    np.testing.assert_allclose(np.sqrt(np.mean(errors**2, axis=0)), typical, rtol=1e-5)

@@ -13,7 +13,8 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.lens import Distortion
 from lunar_runtime.geometry.pose import transform_points
-from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig_file import read_rig
 
 from .scenes import hilly_scene
 
@@ -85,6 +86,14 @@ def test_a_rig_may_say_what_its_focal_lengths_may_be_off_by(tmp_path: Path) -> N
     assert read_rig(_write(tmp_path / "rig.json", left)).focal_sigma is None
     rig = read_rig(_write(tmp_path / "rig.json", left | {"focal_sigma": 0.01}))
     assert rig.focal_sigma == 0.01
+
+
+def test_a_rig_says_how_sure_its_up_is_or_takes_the_default(tmp_path: Path) -> None:
+    up = {"up_left": [0, 0, -1]}
+    assert read_rig(_write(tmp_path / "rig.json", up)).attitude_sigma_deg == 0.1
+    for sigma in (0, 2.5):
+        rig = read_rig(_write(tmp_path / "rig.json", up | {"attitude_sigma_deg": sigma}))
+        assert rig.attitude_sigma_deg == sigma
 
 
 def test_a_place_on_the_moon_is_read_with_its_frame(tmp_path: Path) -> None:
@@ -166,6 +175,12 @@ def test_a_printed_rotation_becomes_an_exact_one(tmp_path: Path) -> None:
             {"left": {"intrinsics": [9, 9, 1, 1]}, "focal_sigma": 2},
             r"focal_sigma 2 must be a share of the focal length, above 0 and below 0\.5: 0\.002 is",
         ),
+        ({"attitude_sigma_deg": 1}, "attitude_sigma_deg is about up_left, which the rig lacks"),
+        (
+            {"up_left": [0, 0, 1], "attitude_sigma_deg": -1},
+            "attitude_sigma_deg -1 must be degrees about each axis, from 0 to 30; leave out an up",
+        ),
+        ({"up_left": [0, 0, 1], "attitude_sigma_deg": 31}, "attitude_sigma_deg 31 must be degrees"),
         ({"up_left": [0, 0, 0]}, "up_left must be three finite numbers, not all zero"),
         ({"up_left": [0, 1]}, "up_left must be three finite numbers"),
     ],

@@ -111,6 +111,7 @@ REFINED = RefinementReport(
     matches=900,
     inliers=800,
     epipolar_px=0.1234,
+    pattern_px=0.03,
     network_differs_deg=None,
     parallax_deg=12.34,
     relief_gain=None,

@@ -55,6 +55,7 @@ def test_a_focal_length_that_no_camera_has_is_refused(focal: float) -> None:
         ({"right_from_left": POSE.tolist()}, r"right_from_left must be a NumPy array, not a list"),
         ({"up_left": [0, 0, -1]}, r"up_left must be a NumPy array, not a list"),
         ({"pose_sigma_deg": (0.0, 0.1)}, r"pose_sigma_deg must be two positive numbers"),
+        ({"attitude_sigma_deg": float("nan")}, r"attitude_sigma_deg nan must be degrees about"),
         ({"focal_sigma": -1.0}, r"focal_sigma -1 must be a share of the focal length"),
         ({"left": SCENE.left.matrix()}, r"left camera: make it with Intrinsics\(fx, fy, cx, cy\)"),
     ],

@@ -22,13 +22,14 @@ from .scenes import Ground, rigid, two_cameras
 DONE = Refinement(reason=None, focal_sigma=0.01)
 
 
-def leaning(angle_deg: float) -> Rig:
+def leaning(angle_deg: float, attitude_sigma_deg: float = 0.0) -> Rig:
     """The ground's normal, turned by an angle about an axis across it."""
     normal = PLANE.ground.normal
     across = np.cross(normal, [1.0, 0.0, 0.0])
     across /= np.linalg.norm(across)
     angle = np.radians(angle_deg)
-    return Rig(up_left=np.cos(angle) * normal + np.sin(angle) * across)
+    up = np.cos(angle) * normal + np.sin(angle) * across
+    return Rig(up_left=up, attitude_sigma_deg=attitude_sigma_deg)
 
 
 def narrower(maps: Maps) -> Maps:
@@ -51,12 +52,16 @@ def test_the_planes_points_count_alike() -> None:
     np.testing.assert_array_equal(plane.normal, other.normal)
 
 
-def test_up_from_the_plane_has_an_error_and_up_from_the_rig_has_none() -> None:
+def test_up_from_the_plane_errs_by_its_relief_and_up_from_the_rig_by_its_attitude() -> None:
     _, up, _ = plane_and_up(maps_of(PLANE), Rig(), plane_needed=False)
     assert up.source == "plane"
     assert up.sigma_deg == pytest.approx(2.2, abs=0.3)  # level ground, a field of 49 degrees
     _, told, _ = plane_and_up(maps_of(PLANE), leaning(3), plane_needed=False)
     assert (told.source, told.sigma_deg) == ("rig", 0.0)
+    _, unsure, _ = plane_and_up(maps_of(PLANE), leaning(3, 0.3), plane_needed=False)
+    assert unsure.sigma_deg == pytest.approx(0.3 * np.sqrt(2))  # about two axes
+    _, silent, _ = plane_and_up(maps_of(PLANE), Rig(up_left=told.vector), plane_needed=False)
+    assert silent.sigma_deg == pytest.approx(0.1 * np.sqrt(2))
 
 
 def test_the_planes_error_grows_with_relief_and_as_the_field_shrinks() -> None:
@@ -185,6 +190,16 @@ def test_ground_that_is_tilted_as_a_whole_is_doubted(angle_deg: float, verdict: 
     assert found.verdict == verdict
     if verdict == "guessed":
         assert found.verdict_reasons == ("the ground is tilted by 14 degrees against the rig's up",)
+
+
+def test_an_attitude_that_may_be_wrong_is_doubted_later() -> None:
+    """14 degrees off is four sigmas of this plane; with 10 degrees more about each axis, one."""
+    sure, unsure = (
+        solve_geometry(Fused(maps_of(PLANE), DONE), LEFT, leaning(14.0, sigma))
+        for sigma in (0.1, 10.0)
+    )
+    assert (sure.verdict, unsure.verdict) == ("guessed", "measured")
+    assert unsure.up.sigma_deg == pytest.approx(10 * np.sqrt(2))
 
 
 @pytest.mark.parametrize(("angle_deg", "expected"), [(4.0, 0.0), (11.0, 11.0), (20.0, 20.0)])

@@ -39,6 +39,26 @@ def test_a_camera_that_the_pair_estimated_is_a_guess() -> None:
     assert "nobody told the camera" in judged.reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("pattern_px", "correlation", "doubted"),
+    [
+        (0.087, 0.996, True),  # a right camera zoomed by 7 %
+        (0.058, 0.716, False),  # a clean pair under noise
+        (0.106, 0.342, False),  # the dimmest clean pair
+        (0.040, 0.999, False),  # below what any clean pair may have
+    ],
+)
+def test_neighbours_that_miss_together_by_more_than_noise_speak_against_the_cameras(
+    pattern_px: float, correlation: float, doubted: bool
+) -> None:
+    view = RefinedView(fraction=0.9, overlap=1.0, correlation=correlation, prior_sigma=0.01)
+    done = replace(DONE, pattern_px=pattern_px, views={"left": view})
+    judged = judge(MAPS, done, ())
+    assert judged.verdict == ("guessed" if doubted else "measured")
+    assert not doubted or "are both cameras and their lenses as told?" in judged.reasons[0]
+    assert judge(of_camera("nominal"), done, ()).reasons == ("the focal length is not known",)
+
+
 FOCAL = Misfit("focal", 0.05, 0.01, 0.004, 600.0, (0.0,) * 5)
 LENS = Misfit("lens", -0.1, 0.02, 0.01, 600.0, (0.0,) * 5)
 

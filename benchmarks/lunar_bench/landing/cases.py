@@ -11,6 +11,7 @@ from lunar_calib.choices import GeometryKind
 from lunar_calib.render.raycast import sample_height
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.render.terrain import Terrain, synthesise_terrain
+from lunar_calib.render.true_hazards import exact_grid
 from lunar_calib.specs.pair_sampling import sample_spec
 from lunar_calib.specs.pair_spec import PairSpec
 from lunar_calib.truth.known_pairs import KnownPair, known_pair, stereolunar_pairs
@@ -110,7 +111,7 @@ class _TrueTerrain:
         world = point @ self.cam2world[:3, :3].T + self.cam2world[:3, 3]
         east, north = (world[..., i] + self.spec.site_m[i] for i in (0, 1))
         height = sample_height(self.terrain, east, north)[0]
-        return exact_grid(grid, height, cell)
+        return exact_grid(grid.frame, height, cell, corner_m=(grid.x0_m, grid.y0_m))
 
 
 @dataclass(frozen=True)
@@ -123,21 +124,5 @@ class _TrueDepth:
     def __call__(self, grid: GroundGrid) -> GroundGrid:
         up = self.pair.up_left
         source = GridSource(self.points, self.pair.camera_left, np.asarray(up))
-        return exact_grid(grid, ground_grid(source, like=grid).height, grid.cell_m)
-
-
-def exact_grid(grid: GroundGrid, height: NDArray[np.floating], cell_m: float) -> GroundGrid:
-    """A grid's frame and corner with heights that have no error, on cells of another width."""
-    nothing = np.zeros(height.shape, np.float32)
-    return replace(
-        grid,
-        cell_m=cell_m,
-        height=np.asarray(height, np.float32),
-        highest=np.asarray(height, np.float32),
-        pixel_x=nothing,
-        pixel_y=nothing,
-        spacing_m=nothing,
-        samples=nothing,
-        errors=np.zeros((0, *height.shape), np.float32),
-        measured=np.ones(height.shape, np.bool_),
-    )
+        height = ground_grid(source, like=grid).height
+        return exact_grid(grid.frame, height, grid.cell_m, corner_m=(grid.x0_m, grid.y0_m))

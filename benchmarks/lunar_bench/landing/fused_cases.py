@@ -13,6 +13,7 @@ from lunar_calib.choices import GeometryKind
 from lunar_calib.render.raycast import sample_height
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.render.terrain import Terrain, synthesise_terrain
+from lunar_calib.render.true_hazards import exact_grid
 from lunar_calib.specs.pair_sampling import altitude_for, sample_spec
 from lunar_calib.specs.pair_spec import CameraSpec, PairSpec
 from lunar_calib.truth.known_pairs import KnownPair, known_pair
@@ -21,7 +22,7 @@ from lunar_runtime.fusion.posed_view import PoseSigma
 from lunar_runtime.landing.ground_grid import GroundGrid
 from numpy.typing import NDArray
 
-from lunar_bench.landing.cases import FINER, SUNS_DEG, exact_grid
+from lunar_bench.landing.cases import FINER, SUNS_DEG
 
 #: What poses are told to err by, and do.
 SIGMA = PoseSigma(position_m=0.3, attitude_deg=0.1, scale=0.002)
@@ -90,7 +91,8 @@ class Descent:
             grid.x0_m + cell * np.arange(columns) + site[0],
             grid.y0_m - cell * np.arange(rows) + site[1],
         )
-        return exact_grid(grid, sample_height(self.terrain, east, north)[0], cell)
+        height = sample_height(self.terrain, east, north)[0]
+        return exact_grid(grid.frame, height, cell, corner_m=(grid.x0_m, grid.y0_m))
 
 
 def descents(count: int, views: int, seed: int, size_px: int = 512) -> Iterator[Descent]:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from lunar_calib.render.true_hazards import true_classes
 from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import InputError, LunarError
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.landing.hazards import SAFE, find_hazards
+from lunar_runtime.landing.hazards import SAFE, UNKNOWN, find_hazards
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.landing.sites import Site
 from numpy.typing import NDArray
@@ -130,10 +131,8 @@ def true_places(case: LandingCase, landing: Landing) -> tuple[NDArray[np.bool_],
     there = np.isfinite(truth.height)
     hazards = find_hazards(truth, there, case.lander, stride=stride)
     rows, columns = landing.hazards.centres.size
-    slope, rough = (field[:rows, :columns] for field in (hazards.slope_deg, hazards.roughness_m))
-    with np.errstate(invalid="ignore"):
-        safe = (slope <= case.lander.slope_limit_deg) & (rough <= case.lander.rise_limit_m)
-    return np.asarray(safe), np.isfinite(slope)
+    classes = true_classes(hazards, case.lander)[:rows, :columns]
+    return classes == SAFE, classes != UNKNOWN
 
 
 def _is_safe(site: Site, landing: Landing, safe: NDArray[np.bool_]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.memory_limits import Needs, check_memory
-from lunar_runtime.commands.options import overwrite, verbose
+from lunar_runtime.commands.options import FILE, overwrite, verbose
 
 from lunar_calib.choices import (
     DEPTH_FORMATS,
@@ -37,7 +37,13 @@ _NEEDS = Needs(address=345, data=122, held=60)
     type=click.Choice(LAYOUTS),
     default="stereolunar",
     show_default=True,
-    help="rig: left.png, right.png, rig.json and truth.npz, as lunar-infer takes them.",
+    help="rig: left.png, right.png, rig.json and truth.npz, as lunar-infer takes them; of landings "
+    "ground.npz too.",
+)
+@click.option(
+    "--lander",
+    type=FILE,
+    help="Vehicle (JSON) whose true hazards ground.npz has, with --kind landing --layout rig.",
 )
 @click.option(
     "--depth",
@@ -58,6 +64,7 @@ def render(
     preset: str,
     kind: str | None,
     layout: Layout,
+    lander: Path | None,
     depth: DepthFormat,
     image: ImageFormat,
     jobs: int,
@@ -68,6 +75,8 @@ def render(
     The same seed gives the same files, whatever --jobs is.
     """
     check_memory(_NEEDS)
+    from lunar_runtime.landing.lander import read_lander
+
     from lunar_calib.commands.progress import track
     from lunar_calib.datasets.rendered_folders import write_folder
 
@@ -81,6 +90,7 @@ def render(
         layout=layout,
         depth=depth,
         image=image,
+        lander=None if lander is None else read_lander(lander),
         jobs=jobs,
         overwrite=overwrite,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from lunar_runtime.errors import InputError
 from lunar_runtime.files.npz import read_npz
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.rig import read_rig
+from lunar_runtime.geometry.rig_file import read_rig
 from numpy.typing import NDArray
 
 _NAMES = ("depth_left", "depth_m", "left_depth", "depth")

@@ -225,7 +225,7 @@ def command(
     from lunar_runtime.commands.many_pairs import tell_many
     from lunar_runtime.commands.orders import NetworkWanted, Order
     from lunar_runtime.commands.pairs import Job, learn_costs, outcomes, run_one
-    from lunar_runtime.geometry.rig import read_rig
+    from lunar_runtime.geometry.rig_file import read_rig
     from lunar_runtime.inference.other_suns import read_other_suns
     from lunar_runtime.inference.pipeline import StereoRuntime
 

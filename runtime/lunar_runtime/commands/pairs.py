@@ -27,7 +27,8 @@ from lunar_runtime.errors import (
 )
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
-from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig_file import read_rig
 from lunar_runtime.guard.health import Health
 from lunar_runtime.guard.sequence import Altimeter, Sequence
 from lunar_runtime.inference.geometry_only import infer_geometry_only

@@ -37,8 +37,8 @@ class UpEstimate(NamedTuple):
     Attributes:
         vector: (3,) unit vector, left camera's frame.
         source: `rig` or `plane`.
-        sigma_deg: Standard deviation of its angle to gravity; 0 where the rig told it, unless the
-            scene's plane speaks against it.
+        sigma_deg: Root mean square of its angle to gravity. Of a rig's it follows from
+            `attitude_sigma_deg`, and is larger where the scene's plane speaks against it.
     """
 
     vector: NDArray[np.float64]
@@ -108,13 +108,15 @@ class Refinement:
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
+        pattern_px: By how much neighbours among them miss together, root mean square.
         rival_pose: Median distance under the other pose that nearly plane ground allows, over that
             under this one; None = there is none, or the rig decides.
         network_differs_deg: Angle between the refined and the network's rotation; None without one.
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent;
             None without a network.
-        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
+        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction; of
+            cameras that err (`cameras_err`), with what that does to a pose.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
         cameras_err: Whether the told cameras are taken to err in the metres: as the rig says
@@ -130,6 +132,7 @@ class Refinement:
     matches: int = 0
     inliers: int = 0
     epipolar_px: float = 0.0
+    pattern_px: float = 0.0
     rival_pose: float | None = None
     network_differs_deg: float | None = None
     parallax_deg: float = 0.0

@@ -10,7 +10,13 @@ import numpy as np
 from lunar_runtime.errors import InputError, LunarError, UsageError
 from lunar_runtime.files.images import GreyImage
 from lunar_runtime.geometry.cameras import Intrinsics
-from lunar_runtime.geometry.rig import MOST_FOCAL_SIGMA, Rig, RigPose, rigid_transform
+from lunar_runtime.geometry.rig import (
+    MOST_FOCAL_SIGMA,
+    Rig,
+    RigPose,
+    check_attitude_sigma,
+    rigid_transform,
+)
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair, Lenses
 from lunar_runtime.inference.result import Refinement
@@ -86,6 +92,10 @@ def _check_rig(rig: Rig) -> None:
         raise InputError(
             f"rig: pose_sigma_deg must be two positive numbers, not {list(rig.pose_sigma_deg)}"
         )
+    try:
+        check_attitude_sigma(rig.attitude_sigma_deg)
+    except InputError as error:
+        raise InputError(f"rig: {error}") from error
     if rig.focal_sigma is not None and not 0 < rig.focal_sigma < MOST_FOCAL_SIGMA:
         raise InputError(
             f"rig: focal_sigma {rig.focal_sigma:g} must be a share of the focal length, above 0 "

@@ -75,7 +75,7 @@ def plane_and_up(
     Raises:
         InputError: There is no plane, and it is needed.
     """
-    given = None if rig.up_left is None else UpEstimate(rig.up_left, "rig")
+    given = None if rig.up_left is None else _told_up(rig.up_left, rig.attitude_sigma_deg)
     try:
         plane = fit_plane(maps.left.points)
     except InputError as error:
@@ -85,6 +85,11 @@ def plane_and_up(
     share = _NOMINAL_SHARE if maps.camera_left.source == NOMINAL else 1.0
     by_plane = UpEstimate(plane.normal, "plane", plane_sigma_deg(maps, share))
     return plane, given or by_plane, Notes()
+
+
+def _told_up(vector: NDArray[np.float64], sigma_deg: float) -> UpEstimate:
+    """Of a rig, whose attitude errs about both level axes alike."""
+    return UpEstimate(vector, "rig", math.sqrt(2) * sigma_deg)
 
 
 def plane_sigma_deg(maps: Maps, field_share: float = 1.0, quarters: float = _QUARTERS) -> float:
@@ -143,7 +148,7 @@ def doubt_up(
             "direction against gravity in the left camera's frame, x right, y down, z forward"
             + _likely_cause(plane, up)
         )
-    sigma = plane_sigma_deg(maps, quarters=_DOUBTED_QUARTERS)
+    sigma = math.hypot(plane_sigma_deg(maps, quarters=_DOUBTED_QUARTERS), up.sigma_deg)
     if refined and not posed and maps.pose is not None and apart > max(2 * sigma, _EXCHANGED_DEG):
         other = _apart_deg(maps.pose.right_from_left[:3, :3] @ plane.normal, up.vector)
         text = (
@@ -158,7 +163,9 @@ def doubt_up(
         doubted = up._replace(sigma_deg=apart)
         return doubted, (f"the ground is tilted by {apart:.0f} degrees against the rig's up",)
     unsure = apart * min(max(apart / sigma - _UNSURE_SIGMAS, 0.0), 1.0)
-    return up._replace(sigma_deg=unsure) if refined and apart > _EVEN_DEG else up, ()
+    if not refined or apart <= _EVEN_DEG:
+        return up, ()
+    return up._replace(sigma_deg=math.hypot(up.sigma_deg, unsure)), ()
 
 
 def _likely_cause(plane: Plane, up: UpEstimate) -> str:

@@ -10,6 +10,7 @@ What rests on nothing is refused: an error instead of a result.
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 from lunar_runtime.inference.maps import ESTIMATED, NOMINAL, Maps
@@ -35,6 +36,12 @@ _LEAST_ALIKE = 0.25
 # Clean pairs have up to 0.044 (oblique views), two film frames of Apollo 0.05. Dust and stripes
 # that cost a fifth of the hazards have 0.30 and 0.34, a gain of ±10 % that costs 4 % of them 0.11.
 _MOST_UNEVEN = 0.07
+# Of what neighbours miss their epipolar lines by together: pixels, and pixels for all of the noise
+# that images have which correlate by c through the surface, √(1/c² - 1) of their contrast. Clean
+# pairs have up to 0.058 px, or 0.09 of the noise (60 rendered ones and StereoLunar's), the dimmest
+# 0.11 px at 2.7 times their contrast. A right camera whose focal length is 7 % off left 0.087 px at
+# 0.09 of it, film leaves 0.06 at 0.2.
+_MOST_PATTERN_PX, _PATTERN_OF_NOISE = 0.05, 0.12
 
 
 class Judgement(NamedTuple):
@@ -97,10 +104,24 @@ def _match_doubts(refinement: Refinement) -> list[str]:
     return [f"the images match poorly (correlation {alike:.2f}): dark, noisy or blurred"]
 
 
+def _pattern_doubts(refinement: Refinement) -> list[str]:
+    """No number of the cameras alone explains it."""
+    alike = min((view.correlation for view in refinement.views.values()), default=0.0)
+    noise = math.sqrt(max(1 / max(alike, _LEAST_ALIKE) ** 2 - 1, 0.0))
+    if refinement.pattern_px <= max(_MOST_PATTERN_PX, _PATTERN_OF_NOISE * noise):
+        return []
+    return [
+        f"neighbouring matches miss their epipolar lines together by {refinement.pattern_px:.2f} "
+        "px, more than noise does: are both cameras and their lenses as told?"
+    ]
+
+
 def _camera_doubts(source: str, refinement: Refinement) -> list[str]:
     """What is surest to be wrong with the cameras; one wrong number makes others look wrong."""
     known = [one for one in refinement.misfits if source != NOMINAL or one.number != "focal"]
     words = [known[0].words()] if known else []
+    if not known and source not in (NOMINAL, ESTIMATED):
+        words += _pattern_doubts(refinement)
     rival = refinement.rival_pose
     if rival is not None and rival < LEAST_RIVAL:
         words.append(

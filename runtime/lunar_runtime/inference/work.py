@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
-from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig_file import read_rig
 from lunar_runtime.geometry.views import CameraEstimate, Pair
 from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.assemble import Seen, assemble

@@ -1,7 +1,8 @@
-"""What random errors of the surface do to a footprint: its slope and its roughness.
+"""What random errors of the surface and of up do to a footprint: its slope and its roughness.
 
 Draws are evaluated at every second of the tried centres each way: the errors are smoother than the
-ground.
+ground. An error of up tilts all ground alike. It turns the planes on which the vehicle stands, and
+lifts nothing out of them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from lunar_runtime.landing.stance import Centres, Planes, pad_heights, stand
 from lunar_runtime.landing.strips import at_once
 
 _THIN = 2
+_TILTS = 8  # where there are no draws: as many as a refined pair has draws
 
 
 class FootprintDraws:
@@ -57,20 +59,33 @@ class FootprintDraws:
 
         self._draws = at_once(drawn, errors)
 
-    def slope_sigma_deg(self, slope: Field) -> Field:
+    def slope_sigma_deg(self, slope: Field, planes: Planes, up_deg: float = 0.0) -> Field:
         """(r, c) expected error of the worst slope.
+
+        Every draw is seen with one tilt of up and with its opposite, so that the surface's errors
+        and up's do not mix. The tilts lie evenly on a circle, whose mean square is exact.
 
         Args:
             slope: (r, c) its tangent without errors; NaN = unknown.
+            planes: All ways to stand without errors.
+            up_deg: Root mean square of up's angle to gravity.
         """
         thin = slope[::_THIN, ::_THIN]
+        drawn = [one for _, one in self._draws]
+        tilts = [(0.0, 0.0)] * len(drawn)
+        if up_deg > 0:
+            thinned = Planes(*(plane[:, ::_THIN, ::_THIN] for plane in planes))
+            drawn = drawn or [thinned] * _TILTS
+            tilts = _circle(len(drawn), math.tan(math.radians(up_deg)))
+            drawn = drawn * 2
 
-        def square(draw: tuple[Field, Planes]) -> Field:
+        def square(draw: tuple[Planes, tuple[float, float]]) -> Field:
             with np.errstate(invalid="ignore"):
-                return np.asarray((draw[1].slope().max(axis=0) - thin) ** 2)
+                return np.asarray((draw[0].slope(draw[1]).max(axis=0) - thin) ** 2)
 
+        squares = at_once(square, zip(drawn, tilts, strict=True))
         with np.errstate(invalid="ignore"):
-            return self._spread(at_once(square, self._draws), np.degrees(1 / (1 + thin**2)))
+            return self._spread(squares, np.degrees(1 / (1 + thin**2)))
 
     def roughness_sigma_m(self, found: Roughness, planes: Planes) -> Field:
         """(r, c) expected error of the height of the cell that stands out of its plane.
@@ -113,6 +128,13 @@ class FootprintDraws:
         rows, columns = self._size
         fine = np.repeat(np.repeat(sigma, _THIN, axis=0), _THIN, axis=1)[:rows, :columns]
         return np.asarray(fine, np.float32)
+
+
+def _circle(count: int, radius: float) -> list[tuple[float, float]]:
+    """Coordinates of so many places on half of a circle, evenly, and of those opposite to them."""
+    turns = (math.pi * number / count for number in range(count))
+    half = [(radius * math.cos(turn), radius * math.sin(turn)) for turn in turns]
+    return half + [(-x, -y) for x, y in half]
 
 
 def _filling(known: NDArray[np.bool_], across: float) -> Callable[[Field], Field]:

@@ -50,7 +50,7 @@ class Errors(NamedTuple):
     """What is beside the draws in the expected errors of a footprint.
 
     Attributes:
-        up_deg: Standard deviation of up's angle to gravity.
+        up_deg: Root mean square of up's angle to gravity: every draw is tilted by it.
         slope_deg: Of the footprint's slope, what the draws do not tell.
         roughness_cells: Of the roughness, in cells.
         roughness_px: Of the roughness, in distances of neighbouring pixels on the ground, of a
@@ -133,7 +133,7 @@ def find_hazards(
     draws = FootprintDraws(grid.errors, np.isfinite(ground), lander, cell, centres, pads)
     steepness = np.degrees(np.arctan(slope))
     slope_sigma = np.hypot(
-        draws.slope_sigma_deg(slope), np.float32(math.hypot(errors.up_deg, errors.slope_deg))
+        draws.slope_sigma_deg(slope, planes, errors.up_deg), np.float32(errors.slope_deg)
     )
     with np.errstate(invalid="ignore"):
         tried = stands & (

@@ -29,7 +29,7 @@ class Site(NamedTuple):
         pixel: Column and row of the left view's result that see it; top-left centre (0.5, 0.5).
         safe_probability: That slope and roughness are within the limits.
         slope_deg: Of the worst way to stand.
-        slope_sigma_deg: Its expected error.
+        slope_sigma_deg: Its expected error: of the surface, and of up.
         roughness_m: Of the worst way to stand.
         roughness_sigma_m: Its expected error.
         margin_m: From the site to the nearest place that is not safe: how far the touchdown may be

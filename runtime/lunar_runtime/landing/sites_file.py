@@ -12,6 +12,7 @@ from lunar_runtime.landing.landing import Landing
 _DEFINITIONS = {
     "slope_deg": "angle to level of the plane through the pads that carry the vehicle, over all "
     "headings the largest",
+    "slope_sigma_deg": "its expected error, of the surface and of up",
     "roughness_m": "highest ground above that plane inside the footprint, square to it, over all "
     "headings the largest",
     "safe_probability": "that slope and roughness are within the lander's limits, from random "

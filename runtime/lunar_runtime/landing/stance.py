@@ -35,9 +35,19 @@ class Planes(NamedTuple):
     b: Field
     centre: Field
 
-    def slope(self) -> Field:
-        """(K, r, c) tangents of the planes' slopes."""
-        return np.asarray(np.hypot(self.a, self.b), np.float32)
+    def slope(self, level: tuple[float, float] = (0.0, 0.0)) -> Field:
+        """(K, r, c) tangents of the planes' slopes.
+
+        Args:
+            level: `a` and `b` of the level plane that they are measured from.
+        """
+        x, y = (np.float32(part) for part in level)
+        if not (x or y):
+            return np.asarray(np.hypot(self.a, self.b), np.float32)
+        along, across = self.a - x, self.b - y
+        aside = self.a * y - self.b * x
+        tangent = np.sqrt(along * along + across * across + aside * aside)
+        return np.asarray(tangent / (1 + self.a * x + self.b * y), np.float32)
 
 
 class Centres(NamedTuple):

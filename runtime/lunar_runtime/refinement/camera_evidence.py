@@ -24,7 +24,8 @@ import numpy as np
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
 from lunar_runtime.refinement.fitted_matches import UNKNOWN, FittedMatches
 from lunar_runtime.refinement.misfit import CENTRES, FARTHEST, NAMES, Misfit
-from lunar_runtime.refinement.relative_pose import PoseFit, shared_share
+from lunar_runtime.refinement.pose_residuals import shared_share
+from lunar_runtime.refinement.relative_pose import PoseFit
 from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
@@ -63,7 +64,7 @@ class CameraEvidence(NamedTuple):
     """The pose's errors, and what the matches say of the cameras' numbers.
 
     Attributes:
-        covariance: (5, 5) of a pose's moves, radians².
+        covariance: (5, 5) of a pose's moves, radians², through these cameras.
         focal_ratio: Best focal length over the one that was used, pose free.
         focal_sigma: Its standard deviation. Large where the camera did not turn: then every focal
             length explains the matches.
@@ -74,6 +75,7 @@ class CameraEvidence(NamedTuple):
         shared: What all depths in baselines may be off by together, as the cameras are.
         erring: Whether the cameras are taken to err for that: as the rig says, or as its pose and
             the images' show. Else they are as told where the images test them.
+        held: Whether the pose is the rig's word, and follows no camera.
     """
 
     covariance: Floats
@@ -83,15 +85,26 @@ class CameraEvidence(NamedTuple):
     untested: tuple[Misfit, ...] = ()
     shared: float = 0.0
     erring: bool = False
+    held: bool = False
 
     @property
     def sigma_deg(self) -> tuple[float, float]:
-        """Standard deviations of the rotation's angle and of the baseline's direction."""
-        turn, aside = self.covariance[:3, :3], self.covariance[3:, 3:]
-        return (
-            math.degrees(math.sqrt(float(np.trace(turn)))),
-            math.degrees(math.sqrt(float(np.trace(aside)))),
-        )
+        """Standard deviations of the rotation's angle and of the baseline's direction.
+
+        Through these cameras: as far as the matches' own distances tell.
+        """
+        return _angles_deg(self.covariance)
+
+    def real_sigma_deg(self) -> tuple[float, float]:
+        """The same of the camera itself: where its numbers are taken to err, with what they do.
+
+        A principal point a thousandth of the focal length aside turns a pose by as much, and no
+        distance shows it.
+        """
+        if self.held or not self.erring:
+            return self.sigma_deg
+        steps = np.array([one.pose_step for one in self.untested])
+        return _angles_deg(self.covariance + steps.T @ steps)
 
 
 def camera_evidence(
@@ -113,7 +126,7 @@ def camera_evidence(
         prior = np.asarray(np.linalg.inv(given.covariance), np.float64)
         towards = prior @ step_between(fit.pose, given.pose)
     held = given is not None and given.held
-    covariance = np.linalg.pinv(information) * shared_share(rays, residual, fit)
+    covariance = np.linalg.pinv(information) * shared_share(rays, residual, fit.sigma_px)
     if given is not None and held:
         covariance = given.covariance
     farthest = float(np.max(np.sum(rays.left[:, :2] ** 2, axis=-1)))
@@ -152,7 +165,13 @@ def camera_evidence(
         untested=tuple(untested),
         shared=shared,
         erring=erring,
+        held=held,
     )
+
+
+def _angles_deg(covariance: Floats) -> tuple[float, float]:
+    turn, aside = np.trace(covariance[:3, :3]), np.trace(covariance[3:, 3:])
+    return math.degrees(math.sqrt(float(turn))), math.degrees(math.sqrt(float(aside)))
 
 
 def _misfit(

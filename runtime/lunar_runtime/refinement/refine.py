@@ -45,6 +45,7 @@ from lunar_runtime.refinement.free_pose import FoundPose, find_freely
 from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.plane_twin import LEAST_RIVAL
+from lunar_runtime.refinement.pose_residuals import pattern_px
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
@@ -69,6 +70,7 @@ class RefinedPose:
         matches: Sparse matches, in all, at the resolution that settled the pose.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median Sampson distance of the dense matches.
+        pattern_px: By how much neighbours among them miss together, root mean square.
         rival: Median Sampson distance under the other pose that nearly plane ground allows, over
             that under this one; None = no other, or the rig decides.
         other: That pose, where the images do not tell which of both it is.
@@ -82,6 +84,7 @@ class RefinedPose:
     matches: int
     inliers: int
     epipolar_px: float
+    pattern_px: float
     rival: float | None
     other: RelativePose | None
     network_differs_deg: float | None
@@ -229,6 +232,7 @@ def _finished(
         matches=found.first.matches,
         inliers=len(found.first.inliers),
         epipolar_px=found.epipolar_px,
+        pattern_px=pattern_px(found.rays, pose),
         rival=rival,
         other=other,
         network_differs_deg=_turned_from(network, pose),
@@ -279,6 +283,7 @@ def _refine_told(
         matches=matches,
         inliers=len(inliers),
         epipolar_px=float(np.median(rays.distance_px(pose))),
+        pattern_px=pattern_px(rays, pose),
         rival=None,
         other=None,
         network_differs_deg=_turned_from(network, pose),

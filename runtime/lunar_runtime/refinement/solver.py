@@ -272,7 +272,7 @@ class DenseSolver:
             own = self._plate.sigma(draws)
         local = np.float32(_OWN) * local_factor(bright, surface, refined)
         shared = self._pose_errors(pose, poses, surface)
-        shared += beyond_errors(prior, refined[::2, ::2], len(poses))
+        shared += beyond_errors(prior, departure, refined[::2, ::2], len(poses))
         of_depth = own * self._on_view(local) * np.float32(_OWN_DEPTH)
         sigma = together(of_depth, self._plate.sigma(shared))
         draws = draws * local + shared

@@ -101,7 +101,8 @@ class UpReport(Record, frozen=True, kw_only=True):
     Attributes:
         vector: Unit vector against gravity, in the left camera's frame.
         source: `rig`, or `plane`: the normal of the scene's plane.
-        sigma_deg: Standard deviation of its angle to gravity, degrees; 0 where the rig told it.
+        sigma_deg: Root mean square of its angle to gravity, degrees; of a rig's up the square root
+            of two times its `attitude_sigma_deg`, more where the ground speaks against it.
     """
 
     vector: list[float]

@@ -70,12 +70,14 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         matches: Sparse matches.
         inliers: Of those, within 1.5 px of their epipolar lines.
         epipolar_px: Median distance of the dense matches from their epipolar lines.
+        pattern_px: By how much neighbours among them miss together, root mean square.
         rival_pose: Median distance under the other pose that nearly plane ground allows, over that
             under this one; null = there is none, or the rig decides.
         network_differs_deg: Angle between the refined rotation and the network's.
         parallax_deg: Median angle under which the refined ground sees the baseline.
         relief_gain: Factors on the network's coarse and fine relief where the images are silent.
-        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction.
+        pose_sigma_deg: Standard deviations of the rotation and of the baseline's direction; of
+            cameras that err (`cameras_err`), with what that does to a pose.
         focal_ratio: Focal length that the matches ask for, over the one that was used.
         focal_sigma: Its standard deviation; large where the camera did not turn.
         cameras_err: Whether the told cameras are taken to err in the metres: as the rig says
@@ -96,6 +98,7 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     matches: int
     inliers: int
     epipolar_px: float
+    pattern_px: float
     rival_pose: float | None = None
     network_differs_deg: float | None
     parallax_deg: float

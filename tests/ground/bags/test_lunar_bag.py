@@ -16,7 +16,7 @@ from lunar_calib.specs.descent_spec import NavigationSpec, sample_descent
 from lunar_runtime.files.decode_file import decode_file
 from lunar_runtime.files.descent_file import read_descent
 from lunar_runtime.files.pair_lists import read_pairs
-from lunar_runtime.geometry.rig import read_rig
+from lunar_runtime.geometry.rig_file import read_rig
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.landing import find_landing
 from lunar_runtime.report.outputs import write_result

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from lunar_runtime.landing.ground_grid import GridSource, GroundGrid
+from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.local_frame import LocalFrame
 from numpy.typing import NDArray
 
 Ground = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 SIZE = 160
 CAMERA = Intrinsics(200.0, 200.0, SIZE / 2, SIZE / 2)
+FOUR = Lander(
+    footprint_diameter_m=10, pad_diameter_m=0.5, slope_limit_deg=10, roughness_limit_m=0.3
+)
 
 
 def seen(ground: Ground, altitude_m: float = 100.0, tilt_deg: float = 0.0) -> GridSource:
@@ -64,3 +69,10 @@ def flat_grid(height: NDArray[Any], cell_m: float = 1.0) -> GroundGrid:
         errors=np.zeros((0, rows, columns), np.float32),
         measured=np.ones(height.shape, np.bool_),
     )
+
+
+def plane(slope_deg: float, azimuth_deg: float, size: int = 41) -> NDArray[np.float64]:
+    """(size, size) heights of a slope over cells of a metre."""
+    y, x = np.mgrid[size:0:-1, :size]
+    along = x * math.cos(math.radians(azimuth_deg)) + y * math.sin(math.radians(azimuth_deg))
+    return np.asarray(along * math.tan(math.radians(slope_deg)))

@@ -22,11 +22,8 @@ from lunar_runtime.landing.sites import Places
 from lunar_runtime.landing.stance import pad_directions
 from numpy.typing import NDArray
 
-from .scenes import flat_grid
+from .scenes import FOUR, flat_grid, plane
 
-FOUR = Lander(
-    footprint_diameter_m=10, pad_diameter_m=0.5, slope_limit_deg=10, roughness_limit_m=0.3
-)
 THREE = Lander(
     footprint_diameter_m=10, pads=3, pad_diameter_m=0.5, slope_limit_deg=10, roughness_limit_m=0.3
 )
@@ -35,12 +32,6 @@ THREE = Lander(
 def of(height: NDArray[np.floating], lander: Lander = FOUR, cell_m: float = 1.0) -> Hazards:
     grid = flat_grid(height, cell_m)
     return find_hazards(grid, np.isfinite(grid.height), lander)
-
-
-def plane(slope_deg: float, azimuth_deg: float, size: int = 41) -> NDArray[np.float64]:
-    y, x = np.mgrid[size:0:-1, :size]
-    along = x * math.cos(math.radians(azimuth_deg)) + y * math.sin(math.radians(azimuth_deg))
-    return np.asarray(along * math.tan(math.radians(slope_deg)))
 
 
 @pytest.mark.parametrize("lander", [THREE, FOUR])
@@ -226,12 +217,12 @@ def test_errors_that_all_cells_share_do_not_matter_and_a_tilt_does() -> None:
 
 def test_the_probability_of_a_slope_at_its_limit_is_one_half() -> None:
     grid = flat_grid(plane(10.0, 0.0))
-    hazards = find_hazards(grid, np.ones(grid.shape, np.bool_), FOUR, Errors(up_deg=2.0))
+    hazards = find_hazards(grid, np.ones(grid.shape, np.bool_), FOUR, Errors(slope_deg=2.0))
     inner = np.isfinite(hazards.slope_deg)
     assert hazards.safe_probability[inner] == pytest.approx((1 - MISSED) / 2, abs=1e-3)
     assert (hazards.classes[inner] != SAFE).all()
     gentle = find_hazards(flat_grid(plane(6.0, 0.0)), np.ones(grid.shape, np.bool_), FOUR,
-                          Errors(up_deg=2.0))  # fmt: skip
+                          Errors(slope_deg=2.0))  # fmt: skip
     # Student's t of 3 degrees of freedom, at 4 degrees of slope in units of 0.64 times 2
     t = 4 / (0.64 * 2) / math.sqrt(3)
     wanted = (1 - MISSED) * (0.5 + (t / (1 + t * t) + math.atan(t)) / math.pi)

@@ -11,7 +11,8 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles, read_pairs
 from lunar_runtime.files.printable import printable
-from lunar_runtime.geometry.rig import Rig, read_rig
+from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.geometry.rig_file import read_rig
 from lunar_runtime.inference.pair import check_pair
 
 
