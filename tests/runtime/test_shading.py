@@ -7,8 +7,10 @@ import pytest
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field, blurred, half
 from lunar_runtime.geometry.views import CameraEstimate, OtherView, View
+from lunar_runtime.refinement.brightness_noise import Noise, measure_noise
 from lunar_runtime.refinement.light import Ground, Light
 from lunar_runtime.refinement.other_light import OtherLight
+from lunar_runtime.refinement.seen_light import lit_image
 from lunar_runtime.refinement.shading import Plated, Shading, shade
 from lunar_runtime.refinement.tilted_plate import Tilt, TiltedPlate, corners, steps
 from numpy.typing import NDArray
@@ -162,6 +164,25 @@ def test_a_light_foretells_the_change_of_its_brightness() -> None:
     assert np.allclose((ahead - behind) / (2 * step), by_q, atol=5e-3)
 
 
+def test_a_corner_has_the_brightness_of_the_pixels_around_it() -> None:
+    # A wave of six pixels: means of two pixels keep 0.83 of it, means of four 0.48.
+    wave = np.broadcast_to(np.cos(2 * np.pi * (COLUMNS - 0.5) / 6), COLUMNS.shape)
+    image = lit_image(np.asarray(100 + 50 * wave, np.float32), None)
+    assert image.grey.shape == (SIZE // 2 - 1, SIZE // 2 - 1)
+    assert image.lit.all()
+    at = 2 * np.arange(1, SIZE // 2) - 0.5  # pixels' centres are whole numbers
+    wanted = 100 + 50 * np.cos(2 * np.pi * (at - 0.5) / 6) * np.cos(np.pi / 6)
+    np.testing.assert_allclose(image.grey[7], wanted, atol=0.01)
+
+
+@pytest.mark.parametrize("shape", [(511, 512), (510, 511)])
+def test_images_of_odd_sides_have_all_of_their_corners(shape: tuple[int, int]) -> None:
+    ramp = np.asarray(20 + 0.3 * COLUMNS[: shape[0], : shape[1]], np.float32)
+    image = lit_image(ramp, np.ones(shape, bool))
+    assert image.grey.shape == (-(-shape[0] // 2) - 1, -(-shape[1] // 2) - 1)
+    assert np.all(np.diff(image.grey, axis=1) > 0.5)
+
+
 @pytest.mark.parametrize("shape", [(40, 52), (41, 37)])
 def test_the_tilted_plate_solves_its_equations(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
@@ -188,6 +209,46 @@ def test_the_tilted_plate_solves_its_equations(shape: tuple[int, int]) -> None:
         aside = 3e-2 * rng.standard_normal(shape, np.float32)
         assert energy(found + aside) > least
         assert energy(found - aside) > least
+
+
+def test_what_the_surface_took_already_is_resisted_like_the_rest() -> None:
+    rng = np.random.default_rng(0)
+    one = np.ones((39, 39), np.float32)
+    tilt = Tilt(one, 0.5 * one, one)
+    weight = np.full((40, 40), 0.3, np.float32)
+    plate = TiltedPlate(weight, np.ones_like(weight), 3.0, [tilt])
+    residual = rng.standard_normal((39, 39)).astype(np.float32)
+    whole = plate.correction([residual], 100)
+    part = 0.4 * whole
+    rest = plate.correction([residual - tilt.of(part)], 100, part)
+    # Float32: corrections are of the order of 0.1.
+    np.testing.assert_allclose(part + rest, whole, atol=1e-5)
+
+
+def noise_of(slopes: float, seed: int = 0) -> Noise:
+    """Of brightness that is albedo (four times the power an octave) and white slopes."""
+    rng = np.random.default_rng(seed)
+    side = 256
+    fy, fx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]
+    size = np.maximum(np.hypot(fx, fy), 1 / side)
+
+    def drawn(amplitude: NDArray[np.floating]) -> Field:
+        white = np.fft.rfft2(rng.standard_normal((side, side)))
+        return np.asarray(np.fft.irfft2(white * amplitude, (side, side)), np.float32)
+
+    albedo = drawn((0.25 / size) ** 2) * np.float32(0.2)
+    relief = drawn(np.abs(fx) / size) * np.float32(slopes)
+    one = np.ones((side, side), np.float32)
+    found = measure_noise(albedo + relief, 0 * one, one, one, 0 * one)
+    assert found is not None
+    return found
+
+
+def test_albedo_leaves_the_finest_waves_to_shading() -> None:
+    albedo, relief = noise_of(0.0), noise_of(3.0)
+    assert albedo.finest and albedo.width_px == 0.5
+    assert albedo.slopes[2] < 1.2
+    assert not relief.finest and relief.width_px >= 1.5
 
 
 # Across the pair's sun on the ground, where that one shows no slopes.

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from lunar_bench.record.machine import Machine
 from lunar_bench.refinement.figures import Figures, Truth
+from lunar_bench.refinement.roughness import roughness_over_truth
 from lunar_bench.sensors.machine import describe_machine
 from lunar_bench.timing.opencv_threads import opencv_threads
 
@@ -98,6 +99,7 @@ class ShadedPair(msgspec.Struct, frozen=True):
         figures: Arm -> region (`all`, `inside` and `outside` what the images decide) -> figures.
         refine_ms: Arm -> time of everything besides the network.
         cpu_ms: Arm -> processor time of the whole pair, the network on one thread included.
+        roughness: Arm -> side of a window, pixels -> roughness inside over the truth's.
     """
 
     pair: str
@@ -106,6 +108,7 @@ class ShadedPair(msgspec.Struct, frozen=True):
     figures: dict[str, dict[str, Figures]]
     refine_ms: dict[str, float]
     cpu_ms: dict[str, float] = {}
+    roughness: dict[str, dict[str, float]] = {}
 
 
 class ShadingAblation(msgspec.Struct, frozen=True):
@@ -177,6 +180,7 @@ def _measure(runtime: StereoRuntime, pair: KnownPair) -> ShadedPair:
     figures: dict[str, dict[str, Figures]] = {}
     times: dict[str, float] = {}
     processor: dict[str, float] = {}
+    rough: dict[str, dict[str, float]] = {}
     regions: dict[str, NDArray[np.bool_]] = {}
     reason, explained = None, 0.0
     runtime.infer(pair.left, pair.right, intrinsics=pair.camera_left)  # the first takes longer
@@ -192,10 +196,12 @@ def _measure(runtime: StereoRuntime, pair: KnownPair) -> ShadedPair:
         if not regions and refined is not None:  # the first arm's, for all
             regions = truth.regions(refined)
         figures[name] = truth.figures(found.pointmap_left, regions)
+        if "inside" in regions:
+            rough[name] = roughness_over_truth(found.pointmap_left[..., 2], pair, regions["inside"])
         times[name] = sum(v for k, v in found.timings_ms.items() if k not in ("network", "read"))
         told = found.refinement.shading["left"]
         reason, explained = told.reason, told.explained
-    return ShadedPair(pair.name, reason, explained, figures, times, processor)
+    return ShadedPair(pair.name, reason, explained, figures, times, processor, rough)
 
 
 @contextmanager

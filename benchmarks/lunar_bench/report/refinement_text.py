@@ -167,6 +167,20 @@ def ratio_lines(result: ShadingAblation) -> list[str]:
     ]
 
 
+def rough_lines(result: ShadingAblation) -> list[str]:
+    """Roughness over the truth's, every arm: median of the pairs, by the side of the window."""
+    lines = []
+    for arm in result.slope_ratio:
+        found = [pair.roughness[arm] for pair in result.pairs if pair.roughness.get(arm)]
+        sides = [] if not found else list(found[0])
+        parts = [
+            f"{side} px {np.median([one[side] for one in found if side in one]):.2f}"
+            for side in sides
+        ]
+        lines.append(f"{arm:<12} roughness inside over the truth's: {', '.join(parts)}")
+    return lines
+
+
 def group_lines(result: ShadingAblation) -> list[str]:
     """By geometry and by sun: mean slope error of every arm in the whole view, and median times."""
     groups: dict[str, list[ShadedPair]] = {}
