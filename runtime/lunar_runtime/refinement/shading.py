@@ -44,7 +44,7 @@ from lunar_runtime.refinement.tilted_plate import Tilt, TiltedPlate, corners, st
 
 # Of the solver, in every round. As many in two rounds leave 2-3 % more of the slope error (33
 # pairs). Outside, where nothing holds long waves, the last round's count for most.
-_ITERATIONS = (7, 8, 15)
+_ITERATIONS = (6, 6, 14)
 _DRAW_ITERATIONS = 5
 # Nothing was gained on a pair at 0.12 (albedo of 14 % under a sun of 33 degrees), 20 % at 0.51.
 _LEAST_EXPLAINED = 0.2

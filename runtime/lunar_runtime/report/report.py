@@ -90,6 +90,7 @@ def make_report(
             baseline_m=result.options.baseline_m,
             altitude_m=result.options.altitude_m,
             refine=result.options.refine,
+            longest_px=result.options.longest_px,
         ),
         scale=ScaleReport(
             unit=result.unit,
