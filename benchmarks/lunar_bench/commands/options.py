@@ -59,6 +59,26 @@ def result_options(command: _Function) -> _Function:
     return command
 
 
+def sides(text: str, least: int) -> list[int]:
+    """What `--sizes` gives: sides in pixels, by comma.
+
+    Args:
+        text: As given.
+        least: How many there need to be.
+
+    Raises:
+        click.UsageError: They are fewer, or a side has less than 32 px.
+    """
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if len(found) < max(least, 1) or min(found) < 32:
+        count = "a side" if least == 1 else f"{least} or more sides"
+        raise click.UsageError(f"--sizes {text}: give {count} of 32 px or more")
+    return found
+
+
 def plot(what: str) -> Callable[[_Function], _Function]:
     """`--plot`: draw `what`; refused before anything is measured where matplotlib is missing."""
     return click.option("--plot", type=FILE, callback=_need_matplotlib, help=f"{what} as PNG.")

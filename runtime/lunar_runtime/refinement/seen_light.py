@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.fields import Field
+from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.refinement.light import Ground, Light
 from lunar_runtime.refinement.tilted_plate import corners
@@ -42,12 +42,23 @@ class Seen(NamedTuple):
 
 
 def lit_image(grey: Field, valid: NDArray[np.bool_] | None) -> LitImage:
-    """An image on the plate's corners; what `valid` leaves out, None = nothing, is not lit."""
-    least, most = cv2.erode(grey, _AROUND), cv2.dilate(grey, _AROUND)
+    """An image on the plate's corners; what `valid` leaves out, None = nothing, is not lit.
+
+    A corner's grey level is the mean of the four pixels around it. Means of the four nodes, sixteen
+    pixels, show waves of six pixels at half of their height, and their slopes came out as low.
+
+    Args:
+        grey: (H, W) of the view's resolution.
+        valid: (H, W).
+    """
+    small = half(grey)
+    least, most = cv2.erode(small, _AROUND), cv2.dilate(small, _AROUND)
     lit = (least > _DARK_DN) & (most < _BRIGHT_DN)
     if valid is not None:
-        lit &= cv2.erode(valid.astype(np.uint8), _AROUND) > 0
-    return LitImage(corners(grey), corners(lit.astype(np.float32)) == 1)
+        whole = half(valid.astype(np.float32)) == 1
+        lit &= cv2.erode(whole.astype(np.uint8), _AROUND) > 0
+    even = resized(grey, (2 * small.shape[0], 2 * small.shape[1]))
+    return LitImage(half(even[1:-1, 1:-1]), corners(lit.astype(np.float32)) == 1)
 
 
 def residual_of(

@@ -270,10 +270,9 @@ class DenseSolver:
             refined = (own < _DECIDED * prior.sigma) & bright.inside
         checkpoint("shading")
         plated = self._plate.plated(prior, departure, compliance, information, refined)
-        inside = half(bright.inside.astype(np.float32)) == 1
         left = self._pair.left
         others = [OtherLight.through(left, other, surface) for other in left.others]
-        shading = shade(left.halved(), half(bright.warped), inside, plated, others)
+        shading = shade(left, bright.warped, bright.inside, plated, others)
         if shading.adds:
             surface = self._plate.surface(plane, shading.departure)
             draws = shading.of_draws(draws)
