@@ -8,6 +8,8 @@ never does: no crater is the copy of another one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +18,17 @@ from lunar_runtime.files.grey_image import GreyImage
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.inference.pair import ImagePair
 
-# Correlation at the best place over its deviation at all of them, each wavelength weighed alike. @@
-# With an echo of a tenth of the
-# brightness they have 13 to 17 shifted and 32 to 42 turned, with a fifth 29 and 75.
+# Correlation at the best place over its deviation at all of them, each wavelength weighed alike. 176
+# clean images, StereoLunar and rendered, have up to 8 of either, windows of them and JPEG up to
+# 10.5. An echo of a tenth of the brightness has 10 to 19 shifted and 28 to 47 turned, of a fifth 25
+# and 70 up. With echoes of 0.18 to 0.37 three pairs missed 22 to 44 points more of the hazards.
 _MOST_SHIFTED, _MOST_TURNED = 14.0, 20.0
 _LONGER_PX = 256  # of what is looked at; half of that is too coarse, all of it no better
 _LEAST_SIDE = 64  # pixels: of less, chance makes peaks
 _NEAREST_PX = 3.0  # of what is looked at: a nearer echo is blur
 _DETAIL_PX, _CONTRAST_PX = 4.0, 8.0  # sigmas of what is taken away and divided out
+_DARK_DN = 8.0  # a mean below it is shadow, where single lit rims make a likeness by chance
+_CLIPPED = 2.5  # deviations
 _SPECTRUM_PX = 4.0  # sigma of the smoothing that says how strong a wavelength is
 _REACH = 16  # of its filter
 
@@ -67,26 +72,28 @@ def _detail(image: GreyImage) -> Field:
     shrink = min(1.0, _LONGER_PX / max(height, width))
     size = max(2, round(width * shrink)), max(2, round(height * shrink))
     small = cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    small -= cv2.GaussianBlur(small, (0, 0), _DETAIL_PX)
-    window = cv2.createHanningWindow(size, cv2.CV_32F)
+    mean = cv2.GaussianBlur(small, (0, 0), _DETAIL_PX)
+    small -= mean
+    window = np.asarray(cv2.createHanningWindow(size, cv2.CV_32F), np.float32)
+    window *= mean > _DARK_DN
     if image.valid is not None:
         seen = cv2.resize(image.valid.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
         side = 2 * round(2 * _DETAIL_PX) + 1  # its edge is a detail too
-        window *= cv2.erode(seen, np.ones((side, side), np.uint8))
+        window *= np.asarray(cv2.erode(seen, np.ones((side, side), np.uint8)), np.float32)
         small *= window > 0
     contrast = cv2.sqrt(cv2.GaussianBlur(small * small, (0, 0), _CONTRAST_PX))
-    return np.asarray(small / (contrast + 1) * window, np.float32)
+    return np.asarray(np.clip(small / (contrast + 1), -_CLIPPED, _CLIPPED) * window, np.float32)
 
 
 def _smoothed(power: Field) -> Field:
     """(h, w) of a spectrum that comes round at its edges."""
-    wide = cv2.copyMakeBorder(power, *[_REACH] * 4, cv2.BORDER_WRAP)
+    wide = cv2.copyMakeBorder(power, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_WRAP)
     wide = cv2.GaussianBlur(wide, (0, 0), _SPECTRUM_PX)
     inner = wide[_REACH:-_REACH, _REACH:-_REACH]
     return np.asarray(np.maximum(inner, np.float32(1e-6) * power.max()) + np.float32(1e-20))
 
 
-def _over(spectrum: NDArray[np.float32], least_px: float = 0.0) -> float:
+def _over(spectrum: NDArray[Any], least_px: float = 0.0) -> float:
     """The largest value over all of their deviation; near 0, none."""
     values = cv2.idft(spectrum, flags=cv2.DFT_SCALE)[..., 0]
     if least_px:
