@@ -18,8 +18,8 @@ from lunar_runtime.files.grey_image import GreyImage
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.inference.pair import ImagePair
 
-# Correlation at the best place over its deviation at all of them, each wavelength weighed alike. 176
-# clean images, StereoLunar and rendered, have up to 8 of either, windows of them and JPEG up to
+# Correlation at the best place over its deviation at all of them, each wavelength weighed alike.
+# 176 clean images, StereoLunar and rendered, have up to 8 of either, windows of them and JPEG up to
 # 10.5. An echo of a tenth of the brightness has 10 to 19 shifted and 28 to 47 turned, of a fifth 25
 # and 70 up. With echoes of 0.18 to 0.37 three pairs missed 22 to 44 points more of the hazards.
 _MOST_SHIFTED, _MOST_TURNED = 14.0, 20.0
