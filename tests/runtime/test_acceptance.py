@@ -23,7 +23,7 @@ from lunar_runtime.refinement.acceptance import (
 from lunar_runtime.refinement.camera_evidence import CameraEvidence
 from lunar_runtime.refinement.dense_match import Flow, measure_flow
 from lunar_runtime.refinement.misfit import Misfit
-from lunar_runtime.refinement.relative_pose import pattern_px
+from lunar_runtime.refinement.pose_residuals import pattern_px
 
 from .scenes import Ground, Scene, hilly_scene, two_cameras
 

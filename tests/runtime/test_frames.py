@@ -120,6 +120,13 @@ def test_each_image_may_have_its_window() -> None:
     assert found.right.grey.shape == (220, 240)
 
 
+def test_fewer_pixels_are_given_where_fewer_are_asked_for() -> None:
+    found = infer_geometry_only(SCENE.grey_left, SCENE.grey_right, RIG, longest_px=128)
+    assert found.depth.shape == (128, 128)
+    truth = SCENE.depth_left.reshape(128, 2, 128, 2).mean(axis=(1, 3))
+    assert error(found.depth, truth) < WITHIN
+
+
 def test_a_window_is_what_would_be_seen_of_a_cut_image() -> None:
     window = (30, 50, 200, 160)
     part = slice(50, 210), slice(30, 230)

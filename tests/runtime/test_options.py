@@ -38,6 +38,8 @@ def test_every_choice_is_accepted() -> None:
         ({"min_confidence": "100%"}, "`min_confidence` 100%: needs to be a percentage below 100%"),
         ({"min_confidence": "-1%"}, "`min_confidence` -1%: needs to be a percentage below 100%"),
         ({"min_confidence": "much"}, "`min_confidence` much: needs to be a percentage below"),
+        ({"longest_px": 31}, "`longest_px` 31: needs to be 32 to 2048 pixels"),
+        ({"longest_px": 4096}, "`longest_px` 4096: needs to be 32 to 2048 pixels"),
         # As it was meant before percentages.
         ({"min_confidence": 1.5}, "`min_confidence` 1.5: needs to be a percentage below 100%, as"),
     ],

@@ -123,7 +123,9 @@ def test_ground_seen_obliquely_makes_the_plate_less_stiff() -> None:
 
 def test_draws_are_the_same_every_time_and_spread_about_zero() -> None:
     information = measured(waves())
-    one, other = (plate().draw(prior(), plate().even(), information, 8) for _ in range(2))
+    one, other = (
+        plate().draw(prior(), plate().even(), information, plate().noise(8)) for _ in range(2)
+    )
     np.testing.assert_array_equal(one, other)
     assert one.shape == (8, 64, 64)
     # A mean of 8 × 4096 correlated errors: well below one of them.
@@ -132,14 +134,14 @@ def test_draws_are_the_same_every_time_and_spread_about_zero() -> None:
 
 def test_more_information_is_less_expected_error() -> None:
     def sigma(weight: float) -> float:
-        draws = plate().draw(prior(), plate().even(), measured(waves(), weight), 8)
+        draws = plate().draw(prior(), plate().even(), measured(waves(), weight), plate().noise(8))
         return float(np.median(plate().sigma(draws)))
 
     assert sigma(1e6) < sigma(1e4) / 2 < sigma(1e2)
 
 
 def test_without_measurements_the_expected_error_is_about_the_priors() -> None:
-    draws = plate().draw(prior(sigma=0.02), plate().even(), measured(START, 0.0), 8)
+    draws = plate().draw(prior(sigma=0.02), plate().even(), measured(START, 0.0), plate().noise(8))
     # Its errors are the prior's own: by a factor of two, of eight draws.
     assert 0.01 < np.median(plate().sigma(draws)) < 0.04
 
@@ -155,6 +157,6 @@ def test_odd_sizes_have_every_pixel(shape: tuple[int, int]) -> None:
     assert surface.shape == shape
     # The edge bends freely.
     np.testing.assert_allclose(surface / 0.25 - 1, relief, atol=0.1 * 0.01)
-    draws = one.draw(before, solution.compliance, information, 8)
+    draws = one.draw(before, solution.compliance, information, one.noise(8))
     assert one.sigma(draws).shape == shape
     assert np.isfinite(one.sigma(draws)).all()

@@ -10,12 +10,13 @@ from lunar_runtime.geometry.products import gram, times
 ROWS = np.random.default_rng(0).normal(size=(9000, 9))
 
 
-@pytest.mark.parametrize("shape", [(9,), (9, 5)])
-def test_rows_times_a_matrix(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", [(9,), (5, 9)])
+def test_a_matrix_times_columns(shape: tuple[int, ...]) -> None:
     matrix = np.random.default_rng(1).normal(size=shape)
+    columns = np.ascontiguousarray(ROWS.T)
     # Another order of nine additions: some roundings of 1e-16.
-    np.testing.assert_allclose(times(ROWS, matrix), ROWS @ matrix, rtol=0, atol=1e-13)
-    assert times(ROWS[:0], matrix).shape == (0, *shape[1:])
+    np.testing.assert_allclose(times(matrix, columns), matrix @ columns, rtol=0, atol=1e-13)
+    assert times(matrix, columns[:, :0]).shape == (*shape[:-1], 0)
 
 
 def test_the_gram_matrix() -> None:
@@ -32,7 +33,7 @@ def test_no_part_is_large_enough_for_threads(monkeypatch: pytest.MonkeyPatch) ->
         return parts(count, most)
 
     monkeypatch.setattr(products, "_parts", watched)
-    times(ROWS, np.ones((9, 5)))
-    times(ROWS, np.ones(9))
+    times(np.ones((5, 9)), ROWS.T)
+    times(np.ones(9), ROWS.T)
     gram(ROWS, ROWS)
     assert seen[0] * 45 <= 1 << 18 and seen[1] * 9 < 9216 and seen[2] * 81 <= 1 << 18

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose, sampson_distance
+from lunar_runtime.refinement.pose_residuals import rotation_residual_px
 from lunar_runtime.refinement.relative_pose import (
     PoseFit,
     best_poses,
@@ -15,7 +16,6 @@ from lunar_runtime.refinement.relative_pose import (
     fit_pose,
     in_front,
     poses_across,
-    rotation_residual_px,
     start_poses,
 )
 from numpy.typing import NDArray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from lunar_runtime.refinement.thin_plate import sample_thin_plate, solve_thin_plate
+from lunar_runtime.refinement.thin_plate import plate_noise, sample_thin_plate, solve_thin_plate
 from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 24, 28
@@ -61,7 +61,8 @@ def test_a_plane_stays_where_nothing_was_measured() -> None:
 def test_draws_spread_where_nothing_was_measured() -> None:
     information = np.zeros((64, 64), np.float32)
     information[:, :32] = 1
-    draws = sample_thin_plate(information, 10.0, np.random.default_rng(0), count=12, cycles=6)
+    noise = plate_noise(information.shape, np.random.default_rng(0), 12)
+    draws = sample_thin_plate(information, 10.0, noise, cycles=6)
     spread = draws.std(axis=0)
     assert spread[:, 60:].mean() > 3 * spread[:, :28].mean()
 
@@ -73,8 +74,8 @@ def test_draws_do_not_depend_on_the_number_of_threads() -> None:
     try:
         for threads in (1, 3):
             cv2.setNumThreads(threads)
-            rng = np.random.default_rng(2)
-            drawn.append(sample_thin_plate(information, 10.0, rng, count=5, cycles=2))
+            noise = plate_noise(information.shape, np.random.default_rng(2), 5)
+            drawn.append(sample_thin_plate(information, 10.0, noise, cycles=2))
     finally:
         cv2.setNumThreads(before)
     assert drawn[0].shape == (5, 200, 256)

@@ -58,25 +58,31 @@ def accuracy(
 
 
 @peers.command()
-@click.argument("folder", type=PATH)
+@click.argument("folder", type=PATH, required=False)
 @click.option(
     "--sizes", default="256,512,1024,2048", show_default=True, help="Sides in pixels, by comma."
 )
+@click.option("--seed", type=int, default=0, show_default=True, help="Of a rendered pair.")
 @_ROUNDS
 @_THREADS
 @BUNDLE
 @result_options
 def growth(
-    folder: Path,
+    folder: Path | None,
     sizes: str,
+    seed: int,
     rounds: int,
     threads: int,
     bundle: Path | None,
     as_json: bool,
     save: Path | None,
 ) -> None:
-    """Time by image size, on the first pair of FOLDER enlarged or reduced."""
-    from lunar_calib.truth.known_pairs import stereolunar_pairs
+    """Time by image size, on a pair that is enlarged or reduced.
+
+    It is the first of FOLDER, or one that is rendered at the largest size: images that are
+    enlarged hold less than their pixels, and ours may not refine them.
+    """
+    from lunar_calib.truth.known_pairs import rendered_pairs, stereolunar_pairs
 
     from lunar_bench.peers.growth import measure_growth
     from lunar_bench.report.peers_text import growth_lines
@@ -87,7 +93,8 @@ def growth(
         sides = []
     if len(sides) < 2 or min(sides) < 32:
         raise click.UsageError(f"--sizes {sizes}: give two or more sides of 32 px or more")
-    pair = next(iter(stereolunar_pairs(folder)))
+    found = rendered_pairs(1, max(sides), seed) if folder is None else stereolunar_pairs(folder)
+    pair = next(iter(found))
     result = measure_growth(pair, sides, bundle=bundle, threads=threads, rounds=rounds)
     echo_lines(growth_lines(result), as_json=as_json)
     finish(result, as_json=as_json, save=save)

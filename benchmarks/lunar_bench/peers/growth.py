@@ -56,7 +56,7 @@ def measure_growth(
 ) -> GrowthReport:
     """Time every peer at every size.
 
-    Results of ours have up to 1024 pixels a side, whatever the images have.
+    Results of ours have all of the images' pixels.
 
     Args:
         pair: Square.

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoRuntime, infer_geometry_only
-from lunar_runtime.inference.options import Refine
+from lunar_runtime.inference.options import InferOptions, Refine
 from numpy.typing import NDArray
 
 from lunar_bench.accuracy.rectified import RectifiedPair
@@ -71,7 +71,13 @@ def _ours(name: Name, run: Callable[[KnownPair], NDArray[Any]]) -> Peer:
 
 
 def _infer(runtime: StereoRuntime, refine: Refine, pair: KnownPair) -> NDArray[Any]:
-    result = runtime.infer(pair.left, pair.right, intrinsics=pair.camera_left, refine=refine)
+    result = runtime.infer(
+        pair.left,
+        pair.right,
+        intrinsics=pair.camera_left,
+        refine=refine,
+        longest_px=_all_pixels(pair),
+    )
     return result.pointmap_left
 
 
@@ -81,7 +87,15 @@ def _geometry(pair: KnownPair) -> NDArray[Any]:
     Raises:
         InputError: They do not give the geometry.
     """
-    return infer_geometry_only(pair.left, pair.right, intrinsics=pair.camera_left).pointmap_left
+    result = infer_geometry_only(
+        pair.left, pair.right, intrinsics=pair.camera_left, longest_px=_all_pixels(pair)
+    )
+    return result.pointmap_left
+
+
+def _all_pixels(pair: KnownPair) -> int:
+    height, width = pair.left.shape
+    return int(max(InferOptions.longest_px, height, width))
 
 
 def _matched(

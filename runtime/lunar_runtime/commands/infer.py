@@ -14,7 +14,14 @@ import click
 from lunar_runtime.commands import archive, flight, options, stream_options, values
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.commands.memory_limits import INFER, check_memory, one_blas_thread
-from lunar_runtime.inference.options import REFINES, SLOPES, VIEWS, InferOptions
+from lunar_runtime.inference.options import (
+    LEAST_LONGEST_PX,
+    MOST_LONGEST_PX,
+    REFINES,
+    SLOPES,
+    VIEWS,
+    InferOptions,
+)
 
 if TYPE_CHECKING:
     from lunar_runtime.backends.protocol import Backend
@@ -104,6 +111,14 @@ _MOST_AT_ONCE = 2  # pairs of a batch, each with its memory
     show_default=True,
     help="Refine the network's pointmap with the images: where they allow it; or fail (exit 3) "
     "where they do not; or never.",
+)
+@click.option(
+    "--longest-px",
+    type=click.IntRange(LEAST_LONGEST_PX, MOST_LONGEST_PX),
+    default=InferOptions.longest_px,
+    show_default=True,
+    help="Of the result's longer side, where the images have more; time and memory go with its "
+    "square.",
 )
 @click.option(
     "--geometry-only",

@@ -35,7 +35,6 @@ from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import StereoResult
-from lunar_runtime.inference.result_grids import LONGEST_PX
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.landing import find_landing
 from lunar_runtime.report.outputs import check_out, write_result
@@ -176,7 +175,7 @@ def learn_costs(runtime: StereoRuntime, pair: PairFiles, options: InferOptions) 
         width, height = read_image(pair.left, options.window and options.window[0]).size
     except InputError:  # the pair's own error comes in its turn
         width = height = _COMMON_PX
-    shrink = min(1.0, LONGEST_PX / max(width, height))
+    shrink = min(1.0, options.longest_px / max(width, height))
     runtime.learn_costs(round(width * shrink), round(height * shrink), view=options.view)
 
 

@@ -28,7 +28,6 @@ from lunar_runtime.guard.health import Health
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import PairImage, StereoResult
-from lunar_runtime.inference.result_grids import LONGEST_PX
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.landing import Landing, find_landing
 from lunar_runtime.report.outputs import check_out, write_result
@@ -150,7 +149,7 @@ def run_stream(
                 continue
             if job.deadline_ms is not None and not stream.counts.pushed:
                 height, width = values.shape[:2]
-                shrink = min(1.0, LONGEST_PX / max(width, height))
+                shrink = min(1.0, job.options.longest_px / max(width, height))
                 runtime.learn_costs(round(width * shrink), round(height * shrink))
             names[stream.counts.pushed] = frame.name
             pose = None if frame.world_from_camera is None else np.array(frame.world_from_camera)

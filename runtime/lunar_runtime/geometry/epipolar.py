@@ -110,9 +110,14 @@ def sampson_distance(left: Floats, right: Floats, pose: RelativePose) -> Floats:
         (N,) signed, at Z = 1: times the focal length, pixels.
     """
     E = cross_matrix(pose.t) @ pose.R
-    line_right, line_left = left @ E.T, right @ E
-    gradient = np.sum(line_right[:, :2] ** 2, axis=-1) + np.sum(line_left[:, :2] ** 2, axis=-1)
-    distance: Floats = np.sum(right * line_right, axis=-1) / np.sqrt(np.maximum(gradient, 1e-30))
+    line_right, line_left = E @ left.T, E.T @ right.T  # (3, N): long rows are quicker
+    a, b, c = line_right
+    x, y, z = right.T
+    distance: Floats = x * a + y * b + z * c
+    gradient = a * a
+    for part in (b, *line_left[:2]):
+        gradient += part * part
+    distance /= np.sqrt(np.maximum(gradient, 1e-30))
     return distance
 
 
@@ -136,9 +141,12 @@ def inverse_depth(left: NDArray[Any], right: NDArray[Any], pose: RelativePose) -
     turned = np.asarray(left, np.float64) @ pose.R.T
     right = np.asarray(right, np.float64)
     # right ~ turned + d t: (turned_xy - xy turned_z) + d (t_xy - xy t_z) = 0, by least squares.
-    offset = turned[..., :2] - right[..., :2] * turned[..., 2:]
-    along = pose.t[:2] - right[..., :2] * pose.t[2]
-    result: Floats = -np.sum(offset * along, axis=-1) / np.maximum(np.sum(along**2, axis=-1), 1e-30)
+    x, y = right[..., 0], right[..., 1]
+    along_x, along_y = pose.t[0] - x * pose.t[2], pose.t[1] - y * pose.t[2]
+    offset_x = x * turned[..., 2] - turned[..., 0]
+    offset_y = y * turned[..., 2] - turned[..., 1]
+    result: Floats = offset_x * along_x + offset_y * along_y
+    result /= np.maximum(along_x**2 + along_y**2, 1e-30)
     return result
 
 

@@ -84,9 +84,10 @@ def fit_plane(points: NDArray[Any], weights: NDArray[Any] | None = None, *, seed
     width = _TUKEY * max(SIGMA_PER_MAD * float(median.min()), 1e-9)
 
     best = [0, *(int(i) for i in np.argsort(median[1:], kind="stable")[:2] + 1)]
-    candidates = [_reweight(unit, weight, width, _FIRST_ITERATIONS, *starts[i]) for i in best]
-    nearest = min(candidates, key=lambda plane: _tukey_cost(unit, share, width, *plane))
-    normal, offset = _reweight(unit, weight, width, _ITERATIONS, *nearest)
+    columns = np.ascontiguousarray(unit.T)
+    candidates = [_reweight(columns, weight, width, _FIRST_ITERATIONS, *starts[i]) for i in best]
+    nearest = min(candidates, key=lambda plane: _tukey_cost(columns, share, width, *plane))
+    normal, offset = _reweight(columns, weight, width, _ITERATIONS, *nearest)
     return _towards_camera(normal, offset * (spread or 1.0) + float(normal @ centre))
 
 
@@ -133,11 +134,18 @@ def least_squares_plane(
     Raises:
         InputError: The points of positive weight are on one line, or there are none.
     """
+    return _least_squares(np.ascontiguousarray(point.T), weight)
+
+
+def _least_squares(
+    columns: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """`least_squares_plane` of (3, N) points: long rows are quicker than tall columns."""
     total = weight.sum()
     share = weight / (total if total > 0 else 1.0)
-    centre = share @ point
-    delta = point - centre
-    variance, axes = np.linalg.eigh((delta * share[:, None]).T @ delta)
+    centre = columns @ share
+    delta = columns - centre[:, None]
+    variance, axes = np.linalg.eigh((delta * share) @ delta.T)
     if not variance[1] > 1e-12 * variance[2]:  # also when all are one point
         raise InputError(
             "a plane needs three points that are not on one line; all usable points are"
@@ -159,7 +167,7 @@ def _planes_of_triples(
 
 
 def _reweight(
-    point: NDArray[np.float64],
+    columns: NDArray[np.float64],
     weight: NDArray[np.float64],
     width: float,
     iterations: int,
@@ -167,9 +175,11 @@ def _reweight(
     offset: float,
 ) -> tuple[NDArray[np.float64], float]:
     for _ in range(iterations):
-        inside = np.clip(1 - ((point @ normal - offset) / width) ** 2, 0, None) ** 2
+        inside = _inside(columns, width, normal, offset)
+        inside *= inside
+        inside *= weight
         try:
-            new_normal, new_offset = least_squares_plane(point, weight * inside)
+            new_normal, new_offset = _least_squares(columns, inside)
         except InputError:  # too few points so near to this start: another one wins
             break
         if new_normal @ normal < 0:
@@ -182,14 +192,25 @@ def _reweight(
 
 
 def _tukey_cost(
-    point: NDArray[np.float64],
+    columns: NDArray[np.float64],
     share: NDArray[np.float64],
     width: float,
     normal: NDArray[np.float64],
     offset: float,
 ) -> float:
-    inside = np.clip(1 - ((point @ normal - offset) / width) ** 2, 0, None)
-    return float(share @ (1 - inside**3))
+    return float(share @ (1 - _inside(columns, width, normal, offset) ** 3))
+
+
+def _inside(
+    columns: NDArray[np.float64], width: float, normal: NDArray[np.float64], offset: float
+) -> NDArray[np.float64]:
+    """(N,) 1 on the plane, 0 from the width on."""
+    distance = normal @ columns
+    distance -= offset
+    distance /= width
+    distance *= distance
+    np.subtract(1, distance, out=distance)
+    return np.maximum(distance, 0, out=distance)
 
 
 def _towards_camera(normal: NDArray[np.float64], offset: float) -> Plane:

@@ -1,4 +1,4 @@
-"""Products of tall, narrow matrices, without threads.
+"""Products of long, narrow matrices, without threads.
 
 OpenBLAS starts threads from 2¹⁸ multiplications on, and for a vector from 9216. Those of a few
 thousand matches by a pose's five numbers are hardly more, and threads that wait for each other took
@@ -16,11 +16,14 @@ from lunar_runtime.geometry.epipolar import Floats
 _ALONE, _VECTOR_ALONE = 1 << 18, 1 << 13
 
 
-def times(rows: Floats, matrix: Floats) -> Floats:
-    """(N, m) rows times a small (m, n) matrix or (m,) vector."""
+def times(matrix: Floats, columns: Floats) -> Floats:
+    """A small (n, m) matrix or (m,) vector times (m, N) columns.
+
+    Long rows are quicker than tall columns, for the product and for all that follows.
+    """
     alone = _VECTOR_ALONE if matrix.ndim == 1 else _ALONE
-    parts = [rows[part] @ matrix for part in _parts(len(rows), alone // matrix.size)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    parts = [matrix @ columns[:, part] for part in _parts(columns.shape[1], alone // matrix.size)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def gram(rows: Floats, others: Floats) -> Floats:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from lunar_runtime.files.grey_image import GreyImage
+from lunar_runtime.geometry.robust import middle
 from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.pair import ImagePair
 
@@ -70,9 +71,9 @@ def _beyond(found: ImageStatistics) -> str | None:
 def image_statistics(image: GreyImage) -> ImageStatistics:
     """See `ImageStatistics`; about 1 ms for 512 × 512."""
     top, left = (max(0, (side - _LARGEST_SIDE) // 2) for side in image.pixels.shape)
-    middle = (slice(top, top + _LARGEST_SIDE), slice(left, left + _LARGEST_SIDE))
-    pixels = image.pixels[middle]
-    valid = None if image.valid is None else image.valid[middle]
+    centre = (slice(top, top + _LARGEST_SIDE), slice(left, left + _LARGEST_SIDE))
+    pixels = image.pixels[centre]
+    valid = None if image.valid is None else image.valid[centre]
     known = pixels if valid is None or not valid.any() else pixels[valid]
     counts = np.bincount(known.ravel(), minlength=256)
     shares, levels = counts / counts.sum(), np.arange(256)
@@ -80,7 +81,7 @@ def image_statistics(image: GreyImage) -> ImageStatistics:
     rough = np.abs(cv2.filter2D(pixels, cv2.CV_32F, _NOISE))
     return ImageStatistics(
         contrast=float(np.sqrt(shares @ (levels - mean) ** 2)),
-        noise=float(np.median(rough[::2, ::2])) / _GAUSSIAN / _NOISE_GAIN,
+        noise=middle(rough[::2, ::2]) / _GAUSSIAN / _NOISE_GAIN,
         burnt=float(shares[_BURNT:].sum()),
         black=float(shares[: _BLACK + 1].sum()),
     )

@@ -10,6 +10,7 @@ from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
 from lunar_runtime.inference.result import Refinement
 from lunar_runtime.inference.sharpness import doubt_sharpness
+from lunar_runtime.inference.stripes import doubt_stripes
 from lunar_runtime.inference.told_cameras import doubt_size
 
 # Images of 4 and 8 grey levels match, and in the median their slopes are 1.7 to 1.8 expected errors
@@ -46,6 +47,7 @@ def doubt_images(
         *doubt_sharpness(images),
         *doubt_compression(images),
         *doubt_echoes(images),
+        *doubt_stripes(images),
         *_doubt_levels(images, refinement),
     )
 

@@ -67,7 +67,12 @@ class Fused(NamedTuple):
 
 
 def fuse(
-    pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
+    pair: Pair,
+    grids: PairGrids,
+    network: Maps | None,
+    options: InferOptions,
+    rig: Rig,
+    features: Features | None = None,
 ) -> tuple[Fused, Notes]:
     """Refine a pair.
 
@@ -77,6 +82,7 @@ def fuse(
         network: What the network says, on its own grid; None = geometry alone.
         options: `refine` and `view` matter: the right view is refined only if it is asked for.
         rig: Its pose is a start, or is held; see `refine_pose_and_surface`.
+        features: Of the pair's images, where some may have been found before.
 
     Raises:
         NotRefinedError: The pair cannot be refined, and `refine` is `on` or there is no network.
@@ -86,7 +92,7 @@ def fuse(
     spoilt = Notes()
     try:
         try:
-            fused = _refined(pair, grids, network, options, rig)
+            fused = _refined(pair, grids, network, options, rig, features)
         except SpoiltError as error:
             spoilt = Notes((_REPEATED.format(error=error),))
             fused = _again(pair, grids, network, options, rig)
@@ -121,12 +127,17 @@ def _again(
 
 
 def _refined(
-    pair: Pair, grids: PairGrids, network: Maps | None, options: InferOptions, rig: Rig
+    pair: Pair,
+    grids: PairGrids,
+    network: Maps | None,
+    options: InferOptions,
+    rig: Rig,
+    features: Features | None = None,
 ) -> Fused:
     guess = None if network is None else _left_guess(network, pair.left)
     if pair.left.camera.source == "rig":
         pair = replace(pair, left=replace(pair.left, focal_sigma=rig.focal_sigma))
-    features = features_of(pair)
+    features = features or features_of(pair)
     pair, focal_sigma = _self_calibrated(pair, guess, features)
     if options.other_suns:
         pair = with_other_suns(pair, grids.left, options.other_suns, _told_baseline(options, rig))

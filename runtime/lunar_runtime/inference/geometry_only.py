@@ -33,6 +33,7 @@ def infer_geometry_only(
     window: WindowsGiven = None,
     masks: Masks = (None, None),
     other_suns: OtherSunsGiven = (),
+    longest_px: int = InferOptions.longest_px,
 ) -> StereoResult:
     """A pair without any network: the refinement alone, around a plane.
 
@@ -47,7 +48,7 @@ def infer_geometry_only(
     """
     options = InferOptions(
         view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, "on",
-        as_windows(window), as_other_suns(other_suns),
+        as_windows(window), as_other_suns(other_suns), longest_px,
     )  # fmt: skip
     options.check("all")
     work = PairWork.read(left, right, rig, options, masks, Clock())

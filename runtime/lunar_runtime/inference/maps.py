@@ -206,7 +206,7 @@ def _not_finite(outputs: NetworkOutputs) -> Notes:
     for name, values in outputs.items():
         if not name.startswith(("pointmap", "confidence")):
             continue
-        bad = ~np.isfinite(values if values.ndim == 3 else values.sum(axis=-1))
+        bad = ~(np.isfinite(values) if values.ndim == 3 else finite(values))
         count = int(np.count_nonzero(bad))
         if count:
             text = f"{name}: {count} of {bad.size} pixels are not finite"

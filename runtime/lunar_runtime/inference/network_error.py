@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import StudentRecord
+from lunar_runtime.geometry.robust import middle
 
 # The relative error of the depth that 68 % of the pixels stay below, scale fitted by the median.
 # Of the packaged network: 4.4 % on StereoLunar, 2.7 % on rendered pairs, 4.6 % under two suns
@@ -44,9 +45,9 @@ def network_sigma(own_confidence: NDArray[np.float32], depth_error: float) -> ND
         depth_error: Of the network.
     """
     finite = own_confidence[np.isfinite(own_confidence)]
-    middle = float(np.median(finite)) if finite.size else 1.0
+    typical = middle(finite) if finite.size else 1.0
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        sigma = depth_error * middle / own_confidence
+        sigma = np.float32(depth_error * typical) / own_confidence
         return np.asarray(np.hypot(sigma, np.float32(_LEAST_SIGMA)), np.float32)
 
 

@@ -21,6 +21,8 @@ VIEWS: tuple[ViewChoice, ...] = ("left", "right", "both")
 SLOPES: tuple[SlopeKind, ...] = ("physical", "paper")
 REFINES: tuple[Refine, ...] = ("auto", "on", "off")
 
+#: Of `longest_px`; with fewer no map is left, and with more nothing was measured.
+LEAST_LONGEST_PX, MOST_LONGEST_PX = 32, 2048
 # A bench's camera, and a quarter of the way to the Earth.
 _SHORTEST_M, _LONGEST_M = 1e-3, 1e8
 
@@ -39,6 +41,7 @@ class InferOptions:
     refine: Refine = "auto"
     window: Windows | None = None
     other_suns: tuple[OtherSun, ...] = ()
+    longest_px: int = 1024
 
     @property
     def dropped_share(self) -> float:
@@ -85,6 +88,11 @@ class InferOptions:
                 )
         if not (math.isfinite(self.smoothing_px) and self.smoothing_px >= 0):
             raise UsageError(f"`smoothing_px` {self.smoothing_px:g}: needs to be 0 or more pixels")
+        if not LEAST_LONGEST_PX <= self.longest_px <= MOST_LONGEST_PX:
+            raise UsageError(
+                f"`longest_px` {self.longest_px}: needs to be {LEAST_LONGEST_PX} to "
+                f"{MOST_LONGEST_PX} pixels"
+            )
         _ = self.dropped_share
         if self.refine != "off":
             return  # the refined pair has a pose and a right view of its own

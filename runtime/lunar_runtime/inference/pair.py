@@ -13,6 +13,7 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.files.images import GreyImage, grey_from_array, read_image
 from lunar_runtime.files.mask_files import read_mask
 from lunar_runtime.files.window import Window, Windows
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids, resample, resample_valid
 from lunar_runtime.geometry.lens import Lens
 from lunar_runtime.geometry.network_frame import NetworkFrame
@@ -21,7 +22,7 @@ from lunar_runtime.geometry.undistort import undistort
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
 from lunar_runtime.inference.ground import require_ground
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.result_grids import LONGEST_PX, result_grids
+from lunar_runtime.inference.result_grids import result_grids
 from lunar_runtime.masking.fixed import fixed_areas
 from lunar_runtime.masking.mask import ValidPair
 
@@ -64,7 +65,7 @@ class ImagePair(NamedTuple):
         return left, right
 
     def result_grids(
-        self, cameras: tuple[CameraEstimate, CameraEstimate], longest_px: int = LONGEST_PX
+        self, cameras: tuple[CameraEstimate, CameraEstimate], longest_px: int
     ) -> PairGrids:
         """The grids of the results; cameras are in pixels of the images as they are here.
 
@@ -166,13 +167,10 @@ def read_pair(
     if isinstance(masks, np.ndarray) or len(masks) != 2:
         raise InputError("`masks` are two, the left image's and the right one's; None = no mask")
     (in_left, in_right), (over_left, over_right) = windows or (None, None), masks
-    pair = ImagePair(
-        _read(left, "left array", in_left, over_left),
-        _read(right, "right array", in_right, over_right),
-    )
+    sides = (left, "left array", in_left, over_left), (right, "right array", in_right, over_right)
+    pair = ImagePair(*at_once(lambda side: _read(*side), sides))
     check_pair(*pair, same_size=False)
-    for image in pair:
-        require_ground(image)
+    at_once(require_ground, pair)
     return _without_fixed(pair)
 
 

@@ -5,8 +5,9 @@
     result.depth, result.slope, result.unit
 
 Convention: OpenCV axes (x right, y down, z forward), pixel centres at +0.5; `b_from_a` maps points
-of frame a into frame b. A view's arrays have its image's own pixels, up to 1024 a side, or with
-`refine="off"` the network's. `result.mapping` and `mapping_right` lead back to the images as given.
+of frame a into frame b. A view's arrays have its image's own pixels, up to `longest_px` a side, or
+with `refine="off"` the network's. `result.mapping` and `mapping_right` lead back to the images as
+given.
 """
 
 from __future__ import annotations
@@ -179,6 +180,7 @@ class StereoRuntime:
         other_suns: OtherSunsGiven = (),
         deadline_ms: float | None = None,
         last: bool = False,
+        longest_px: int = InferOptions.longest_px,
     ) -> StereoResult:
         """Run one pair.
 
@@ -209,6 +211,8 @@ class StereoRuntime:
                 result with its age; `result.flown` says which and why. Needs `learn_costs` first.
             last: No pair follows: the network is freed once it has run, and what comes after it
                 has the memory. Not with a deadline.
+            longest_px: Of the result's longer side, where the images have more: 32 to 2048. Time
+                and memory go with its square.
 
         Raises:
             UsageError: The options contradict each other, or need outputs that the bundle lacks.
@@ -219,7 +223,7 @@ class StereoRuntime:
         given_at = time.perf_counter()
         options = InferOptions(
             view, intrinsics, baseline_m, altitude_m, slope, smoothing_px, min_confidence, refine,
-            as_windows(window), as_other_suns(other_suns),
+            as_windows(window), as_other_suns(other_suns), longest_px,
         )  # fmt: skip
         options.check(self.bundle.manifest.graph.output_set)
 
@@ -267,7 +271,10 @@ class StereoRuntime:
         pair = practice_pair(width, height)
         refines: tuple[Refine, ...] = ("auto", "off")
         for refine in refines:
-            options = InferOptions(view=view, intrinsics=pair.intrinsics, refine=refine)
+            longest_px = max(width, height, InferOptions.longest_px)
+            options = InferOptions(
+                view=view, intrinsics=pair.intrinsics, refine=refine, longest_px=longest_px
+            )
             if refine == "off" and self.bundle.manifest.graph.output_set == "left":
                 options = replace(options, view="left")
             read = partial(PairWork.read, pair.left, pair.right, None, options, (None, None))
@@ -317,10 +324,17 @@ class StereoRuntime:
     def _see(self, work: PairWork, within_ms: float | None) -> None:
         graph = self.bundle.manifest.graph
         if within_ms is None and self._tester.due:
+            work.look_ahead()  # the network may still be loading
             with work.clock.stage("self-test"):
                 self._tester.test_if_due()
         before = self.scrub_record.repeated
-        run = partial(self._run_watched, within_ms=within_ms)
+
+        def run(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Ran:
+            ran = self._run_watched(left, right, within_ms)
+            if within_ms is None:
+                work.look_ahead()  # beside reading what the network said
+            return ran
+
         work.see(run, (graph.height, graph.width), self._depth_error, self._bounds)
         self._tester.count_pair()
         if self.scrub_record.repeated != before:

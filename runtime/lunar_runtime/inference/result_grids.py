@@ -1,4 +1,4 @@
-"""The grids of the results: the images' own pixels, up to `LONGEST_PX` on the longer side.
+"""The grids of the results: the images' own pixels, up to `longest_px` on the longer side.
 
 They are the same whether or not a pair could be refined: what a reader finds does not change its
 shape with the weather.
@@ -13,7 +13,6 @@ from __future__ import annotations
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 
-LONGEST_PX = 1024
 LEAST_PX = 32  # of a side: less is no map, and no image either
 _ALIKE = 1.1  # times finer: less is not worth another resampling
 
@@ -22,7 +21,7 @@ def result_grids(
     wholes: PairGrids,
     focal_px: tuple[float, float],
     names: tuple[str, str],
-    longest_px: int = LONGEST_PX,
+    longest_px: int,
 ) -> PairGrids:
     """Both grids.
 

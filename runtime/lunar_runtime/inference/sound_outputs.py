@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import StudentRecord
+from lunar_runtime.geometry.pointmaps import finite
+from lunar_runtime.geometry.robust import middle
 from lunar_runtime.inference.alarm import Alarm
 
 _THIN = 2  # every other pixel tells it
@@ -89,7 +91,7 @@ def _unsound(
     *,
     own_frame: bool,
 ) -> str | None:
-    wrong = ~(np.isfinite(points.sum(axis=-1)) & np.isfinite(confidence))
+    wrong = ~(finite(points) & np.isfinite(confidence))
     if wrong.any():
         return f"{np.count_nonzero(wrong)} pixels are not finite"
     thin = points[::_THIN, ::_THIN].astype(np.float64)
@@ -125,7 +127,7 @@ def _apart(points: NDArray[np.float32]) -> float:
     """How far the loneliest point is from the median of those around it, over the median depth."""
     around = cv2.medianBlur(np.ascontiguousarray(points), 3)
     farthest = float(cv2.absdiff(points, around).max())
-    return farthest / max(abs(float(np.median(points[::_THIN, ::_THIN, 2]))), 1e-9)
+    return farthest / max(abs(middle(points[::_THIN, ::_THIN, 2])), 1e-9)
 
 
 def _bent(tangent: NDArray[np.float64], axis: int) -> float:

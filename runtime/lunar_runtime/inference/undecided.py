@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lunar_runtime.geometry.cameras import Intrinsics
+from lunar_runtime.geometry.robust import middle
 from lunar_runtime.inference.result import RefinedView, Refinement, Side, UpEstimate, ViewResult
 
 # Of the slopes' own errors where the images decide, up's apart: of 36 clean pairs one has 3.5
@@ -84,10 +85,9 @@ def doubt_undecided(
         if view.slope_sigma is None or view.refined is None:
             continue
         known = view.slope_sigma[view.refined & np.isfinite(view.slope_sigma)]
-        if known.size and float(np.median(known)) > most:
-            doubts.append(
-                f"slopes of the {side} view are expected to be {np.median(known):.0f} degrees off"
-            )
+        typical = middle(known) if known.size else 0.0
+        if typical > most:
+            doubts.append(f"slopes of the {side} view are expected to be {typical:.0f} degrees off")
         doubts += _hazards(side, view, cameras[side], seen[side].hidden if side in seen else 0.0)
     return tuple(doubts)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
 from lunar_runtime.geometry.rig import Rig
@@ -23,16 +24,24 @@ from lunar_runtime.inference.doubts import doubt_images
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.kept import keep_network
 from lunar_runtime.inference.ladder import doubt_rung
-from lunar_runtime.inference.maps import Maps, NetworkOutputs, known_cameras, read_maps
+from lunar_runtime.inference.maps import (
+    NOMINAL,
+    Maps,
+    NetworkOutputs,
+    known_cameras,
+    read_maps,
+)
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import Image, ImagePair, Lenses, Masks, read_pair
 from lunar_runtime.inference.result import ModelInfo, Refinement, StereoResult
-from lunar_runtime.inference.result_grids import LONGEST_PX
 from lunar_runtime.inference.solve import solve_geometry
 from lunar_runtime.inference.sound_outputs import OutputBounds, watch_outputs
 from lunar_runtime.inference.told_cameras import check_told_cameras
 from lunar_runtime.refinement.budget import checkpoint
+from lunar_runtime.refinement.first_pose import features_of
+from lunar_runtime.refinement.free_pose import starts_halved
+from lunar_runtime.refinement.matching import Features
 
 
 class Ran(NamedTuple):
@@ -65,8 +74,17 @@ class Ran(NamedTuple):
         return (Alarm("network", f"an activation is out of bounds: {self.breach}"),)
 
 
+_ALIKE = CameraEstimate(Intrinsics(1.0, 1.0, 0.0, 0.0), NOMINAL)
+
 #: Runs the network on its two inputs, (H, W) uint8.
 RunNetwork = Callable[[NDArray[np.uint8], NDArray[np.uint8]], Ran]
+
+
+class _Ahead(NamedTuple):
+    """What was begun before the network had its word, and the grids that it is on."""
+
+    grids: PairGrids
+    features: Features
 
 
 @dataclass
@@ -94,6 +112,7 @@ class PairWork:
     maps: Maps | None = None
     seen: Seen | None = None
     alarms: tuple[Alarm, ...] = ()
+    _ahead: _Ahead | None = None
 
     @classmethod
     def read(
@@ -121,7 +140,7 @@ class PairWork:
     @property
     def longer_px(self) -> int:
         """Of the full result's longer side."""
-        return min(LONGEST_PX, max(max(image.size) for image in self.images))
+        return min(self.options.longest_px, max(max(image.size) for image in self.images))
 
     @property
     def pixels(self) -> int:
@@ -134,6 +153,23 @@ class PairWork:
     def cameras_told(self) -> bool:
         """Whether the cameras are known without a network."""
         return known_cameras(self.options, self.rig, self.images.wholes) is not None
+
+    def look_ahead(self) -> None:
+        """Begin in a thread what needs no network, of the full result: to look for features."""
+        if self.options.refine == "off" or self._ahead is not None:
+            return
+        wholes, told = self.images.wholes, self.cameras_told
+        if told:
+            cameras = self._cameras(None, wholes)
+        elif self.rig.right is None:  # whichever camera it is, both are alike
+            cameras = _ALIKE, _ALIKE
+        else:
+            return
+        grids = self.images.result_grids(cameras, self.longer_px)
+        pair = self.images.views(grids, cameras, self.lenses)
+        self._ahead = _Ahead(grids, features_of(pair))
+        held = self.rig.right_from_left is not None and self.rig.pose == "fixed"
+        self._ahead.features.begin(halved=told and not held and starts_halved(pair))
 
     def see(
         self,
@@ -195,7 +231,9 @@ class PairWork:
         with self.clock.stage("refine"):
             grids, pair = self._views(model, self.longer_px // step)
             network = None if model is None else self.maps
-            fused, noted = fuse(pair, grids, network, self.options, self.rig)
+            ahead = self._ahead
+            features = None if ahead is None or ahead.grids != grids else ahead.features
+            fused, noted = fuse(pair, grids, network, self.options, self.rig, features)
         return self._solved(fused, self._seen(pair), self.notes + noted, model, step)
 
     def kept(self, model: ModelInfo, reason: str, longer_px: int) -> StereoResult:

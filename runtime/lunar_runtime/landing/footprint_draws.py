@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.roughness import Roughness
 from lunar_runtime.landing.stance import Centres, Planes, pad_heights, stand
-from lunar_runtime.landing.strips import at_once
 
 _THIN = 2
 _TILTS = 8  # where there are no draws: as many as a refined pair has draws

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError, UsageError
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.cells import Cells, heights_below
 from lunar_runtime.landing.local_frame import LocalFrame, level_frame
-from lunar_runtime.landing.strips import at_once
 from lunar_runtime.landing.surface_walk import Found, SurfaceWalk
 from lunar_runtime.landing.visible_surface import (
     VisibleSurface,

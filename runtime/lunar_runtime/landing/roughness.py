@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.stance import NOWHERE, Centres, Planes, disc
-from lunar_runtime.landing.strips import at_once
 
 _AT_ONCE = 1 << 18  # heights of one thread's piece: 1 MiB stays in a core's cache
 

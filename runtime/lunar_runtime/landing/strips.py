@@ -1,27 +1,16 @@
-"""Work on arrays, on as many threads as OpenCV has: NumPy and OpenCV let each other run."""
+"""Work on arrays, strip by strip."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.fields import Field
 
 _AT_ONCE = 1 << 16  # values of a strip: a handful of such fields stay in a core's cache
-
-
-_T = TypeVar("_T")
-_U = TypeVar("_U")
-
-
-def at_once(do: Callable[[_T], _U], parts: Iterable[_T]) -> list[_U]:
-    """What is made of the parts, in their order."""
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as threads:
-        return list(threads.map(do, parts))
 
 
 def in_strips(shape: tuple[int, int], do: Callable[[slice], tuple[Field, ...]]) -> list[Field]:

@@ -12,12 +12,8 @@ from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.refinement.camera_evidence import CameraEvidence
 from lunar_runtime.refinement.dense_match import Flow
-from lunar_runtime.refinement.relative_pose import (
-    IN_FRONT,
-    in_front,
-    pattern_px,
-    rotation_residual_px,
-)
+from lunar_runtime.refinement.pose_residuals import pattern_px, rotation_residual_px
+from lunar_runtime.refinement.relative_pose import IN_FRONT, in_front
 from lunar_runtime.refinement.same_ground import CommonGround
 from lunar_runtime.refinement.surface import GivenPose
 from lunar_runtime.refinement.told_pose import AGREED, Agreement

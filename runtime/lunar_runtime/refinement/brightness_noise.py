@@ -8,10 +8,12 @@ along the light that are stronger are slopes which the surface lacks.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred
@@ -83,16 +85,26 @@ def _octaves(values: Field, mask: Field, light: float) -> tuple[Floats, Floats]:
     middle = float(np.sum(values * mask) / np.sum(mask))
     limit = _CLIPPED_SIGMAS * robust_sigma(inside - middle)
     clipped = np.clip(values - np.float32(middle), -limit, limit) * mask
-    power = np.abs(np.fft.rfft2(clipped)) ** 2 / float(np.sum(mask * mask))
-    fy = np.fft.fftfreq(values.shape[0])[:, None]
-    fx = np.fft.rfftfreq(values.shape[1])[None]
-    size = np.hypot(fx, fy)
-    size[0, 0] = 1e-9
-    cosine = ((fx * np.cos(light) + fy * np.sin(light)) / size) ** 2
-    octave = np.floor(-np.log2(2 * size)).astype(int)
+    spectrum = np.fft.rfft2(clipped)
+    power = (spectrum.real**2 + spectrum.imag**2) / np.sum(mask * mask)
+    along_x, along_y, octave = _waves(values.shape)
+    cosine = (along_x * np.cos(light) + along_y * np.sin(light)) ** 2
     found = []
     for chosen in (cosine < _ACROSS, cosine > _ALONG):
-        known = chosen & (octave >= 0) & (octave < _OCTAVES)
-        total = np.bincount(octave[known], power[known], _OCTAVES)
-        found.append(total / np.maximum(np.bincount(octave[known], minlength=_OCTAVES), 1))
+        of = np.where(chosen, octave, _OCTAVES).ravel()
+        total = np.bincount(of, power.ravel(), _OCTAVES + 1)
+        count = np.bincount(of, minlength=_OCTAVES + 1)
+        found.append((total / np.maximum(count, 1))[:_OCTAVES])
     return found[0], found[1]
+
+
+@lru_cache(maxsize=4)
+def _waves(shape: tuple[int, ...]) -> tuple[Field, Field, NDArray[np.intp]]:
+    """Of `rfft2`: the unit vectors of its waves, and their octaves; `_OCTAVES` = none of them."""
+    fy = np.fft.fftfreq(shape[0])[:, None]
+    fx = np.fft.rfftfreq(shape[1])[None]
+    size = np.hypot(fx, fy)
+    size[0, 0] = 1e-9
+    octave = np.floor(-np.log2(2 * size)).astype(np.intp)
+    octave[(octave < 0) | (octave > _OCTAVES)] = _OCTAVES
+    return (fx / size).astype(np.float32), (fy / size).astype(np.float32), octave

@@ -24,7 +24,8 @@ import numpy as np
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
 from lunar_runtime.refinement.fitted_matches import UNKNOWN, FittedMatches
 from lunar_runtime.refinement.misfit import CENTRES, FARTHEST, NAMES, Misfit
-from lunar_runtime.refinement.relative_pose import PoseFit, shared_share
+from lunar_runtime.refinement.pose_residuals import shared_share
+from lunar_runtime.refinement.relative_pose import PoseFit
 from lunar_runtime.refinement.sampson import moved, step_between
 from lunar_runtime.refinement.shared_errors import POSE, shared_errors
 from lunar_runtime.refinement.surface import GivenPose
@@ -128,7 +129,7 @@ def camera_evidence(
         prior = np.asarray(np.linalg.inv(given.covariance), np.float64)
         towards = prior @ step_between(fit.pose, given.pose)
     held = given is not None and given.held
-    covariance = np.linalg.pinv(information) * shared_share(rays, residual, fit)
+    covariance = np.linalg.pinv(information) * shared_share(rays, residual, fit.sigma_px)
     if given is not None and held:
         covariance = given.covariance
     farthest = float(np.max(np.sum(rays.left[:, :2] ** 2, axis=-1)))

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
 from lunar_runtime.geometry.fields import Field, blurred, half, resized, together, twice
 from lunar_runtime.geometry.views import Pair
@@ -105,10 +106,10 @@ def measure_flow(
     a, b = (_normalise(image, inside, _FLOW_SIGMA_PX / 2)[0] for image in (left, warped))
     correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX / 2)
     eight = [_in_eight_bits(image, inside) for image in (a, b)]
-    one, other = eight
-    smooth_forth, smooth_back = _SMOOTHING[thorough]
-    forth = _inverse_search(one, other, smooth_forth, thorough=thorough)
-    back = _inverse_search(other, one, smooth_back, thorough=thorough)
+    forth, back = at_once(
+        lambda way: _inverse_search(*way, thorough=thorough),
+        zip(eight, eight[::-1], _SMOOTHING[thorough], strict=True),
+    )
     x = np.asarray(forth[..., 0] + np.arange(left.shape[1], dtype=np.float32), np.float32)
     y = np.asarray(forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None], np.float32)
     returned = cv2.remap(

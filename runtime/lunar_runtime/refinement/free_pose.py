@@ -86,7 +86,7 @@ def find_freely(
     Raises:
         NotRefinedError: The images give none.
     """
-    if min(pair.left.shape) >= _LARGE_PX:
+    if starts_halved(pair):
         try:
             return _find(pair, network, given, features, halved=True)
         except NoParallaxError:
@@ -94,6 +94,11 @@ def find_freely(
         except NotRefinedError:
             pass  # more features may hold more: on a narrow overlap they settle the pose
     return _find(pair, network, given, features, halved=False)
+
+
+def starts_halved(pair: Pair) -> bool:
+    """Whether features are first looked for at half the resolution."""
+    return min(pair.left.shape) >= _LARGE_PX
 
 
 def _find(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, blurred, half
+from lunar_runtime.geometry.robust import middle
 from lunar_runtime.refinement.dense_match import Brightness
 
 # Powers of the two, fitted to the logarithms of real errors of depth on StereoLunar and rendered
@@ -41,15 +42,16 @@ def local_factor(bright: Brightness, surface: Field, decided: NDArray[np.bool_])
         return np.ones_like(inside)
     weight = blurred(half(bright.information), _ASKED_PX)
     pull = blurred(half(bright.pull), _ASKED_PX)
-    least = np.float32(1e-3) * np.median(weight[known]) + np.float32(_LEAST)
+    least = np.float32(1e-3 * middle(weight[known])) + np.float32(_LEAST)
     asked = blurred(np.square(pull / (weight + least)), _ASKED_MEAN_PX)
     bent = blurred(np.square(_laplacian(blurred(half(surface), _BENT_PX))), _BENT_MEAN_PX)
     factor = np.ones_like(inside)
     for square, power in ((asked, _ASKED), (bent, _BENT)):
-        middle = np.median(square[known])
-        if middle > 0:
-            factor *= np.maximum(square / middle, np.float32(_LEAST)) ** np.float32(power / 2)
-    factor = np.clip(factor / np.median(factor[known]), 1 / _MOST, _MOST)
+        typical = middle(square[known])
+        if typical > 0:
+            square /= np.float32(typical)
+            factor *= np.maximum(square, np.float32(_LEAST)) ** np.float32(power / 2)
+    factor = np.clip(factor / np.float32(middle(factor[known])), 1 / _MOST, _MOST)
     # The geometric way from there to 1, without a seam.
     share = np.minimum(blurred(inside, _FADE_PX), inside)
     return np.asarray(factor**share, np.float32)

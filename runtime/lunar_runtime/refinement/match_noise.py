@@ -90,32 +90,33 @@ def measure_match_noise(
     if np.count_nonzero(chosen) < _THIN:
         thin, chosen = (slice(None),) * 2, alike
     left = residual[thin][chosen].astype(np.float64)
-    squares = np.stack(
-        [1 / contrast[thin][chosen] ** 2, np.ones(len(left)), change[thin][chosen] ** 2], axis=-1
-    )
-    grey, share, steep = _variances(np.asarray(squares, np.float64), left)
+    squares = np.empty((3, len(left)))
+    squares[0] = 1 / contrast[thin][chosen] ** 2
+    squares[1] = 1
+    squares[2] = change[thin][chosen] ** 2
+    grey, share, steep = _variances(squares, left)
     pixels = _pixels_that_share(residual * contrast, alike) / _AS_TAKEN
     return MatchNoise(grey, share, steep, max(1.0, pixels))
 
 
 def _variances(squares: Floats, residual: Floats) -> list[float]:
-    """Three, not negative: squared residuals as a sum of (N, 3) squares, robust."""
+    """Three, not negative: squared residuals as a sum of (3, N) squares, robust."""
     typical = max(robust_sigma(residual) ** 2, _LEAST)
     square = residual**2
-    size = np.maximum(np.mean(squares, axis=0), 1e-30)
-    squares = squares / size
+    size = np.maximum(np.mean(squares, axis=1), 1e-30)
+    squares = squares / size[:, None]
     variance = np.full(len(square), typical)
     found = [0.0, 0.0, 0.0]
     for _ in range(_ITERATIONS):
-        weighted = squares * (np.where(square < _CUT * variance, 1, 0) / variance**2)[:, None]
-        product = gram(weighted, squares).tolist()
-        pull = gram(weighted, square[:, None])[:, 0].tolist()
+        weighted = squares * (np.where(square < _CUT * variance, 1, 0) / variance**2)
+        product = gram(weighted.T, squares.T).tolist()
+        pull = gram(weighted.T, square[:, None])[:, 0].tolist()
         for _ in range(_SWEEPS):  # one number after the other: least squares have one minimum
             for i, row in enumerate(product):
                 if row[i] > 0:
                     rest = pull[i] - sum(a * b for a, b in zip(row, found, strict=True))
                     found[i] = max(found[i] + rest / row[i], 0.0)
-        variance = np.maximum(times(squares, np.array(found)), _LEAST_SHARE * typical)
+        variance = np.maximum(times(np.array(found), squares), _LEAST_SHARE * typical)
     return [float(one / of) for one, of in zip(found, size, strict=True)]
 
 

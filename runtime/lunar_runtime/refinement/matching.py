@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once, begun
 from lunar_runtime.masking.mask import ValidPair
 
 _FEATURES = 2500
@@ -16,6 +18,7 @@ _CONTRAST = 0.015  # SIFT's default 0.04 leaves a few dozen features on smooth m
 _CLAHE_CLIP = 4.0
 _CLAHE_TILES = (8, 8)
 _RATIO = 0.85
+_SMALL_PX = 1 << 17  # of an image: pyramids take 60 MB for 512 x 512 px, 15 MB for a quarter of it
 _DESCRIPTOR_STEP = 8  # network pixels between compared descriptors: 4096 at 512, 64 MB
 # A limb or a wedge's edge is no place on the ground. Single pixels have no edge to speak of.
 _EDGE_PX, _SINGLE_PX = 6, 2
@@ -59,8 +62,12 @@ def match_features(
             time. The pose found from them is 0.1° off instead of 0.02° (medians of 36 pairs of
             512 px).
     """
-    points_left, left_d = _features(left, valid[0], halved)
-    points_right, right_d = _features(right, valid[1], halved)
+    sides = [(left, valid[0], halved), (right, valid[1], halved)]
+    if _is_large(left, halved=halved):
+        found = [_features(*side) for side in sides]
+    else:
+        found = at_once(lambda side: _features(*side), sides)
+    (points_left, left_d), (points_right, right_d) = found
     one, other = _mutual(left_d @ right_d.T, _RATIO)
     return Matches(points_left[one], points_right[other])
 
@@ -77,9 +84,20 @@ class Features:
         """Of (H, W) grey levels, and (H, W) bool of where they are valid; None = everywhere."""
         self._images = left, right, valid
         self._found: dict[bool, Matches] = {}
+        self._coming: dict[bool, Callable[[], Matches]] = {}
+
+    def begin(self, *, halved: bool) -> None:
+        """Look for them in a thread, if there is one more, until somebody asks for them.
+
+        Those of a large image are looked for when they are asked for: they need memory.
+        """
+        if not _is_large(self._images[0], halved=halved):
+            self._coming[halved] = begun(lambda: match_features(*self._images, halved=halved))
 
     def matches(self, *, halved: bool = False) -> Matches:
         """See `match_features`."""
+        if halved in self._coming:
+            self._found[halved] = self._coming.pop(halved)()
         if halved not in self._found:
             self._found[halved] = match_features(*self._images, halved=halved)
         return self._found[halved]
@@ -110,6 +128,11 @@ def match_descriptors(
     one, other = _mutual(flat[0] @ flat[1].T, 1.0)
     keep = _usable(pixels[0][one], valid[0]) & _usable(pixels[1][other], valid[1])
     return Matches(pixels[0][one[keep]], pixels[1][other[keep]])
+
+
+def _is_large(image: NDArray[np.uint8], *, halved: bool) -> bool:
+    """Whether its features take so much memory that nothing is done beside them."""
+    return image.size >> (2 if halved else 0) > _SMALL_PX
 
 
 def _usable(pixels: NDArray[np.float64], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
+from lunar_runtime.geometry.robust import middle
 from lunar_runtime.refinement.prior import robust_fit
 from lunar_runtime.refinement.relative_pose import (
     IN_FRONT,
@@ -48,13 +49,15 @@ def plane_twins(rays: MatchedRays, pose: RelativePose) -> list[RelativePose]:
     near, depths = near.where(known), depths[known]
     if len(near) < _LEAST_MATCHES:
         return []
-    plane = robust_fit(near.left, depths, np.ones(len(near)), np.ones(3, bool))
+    plane = robust_fit(
+        np.ascontiguousarray(near.left.T), depths, np.ones(len(near)), np.ones(3, bool)
+    )
     H = pose.R + np.outer(pose.t, plane)
     _, turns, ways, planes = cv2.decomposeHomographyMat(H, np.eye(3))
     twins = []
     for R, t, normal in zip(turns, ways, planes, strict=True):
         length = float(np.linalg.norm(t))
-        if not length > 0 or float(np.median(near.left @ normal.ravel())) <= 0:
+        if not length > 0 or middle(near.left @ normal.ravel()) <= 0:
             continue  # no way at all, or the plane is behind the camera
         twin = RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel() / length)
         if not alike(twin, pose):

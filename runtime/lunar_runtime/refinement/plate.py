@@ -7,17 +7,21 @@ the next one begins with.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, blurred, double, half, resized
+from lunar_runtime.geometry.robust import middle
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.prior import LEAST_DEPARTURE, Prior
 from lunar_runtime.refinement.shading import Plated
 from lunar_runtime.refinement.thin_plate import (
+    PlateNoise,
     bending,
+    plate_noise,
     sample_thin_plate,
     solve_thin_plate,
 )
@@ -114,10 +118,12 @@ class Plate(NamedTuple):
             cycles=cycles,
         )
         energy = blurred(bending(e), 1.0)
-        energy /= max(float(np.median(energy)), 1e-30)
+        typical = middle(energy)
+        least = max(typical, 1e-30)
+        energy /= np.float32(least)
         energy += 1
         relaxed = np.sqrt(energy, out=energy)
-        relaxed /= np.median(relaxed)
+        relaxed /= np.float32(math.sqrt(1 + typical / least))  # its median
         return PlateSolution(e, compliance, relaxed)
 
     def surface(self, prior: Field, departure: Field) -> Field:
@@ -156,8 +162,14 @@ class Plate(NamedTuple):
             decided=half(decided.astype(np.float32)) > 0.5,
         )
 
-    def draw(self, prior: Prior, compliance: Field, information: Information, count: int) -> Field:
-        """Errors of a solution, drawn from its posterior; seeded.
+    def noise(self, count: int) -> list[PlateNoise]:
+        """Of so many draws; seeded."""
+        return plate_noise(self.shape, np.random.default_rng(0), -(-count // 2))
+
+    def draw(
+        self, prior: Prior, compliance: Field, information: Information, noise: list[PlateNoise]
+    ) -> Field:
+        """Errors of a solution, drawn from its posterior.
 
         The second half are the first one's with the other sign. Their variance is averaged over
         neighbours, so four tell it as well as eight.
@@ -166,19 +178,16 @@ class Plate(NamedTuple):
             prior: Of the solution.
             compliance: Of the solution.
             information: Of the solution.
-            count: How many.
+            noise: See the method of that name; it is used up.
 
         Returns:
             (N, h, w) float32, relative to the surface.
         """
-        rng = np.random.default_rng(0)
         weight = (information.weight + self._prior_weight(prior)) * compliance
         # With A = weight + stiffness HᵀH per compliance, the covariance is A⁻¹ · compliance.
-        half_of_them = sample_thin_plate(
-            weight, self.stiffness / 4, rng, count=-(-count // 2), cycles=_DRAW_CYCLES
-        )
+        half_of_them = sample_thin_plate(weight, self.stiffness / 4, noise, cycles=_DRAW_CYCLES)
         half_of_them *= np.sqrt(compliance)
-        return np.concatenate([half_of_them, -half_of_them])[:count]
+        return np.concatenate([half_of_them, -half_of_them])
 
     def sigma(self, draws: Field) -> Field:
         """(H, W) standard deviation that draws tell, averaged over neighbours.

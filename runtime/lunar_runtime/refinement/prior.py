@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred, half, resized
-from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.geometry.robust import middle, robust_sigma
 from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 
 #: Of a surface from the prior, relative: it stays in front of the camera.
@@ -86,14 +86,14 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
     used = trust.ravel() > 0
     chosen = np.flatnonzero(used)
     chosen = chosen[:: max(1, len(chosen) // _SAMPLES)]
-    typical = np.median(measured.ravel()[chosen])
+    typical = np.float32(middle(measured.ravel()[chosen]))
     columns += [] if relief is None else [typical * band for band in relief]
-    A = np.stack([column.ravel()[chosen] for column in columns], axis=-1).astype(np.float64)
+    A = np.stack([column.ravel()[chosen] for column in columns]).astype(np.float64)
     b = measured.ravel()[chosen].astype(np.float64)
     weight = trust.ravel()[chosen].astype(np.float64)
-    keep = np.ones(A.shape[1], bool)
-    for column in range(3, A.shape[1]):  # a network without relief has no gain
-        keep[column] = bool(np.any(A[:, column]))
+    keep = np.ones(len(A), bool)
+    for i, column in enumerate(A[3:], 3):  # a network without relief has no gain
+        keep[i] = bool(np.any(column))
     coefficients = robust_fit(A, b, weight, keep)
     # Relief upside down foretells nothing, nor does one at no scale of this ground.
     while ((coefficients[3:] < 0) | (coefficients[3:] > _MOST_GAIN)).any():
@@ -101,11 +101,11 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
         coefficients = robust_fit(A, b, weight, keep)
     if relief is not None and coefficients[3] > _KNOWS:
         gains = 1 + _MEASURED * (coefficients[3:] - 1)
-        coefficients = robust_fit(A, b - A[:, 3:] @ gains, weight, np.arange(A.shape[1]) < 3)
+        coefficients = robust_fit(A, b - gains @ A[3:], weight, np.arange(len(A)) < 3)
         coefficients[3:] = gains
     field = sum(np.float32(c) * column for c, column in zip(coefficients, columns, strict=True))
     assert isinstance(field, np.ndarray)
-    field = np.maximum(field, np.float32(_LOWEST * np.median(b))).astype(np.float32)
+    field = np.maximum(field, np.float32(_LOWEST * middle(b))).astype(np.float32)
     relative = b / field.ravel()[chosen] - 1
     sigma = max(robust_sigma(relative), _LEAST_SIGMA)
     gain = None if relief is None else (float(coefficients[3]), float(coefficients[4]))
@@ -135,10 +135,10 @@ def beyond_errors(prior: Prior, departure: Field, decided: NDArray[np.bool_], co
     incidence = prior.incidence
     if decided.any():
         far = cv2.distanceTransform((~decided).astype(np.uint8), cv2.DIST_L2, 3)
-        typical = np.median(incidence[decided])
+        typical = np.float32(middle(incidence[decided]))
     else:  # a whole image's width from anything that was measured
         far = np.full(decided.shape, decided.shape[1], np.float32)
-        typical = np.median(incidence)
+        typical = np.float32(middle(incidence))
     apart = np.float32(_apart(departure, decided) / prior.sigma)
     least, unknown, most = (np.float32(value) for value in _APART)
     rough = unknown if np.isnan(apart) else np.clip(apart, least, most)
@@ -174,11 +174,12 @@ def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
     chosen = np.flatnonzero(valid.ravel())
     chosen = chosen[:: max(1, len(chosen) // _SAMPLES)]
     x, y = rays[..., 0], rays[..., 1]
-    A = np.stack([x.ravel()[chosen], y.ravel()[chosen], np.ones(len(chosen))], axis=-1)
+    A = np.stack([x.ravel()[chosen], y.ravel()[chosen], np.ones(len(chosen))])
     values = inverse_depth.ravel()[chosen].astype(np.float64)
     a, b, c = robust_fit(A.astype(np.float64), values, np.ones(len(chosen)), np.ones(3, bool))
     plane = np.float32(a) * x + np.float32(b) * y + np.float32(c)
-    relief = np.where(valid, (inverse_depth - plane) / np.median(values), 0).astype(np.float32)
+    relief = (inverse_depth - plane) / np.float32(middle(values))
+    relief = np.where(valid, relief, 0).astype(np.float32)
     sigma_px = _COARSE_SHARE * relief.shape[1]
     coarse = _broad_mean(relief, sigma_px)
     if valid.all():
@@ -199,25 +200,29 @@ def robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) ->
     """Iteratively reweighted least squares under a Cauchy weight.
 
     Args:
-        A: (N, K).
-        b: (N,) what A times the coefficients comes to.
-        weight: (N,) of every row.
-        keep: (K,) the columns that count; dropped ones give 0.
+        A: (K, N): long rows are quicker than tall columns.
+        b: (N,) what the coefficients times A come to.
+        weight: (N,) of every one of them.
+        keep: (K,) the rows of A that count; dropped ones give 0.
 
     Returns:
         (K,) coefficients.
     """
-    coefficients = np.zeros(A.shape[1])
-    size = np.maximum(np.abs(A[:, keep]).max(axis=0), 1e-30)
-    scaled = A[:, keep] / size
+    coefficients = np.zeros(len(A))
+    size = np.maximum(np.abs(A[keep]).max(axis=1), 1e-30)
+    scaled = A[keep] / size[:, None]
     robust, sigma = weight.copy(), np.inf
     for _ in range(_ITERATIONS):
-        weighted = scaled * robust[:, None]
-        solution = np.linalg.lstsq(weighted.T @ scaled, weighted.T @ b, rcond=None)[0]
-        residual = np.abs(scaled @ solution - b)
+        weighted = scaled * robust
+        solution = np.linalg.lstsq(weighted @ scaled.T, weighted @ b, rcond=None)[0]
+        residual = solution @ scaled
+        residual -= b
         last, sigma = sigma, robust_sigma(residual) + 1e-30
         if abs(sigma - last) < _SETTLED * sigma:
             break
-        robust = weight / (1 + (residual / (_WIDTH_SIGMAS * sigma)) ** 2)
+        residual /= _WIDTH_SIGMAS * sigma
+        np.square(residual, out=residual)
+        residual += 1
+        robust = weight / residual
     coefficients[keep] = solution / size
     return coefficients

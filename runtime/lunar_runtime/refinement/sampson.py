@@ -11,54 +11,63 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose, cross_matrix
 from lunar_runtime.geometry.products import times
 
+# Of a symmetric form's six products; those on the diagonal are counted once.
+_ONE, _OTHER = np.array([0, 1, 2, 0, 0, 1]), np.array([0, 1, 2, 1, 2, 2])
+_COUNTED = np.where(_ONE == _OTHER, 0.5, 1.0)
+_ABOUT = np.array([cross_matrix(axis) for axis in np.eye(3)])
+
 
 class Sampson:
     """Sampson distances of fixed matches, and their derivative by the pose.
 
     The algebraic distance n is linear in E, and the squared gradient g quadratic, so both and their
-    derivatives are products of one row a match with what depends on the pose alone.
+    derivatives are products of what depends on the pose alone with one column a match.
     """
 
     def __init__(self, rays: MatchedRays) -> None:
-        left, right = rays.left, rays.right
-        self._both = _outer(right, left)
-        self._squares = np.concatenate([_outer(left, left), _outer(right, right)], axis=-1)
+        left, right = (np.ascontiguousarray(side.T) for side in (rays.left, rays.right))
+        self._both = (right[:, None] * left).reshape(9, -1)
+        self._squares = np.concatenate([side[_ONE] * side[_OTHER] for side in (left, right)])
         self._focal_px = rays.focal_px
+        self._last: tuple[RelativePose, Floats, Floats, Floats] | None = None
 
     def distance_px(self, pose: RelativePose) -> Floats:
         """(N,) signed."""
-        n, g = self._parts(cross_matrix(pose.t) @ pose.R)
-        return np.asarray(n * (self._focal_px / np.sqrt(g)))
+        _, n, _, scale = self._parts(pose)
+        return np.asarray(n * scale)
 
     def derivative_px(self, pose: RelativePose) -> Floats:
-        """(N, 5) by the steps of `moved`."""
+        """(N, 5) by the steps of `moved`; its columns are contiguous."""
+        _, n, g, scale = self._parts(pose)
         across = cross_matrix(pose.t)
         E = across @ pose.R
-        n, g = self._parts(E)
-        turns = [across @ cross_matrix(axis) @ pose.R for axis in np.eye(3)]
-        changes = np.array(turns + [cross_matrix(axis) @ pose.R for axis in _tangents(pose.t)])
+        changes = np.empty((5, 3, 3))
+        np.matmul(across, _ABOUT @ pose.R, out=changes[:3])
+        np.matmul([cross_matrix(axis) for axis in _tangents(pose.t)], pose.R, out=changes[3:])
         rows = changes[:, :2].transpose(0, 2, 1) @ E[:2]
         columns = changes[:, :, :2] @ E[:, :2].T
-        twice_half = np.concatenate(
-            [
-                (rows + rows.transpose(0, 2, 1)).reshape(5, 9),
-                (columns + columns.transpose(0, 2, 1)).reshape(5, 9),
-            ],
-            axis=-1,
-        )
-        scale = self._focal_px / np.sqrt(g)
-        by_n = times(self._both, changes.reshape(5, 9).T)
-        by_g = times(self._squares, twice_half.T)
-        return np.asarray(scale[:, None] * (by_n - (n / (2 * g))[:, None] * by_g))
+        by_g = times(_both_sides(rows, columns), self._squares)  # half of it
+        by_g *= n / g
+        by_pose = times(changes.reshape(5, 9), self._both)
+        by_pose -= by_g
+        by_pose *= scale
+        return np.asarray(by_pose.T)
 
-    def _parts(self, E: Floats) -> tuple[Floats, Floats]:
-        squares = np.concatenate([(E[:2].T @ E[:2]).ravel(), (E[:, :2] @ E[:, :2].T).ravel()])
-        n, g = times(self._both, E.ravel()), times(self._squares, squares)
-        return n, np.maximum(g, 1e-30)
+    def _parts(self, pose: RelativePose) -> tuple[RelativePose, Floats, Floats, Floats]:
+        """The pose, its n and g, and pixels per n; those of the last pose are kept."""
+        if self._last is None or self._last[0] is not pose:
+            E = cross_matrix(pose.t) @ pose.R
+            n = times(E.ravel(), self._both)
+            g = times(_both_sides(E[:2].T @ E[:2], E[:, :2] @ E[:, :2].T), self._squares)
+            np.maximum(g, 1e-30, out=g)
+            self._last = pose, n, g, self._focal_px / np.sqrt(g)
+        return self._last
 
 
-def _outer(a: Floats, b: Floats) -> Floats:
-    return np.asarray((a[:, :, None] * b[:, None, :]).reshape(-1, 9))
+def _both_sides(left: Floats, right: Floats) -> Floats:
+    """(..., 12) of two quadratic forms, (..., 3, 3), on `_squares`."""
+    sides = [side[..., _ONE, _OTHER] + side[..., _OTHER, _ONE] for side in (left, right)]
+    return np.concatenate([side * _COUNTED for side in sides], axis=-1)
 
 
 def _tangents(t: Floats) -> Floats:

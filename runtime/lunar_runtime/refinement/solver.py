@@ -7,12 +7,15 @@ a value that the next one takes.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.epipolar import EpipolarField, MatchedRays, RelativePose
 from lunar_runtime.geometry.fields import Field, half, resized, together, twice
 from lunar_runtime.geometry.views import Pair
@@ -40,6 +43,7 @@ from lunar_runtime.refinement.prior import (
 from lunar_runtime.refinement.relative_pose import PoseFit, ahead, fit_pose
 from lunar_runtime.refinement.shading import shade
 from lunar_runtime.refinement.surface import NetworkGuess, Surface
+from lunar_runtime.refinement.thin_plate import PlateNoise
 
 #: Of flow, besides the first at half the resolution: whether each is thorough.
 FLOW_ROUNDS = (False, True)
@@ -49,8 +53,8 @@ _ITERATIONS = 15  # of a pose's fit to dense matches, at most: it starts near
 # Of the plate before the last round of flow: a surface to warp through is enough. With two in the
 # last round one pair was 1.2 times worse beyond the overlap.
 _QUICK_CYCLES = 1
-# Nothing comes after it: with 4, single surfaces beyond the overlap were farther off.
-_BRIGHTNESS_CYCLES = 6
+# Nothing comes after it: with fewer, single surfaces beyond the overlap were farther off.
+_BRIGHTNESS_CYCLES = 5
 _BRIGHTNESS_ROUNDS = 2  # at most
 # Where the first round of brightness moves nine pixels in ten by less, a second one gains nothing
 # (14 of 36 pairs). Above, single pairs need it by 27 % of their error.
@@ -245,9 +249,11 @@ class DenseSolver:
         prior, departure, slack = last.prior, last.departure, last.slack
         plane = self._on_view(prior.inverse_depth)
         surface = self._plate.surface(plane, departure)
+        noise: Callable[[], list[PlateNoise]] | None = None
         for _ in range(_BRIGHTNESS_ROUNDS):
             checkpoint("brightness")
             bright = linearise(self._pair, field, surface)
+            noise = noise or begun(partial(self._plate.noise, len(poses)))
             information = self._around_prior(bright, surface / plane)
             before = surface
             departure, compliance, slack = self._plate.solve(
@@ -257,7 +263,8 @@ class DenseSolver:
             if _moved_px(field, before, surface, bright.inside) < _STILL_PX:
                 break
         checkpoint("draws")
-        draws = self._plate.draw(prior, compliance, information, len(poses))
+        assert noise is not None
+        draws = self._plate.draw(prior, compliance, information, noise())
         own = self._plate.sigma(draws)
         with np.errstate(invalid="ignore"):
             refined = (own < _DECIDED * prior.sigma) & bright.inside

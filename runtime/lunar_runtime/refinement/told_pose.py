@@ -15,10 +15,10 @@ import numpy as np
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
 from lunar_runtime.refinement.camera_evidence import told_errors
 from lunar_runtime.refinement.fitted_matches import shared_by
+from lunar_runtime.refinement.pose_residuals import shared_share
 from lunar_runtime.refinement.relative_pose import (
     PoseFit,
     influence,
-    shared_share,
     width_of,
 )
 from lunar_runtime.refinement.sampson import Sampson, moved, step_between
@@ -103,7 +103,7 @@ def agree(rays: MatchedRays, free: PoseFit, given: GivenPose) -> Agreement:
     A, _ = _normal_equations(sampson, pose, width, variance)
     apart = math.sqrt(max(cost - misses(free.pose), 0.0))
     # Weighed as they were, but erring as they do.
-    share = shared_share(rays, sampson.distance_px(free.pose), free)
+    share = shared_share(rays, sampson.distance_px(free.pose), free.sigma_px)
     together = np.linalg.inv(A + prior)
     return Agreement(pose, together @ (share * A + prior) @ together, apart)
 

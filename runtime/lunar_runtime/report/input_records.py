@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from lunar_runtime.inference.options import InferOptions
+
 
 class Record(msgspec.Struct, frozen=True):
     """A part of report.json."""
@@ -192,6 +194,7 @@ class OptionsReport(Record, frozen=True, kw_only=True):
         baseline_m: Distance of the cameras, metres, where given.
         altitude_m: Height of the left camera above the scene's plane, metres, where given.
         refine: `auto`, `on` or `off`.
+        longest_px: Of the result's longer side, at most.
     """
 
     view: str
@@ -201,6 +204,7 @@ class OptionsReport(Record, frozen=True, kw_only=True):
     baseline_m: float | None
     altitude_m: float | None
     refine: str
+    longest_px: int = InferOptions.longest_px
 
 
 class BodyReport(Record, frozen=True, kw_only=True):

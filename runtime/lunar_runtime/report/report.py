@@ -22,7 +22,7 @@ from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.guard.condition import condition_of
 from lunar_runtime.inference.flown import Flown
 from lunar_runtime.inference.hazard import HAZARD_DEG
-from lunar_runtime.inference.result import ModelInfo, Refinement, Side, StereoResult
+from lunar_runtime.inference.result import ModelInfo, Side, StereoResult
 from lunar_runtime.landing.hazards import HAZARDOUS, SAFE, UNKNOWN
 from lunar_runtime.landing.landing import Landing
 from lunar_runtime.report.flight_records import AlarmReport, FlownReport
@@ -47,12 +47,7 @@ from lunar_runtime.report.records import (
     UpReport,
     ViewReport,
 )
-from lunar_runtime.report.refinement_records import (
-    MisfitReport,
-    OtherSunReport,
-    RefinementReport,
-    ShadingReport,
-)
+from lunar_runtime.report.refinement_report import refinement_report
 from lunar_runtime.version import __version__
 
 _PERCENTILES = (5, 25, 50, 75, 95)
@@ -95,6 +90,7 @@ def make_report(
             baseline_m=result.options.baseline_m,
             altitude_m=result.options.altitude_m,
             refine=result.options.refine,
+            longest_px=result.options.longest_px,
         ),
         scale=ScaleReport(
             unit=result.unit,
@@ -113,7 +109,7 @@ def make_report(
             inlier_fraction=pose.inlier_fraction,
             reprojection_px=pose.reprojection_px,
         ),
-        refinement=None if result.refinement is None else _refinement(result.refinement),
+        refinement=None if result.refinement is None else refinement_report(result.refinement),
         body=None
         if result.body_from_left is None
         else BodyReport(body_from_left=result.body_from_left.tolist()),
@@ -274,42 +270,6 @@ def _landing(landing: Landing) -> LandingReport:
         sites=len(landing.sites),
         first_safe_probability=landing.sites[0].safe_probability if landing.sites else None,
         reason=landing.reason,
-    )
-
-
-def _refinement(refinement: Refinement) -> RefinementReport:
-    return RefinementReport(
-        status="refined" if refinement.done else "kept",
-        reason=refinement.reason,
-        pose_source=refinement.pose_source,
-        pose_held=refinement.pose_held,
-        matches=refinement.matches,
-        inliers=refinement.inliers,
-        epipolar_px=refinement.epipolar_px,
-        pattern_px=refinement.pattern_px,
-        rival_pose=refinement.rival_pose,
-        network_differs_deg=refinement.network_differs_deg,
-        parallax_deg=refinement.parallax_deg,
-        relief_gain=refinement.relief_gain,
-        pose_sigma_deg=refinement.pose_sigma_deg,
-        focal_ratio=refinement.focal_ratio,
-        focal_sigma=refinement.focal_sigma,
-        cameras_err=refinement.cameras_err,
-        rig_apart=refinement.rig_apart,
-        misfits=[
-            MisfitReport(one.number, one.change, one.sigma, one.depth_change)
-            for one in refinement.misfits
-        ],
-        views={side: view._asdict() for side, view in refinement.views.items()},
-        shading={
-            side: ShadingReport(
-                reason=told.reason,
-                explained=told.explained,
-                width_px=told.width_px,
-                other_suns=tuple(OtherSunReport(**one._asdict()) for one in told.other_suns),
-            )
-            for side, told in refinement.shading.items()
-        },
     )
 
 

@@ -224,6 +224,7 @@ class Pairing:
             smoothing_px=self._options.smoothing_px,
             min_confidence=self._options.min_confidence,
             refine=self._options.refine,
+            longest_px=self._options.longest_px,
             masks=(camera.mask, camera.mask),
             deadline_ms=self._deadline_ms,
         )

@@ -58,8 +58,8 @@ class StereoStream:
         pose_errors: Of the poses that will be pushed; without it none may be.
         altitude_sigma: Relative standard deviation of the altitudes.
         mask: Path or (h, w), not 0 where the frames show ground: a part of the vehicle may not.
-        options: Of every pair: `slope`, `smoothing_px`, `min_confidence` and `refine`; nothing that
-            tells of cameras or lengths.
+        options: Of every pair: `slope`, `smoothing_px`, `min_confidence`, `refine` and
+            `longest_px`; nothing that tells of cameras or lengths.
         rules: Which two frames make a pair.
         keep: Frames that are kept.
         background: Compute in a thread of its own; while it is busy, frames go by, and the newest
