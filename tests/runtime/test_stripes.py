@@ -59,7 +59,7 @@ def test_what_is_hidden_makes_no_stripes_and_hides_none() -> None:
     assert len(doubt_stripes(ImagePair(striped_too, grey_from_array(GROUND.right)))) == 1
 
 
-@pytest.mark.parametrize("side", [64, 127])
+@pytest.mark.parametrize("side", [64, 255])
 def test_of_a_small_image_nothing_is_said(side: int) -> None:
     small = striped(GROUND.left[:side, :side], 0.2, 6.0)
     assert find_stripes(grey_from_array(small)) is None

@@ -19,14 +19,16 @@ from lunar_runtime.inference.pair import ImagePair
 from lunar_runtime.inference.sharpness import middle_of
 
 # Of the brightness, and over the median of the periods beside it. 144 StereoLunar and rendered
-# images of 512 and 256 px have up to 5.7, four frames of Apollo film none. Of stripes of 0.01 two
-# in three have over 9; of nine pairs one then missed 36 points more of the hazards, with 0.02
-# three, one of them by a slope error 7 times as large.
-_LEAST_AMPLITUDE, _LEAST_OVER = 0.007, 8.0
-_LONGEST_PX = 24.0  # longer ones are told from ground no more, but differ between the images
+# images of 512 and 256 px and as many quarters of them have up to 6.8, four frames of Apollo film
+# none; parts of 128 px have up to 7.8. Of stripes of 0.01 half have over 10; of nine pairs one then
+# missed 36 points more of the hazards, with 0.02 three, one of them by a slope error 7 times as
+# large.
+_LEAST_AMPLITUDE, _LEAST_OVER = 0.007, 10.0
+_LEAST_SIDE = 256  # pixels
+# Longer ones are told from ground no more: of the image's side, and pixels.
+_LONGEST, _LONGEST_PX = 1 / 16, 24.0
 _SMOOTH_PX = 12.0
 _BESIDE = 12  # periods on either side
-_LEAST_SIDE = 128  # pixels: of less, there are too few lines
 _DARKEST = 1.0  # grey levels: a share of less is none
 
 
@@ -85,7 +87,7 @@ def _along(
     relative = (brightness / np.maximum(smooth, _DARKEST) - 1)[:, 0]
     count = len(relative)
     window = np.hanning(count)
-    first = int(np.ceil(count / _LONGEST_PX))
+    first = int(np.ceil(max(count / _LONGEST_PX, 1 / _LONGEST)))
     waves = np.asarray(np.fft.rfft(relative * window), np.complex128)[first:]
     amplitude = np.asarray(2 * np.abs(waves) / window.sum(), np.float64)
     padded = np.pad(amplitude, _BESIDE, mode="reflect")
