@@ -55,6 +55,7 @@ def old_blocks(situation: Situation, draw: Draw) -> Situation:
     other = draw.one_of(*draw.pairs) if draw.chance(0.5) else draw.pair
     height, width = situation.right.shape
     lost = draw.rng.uniform(size=(-(-height // side), -(-width // side))) < share
+    lost.flat[int(draw.rng.integers(lost.size))] = True
     area = np.kron(lost, np.ones((side, side), np.bool_))[:height, :width]
     old = cv2.resize(other.left, (width, height), interpolation=cv2.INTER_AREA)
     right = np.where(area, old, situation.right).astype(np.uint8)
