@@ -23,6 +23,7 @@ from lunar_runtime.geometry.products import gram, times
 from lunar_runtime.geometry.robust import robust_sigma
 
 _THIN = 4  # pixels between rows that are compared
+_MANY = 1 << 16  # pixels, of which some tell their sigma
 _ITERATIONS = 4
 _CUT = 9.0  # times the variance: squares beyond are no noise
 _SWEEPS = 20  # over the three numbers, of which none is negative
@@ -123,7 +124,10 @@ def _variances(squares: Floats, residual: Floats) -> list[float]:
 def _pixels_that_share(left: Field, alike: NDArray[np.bool_]) -> float:
     """How many pixels one value of the noise covers: along rows, times along columns."""
     known = alike.astype(np.float32)
-    limit = np.float32(_CLIPPED_SIGMAS * robust_sigma(left[alike]))
+    thin = (
+        (slice(None, None, _THIN),) * 2 if np.count_nonzero(alike) > _MANY else (slice(None),) * 2
+    )
+    limit = np.float32(_CLIPPED_SIGMAS * robust_sigma(left[thin][alike[thin]]))
     clipped = np.clip(np.where(alike, left, np.float32(0)), -limit, limit)
     along, across = (
         _along_rows(*(np.ascontiguousarray(values[::_THIN]) for values in both))
