@@ -64,7 +64,7 @@ def sides(text: str, least: int) -> list[int]:
 
     Args:
         text: As given.
-        least: How many there need to be.
+        least: How many there need to be, 1 or 2.
 
     Raises:
         click.UsageError: They are fewer, or a side has less than 32 px.
@@ -73,9 +73,9 @@ def sides(text: str, least: int) -> list[int]:
         found = [int(part) for part in text.split(",")]
     except ValueError:
         found = []
-    if len(found) < max(least, 1) or min(found) < 32:
-        count = "a side" if least == 1 else f"{least} or more sides"
-        raise click.UsageError(f"--sizes {text}: give {count} of 32 px or more")
+    if len(found) < least or min(found) < 32:
+        count = "one or more" if least == 1 else "two or more"
+        raise click.UsageError(f"--sizes {text}: give {count} sides of 32 px or more")
     return found
 
 
