@@ -130,7 +130,8 @@ def test_every_reason_is_given() -> None:
         (0.065, 0.85, False),
         (0.075, 0.85, True),
         (0.11, 0.4, False),  # of a dim pair: noise explains it
-        (0.10, 0.65, True),
+        (0.12, 0.75, True),
+        (0.12, 0.66, False),  # a clean pair under noise
     ],
 )
 def test_matches_that_miss_by_more_than_noise_are_a_guess(
