@@ -15,12 +15,12 @@ from lunar_bench.accuracy.window_matching import semi_global_points
 from lunar_bench.refinement.apollo import measure_apollo
 from lunar_bench.refinement.figures import Figures, Truth
 from lunar_bench.refinement.measure import measure_refinement
-from lunar_bench.refinement.profile import PARTS
+from lunar_bench.refinement.profile import PARTS, SizeTimes, growth_exponent, measure_growth
 from lunar_bench.refinement.sweep import QUANTITIES, Point, RefinementSweep, swept_pair
 from lunar_bench.report import refinement_text
 from lunar_bench.report.sweep_plot import plot_sweep
 from lunar_bench.sensors.machine import describe_machine
-from lunar_calib.truth.known_pairs import KnownPair
+from lunar_calib.truth.known_pairs import KnownPair, rendered_pairs
 from lunar_runtime.errors import InputError
 
 from .command_line import run
@@ -154,6 +154,20 @@ def test_without_a_source_the_sources_are_listed(capfd: pytest.CaptureFixture[st
 def test_no_pair_is_no_result() -> None:
     with pytest.raises(InputError, match="nothing: there is no pair to measure"):
         measure_refinement(None, [], "nothing")
+
+
+def test_growth_is_one_for_time_that_goes_with_the_pixels() -> None:
+    sizes = [SizeTimes((side, 2 * side), 0.0, {}) for side in (64, 128, 256)]
+    assert growth_exponent(sizes, [1.0, 4.0, 16.0]) == pytest.approx(1)
+    assert growth_exponent(sizes, [1.0, 2.0, 4.0]) == pytest.approx(0.5)
+
+
+def test_every_size_has_its_time_and_its_parts() -> None:
+    pairs = [next(rendered_pairs(1, size, 0)) for size in (128, 192)]
+    growth = measure_growth(pairs, 1)
+    assert [one.size for one in growth.sizes] == [(128, 128), (192, 192)]
+    assert all(one.cpu_ms > 0 and one.parts_ms["optical flow"] > 0 for one in growth.sizes)
+    assert "optical flow" in growth.parts
 
 
 def test_every_part_of_the_profile_is_a_function_of_the_runtime() -> None:

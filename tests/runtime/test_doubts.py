@@ -13,6 +13,7 @@ from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.compression import blockiness
 from lunar_runtime.inference.doubts import doubt_images
+from lunar_runtime.inference.echoes import echoes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
 from lunar_runtime.inference.result import RefinedView, Refinement
@@ -80,6 +81,30 @@ def test_blocks_of_hard_compression_are_doubted(quality: int, doubted: bool) -> 
 def test_small_and_even_images_have_no_blocks() -> None:
     assert blockiness(np.zeros((32, 32), np.uint8)) == 1
     assert blockiness(np.full((128, 128), 7, np.uint8)) == 1
+
+
+@pytest.mark.parametrize("strength", [0.15, 0.4])
+@pytest.mark.parametrize("how", ["shifted", "turned"])
+def test_an_image_that_holds_itself_twice_is_doubted(how: str, strength: float) -> None:
+    other = RIGHT.pixels[::-1, ::-1]
+    if how == "shifted":
+        other = np.roll(RIGHT.pixels, (14, 20), (0, 1))
+    pixels = (RIGHT.pixels * (1 - strength) + other * strength).astype(np.uint8)
+    (doubt,) = doubts(LEFT, replace(RIGHT, pixels=pixels))
+    assert doubt.startswith(f"the right image holds a second one of itself, {how}: a reflection")
+
+
+def test_what_is_no_echo() -> None:
+    assert max(*echoes(LEFT), *echoes(RIGHT)) < 12
+    window = replace(LEFT, pixels=LEFT.pixels[20:190, 40:])
+    assert max(echoes(window)) < 12
+    # A dark frame that is masked is the mask's, and no echo.
+    framed, valid = LEFT.pixels.copy(), np.zeros(LEFT.pixels.shape, bool)
+    valid[40:-40, 40:-40] = True
+    framed[~valid] = 0
+    assert max(echoes(replace(LEFT, pixels=framed, valid=valid))) < 14
+    assert echoes(replace(LEFT, pixels=LEFT.pixels[:40])) == (0, 0)
+    assert max(echoes(replace(LEFT, pixels=np.full((128, 128), 7, np.uint8)))) == 0
 
 
 def test_levels_of_what_is_masked_do_not_count() -> None:

@@ -22,7 +22,7 @@ from lunar_runtime.refinement.refine import refine_pose_and_surface
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.surface import GivenPose
 from lunar_runtime.refinement.told_numbers import TOLD, CameraNumber, changed
-from lunar_runtime.refinement.told_pose import AGREED, Agreement, agree, loosened
+from lunar_runtime.refinement.told_pose import AGREED, AS_TOLD, Agreement, agree, loosened
 
 from .scenes import flat_scene, hilly_scene, rigid
 
@@ -206,3 +206,22 @@ def test_a_rig_whose_cameras_err_unsaid_is_a_guess_and_said_is_measured() -> Non
     assert right.scale.sigma is not None
     assert unsaid.scale.sigma is not None
     assert unsaid.scale.sigma > right.scale.sigma
+    assert right.refinement.rig_apart is not None
+    assert right.refinement.rig_apart < AS_TOLD
+    assert unsaid.refinement is not None
+    assert unsaid.refinement.rig_apart is not None
+    assert unsaid.refinement.rig_apart > AGREED
+
+
+def test_a_rig_that_is_nearly_as_told_has_wider_errors_and_is_measured() -> None:
+    """A right camera told a thousandth too long: no contradiction, but not as told either."""
+    grey = SCENE.grey_left, SCENE.grey_right
+    right, longer = (infer_geometry_only(*grey, told(None, zoom)) for zoom in (1.0, 1.0012))
+    assert longer.verdict == "measured"
+    assert longer.refinement is not None
+    assert longer.refinement.rig_apart is not None
+    assert AS_TOLD < longer.refinement.rig_apart < AGREED
+    assert longer.refinement.cameras_err
+    assert right.scale.sigma is not None
+    assert longer.scale.sigma is not None
+    assert longer.scale.sigma > 2 * right.scale.sigma

@@ -31,32 +31,55 @@ def test_ground_has_none() -> None:
 
 @pytest.mark.parametrize("period_px", [2.0, 4.3, 8.0, 11.7])
 def test_stripes_of_5_percent_are_named_with_their_period(period_px: float) -> None:
-    (doubt,) = doubt_stripes(pair(striped(GROUND.left, 0.05, period_px), GROUND.right))
-    assert doubt.startswith("the left image has stripes along its rows")
-    found = find_stripes(grey_from_array(striped(GROUND.left, 0.05, period_px)))
+    left, right = (striped(image, 0.05, period_px) for image in (GROUND.left, GROUND.right))
+    (doubt,) = doubt_stripes(pair(left, right))
+    assert doubt.startswith("both images have stripes along rows")
+    found = find_stripes(grey_from_array(left))
     assert found is not None
     assert found.period_px == pytest.approx(period_px, rel=0.03)
     if period_px > 2:  # at two pixels the phase decides
         assert found.amplitude == pytest.approx(0.05, rel=0.2)
 
 
+def test_stripes_of_one_image_alone_have_to_be_clearer() -> None:
+    (doubt,) = doubt_stripes(pair(GROUND.left, striped(GROUND.right, 0.2, 6.0)))
+    assert doubt.startswith("the right image has stripes along rows")
+    faint = striped(GROUND.right, 0.015, 8.0)
+    of_left = [striped(GROUND.left, 0.015, period_px) for period_px in (6.0, 8.0)]
+    assert doubt_stripes(pair(of_left[0], GROUND.right)) == ()
+    assert len(doubt_stripes(pair(of_left[1], faint))) == 1
+
+
 def test_stripes_along_columns_are_seen_too() -> None:
-    turned = np.ascontiguousarray(striped(np.ascontiguousarray(GROUND.right.T), 0.05, 6.0).T)
-    (doubt,) = doubt_stripes(pair(GROUND.left, turned))
-    assert doubt.startswith("the right image has stripes along its columns")
+    left, right = (
+        np.ascontiguousarray(striped(np.ascontiguousarray(image.T), 0.05, 6.0).T)
+        for image in (GROUND.left, GROUND.right)
+    )
+    (doubt,) = doubt_stripes(pair(left, right))
+    assert doubt.startswith("both images have stripes along columns")
+
+
+def test_a_wave_that_is_not_everywhere_the_same_makes_no_stripes() -> None:
+    """As ripples of the ground: they drift from column to column."""
+    rows, columns = np.mgrid[:256, :256]
+    rippled = 128 + 20 * np.sin(2 * np.pi * (rows / 8 + columns / 200)).astype(np.float32)
+    found = find_stripes(grey_from_array(np.asarray(np.rint(rippled), np.uint8)))
+    assert found is None or found.along != "rows"
 
 
 def test_what_is_hidden_makes_no_stripes_and_hides_none() -> None:
     """A caption's rows, dark and bright by turns, below a mask."""
-    image = GROUND.left.copy()
-    image[100:140:4] = 0
-    valid = np.ones(image.shape, bool)
+    valid = np.ones(GROUND.left.shape, bool)
     valid[100:140] = False
-    hidden = replace(grey_from_array(image), valid=valid)
-    assert doubt_stripes(ImagePair(hidden, grey_from_array(GROUND.right))) == ()
-    below = striped(image, 0.05, 6.0)
-    striped_too = replace(grey_from_array(below), valid=valid)
-    assert len(doubt_stripes(ImagePair(striped_too, grey_from_array(GROUND.right)))) == 1
+    captioned, striped_too = [], []
+    for image in (GROUND.left, GROUND.right):
+        with_caption = image.copy()
+        with_caption[100:140:4] = 0
+        captioned.append(replace(grey_from_array(with_caption), valid=valid))
+        below = striped(with_caption, 0.05, 6.0)
+        striped_too.append(replace(grey_from_array(below), valid=valid))
+    assert doubt_stripes(ImagePair(*captioned)) == ()
+    assert len(doubt_stripes(ImagePair(*striped_too))) == 1
 
 
 @pytest.mark.parametrize("side", [64, 255])

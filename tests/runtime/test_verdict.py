@@ -124,6 +124,26 @@ def test_every_reason_is_given() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("epipolar_px", "correlation", "doubted"),
+    [
+        (0.065, 0.85, False),
+        (0.075, 0.85, True),
+        (0.11, 0.4, False),  # of a dim pair: noise explains it
+        (0.12, 0.75, True),
+        (0.12, 0.66, False),  # a clean pair under noise
+    ],
+)
+def test_matches_that_miss_by_more_than_noise_are_a_guess(
+    epipolar_px: float, correlation: float, doubted: bool
+) -> None:
+    view = RefinedView(fraction=0.9, overlap=1.0, correlation=correlation, prior_sigma=0.01)
+    done = replace(DONE, epipolar_px=epipolar_px, views={"left": view})
+    found = judge(MAPS, done, ())
+    assert (found.verdict == "guessed") == doubted
+    assert all("more than the images' noise does" in reason for reason in found.reasons)
+
+
 @pytest.mark.parametrize(("correlation", "verdict"), [(0.42, "measured"), (0.2, "guessed")])
 def test_images_that_match_poorly_are_a_guess(correlation: float, verdict: str) -> None:
     """Dim clean pairs have 0.41 up, and their errors are the expected ones."""

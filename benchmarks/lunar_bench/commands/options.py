@@ -59,6 +59,26 @@ def result_options(command: _Function) -> _Function:
     return command
 
 
+def sides(text: str, least: int) -> list[int]:
+    """What `--sizes` gives: sides in pixels, by comma.
+
+    Args:
+        text: As given.
+        least: How many there need to be, 1 or 2.
+
+    Raises:
+        click.UsageError: They are fewer, or a side has less than 32 px.
+    """
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if len(found) < least or min(found) < 32:
+        count = "one or more" if least == 1 else "two or more"
+        raise click.UsageError(f"--sizes {text}: give {count} sides of 32 px or more")
+    return found
+
+
 def plot(what: str) -> Callable[[_Function], _Function]:
     """`--plot`: draw `what`; refused before anything is measured where matplotlib is missing."""
     return click.option("--plot", type=FILE, callback=_need_matplotlib, help=f"{what} as PNG.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from lunar_runtime.commands.options import PATH
 
-from lunar_bench.commands.options import BUNDLE, echo_lines, finish, result_options
+from lunar_bench.commands.options import BUNDLE, echo_lines, finish, result_options, sides
 
 _THREADS = click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 _ROUNDS = click.option(
@@ -87,14 +87,9 @@ def growth(
     from lunar_bench.peers.growth import measure_growth
     from lunar_bench.report.peers_text import growth_lines
 
-    try:
-        sides = [int(text) for text in sizes.split(",")]
-    except ValueError:
-        sides = []
-    if len(sides) < 2 or min(sides) < 32:
-        raise click.UsageError(f"--sizes {sizes}: give two or more sides of 32 px or more")
-    found = rendered_pairs(1, max(sides), seed) if folder is None else stereolunar_pairs(folder)
+    at = sides(sizes, least=2)
+    found = rendered_pairs(1, max(at), seed) if folder is None else stereolunar_pairs(folder)
     pair = next(iter(found))
-    result = measure_growth(pair, sides, bundle=bundle, threads=threads, rounds=rounds)
+    result = measure_growth(pair, at, bundle=bundle, threads=threads, rounds=rounds)
     echo_lines(growth_lines(result), as_json=as_json)
     finish(result, as_json=as_json, save=save)

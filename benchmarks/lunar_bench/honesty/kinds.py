@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lunar_bench.honesty.damages import cameras, covers, detector, files, partners, rigs, views
+from lunar_bench.honesty.damages import (
+    cameras,
+    covers,
+    detector,
+    files,
+    partners,
+    rigs,
+    transfer,
+    views,
+)
 from lunar_bench.honesty.situation import Draw, Situation
 
 Damage = Callable[[Situation, Draw], Situation]
@@ -46,6 +55,11 @@ KINDS: dict[str, Kind] = {
     "rolling gain": Kind(detector.rolling_gain),
     "hot pixels": Kind(detector.hot_pixels),
     "fixed pattern": Kind(detector.fixed_pattern),
+    "echo": Kind(transfer.echo),
+    "swaying rows": Kind(transfer.swaying_rows),
+    "old blocks": Kind(transfer.old_blocks),
+    "wavelets": Kind(transfer.wavelets),
+    "resampled": Kind(transfer.resampled),
     "sky": Kind(covers.sky),
     "wedges": Kind(covers.wedges),
     "fixed parts": Kind(covers.fixed_parts),
@@ -64,7 +78,9 @@ KINDS: dict[str, Kind] = {
     "K of another size": Kind(cameras.another_size),
     "distortion": Kind(cameras.distortion),
     "zoomed eye": Kind(cameras.zoomed_eye),
+    "slight zoom": Kind(cameras.slight_zoom),
     "wrong up": Kind(rigs.wrong_up, _WITH_UP),
+    "up of the right camera": Kind(rigs.up_of_the_right, _WITH_UP),
     "turned pose": Kind(rigs.turned_pose, _WITH_POSE),
     "wrong direction": Kind(rigs.wrong_direction, _WITH_POSE),
     "thousandfold": Kind(rigs.thousandfold, _TWO_LENGTHS),

@@ -9,11 +9,12 @@ import numpy as np
 from lunar_bench.refinement.apollo import ApolloResult
 from lunar_bench.refinement.figures import Figures
 from lunar_bench.refinement.measure import METHODS, REGIONS, PairResult, RefinementAccuracy
-from lunar_bench.refinement.profile import RefinementProfile
+from lunar_bench.refinement.profile import Growth, RefinementProfile
 from lunar_bench.refinement.shading import ShadedPair, ShadingAblation
 from lunar_bench.refinement.sweep import Point
 
 _GEOMETRIES = ("nadir", "oblique", "dynamic")
+_TIMES = {"refine_ms": "besides the network, ms", "cpu_ms": "of one processor, all, ms"}
 
 HEADER = (
     f"{'':34} {'method':10}" + "".join(f"   {region:>7}: AbsRel % slope deg" for region in REGIONS)
@@ -102,6 +103,20 @@ def profile_lines(result: RefinementProfile) -> Iterator[str]:
     )
     for part in result.parts:
         yield f"  {part.part:40} {part.ms:7.1f} ms  {part.calls:3} calls"
+    if result.growth is not None:
+        yield from _growth_lines(result.growth)
+
+
+def _growth_lines(growth: Growth) -> Iterator[str]:
+    for one in growth.sizes:
+        pixel = 1e6 * one.cpu_ms / (one.size[0] * one.size[1])
+        yield (
+            f"{one.size[0]}x{one.size[1]}: refinement alone {one.cpu_ms:.0f} ms of one processor, "
+            f"{pixel:.0f} ns a pixel"
+        )
+    yield f"exponent in pixels {growth.exponent:.2f}; of its parts:"
+    for part, exponent in sorted(growth.parts.items(), key=lambda one: -one[1]):
+        yield f"  {part:40} {exponent:.2f}"
 
 
 def _figure_lines(label: str, figures: dict[str, dict[str, Figures]]) -> Iterator[str]:
@@ -152,8 +167,22 @@ def ratio_lines(result: ShadingAblation) -> list[str]:
     ]
 
 
+def rough_lines(result: ShadingAblation) -> list[str]:
+    """Roughness over the truth's, every arm: median of the pairs, by the side of the window."""
+    lines = []
+    for arm in result.slope_ratio:
+        found = [pair.roughness[arm] for pair in result.pairs if pair.roughness.get(arm)]
+        sides = [] if not found else list(found[0])
+        parts = [
+            f"{side} px {np.median([one[side] for one in found if side in one]):.2f}"
+            for side in sides
+        ]
+        lines.append(f"{arm:<12} roughness inside over the truth's: {', '.join(parts)}")
+    return lines
+
+
 def group_lines(result: ShadingAblation) -> list[str]:
-    """Means by geometry and by sun: slope error of every arm in the whole view; median times."""
+    """By geometry and by sun: mean slope error of every arm in the whole view, and median times."""
     groups: dict[str, list[ShadedPair]] = {}
     for pair in result.pairs:
         words = pair.pair.replace("_", " ").lower().split()
@@ -168,12 +197,19 @@ def group_lines(result: ShadingAblation) -> list[str]:
             f"{arm} {np.mean([pair.figures[arm]['all'].slope_mae_deg for pair in pairs]):.2f}"
             for arm in pairs[0].figures
         ]
-        lines.append(f"{name:<12} {len(pairs):>2} pairs, slope error, deg: {', '.join(arms)}")
-    done = [pair for pair in result.pairs if pair.refine_ms]
-    if done:
-        times = [
-            f"{arm} {np.median([pair.refine_ms[arm] for pair in done]):.0f}"
-            for arm in done[0].refine_ms
-        ]
-        lines.append(f"besides the network, ms: {', '.join(times)}")
+        times = _times(pairs, "cpu_ms" if pairs[0].cpu_ms else "refine_ms")
+        lines.append(
+            f"{name:<12} {len(pairs):>2} pairs, slope error, deg: {', '.join(arms)}; {times}"
+        )
+    done = [pair for pair in result.pairs if pair.figures]
+    lines += [_times(done, what) for what in _TIMES if done and getattr(done[0], what)]
     return lines
+
+
+def _times(pairs: list[ShadedPair], what: str) -> str:
+    """Median of a time, arm by arm."""
+    arms = [
+        f"{arm} {np.median([getattr(pair, what)[arm] for pair in pairs]):.0f}"
+        for arm in pairs[0].figures
+    ]
+    return f"{_TIMES[what]}: {', '.join(arms)}"

@@ -34,6 +34,7 @@ class KnownPair:
         up_left: (3,) unit vector against gravity where the left camera looks, in its frame; None =
             not known.
         depth_right: (H, W) true Z of the right view, in its own frame; None = not known.
+        half_floats: Whether the depths went through half floats: relief below their steps is lost.
     """
 
     name: str
@@ -45,6 +46,7 @@ class KnownPair:
     right_from_left: NDArray[np.float64]
     up_left: NDArray[np.float64] | None = None
     depth_right: NDArray[np.float32] | None = None
+    half_floats: bool = False
 
     def views(self) -> Pair:
         """Images and true cameras, as the refinement takes them."""
@@ -88,6 +90,7 @@ def _pairs_of(scenes: Sequence[Scene], cross_sun: bool) -> Iterator[KnownPair]:
                 pairs[i].right_from_left,
                 _up(left.cam2world, depth),
                 np.asarray(depth_right, np.float32),
+                half_floats=not exact,
             )
 
 

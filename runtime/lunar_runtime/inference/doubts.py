@@ -1,9 +1,10 @@
-"""What speaks against a pair before its geometry is looked at: files, intrinsics, blur, levels."""
+"""What speaks against a pair before its geometry is looked at: files, intrinsics, blur and more."""
 
 from __future__ import annotations
 
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.compression import doubt_compression
+from lunar_runtime.inference.echoes import doubt_echoes
 from lunar_runtime.inference.ground import grey_levels
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
@@ -45,6 +46,7 @@ def doubt_images(
         *doubt_size(images, options, rig, refinement),
         *doubt_sharpness(images),
         *doubt_compression(images),
+        *doubt_echoes(images),
         *doubt_stripes(images),
         *_doubt_levels(images, refinement),
     )

@@ -263,6 +263,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
         focal_ratio=found.evidence.focal_ratio,
         focal_sigma=found.evidence.focal_sigma,
         cameras_err=found.evidence.erring,
+        rig_apart=found.evidence.rig_apart,
         misfits=found.evidence.misfits,
         views={
             side: RefinedView(

@@ -35,7 +35,7 @@ from lunar_runtime.inference.result import Refinement
 # Errors of the plane beside what all depths share have long tails: of 59 StereoLunar and rendered
 # pairs the altitude's scale was off by half of what the draws say in the median, by three times
 # that on oblique views.
-_TAILS = 1.5
+_TAILS = 1.7
 _THIN = 4  # every fourth of the draws' pixels tells what they share
 # Beside the draws a plane is as steady as the ground is even, and seen from the side its tilt goes
 # into the height. Times the tangent of that angle: of 12 rendered pairs heights were 0.05 % farther

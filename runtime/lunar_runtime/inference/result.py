@@ -121,6 +121,8 @@ class Refinement:
         focal_sigma: Its standard deviation; large where the camera did not turn.
         cameras_err: Whether the told cameras are taken to err in the metres: as the rig says
             (`focal_sigma`), or as its pose and the images' show.
+        rig_apart: How far the rig's pose and the images' are apart, in standard deviations of both;
+            None = no rig tells one.
         misfits: What else the matches would have otherwise about the cameras.
         views: Per refined view.
         shading: Per refined view, what its brightness added.
@@ -141,6 +143,7 @@ class Refinement:
     focal_ratio: float = 1.0
     focal_sigma: float = 0.0
     cameras_err: bool = False
+    rig_apart: float | None = None
     misfits: tuple[Misfit, ...] = ()
     views: dict[Side, RefinedView] = field(default_factory=dict)
     shading: dict[Side, ShadingTold] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from lunar_runtime.inference.undecided import doubt_relief, doubt_undecided
 from lunar_runtime.inference.up import doubt_up, plane_and_up
 from lunar_runtime.inference.verdict import judge
 from lunar_runtime.inference.view import solve_view
+from lunar_runtime.refinement.told_pose import AGREED
 
 _ERRING = (
     "the rig's pose and the images' agree only if the told cameras err a little, as far as a "
@@ -70,7 +71,7 @@ def solve_geometry(
     doubts += more_doubts
     if refinement is not None and refinement.pose_held:
         noted += Notes.warn("pose: the rig's is held; the images agree with it within its error")
-    if refinement is not None and refinement.cameras_err and rig.focal_sigma is None:
+    if rig.focal_sigma is None and refinement is not None and (refinement.rig_apart or 0) > AGREED:
         doubts += (_ERRING,)
     metres, more = find_metres(maps, plane, options, rig, refinement)
     noted += more

@@ -76,6 +76,8 @@ class CameraEvidence(NamedTuple):
         erring: Whether the cameras are taken to err for that: as the rig says, or as its pose and
             the images' show. Else they are as told where the images test them.
         held: Whether the pose is the rig's word, and follows no camera.
+        rig_apart: How far the rig's pose and the images' are apart, in standard deviations of all
+            five moves together; None = no rig tells one.
     """
 
     covariance: Floats
@@ -86,6 +88,7 @@ class CameraEvidence(NamedTuple):
     shared: float = 0.0
     erring: bool = False
     held: bool = False
+    rig_apart: float | None = None
 
     @property
     def sigma_deg(self) -> tuple[float, float]:

@@ -122,7 +122,9 @@ def _find(
         thorough, before = rounds.pop(0), fit.pose
         flow = solver.match(before, last.surface, thorough=thorough)
         samples = POSE_SAMPLES if thorough else EARLY_SAMPLES
-        fit, rays, twins = solver.fit_pose([before], flow, samples)
+        # Between the first round, which had every start, and the last, where the other pose that is
+        # better gets a round of its own, it is not looked for.
+        fit, rays, twins = solver.fit_pose([before], flow, samples, look_for_twins=thorough)
         last = solver.through_flow(fit.pose, flow, last.slack, thorough=thorough)
         changed = any(alike(before, twin.pose) for twin in twins) and not alike(before, fit.pose)
         if changed and not rounds and not again:

@@ -23,6 +23,7 @@ from lunar_runtime.geometry.products import gram, times
 from lunar_runtime.geometry.robust import robust_sigma
 
 _THIN = 4  # pixels between rows that are compared
+_ENOUGH = 4000  # pixels tell a sigma
 _ITERATIONS = 4
 _CUT = 9.0  # times the variance: squares beyond are no noise
 _SWEEPS = 20  # over the three numbers, of which none is negative
@@ -123,7 +124,10 @@ def _variances(squares: Floats, residual: Floats) -> list[float]:
 def _pixels_that_share(left: Field, alike: NDArray[np.bool_]) -> float:
     """How many pixels one value of the noise covers: along rows, times along columns."""
     known = alike.astype(np.float32)
-    limit = np.float32(_CLIPPED_SIGMAS * robust_sigma(left[alike]))
+    some = left[::_THIN, ::_THIN][alike[::_THIN, ::_THIN]]
+    if len(some) < _ENOUGH:
+        some = left[alike]
+    limit = np.float32(_CLIPPED_SIGMAS * robust_sigma(some))
     clipped = np.clip(np.where(alike, left, np.float32(0)), -limit, limit)
     along, across = (
         _along_rows(*(np.ascontiguousarray(values[::_THIN]) for values in both))

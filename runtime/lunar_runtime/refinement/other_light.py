@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import EpipolarField, Floats, RelativePose
-from lunar_runtime.geometry.fields import Field, blurred, half
+from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.views import OtherView, View
 from lunar_runtime.refinement.light import Ground, Light
 from lunar_runtime.refinement.seen_light import LEAST_LIT, LitImage, lit_image
@@ -28,11 +28,11 @@ _MOST_PX = 16.0  # of a move, on the plate's grid: more is another place
 
 
 class OtherLight(NamedTuple):
-    """At half the view's resolution.
+    """At the view's resolution.
 
     Attributes:
-        grey: (h, w) grey levels through the surface; 0 where it does not show the ground.
-        inside: (h, w) bool, where it does.
+        grey: (H, W) grey levels through the surface; 0 where it does not show the ground.
+        inside: (H, W) bool, where it does.
     """
 
     grey: Field
@@ -60,8 +60,7 @@ class OtherLight(NamedTuple):
         seen = cv2.remap(grey, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         height, width = grey.shape
         inside = (at[0] >= 0) & (at[0] <= width - 1) & (at[1] >= 0) & (at[1] <= height - 1)
-        whole = half(inside.astype(np.float32)) == 1
-        return cls(np.where(whole, half(np.asarray(seen, np.float32)), np.float32(0)), whole)
+        return cls(np.where(inside, np.asarray(seen, np.float32), np.float32(0)), inside)
 
     def registered(
         self, ground: Ground, known: NDArray[np.bool_]
@@ -83,7 +82,7 @@ class OtherLight(NamedTuple):
             if not np.hypot(*move) < _MOST_PX:
                 return lit_image(self.grey, self.inside), (0.0, 0.0)
             grey, inside = (
-                _moved(one, move) for one in (self.grey, self.inside.astype(np.float32))
+                _moved(one, 2 * move) for one in (self.grey, self.inside.astype(np.float32))
             )
             image = lit_image(grey, inside == 1)
             chosen = image.lit & known

@@ -49,7 +49,7 @@ from lunar_runtime.refinement.pose_residuals import pattern_px
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
 from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
-from lunar_runtime.refinement.told_pose import AGREED, Agreement, agree, loosened
+from lunar_runtime.refinement.told_pose import AGREED, AS_TOLD, Agreement, agree, loosened
 
 _DRAWS = 8
 # Times the residual of the images' own pose: a rig's that fits as well. Where the images went
@@ -195,7 +195,7 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
     return found._replace(
         fit=fit,
         twins=[],
-        evidence=evidence._replace(covariance=agreement.covariance),
+        evidence=evidence._replace(covariance=agreement.covariance, rig_apart=agreement.apart),
         last=found.solver.through_flow(pose, found.flow, found.last.slack),
     )
 
@@ -203,7 +203,8 @@ def _with_rig(found: FoundPose, given: GivenPose) -> FoundPose:
 def _agreement(rays: MatchedRays, free: PoseFit, given: GivenPose) -> tuple[Agreement, GivenPose]:
     """How the images and the rig agree, through right cameras or through those that err a little.
 
-    A held pose has to fit through the cameras as they are told.
+    How far they are apart is said through the cameras as they are told. A held pose has to fit
+    through those.
 
     Raises:
         ContradictionError: They do not.
@@ -211,11 +212,11 @@ def _agreement(rays: MatchedRays, free: PoseFit, given: GivenPose) -> tuple[Agre
     if not given.held and rays.focal_sigma is not None:  # it says that they err
         given = loosened(rays, free, given)
     agreement = agree(rays, free, given)
-    if agreement.apart > AGREED and not given.held and given.by_cameras is None:
+    if agreement.apart > AS_TOLD and not given.held and given.by_cameras is None:
         wider = loosened(rays, free, given)
         allowed = agree(rays, free, wider)
         if allowed.apart <= AGREED:
-            return allowed, wider
+            return allowed._replace(apart=agreement.apart), wider
     require_agreement_with_rig(free.pose, given, agreement)
     return agreement, given
 
@@ -271,6 +272,7 @@ def _refine_told(
     require_epipolar_fit(rays, free.pose, own)
     agreement, given = _agreement(rays, free, given)
     evidence = camera_evidence(rays, replace(free, pose=agreement.pose), given)
+    evidence = evidence._replace(rig_apart=agreement.apart)
     pose = given.pose
     if not given.held:
         pose = agreement.pose

@@ -147,7 +147,12 @@ class DenseSolver:
         return measure_flow(self._pair, pose, surface, thorough=thorough)
 
     def fit_pose(
-        self, starts: list[RelativePose], flow: Flow, samples: int = POSE_SAMPLES
+        self,
+        starts: list[RelativePose],
+        flow: Flow,
+        samples: int = POSE_SAMPLES,
+        *,
+        look_for_twins: bool = True,
     ) -> tuple[PoseFit, MatchedRays, list[PoseFit]]:
         """Fit the pose to the dense matches, from every start; the one that fits best wins.
 
@@ -157,6 +162,7 @@ class DenseSolver:
             starts: At least one.
             flow: Between the images.
             samples: Of the matches, about.
+            look_for_twins: Else there are none.
 
         Returns:
             The fit, the matches, and the fits that see the same plane and lost.
@@ -169,7 +175,7 @@ class DenseSolver:
         rays = self.dense_rays(flow, samples)
         fits = [fit_pose(rays, start, iterations=_ITERATIONS) for start in starts]
         best = ahead(rays, _best(fits))
-        twins = fitted_twins(rays, best)
+        twins = fitted_twins(rays, best) if look_for_twins else []
         better = _best([best, *twins])
         if better is best:
             return best, rays, twins
@@ -270,10 +276,9 @@ class DenseSolver:
             refined = (own < _DECIDED * prior.sigma) & bright.inside
         checkpoint("shading")
         plated = self._plate.plated(prior, departure, compliance, information, refined)
-        inside = half(bright.inside.astype(np.float32)) == 1
         left = self._pair.left
         others = [OtherLight.through(left, other, surface) for other in left.others]
-        shading = shade(left.halved(), half(bright.warped), inside, plated, others)
+        shading = shade(left, bright.warped, bright.inside, plated, others)
         if shading.adds:
             surface = self._plate.surface(plane, shading.departure)
             draws = shading.of_draws(draws)

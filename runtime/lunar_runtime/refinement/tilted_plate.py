@@ -75,14 +75,18 @@ class TiltedPlate:
         self._scale = _scale(self._weight, stiff, tilts)
         self._inverse = _inverse_of_even(weight, middle(stiff), tilts)
 
-    def correction(self, residuals: Sequence[Field], iterations: int) -> Field:
+    def correction(
+        self, residuals: Sequence[Field], iterations: int, taken: Field | None = None
+    ) -> Field:
         """(H, W) the correction that residual brightnesses, (H - 1, W - 1), ask for.
 
         Args:
             residuals: Less the brightness of the surface, one a light.
             iterations: At most.
+            taken: (H, W) of a correction that the surface has already: the plate resists both
+                together; None = 0.
         """
-        r = np.zeros_like(self._weight)
+        r = np.zeros_like(self._weight) if taken is None else -self._resistance(taken)
         for (falling, rising, information), residual in zip(self._tilts, residuals, strict=True):
             _add_pull(r, information * residual, falling, rising)
         f = np.zeros_like(r)
@@ -102,11 +106,16 @@ class TiltedPlate:
         return f
 
     def _apply(self, e: Field) -> Field:
-        total = self._weight * e
+        total = self._resistance(e)
         for falling, rising, information in self._tilts:
             bright = _brightness(e, falling, rising)
             bright *= information
             _add_pull(total, bright, falling, rising)
+        return total
+
+    def _resistance(self, e: Field) -> Field:
+        """What measurements and stiffness hold against a correction."""
+        total = self._weight * e
         xx, yy, xy = second_differences(e)
         xx *= self._xx
         yy *= self._yy

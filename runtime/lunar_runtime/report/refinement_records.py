@@ -82,6 +82,8 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         focal_sigma: Its standard deviation; large where the camera did not turn.
         cameras_err: Whether the told cameras are taken to err in the metres: as the rig says
             (`focal_sigma`), or as its pose and the images' show.
+        rig_apart: How far the rig's pose and the images' are apart, in standard deviations of both;
+            null = no rig tells one.
         misfits: Numbers of the cameras that the matches would have otherwise, the surest first.
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
             other image shows (`overlap`), their `correlation`, the expected relative error of depth
@@ -107,6 +109,7 @@ class RefinementReport(Record, frozen=True, kw_only=True):
     focal_ratio: float
     focal_sigma: float
     cameras_err: bool
+    rig_apart: float | None = None
     misfits: list[MisfitReport]
     views: dict[str, dict[str, float]]
     shading: dict[str, ShadingReport]

@@ -30,6 +30,7 @@ def refinement_report(refinement: Refinement) -> RefinementReport:
         focal_ratio=refinement.focal_ratio,
         focal_sigma=refinement.focal_sigma,
         cameras_err=refinement.cameras_err,
+        rig_apart=refinement.rig_apart,
         misfits=[
             MisfitReport(one.number, one.change, one.sigma, one.depth_change)
             for one in refinement.misfits

@@ -24,7 +24,12 @@ def shading(
     from lunar_calib.truth.known_pairs import stereolunar_pairs
 
     from lunar_bench.refinement.shading import measure_shading, shaded_pairs
-    from lunar_bench.report.refinement_text import group_lines, ratio_lines, shaded_line
+    from lunar_bench.report.refinement_text import (
+        group_lines,
+        ratio_lines,
+        rough_lines,
+        shaded_line,
+    )
 
     result = measure_shading(
         bundle,
@@ -32,5 +37,6 @@ def shading(
         f"StereoLunar and {rendered} rendered pairs from seed {seed}, half of them with albedo",
         tell=lambda pair: echo_lines([shaded_line(pair)], as_json=as_json),
     )
-    echo_lines([*ratio_lines(result), *group_lines(result)], as_json=as_json)
+    lines = [*ratio_lines(result), *rough_lines(result), *group_lines(result)]
+    echo_lines(lines, as_json=as_json)
     finish(result, as_json=as_json, save=save)

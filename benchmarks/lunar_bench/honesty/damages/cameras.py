@@ -64,10 +64,8 @@ def distortion(situation: Situation, draw: Draw) -> Situation:
     assert situation.told.left is not None and situation.told.right is not None
     assert situation.ground is not None
     x, y = _undistorted(situation.told.left, situation.left.shape, k1)
-    left = _sampled(situation.left, x, y)
-    right = _sampled(
-        situation.right, *_undistorted(situation.told.right, situation.right.shape, k1)
-    )
+    left = sampled(situation.left, x, y)
+    right = sampled(situation.right, *_undistorted(situation.told.right, situation.right.shape, k1))
     return situation.having(left=left, right=right, ground=situation.ground.at(x, y)).noting(k1=k1)
 
 
@@ -76,13 +74,23 @@ def zoomed_eye(situation: Situation, draw: Draw) -> Situation:
     ratio = 1 + draw.uniform(0.03, 0.3)
     if draw.chance(0.5):
         ratio = 1 / ratio
+    return _zoomed(situation, ratio)
+
+
+def slight_zoom(situation: Situation, draw: Draw) -> Situation:
+    """The right camera zoomed by a thousandth to three hundredths, as focusing does."""
+    ratio = 1 + draw.log_uniform(0.001, 0.03) * draw.one_of(-1, 1)
+    return _zoomed(situation, ratio)
+
+
+def _zoomed(situation: Situation, ratio: float) -> Situation:
     assert situation.told.right is not None
     camera = situation.told.right
     height, width = situation.right.shape
     rows, columns = np.mgrid[:height, :width] + 0.5
     x = (columns - camera.cx) / ratio + camera.cx
     y = (rows - camera.cy) / ratio + camera.cy
-    right = _sampled(situation.right, x, y)
+    right = sampled(situation.right, x, y)
     return situation.having(right=right).noting(zoom=ratio)
 
 
@@ -110,7 +118,7 @@ def _undistorted(
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def _sampled(
+def sampled(
     image: NDArray[np.uint8], x: NDArray[np.floating], y: NDArray[np.floating]
 ) -> NDArray[np.uint8]:
     """An image at positions whose top-left centre is at 0.5; black beyond its edges."""

@@ -17,7 +17,7 @@ _Image = NDArray[Any]
 def noise(situation: Situation, draw: Draw) -> Situation:
     """Gaussian noise, other in each image."""
     sigma = draw.log_uniform(2, 40)
-    found = _both(situation, lambda image: image + draw.rng.normal(0, sigma, image.shape))
+    found = both_images(situation, lambda image: image + draw.rng.normal(0, sigma, image.shape))
     return found.noting(noise_dn=sigma)
 
 
@@ -30,8 +30,8 @@ def blur(situation: Situation, draw: Draw) -> Situation:
     def blurred(image: _Image) -> _Image:
         return cv2.GaussianBlur(image, (0, 0), sigma, sigmaY=0.1 if along else sigma)
 
-    right = _eight_bits(blurred(situation.right))
-    left = _eight_bits(blurred(situation.left)) if both else situation.left
+    right = eight_bits(blurred(situation.right))
+    left = eight_bits(blurred(situation.left)) if both else situation.left
     found = situation.having(left=left, right=right)
     return found.noting(
         sigma_px=sigma, way="along rows" if along else "round", images="both" if both else "right"
@@ -42,13 +42,13 @@ def few_bits(situation: Situation, draw: Draw) -> Situation:
     """Two to five bits."""
     bits = int(draw.rng.integers(2, 6))
     step = 256 >> bits
-    return _both(situation, lambda image: image // step * step).noting(bits=bits)
+    return both_images(situation, lambda image: image // step * step).noting(bits=bits)
 
 
 def dark(situation: Situation, draw: Draw) -> Situation:
     """Hardly exposed: a few grey levels, and the detector's noise."""
     top, sigma = draw.uniform(5, 40), draw.uniform(0.5, 2)
-    found = _both(
+    found = both_images(
         situation, lambda image: image * (top / 255) + draw.rng.normal(1, sigma, image.shape)
     )
     return found.noting(brightest_dn=top, noise_dn=sigma)
@@ -58,7 +58,7 @@ def saturation(situation: Situation, draw: Draw) -> Situation:
     """Exposed for too long; each image by its own."""
     gains = [draw.uniform(1.5, 6) for _ in "LR"]
     left, right = (
-        _eight_bits(image.astype(np.float32) * gain)
+        eight_bits(image.astype(np.float32) * gain)
         for image, gain in zip((situation.left, situation.right), gains, strict=True)
     )
     share = float(np.mean(left == 255))
@@ -74,7 +74,7 @@ def jpeg(situation: Situation, draw: Draw) -> Situation:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
 
-    return _both(situation, pressed).noting(quality=quality)
+    return both_images(situation, pressed).noting(quality=quality)
 
 
 def rolling_gain(situation: Situation, draw: Draw) -> Situation:
@@ -87,7 +87,7 @@ def rolling_gain(situation: Situation, draw: Draw) -> Situation:
         gain = 1 + amplitude * np.sin(2 * np.pi * place / period + draw.uniform(0, 6.28))
         return image * (gain[:, None] if axis == 0 else gain[None])
 
-    found = _both(situation, striped)
+    found = both_images(situation, striped)
     return found.noting(amplitude=amplitude, period_px=period, along="xy"[1 - axis])
 
 
@@ -116,15 +116,16 @@ def fixed_pattern(situation: Situation, draw: Draw) -> Situation:
     amplitude, size = draw.uniform(0.05, 0.5), draw.log_uniform(1, 12)
     pattern = cv2.GaussianBlur(draw.rng.normal(size=situation.left.shape), (0, 0), size)
     gain = 1 + amplitude * pattern / pattern.std()
-    found = _both(situation, lambda image: image * gain)
+    found = both_images(situation, lambda image: image * gain)
     return found.noting(amplitude=amplitude, size_px=size)
 
 
-def _both(situation: Situation, change: Callable[[_Image], _Image]) -> Situation:
+def both_images(situation: Situation, change: Callable[[_Image], _Image]) -> Situation:
     """Both images changed, as 8 bits."""
-    left, right = (_eight_bits(change(image)) for image in (situation.left, situation.right))
+    left, right = (eight_bits(change(image)) for image in (situation.left, situation.right))
     return situation.having(left=left, right=right)
 
 
-def _eight_bits(values: _Image) -> NDArray[np.uint8]:
+def eight_bits(values: _Image) -> NDArray[np.uint8]:
+    """Rounded, and cut off at both ends."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -22,6 +22,15 @@ def wrong_up(situation: Situation, draw: Draw) -> Situation:
     return situation.telling(up_left=_turn(draw, angle) @ up).noting(what=what, tilt_deg=angle)
 
 
+def up_of_the_right(situation: Situation, draw: Draw) -> Situation:
+    """Up in the right camera's frame."""
+    up = situation.told.up_left
+    assert up is not None
+    other = _pose(situation)[:3, :3] @ up
+    off = float(np.degrees(np.arccos(np.clip(other @ up, -1, 1))))
+    return situation.telling(up_left=other).noting(off_deg=off)
+
+
 def turned_pose(situation: Situation, draw: Draw) -> Situation:
     """The right camera stands where it is said to, and looks elsewhere."""
     angle = draw.log_uniform(0.5, 30)
