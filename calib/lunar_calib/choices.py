@@ -10,15 +10,17 @@ from typing import Literal, get_args
 
 
 class GeometryKind(str, Enum):
-    """How the two cameras stand to each other: StereoLunar's three families, and a lander's.
+    """How the two cameras stand to each other: StereoLunar's three families, and a lander's two.
 
-    `landing` is 40 to 650 m above ground with boulders: 0.06 to 1 m a pixel at 512 px.
+    `landing` is 40 to 650 m above ground with boulders: 0.06 to 1 m a pixel at 512 px. `approach`
+    is 0.65 to 3 km above the same, through a camera of 5 to 43 degrees: 0.5 to 1 m a pixel.
     """
 
     NADIR = "nadir"
     OBLIQUE = "oblique"
     DYNAMIC = "dynamic"
     LANDING = "landing"
+    APPROACH = "approach"
 
 
 class DescentPath(str, Enum):
@@ -34,6 +36,7 @@ class DescentPath(str, Enum):
 
 #: StereoLunar's families: what is drawn where no kind is asked for.
 ORBITAL_KINDS = (GeometryKind.NADIR, GeometryKind.OBLIQUE, GeometryKind.DYNAMIC)
+LANDING_KINDS = (GeometryKind.LANDING, GeometryKind.APPROACH)
 
 
 class Reflectance(str, Enum):

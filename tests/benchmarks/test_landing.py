@@ -6,17 +6,30 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
-from lunar_bench.landing.cases import LANDER, LandingCase, rendered_cases, stereolunar_cases
-from lunar_bench.landing.measure import measure_landing, true_places
+from lunar_bench.landing.cases import (
+    LANDER,
+    LandingCase,
+    Planned,
+    planned,
+    rendered_cases,
+    stereolunar_cases,
+)
+from lunar_bench.landing.measure import measure_landing
 from lunar_bench.landing.methods import METHODS
 from lunar_bench.landing.tally import Tally
+from lunar_bench.landing.true_places import true_places
+from lunar_bench.report import headlines
 from lunar_bench.report.landing_text import landing_lines
 from lunar_calib.truth.known_pairs import KnownPair
 from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.cameras import pixel_rays
+from lunar_runtime.landing.ground_grid import GridSource, ground_grid
 from lunar_runtime.landing.landing import find_landing
+from lunar_runtime.landing.sites import Places
 
 from .command_line import run
 
@@ -30,7 +43,8 @@ def case() -> LandingCase:
 
 def test_a_campaign_counts_sites_places_and_methods(case: LandingCase) -> None:
     blank = replace(case.pair, name="blank", left=np.zeros_like(case.pair.left))
-    record = measure_landing([case, replace(case, pair=blank)], "two", threads=1)
+    cases = planned([case, replace(case, pair=blank)])
+    record = measure_landing(cases, "two", lander=case.lander, threads=1)
     measured, refused = record.cases
     assert (measured.verdict, refused.verdict) == ("measured", "refused")
     assert refused.reason
@@ -38,12 +52,24 @@ def test_a_campaign_counts_sites_places_and_methods(case: LandingCase) -> None:
     assert record.false_sites == measured.false_sites
     assert 0 < record.found < 1
     assert record.found == pytest.approx(measured.found, abs=1e-3)
+    assert record.false_safe == pytest.approx(measured.false_safe, abs=1e-3)
+    for method in record.methods:
+        assert method.sites >= method.false_sites
+        assert method.roc == sorted(method.roc)
+        assert method.roc[0] == (0, 0)
+        # The threshold lies on the curve.
+        nearest = min(abs(found - method.found) + abs(missed - method.missed)
+                      for missed, found in method.roc)  # fmt: skip
+        assert nearest < 0.06
     assert [method.method for method in record.methods] == list(METHODS)
     ours, *others = (method.auc for method in record.methods)
     assert ours > 0.8
     assert all(auc < ours for auc in others[1:])
     assert sum(row.places for row in record.reliability) == record.methods[0].places
     assert record.lander == LANDER
+    headline = headlines.landing(msgspec.to_builtins(record))
+    assert f"two: 0 of {record.sites} sites hazardous (95 %: below " in headline
+    assert headline.count(" sites, ") == 3  # of each rival
     lines = list(landing_lines(record))
     assert lines[0] == "two: 1 measured, 0 guessed, 1 refused"
 
@@ -57,9 +83,13 @@ def test_true_ground_is_the_terrains(case: LandingCase) -> None:
     both -= np.nanmedian(both)
     # Heights differ by stereo's error alone: at 256 px two per mille of 95 m.
     assert np.nanmedian(np.abs(both)) < 0.2
-    safe, known = true_places(case, landing)
-    assert known.any()
-    assert 0 < safe[known].mean() < 1
+    places = true_places(case, landing)
+    assert places.known.any()
+    assert 0 < places.safe[places.known].mean() < 1
+    # What a site is judged by is the place below it.
+    sites = [Places.of(landing.grid, landing.hazards, case.lander).site(row, column)
+             for row, column in zip(*np.nonzero(places.known), strict=True)][::7]  # fmt: skip
+    assert [places.holds(site) for site in sites] == places.safe[places.known][::7].tolist()
 
 
 def test_a_tally_that_knows_finds_everything_and_one_that_guesses_nothing() -> None:
@@ -78,6 +108,69 @@ def test_a_tally_that_knows_finds_everything_and_one_that_guesses_nothing() -> N
         assert row.low <= row.mean <= row.high
         assert row.safe == pytest.approx(row.mean, abs=3 / np.sqrt(row.places))
         assert (row.pairs, row.wrong_pairs) == (1, int(row.safe < 1))
+
+
+def test_counts_of_pairs_add_up_to_those_of_all() -> None:
+    rng = np.random.default_rng(1)
+    together, whole = Tally(), Tally()
+    for _ in range(3):
+        truth = rng.uniform(size=500) < 0.6
+        p = np.where(rng.uniform(size=500) < 0.1, np.nan, rng.uniform(size=500)).astype(np.float32)
+        one = Tally()
+        for tally in (one, whole):
+            tally.add(p, truth, 0.9)
+        together.take(one.counts())
+    assert together.counts() == whole.counts()
+    called, everything = together.counts().called, together.roc()[-1]
+    assert called > 0
+    assert together.false_safe == pytest.approx(0.4, abs=0.1)  # it only guesses
+    assert everything[0] == 1
+    assert everything[1] == pytest.approx(0.9, abs=0.03)  # of a tenth nothing is said
+
+
+def test_up_errs_as_the_rig_says(case: LandingCase) -> None:
+    squares = []
+    for number in range(400):
+        named = replace(case.pair, name=f"pair {number}")
+        rig = replace(case, pair=named, attitude_sigma_deg=0.5).rig
+        assert rig.attitude_sigma_deg == 0.5
+        assert rig.up_left is not None and case.pair.up_left is not None
+        across = np.cross(rig.up_left, case.pair.up_left)
+        squares.append(np.degrees(np.arcsin(np.linalg.norm(across))) ** 2)
+    # The mean of 400 exponential numbers is known to a twentieth.
+    assert np.sqrt(np.mean(squares)) == pytest.approx(0.5 * np.sqrt(2), rel=0.08)
+    exact = replace(case, attitude_sigma_deg=0.0).rig
+    assert exact.up_left is not None and case.pair.up_left is not None
+    np.testing.assert_allclose(exact.up_left, case.pair.up_left, atol=1e-12)
+
+
+def test_true_depths_are_measured_from_the_true_up(stereolunar: Path) -> None:
+    case = next(stereolunar_cases(stereolunar, 2.0))
+    rays = pixel_rays(case.pair.camera_left, *case.pair.depth.shape)
+    points = np.asarray(rays * case.pair.depth[..., None], np.float32)
+    ground_px = float(np.nanmedian(case.pair.depth)) / case.pair.camera_left.fx
+    slopes = []
+    for up in (case.pair.up_left, case.rig.up_left):
+        grid = ground_grid(GridSource(points, case.pair.camera_left, np.asarray(up)), 4 * ground_px)
+        height = case.truth(grid).height
+        dx, dy = (np.nanmean(np.diff(height, axis=axis)) / grid.cell_m for axis in (1, 0))
+        slopes.append(np.hypot(dx, dy))
+    # Two degrees are 0.035: they would show.
+    assert slopes[0] == pytest.approx(slopes[1], abs=0.004)
+
+
+def test_a_stopped_campaign_goes_on(case: LandingCase, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    first = measure_landing(planned([case]), "two", threads=1, journal=journal)
+
+    def never() -> LandingCase:
+        raise AssertionError("it was done before")
+
+    again = measure_landing([Planned(case.pair.name, never)], "two", threads=1, journal=journal)
+    assert again.methods == first.methods
+    assert again.cases == first.cases
+    with pytest.raises(InputError, match=r"of another campaign .*attitude_sigma_deg 0"):
+        measure_landing(planned([case]), "two", attitude_sigma_deg=1.0, journal=journal)
 
 
 def test_what_nothing_is_said_of_counts_as_not_found() -> None:

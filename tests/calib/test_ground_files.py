@@ -15,6 +15,7 @@ from lunar_calib.specs.pair_spec import PairSpec
 from lunar_runtime.landing.hazards import CLASSES
 
 LANDER = Path(__file__).resolve().parents[2] / "examples/lander.json"
+WRONG_KIND = "--lander is for --kind landing or approach, and --layout rig; give both"
 RIG_LANDING = ("--kind", "landing", "--layout", "rig")
 
 
@@ -63,8 +64,8 @@ def test_other_kinds_have_no_such_file(tmp_path: Path) -> None:
     ("arguments", "code", "text"),
     [
         (("--kind", "nadir", "--layout", "rig"), 2,
-         "--lander is for --kind landing and --layout rig; give both"),
-        (("--kind", "landing"), 2, "--lander is for --kind landing and --layout rig; give both"),
+         WRONG_KIND),
+        (("--kind", "landing"), 2, WRONG_KIND),
         (RIG_LANDING, 2, "the lander's footprint of 300 m is larger than the view"),
     ],
 )  # fmt: skip

@@ -36,11 +36,11 @@ def test_what_fails_leaves_whole_pairs_alone_or_nothing(
         out.mkdir()
     render, left = render_pair, [1]
 
-    def fails(spec: object) -> object:
+    def fails(*arguments: object) -> object:
         if not left:
             raise MemoryError
         left.pop()
-        return render(spec)  # type: ignore[arg-type]
+        return render(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("lunar_calib.datasets.rendered_folders.render_pair", fails)
     with pytest.raises(MemoryError):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from lunar_calib.choices import LANDING_KINDS, GeometryKind
 from lunar_runtime.commands.options import FILE, PATH, threads
 from lunar_runtime.errors import GateError
 
 from lunar_bench.commands.options import BUNDLE, echo_lines, finish, plot, result_options
 
 if TYPE_CHECKING:
-    from lunar_bench.landing.cases import LandingCase
+    from lunar_bench.landing.record import LandingRecord
 
 
 @click.group()
@@ -21,47 +21,78 @@ def landing() -> None:
     """Hold P(safe) and named sites against true ground. Exit 5: over 1 % of sites are hazardous."""
 
 
+_attitude = click.option(
+    "--attitude-sigma-deg",
+    type=click.FloatRange(0, 30),
+    default=0.1,
+    show_default=True,
+    help="What up is told to err by about each axis, and does.",
+)
+_journal = click.option(
+    "--journal", type=FILE, help="Keep every pair here; a stopped campaign goes on."
+)
+
+
 @landing.command()
 @click.option("--pairs", "count", type=click.IntRange(1), default=60, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=20000, show_default=True)
 @click.option("--size", type=click.IntRange(64), default=512, show_default=True, help="Pixels.")
+@click.option(
+    "--kind",
+    type=click.Choice([each.value for each in LANDING_KINDS]),
+    default="landing",
+    show_default=True,
+    help="approach: 650 m to 3 km up, through a narrow camera.",
+)
+@_attitude
+@_journal
 @threads
 @BUNDLE
-@plot("Reliability of P(safe)")
+@plot("ROC curves and reliability of P(safe)")
 @result_options
 def rendered(
     count: int,
     seed: int,
     size: int,
+    kind: str,
+    attitude_sigma_deg: float,
+    journal: Path | None,
     threads: int | None,
     bundle: Path | None,
     plot: Path | None,
     as_json: bool,
     save: Path | None,
 ) -> int:
-    """Rendered descents, 40 to 650 m above boulders and craters, under three suns."""
-    from lunar_bench.landing.cases import rendered_cases
+    """Rendered descents, 40 m to 3 km above boulders and craters, under three suns."""
+    from lunar_bench.landing.cases import LANDER, planned_landings
+    from lunar_bench.landing.measure import measure_landing
 
-    data = f"{count} rendered landings of {size} px from {seed}"
-    return _measure(
-        rendered_cases(count, seed, size),
-        data,
-        bundle,
-        threads,
-        plot=plot,
-        as_json=as_json,
-        save=save,
+    chosen = GeometryKind(kind)
+    what = {GeometryKind.LANDING: "landings", GeometryKind.APPROACH: "approaches"}[chosen]
+    result = measure_landing(
+        planned_landings(count, seed, size, kind=chosen, attitude_sigma_deg=attitude_sigma_deg),
+        f"{count} rendered {what} of {size} px from {seed}",
+        lander=LANDER,
+        attitude_sigma_deg=attitude_sigma_deg,
+        bundle=bundle,
+        threads=threads,
+        journal=journal,
     )
+    return _tell(result, plot, as_json=as_json, save=save)
 
 
 @landing.command()
 @click.argument("folder", type=PATH)
+@_attitude
+@_journal
 @threads
 @BUNDLE
-@plot("Reliability of P(safe)")
+@plot("ROC curves and reliability of P(safe)")
 @result_options
 def stereolunar(
     folder: Path,
+    attitude_sigma_deg: float,
+    journal: Path | None,
     threads: int | None,
     bundle: Path | None,
     plot: Path | None,
@@ -69,10 +100,18 @@ def stereolunar(
     save: Path | None,
 ) -> int:
     """StereoLunar's pairs at their own scale: vehicles of 5, 8 and 11 pixels."""
-    from lunar_bench.landing.cases import stereolunar_cases
+    from lunar_bench.landing.cases import planned, stereolunar_cases
+    from lunar_bench.landing.measure import measure_landing
 
-    cases = stereolunar_cases(folder)
-    return _measure(cases, "StereoLunar", bundle, threads, plot=plot, as_json=as_json, save=save)
+    result = measure_landing(
+        planned(stereolunar_cases(folder, attitude_sigma_deg)),
+        "StereoLunar",
+        attitude_sigma_deg=attitude_sigma_deg,
+        bundle=bundle,
+        threads=threads,
+        journal=journal,
+    )
+    return _tell(result, plot, as_json=as_json, save=save)
 
 
 @landing.command()
@@ -142,20 +181,9 @@ def fused(
     return 0 if result.holds else GateError.exit_code
 
 
-def _measure(
-    cases: Iterable[LandingCase],
-    data: str,
-    bundle: Path | None,
-    threads: int | None,
-    *,
-    plot: Path | None,
-    as_json: bool,
-    save: Path | None,
-) -> int:
-    from lunar_bench.landing.measure import measure_landing
+def _tell(result: LandingRecord, plot: Path | None, *, as_json: bool, save: Path | None) -> int:
     from lunar_bench.report.landing_text import landing_lines
 
-    result = measure_landing(cases, data, bundle=bundle, threads=threads)
     if plot is not None:
         from lunar_bench.report.landing_plot import plot_landing
 

@@ -7,19 +7,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from lunar_calib.render.true_hazards import true_classes
 from lunar_runtime import StereoRuntime
 from lunar_runtime.errors import InputError, LunarError
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.landing.hazards import SAFE, UNKNOWN, find_hazards
-from lunar_runtime.landing.landing import Landing
-from lunar_runtime.landing.sites import Site
-from numpy.typing import NDArray
+from lunar_runtime.geometry.rig import ATTITUDE_SIGMA_DEG
+from lunar_runtime.landing.hazards import SAFE
+from lunar_runtime.landing.lander import Lander
 
-from lunar_bench.landing.cases import LANDER, LandingCase
+from lunar_bench.landing.cases import LandingCase, Planned
 from lunar_bench.landing.methods import METHODS, Method, answer
-from lunar_bench.landing.record import CaseRecord, LandingRecord, MethodRecord, ReliabilityRow
+from lunar_bench.landing.record import (
+    CaseCounts,
+    CaseRecord,
+    LandingHead,
+    LandingRecord,
+    MethodCounts,
+    MethodRecord,
+    ReliabilityRow,
+)
 from lunar_bench.landing.tally import Tally
+from lunar_bench.record.journal import Journal
 from lunar_bench.sensors.machine import describe_machine
 from lunar_bench.timing.opencv_threads import opencv_threads
 
@@ -27,87 +34,121 @@ _Z = 1.96  # of a 95 % interval
 
 
 def measure_landing(
-    cases: Iterable[LandingCase],
+    planned: Iterable[Planned],
     data: str,
     *,
+    lander: Lander | None = None,
+    attitude_sigma_deg: float = ATTITUDE_SIGMA_DEG,
     bundle: Path | None = None,
     threads: int | None = None,
+    journal: Path | None = None,
 ) -> LandingRecord:
     """Run a campaign.
 
     Args:
-        cases: At least one.
+        planned: At least one.
         data: What they are, in words.
+        lander: The vehicle of all; None = each has its own.
+        attitude_sigma_deg: What their up errs by.
         bundle: Of the network; None = the one in the package.
         threads: Of the processor.
+        journal: Keeps every pair as it is done; a stopped campaign goes on.
 
     Raises:
-        InputError: There is no case, or none is measured.
+        InputError: There is no case, or the journal is of another campaign.
+        OutputError: The journal cannot be written.
     """
     tallies: dict[Method, Tally] = {method: Tally() for method in METHODS}
+    sites: dict[Method, list[int]] = {method: [0, 0] for method in METHODS}
     records: list[CaseRecord] = []
-    counts = np.zeros(3, np.int64)  # called safe, of those hazardous, truly safe
-    lander = None
     with opencv_threads(threads), StereoRuntime.load(bundle, threads=threads) as runtime:
-        for case in cases:
-            lander = case.lander if case.lander is LANDER else None
-            records.append(_run(runtime, case, tallies, counts))
         digest = runtime.bundle.digest
+        head = LandingHead(
+            data=data,
+            lander=lander,
+            attitude_sigma_deg=attitude_sigma_deg,
+            bundle_digest=digest,
+        )
+        kept = Journal(journal, head, CaseCounts)
+        for one in planned:
+            if one.name not in kept.done:
+                kept.add(_run(runtime, one.make()))
+            done = kept.done[one.name]
+            records.append(done.case)
+            for counts in done.methods:
+                tallies[counts.method].take(counts.tally)
+                sites[counts.method][0] += counts.sites
+                sites[counts.method][1] += counts.false_sites
     if not records:
         raise InputError(f"{data}: there is no pair to land on")
-    sites = sum(record.sites for record in records)
-    false_sites = sum(record.false_sites for record in records)
-    called, hazardous, safe = counts.tolist()
+    methods = [_method(name, tally, *sites[name]) for name, tally in tallies.items()]
+    ours = methods[0]
     return LandingRecord(
         data=data,
         lander=lander,
+        attitude_sigma_deg=attitude_sigma_deg,
         bundle_digest=digest,
-        sites=sites,
-        false_sites=false_sites,
-        false_sites_most=_upper(false_sites, sites),
-        false_safe=hazardous / max(1, called),
-        found=(called - hazardous) / max(1, safe),
+        sites=ours.sites,
+        false_sites=ours.false_sites,
+        false_sites_most=ours.false_sites_most,
+        false_safe=ours.false_safe,
+        found=ours.found,
         reliability=[ReliabilityRow(**row._asdict()) for row in tallies["ours"].reliability()],
-        methods=[
-            MethodRecord(
-                method=name,
-                places=tally.places,
-                auc=tally.auc(),
-                found_at_1pct=tally.found_at(0.01),
-            )
-            for name, tally in tallies.items()
-        ],
+        methods=methods,
         cases=records,
         machine=describe_machine(),
     )
 
 
-def _run(
-    runtime: StereoRuntime,
-    case: LandingCase,
-    tallies: dict[Method, Tally],
-    counts: NDArray[np.int64],
-) -> CaseRecord:
+def _method(name: Method, tally: Tally, sites: int, false_sites: int) -> MethodRecord:
+    return MethodRecord(
+        method=name,
+        places=tally.places,
+        auc=tally.auc(),
+        found_at_1pct=tally.found_at(0.01),
+        false_safe=tally.false_safe,
+        missed=tally.missed,
+        found=tally.found,
+        sites=sites,
+        false_sites=false_sites,
+        false_sites_most=_upper(false_sites, sites),
+        roc=tally.roc(),
+    )
+
+
+def _run(runtime: StereoRuntime, case: LandingCase) -> CaseCounts:
     name, sun = case.pair.name, case.sun_elevation_deg
+
+    def without_places(verdict: str, reason: str) -> CaseCounts:
+        record = CaseRecord(pair=name, verdict=verdict, reason=reason, sun_elevation_deg=sun)
+        return CaseCounts(id=name, case=record, methods=[])
+
     try:
         found = answer(runtime, case)
     except LunarError as error:
-        return CaseRecord(pair=name, verdict="refused", reason=str(error), sun_elevation_deg=sun)
-    result, landing = found.result, found.landing
+        return without_places("refused", str(error))
+    result, landing, truth = found.result, found.landing, found.truth
     if result.verdict != "measured":
-        reason = "; ".join(result.verdict_reasons)
-        return CaseRecord(pair=name, verdict=result.verdict, reason=reason, sun_elevation_deg=sun)
-    safe, known = true_places(case, landing)
-    for method, probability in found.probabilities.items():
-        tallies[method].add(probability[known], safe[known])
+        return without_places(result.verdict, "; ".join(result.verdict_reasons))
+    safe, known = truth.safe, truth.known
+    methods = []
     for method in METHODS:
-        if method not in found.probabilities:
-            nothing = np.full(int(known.sum()), np.nan, np.float32)
-            tallies[method].add(nothing, safe[known])
+        tally, hazards = Tally(), found.hazards.get(method)
+        probability = np.full(safe.shape, np.nan, np.float32)
+        if hazards is not None:
+            probability = hazards.safe_probability
+        tally.add(probability[known], safe[known], case.lander.safe_probability)
+        named = found.sites.get(method, ())
+        methods.append(
+            MethodCounts(
+                method=method,
+                tally=tally.counts(),
+                sites=len(named),
+                false_sites=sum(not truth.holds(site) for site in named),
+            )
+        )
     called = (landing.hazards.classes == SAFE) & known
-    counts += [called.sum(), (called & ~safe).sum(), (safe & known).sum()]
-    wrong = [site for site in landing.sites if not _is_safe(site, landing, safe)]
-    return CaseRecord(
+    record = CaseRecord(
         pair=name,
         verdict=result.verdict,
         reason=None,
@@ -118,28 +159,11 @@ def _run(
         truly_safe=_rounded(safe[known].mean()),
         false_safe=_rounded((called & ~safe).sum() / max(1, called.sum())),
         found=_rounded((called & safe).sum() / max(1, (safe & known).sum())),
-        sites=len(landing.sites),
-        false_sites=len(wrong),
+        sites=methods[0].sites,
+        false_sites=methods[0].false_sites,
         landing_ms=_rounded(found.landing_ms),
     )
-
-
-def true_places(case: LandingCase, landing: Landing) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether each tried place is safe, and whether the truth says so: (r, c) bool each."""
-    truth = case.truth(landing.grid)
-    stride = landing.hazards.centres.stride * case.finer
-    there = np.isfinite(truth.height)
-    hazards = find_hazards(truth, there, case.lander, stride=stride)
-    rows, columns = landing.hazards.centres.size
-    classes = true_classes(hazards, case.lander)[:rows, :columns]
-    return classes == SAFE, classes != UNKNOWN
-
-
-def _is_safe(site: Site, landing: Landing, safe: NDArray[np.bool_]) -> bool:
-    step = landing.grid.cell_m * landing.hazards.centres.stride
-    row = round((landing.grid.y0_m - site.y_m) / step)
-    column = round((site.x_m - landing.grid.x0_m) / step)
-    return bool(safe[row, column])
+    return CaseCounts(id=name, case=record, methods=methods)
 
 
 def _upper(count: int, total: int) -> float:

@@ -1,13 +1,14 @@
 """Ways from a pair to P(safe), on the same cells of the same ground.
 
-The network alone and SGBM know no error of their own, and "one sigma" forgets what it knows: each
-gets one slope sigma and one roughness sigma for all places. What they are worth is read off a ROC,
-which the size of these sigmas hardly moves.
+"One sigma" forgets what our errors say of places: all of a pair get the median of them. The network
+alone and SGBM know no error of their own. Each is told how wrong it typically is, one number for
+all slopes and one for all roughness.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -18,13 +19,15 @@ from lunar_runtime.errors import LunarError
 from lunar_runtime.geometry.cameras import pixel_rays
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.landing.ground_grid import GridSource, GroundGrid, ground_grid
-from lunar_runtime.landing.hazards import Errors, find_hazards
+from lunar_runtime.landing.hazards import Errors, Hazards, find_hazards
 from lunar_runtime.landing.landing import Landing, find_landing
+from lunar_runtime.landing.sites import Places, Site
 from numpy.typing import NDArray
 
 from lunar_bench.accuracy.rectified import RectifiedPair
 from lunar_bench.accuracy.window_matching import sgbm, smoothed
-from lunar_bench.landing.cases import LandingCase
+from lunar_bench.landing.cases import LandingCase, TypicalError
+from lunar_bench.landing.true_places import TruePlaces, true_places
 
 Method = Literal["ours", "one sigma", "network only", "SGBM 2x"]
 METHODS: tuple[Method, ...] = ("ours", "one sigma", "network only", "SGBM 2x")
@@ -39,13 +42,17 @@ class Answers(NamedTuple):
     Attributes:
         result: Of the runtime.
         landing: On it.
-        probabilities: Method -> (r, c) P(safe) at the landing's centres; NaN = nothing is said.
+        hazards: Method -> what it says of the landing's centres.
+        sites: Method -> what it names.
+        truth: What is true of the centres.
         landing_ms: Wall time of grid, hazards and sites.
     """
 
     result: StereoResult
     landing: Landing
-    probabilities: dict[Method, Field]
+    hazards: dict[Method, Hazards]
+    sites: dict[Method, Sequence[Site]]
+    truth: TruePlaces
     landing_ms: float
 
 
@@ -60,29 +67,36 @@ def answer(runtime: StereoRuntime, case: LandingCase) -> Answers:
     start = time.perf_counter()
     landing = find_landing(result, case.lander)
     landing_ms = 1e3 * (time.perf_counter() - start)
-    found: dict[Method, Field] = {"ours": landing.hazards.safe_probability}
-    hazards, grid = landing.hazards, landing.grid
+    truth = true_places(case, landing)
+    hazards, grid, lander = landing.hazards, landing.grid, case.lander
+    found: dict[Method, Hazards] = {"ours": hazards}
+    sites: dict[Method, Sequence[Site]] = {"ours": landing.sites}
     one = Errors(
         slope_deg=float(_median(hazards.slope_sigma_deg)),
         roughness_cells=float(_median(hazards.roughness_sigma_m)) / grid.cell_m,
     )
     stride = hazards.centres.stride
 
-    def judged(ground: GroundGrid, known: NDArray[np.bool_]) -> Field:
+    def judge(name: Method, ground: GroundGrid, known: NDArray[np.bool_], errors: Errors) -> None:
         ground = replace(ground, errors=np.zeros((0, *ground.shape), np.float32))
-        return find_hazards(ground, known, case.lander, one, stride=stride).safe_probability
+        found[name] = find_hazards(ground, known, lander, errors, stride=stride)
+        sites[name] = Places.of(ground, found[name], lander).ranked()
 
-    found["one sigma"] = judged(grid, landing.known)
-    others: dict[Method, NDArray[np.float32] | None] = {
-        "network only": _network(runtime, case, grid.frame.camera_height_m),
-        "SGBM 2x": _sgbm(case),
-    }
-    for name, points in others.items():
+    judge("one sigma", grid, landing.known, one)
+    typical = case.typical
+    others: tuple[tuple[Method, TypicalError, NDArray[np.float32] | None], ...] = (
+        ("network only", typical.network, _network(runtime, case, grid.frame.camera_height_m)),
+        ("SGBM 2x", typical.sgbm, _sgbm(case)),
+    )
+    for name, error, points in others:
         if points is not None:
             source = GridSource(points, result.camera_left.intrinsics, result.up.vector)
             other = ground_grid(source, like=grid)
-            found[name] = judged(other, np.isfinite(other.height))
-    return Answers(result, landing, found, landing_ms)
+            told = Errors(
+                slope_deg=error.slope_deg, roughness_cells=error.roughness_m / grid.cell_m
+            )
+            judge(name, other, np.isfinite(other.height), told)
+    return Answers(result, landing, found, sites, truth, landing_ms)
 
 
 def _network(
@@ -90,7 +104,7 @@ def _network(
 ) -> NDArray[np.float32] | None:
     """(H, W, 3) metres by the true altitude: its own pose makes none here."""
     pair = case.pair
-    rig = Rig(pair.camera_left, pair.camera_right, up_left=pair.up_left)
+    rig = Rig(pair.camera_left, pair.camera_right, up_left=case.rig.up_left)
     try:
         result = runtime.infer(pair.left, pair.right, rig, refine="off", altitude_m=altitude_m)
     except LunarError:

@@ -6,7 +6,9 @@ import msgspec
 from lunar_runtime.landing.lander import Lander
 
 from lunar_bench.landing.methods import Method
+from lunar_bench.landing.tally import TallyCounts
 from lunar_bench.record.base import Record
+from lunar_bench.record.journal import Identified
 from lunar_bench.record.machine import Machine
 
 #: What must hold: of the named sites, those that are hazardous.
@@ -56,12 +58,71 @@ class MethodRecord(Record, frozen=True):
         auc: That a safe place has a larger P than a hazardous one.
         found_at_1pct: Share of all safe places that it finds where 1 % of what it calls safe is
             hazardous, with the threshold that suits it best.
+        false_safe: Of the places that it calls safe at the vehicle's threshold, the share that is
+            hazardous.
+        missed: Of all hazardous places with a P(safe), the share that it calls safe there.
+        found: Of all safe places, the share that it calls safe there.
+        sites: It names.
+        false_sites: Of them, hazardous.
+        false_sites_most: Upper end of the 95 % interval of their share (Wilson).
+        roc: Shares of all hazardous and of all safe places above a P, from the largest P down.
     """
 
     method: Method
     places: int
     auc: float
     found_at_1pct: float
+    false_safe: float
+    missed: float
+    found: float
+    sites: int
+    false_sites: int
+    false_sites_most: float
+    roc: list[tuple[float, float]]
+
+
+class MethodCounts(Record, frozen=True):
+    """One method on one pair.
+
+    Attributes:
+        method: Which.
+        tally: Its places.
+        sites: It names.
+        false_sites: Of them, hazardous.
+    """
+
+    method: Method
+    tally: TallyCounts
+    sites: int
+    false_sites: int
+
+
+class CaseCounts(Identified, frozen=True):
+    """One pair as the journal of a campaign keeps it.
+
+    Attributes:
+        case: What the record has of it.
+        methods: Counts; none where the pair is not measured.
+    """
+
+    case: CaseRecord
+    methods: list[MethodCounts]
+
+
+class LandingHead(Record, frozen=True):
+    """What a journal of landings rests on.
+
+    Attributes:
+        data: What pairs.
+        lander: The vehicle of all; None = each pair has its own.
+        attitude_sigma_deg: What up errs by.
+        bundle_digest: SHA-256 of the network's manifest.
+    """
+
+    data: str
+    lander: Lander | None
+    attitude_sigma_deg: float
+    bundle_digest: str
 
 
 class ReliabilityRow(Record, frozen=True):
@@ -91,9 +152,10 @@ class LandingRecord(msgspec.Struct, frozen=True):
 
     Attributes:
         data: What pairs.
-        lander: The vehicle of rendered pairs; None = each pair has its own.
+        lander: The vehicle of all pairs; None = each has its own.
+        attitude_sigma_deg: What up is told to err by about each axis, and does.
         bundle_digest: SHA-256 of the network's manifest.
-        sites: Named on all pairs.
+        sites: Named on all pairs; as the other figures here of ours.
         false_sites: Of them, hazardous.
         false_sites_most: Upper end of the 95 % interval of their share (Wilson).
         false_safe: Of all places called safe, the share that is hazardous.
@@ -106,6 +168,7 @@ class LandingRecord(msgspec.Struct, frozen=True):
 
     data: str
     lander: Lander | None
+    attitude_sigma_deg: float
     bundle_digest: str
     sites: int
     false_sites: int

@@ -30,9 +30,14 @@ def landing_lines(result: LandingRecord) -> Iterator[str]:
             f"{row.low:.3f} to {row.high:.3f} {row.places:>7}  {row.mean:.4f}      {row.safe:.4f}  "
             f"{row.pairs}, {row.wrong_pairs}"
         )
-    yield "method          AUC   safe ground found at 1 % false"
+    yield "method          AUC   at 1 % false  at the vehicle's threshold: found, hazardous  sites"
     for method in result.methods:
-        yield f"{method.method:<14} {method.auc:.3f}  {method.found_at_1pct:.0%}"
+        yield (
+            f"{method.method:<14} {method.auc:.3f}  {method.found_at_1pct:>5.0%} found   "
+            f"{method.found:>4.0%}, {method.false_safe:>5.1%} of it            "
+            f"{method.false_sites} of {method.sites} hazardous "
+            f"(below {method.false_sites_most:.1%})"
+        )
     times = [case.landing_ms for case in result.cases if case.landing_ms is not None]
     if times:
         yield f"grid, hazards and sites: median {statistics.median(times):.0f} ms"

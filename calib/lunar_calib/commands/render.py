@@ -43,7 +43,7 @@ _NEEDS = Needs(address=345, data=122, held=60)
 @click.option(
     "--lander",
     type=FILE,
-    help="Vehicle (JSON) whose true hazards ground.npz has, with --kind landing --layout rig.",
+    help="Vehicle (JSON) whose true hazards ground.npz has; of landings and approaches.",
 )
 @click.option(
     "--depth",

@@ -14,8 +14,8 @@ from lunar_runtime.landing.lander import Lander
 from lunar_calib.choices import (
     DEPTH_FORMATS,
     IMAGE_FORMATS,
+    LANDING_KINDS,
     DepthFormat,
-    GeometryKind,
     ImageFormat,
     Layout,
 )
@@ -54,8 +54,8 @@ def write_folder(
         UsageError: `lander` without landings in the layout `rig`, or larger than a view.
         OutputError: `out` holds something already and `overwrite` is not set, or cannot be made.
     """
-    if lander is not None and (kind != GeometryKind.LANDING or layout != "rig"):
-        raise UsageError("`lander` is for `kind` landing and `layout` rig; give both")
+    if lander is not None and (kind not in LANDING_KINDS or layout != "rig"):
+        raise UsageError("`lander` is for `kind` landing or approach, and `layout` rig; give both")
     if not overwrite and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out}: not empty; set `overwrite` or choose another folder")
     new = not out.exists()
@@ -92,7 +92,7 @@ def _write_scene(
     with atomic_folder(folder, overwrite=True, owned=_names(number)) as whole:
         if layout == "rig":
             write_rig_pair(pair, whole)
-            if spec.kind is GeometryKind.LANDING:
+            if spec.kind in LANDING_KINDS:
                 write_ground(pair, terrain, whole, lander)
         else:
             write_pair(pair, whole, number, depth=depth, image=image)

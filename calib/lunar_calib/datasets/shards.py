@@ -27,7 +27,7 @@ from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.atomic import make_folder
 from numpy.typing import NDArray
 
-from lunar_calib.choices import GeometryKind
+from lunar_calib.choices import LANDING_KINDS, GeometryKind
 from lunar_calib.render.processes import in_processes
 from lunar_calib.render.renderer import render_pair
 from lunar_calib.render.terrain import synthesise_terrain
@@ -81,7 +81,7 @@ class ShardPlan:
     def spec(self, number: int) -> PairSpec:
         """Of pair `number`. A landing has a terrain of its own, with boulders for its view."""
         seed, terrain = self.pair_seed(number), None
-        if self.kind is None or GeometryKind(self.kind) is not GeometryKind.LANDING:
+        if self.kind is None or GeometryKind(self.kind) not in LANDING_KINDS:
             cells = self.cells or terrain_cells(self.size_px)
             terrain = sample_terrain(self.terrain_seed(number), self.size_px, cells)
         return sample_spec(seed, self.size_px, self.preset, self.kind, terrain)

@@ -15,6 +15,7 @@ from lunar_calib.render.reflectance import phase_term, reflect
 from lunar_calib.render.shadows import ShadowField, cast_shadows
 from lunar_calib.render.terrain import Terrain
 from lunar_calib.specs import pinhole
+from lunar_calib.specs.pair_spec import FOV_DEG
 
 SAMPLES = 2
 """Shading samples along a side of a pixel."""
@@ -50,6 +51,7 @@ class TracedView:
     depth_m: NDArray[np.float64]
     inverse: NDArray[np.float32]
     sky: NDArray[np.bool_]
+    fov_deg: float = FOV_DEG
 
     def ground_m(self, axis: int) -> tuple[float, float]:
         """Least and largest coordinate of the ground that is seen, world frame."""
@@ -57,21 +59,24 @@ class TracedView:
         return float(np.nanmin(hit)), float(np.nanmax(hit))
 
 
-def trace_view(scene: Scene, size_px: int, pose: NDArray[np.float64]) -> TracedView:
+def trace_view(
+    scene: Scene, size_px: int, pose: NDArray[np.float64], fov_deg: float = FOV_DEG
+) -> TracedView:
     """Meet the ground with the ray of every pixel's centre.
 
     Args:
         scene: The ground.
         size_px: Side of the square image.
         pose: (4, 4) cam2world, metres.
+        fov_deg: Across the image.
     """
-    rays = pinhole.world_rays(size_px, pose)
+    rays = pinhole.world_rays(size_px, pose, fov_deg=fov_deg)
     depth = cast(scene.terrain, scene.site_m, pose[:3, 3], rays)
     sky = ~np.isfinite(depth)
     inverse = (1 / depth).astype(np.float32)  # (H, W)
     if sky.any():
         inverse[sky] = np.float32(1e-5) if sky.all() else inverse[~sky].min()
-    return TracedView(pose, rays, depth, inverse, sky)
+    return TracedView(pose, rays, depth, inverse, sky, fov_deg)
 
 
 def shadows_of(scene: Scene, views: list[TracedView]) -> ShadowField:
@@ -94,7 +99,8 @@ def shade(scene: Scene, view: TracedView, shadows: ShadowField | None) -> NDArra
     f, size = np.float32, view.sky.shape[0]
     fine = (size * SAMPLES, size * SAMPLES)
     t = 1 / cv2.resize(view.inverse, fine, interpolation=cv2.INTER_LINEAR)
-    dx, dy, dz = (d.astype(f) for d in pinhole.world_rays(size, pose, SAMPLES))
+    fine_rays = pinhole.world_rays(size, pose, SAMPLES, view.fov_deg)
+    dx, dy, dz = (d.astype(f) for d in fine_rays)
     x = t * dx + f(pose[0, 3])
     y = t * dy + f(pose[1, 3])
 

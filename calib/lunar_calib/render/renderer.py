@@ -35,13 +35,13 @@ def render_pair(spec: PairSpec, terrain: Terrain | None = None) -> RenderedPair:
     for camera in (spec.left, spec.right):
         pose = pinhole.cam2world(camera)
         pose[2, 3] += level
-        traced.append(trace_view(scene, spec.size_px, pose))
+        traced.append(trace_view(scene, spec.size_px, pose, spec.fov_deg))
     shadows = shadows_of(scene, traced) if spec.cast_shadows else None
     left, right = (
         RenderedView(
             image=form_image(shade(scene, view, shadows), spec.imaging, rng),
             depth_m=view.depth_m.astype(np.float32),
-            intrinsics=pinhole.intrinsics(spec.size_px),
+            intrinsics=pinhole.intrinsics(spec.size_px, spec.fov_deg),
             cam2world=view.pose,
         )
         for view in traced

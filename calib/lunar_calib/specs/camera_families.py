@@ -1,4 +1,4 @@
-"""Random pairs of cameras: StereoLunar's nadir, oblique and dynamic families, and a lander's."""
+"""Random pairs of cameras: StereoLunar's nadir, oblique and dynamic families, a lander's two."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 
 from lunar_calib.choices import GeometryKind
 from lunar_calib.specs import pinhole
-from lunar_calib.specs.pair_spec import CameraSpec
+from lunar_calib.specs.pair_spec import FOV_DEG, CameraSpec
 
 ALTITUDE_RANGE_M = (3_500.0, 40_000.0)
 LANDING_RANGE_M = (40.0, 650.0)
+APPROACH_RANGE_M = (650.0, 3_000.0)
+
+# Of an approach, straight down: what a camera that is to see boulders from there has. 512 of them
+# are 5 to 43 degrees wide.
+_APPROACH_PIXEL_M = (0.5, 1.0)
+_APPROACH_PX = 512
 
 _MAX_TRIES = 200
 
@@ -26,17 +32,20 @@ class CameraPair:
     kind: GeometryKind
     left: CameraSpec
     right: CameraSpec
+    fov_deg: float = FOV_DEG
 
 
-def overlap(left: CameraSpec, right: CameraSpec, samples: int = 12) -> tuple[float, float]:
+def overlap(
+    left: CameraSpec, right: CameraSpec, samples: int = 12, fov_deg: float = FOV_DEG
+) -> tuple[float, float]:
     """Fraction of each image's ground that the other sees, on the smooth sphere.
 
     Returns:
         (left's ground seen by right, right's ground seen by left), each in [0, 1].
     """
     poses = pinhole.cam2world(left), pinhole.cam2world(right)
-    grounds = [ground_points(pose, samples) for pose in poses]
-    k = pinhole.intrinsics(2)
+    grounds = [ground_points(pose, samples, fov_deg) for pose in poses]
+    k = pinhole.intrinsics(2, fov_deg)
     fractions = []
     for i in (0, 1):
         points = pinhole.transform(pinhole.invert(poses[1 - i]), grounds[i])
@@ -46,9 +55,11 @@ def overlap(left: CameraSpec, right: CameraSpec, samples: int = 12) -> tuple[flo
     return fractions[0], fractions[1]
 
 
-def ground_points(pose: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
+def ground_points(
+    pose: NDArray[np.float64], samples: int, fov_deg: float = FOV_DEG
+) -> NDArray[np.float64]:
     """(samples², 3) world points where an image's rays meet the smooth sphere."""
-    d = np.stack(pinhole.world_rays(samples, pose), axis=-1).reshape(-1, 3)
+    d = np.stack(pinhole.world_rays(samples, pose, fov_deg=fov_deg), axis=-1).reshape(-1, 3)
     o = pose[:3, 3]
     t = -o[2] / np.minimum(d[:, 2], -1e-3)
     # One correction for curvature is enough for an overlap estimate.
@@ -74,13 +85,20 @@ def sample_cameras(
         GeometryKind.OBLIQUE: _oblique,
         GeometryKind.DYNAMIC: _dynamic,
         GeometryKind.LANDING: _landing,
+        GeometryKind.APPROACH: _landing,
     }[kind]
+    fov = FOV_DEG
+    if kind is GeometryKind.APPROACH:
+        altitude = log_uniform(rng, *altitude_range)
+        altitude_range = (altitude, altitude)
+        half = log_uniform(rng, *_APPROACH_PIXEL_M) * _APPROACH_PX / 2
+        fov = 2 * math.degrees(math.atan(half / altitude))
     best, best_overlap = None, -1.0
     for _ in range(_MAX_TRIES):
         left, right = draw(rng, altitude_range)
-        shared = min(overlap(left, right))
+        shared = min(overlap(left, right, fov_deg=fov))
         if shared > best_overlap:
-            best, best_overlap = CameraPair(kind, left, right), shared
+            best, best_overlap = CameraPair(kind, left, right, fov), shared
         if shared >= least:
             break
     if best is None:  # pragma: no cover - _MAX_TRIES is positive

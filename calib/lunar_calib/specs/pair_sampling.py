@@ -7,10 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from lunar_calib.choices import ORBITAL_KINDS, GeometryKind, Preset, Reflectance
+from lunar_calib.choices import (
+    LANDING_KINDS,
+    ORBITAL_KINDS,
+    GeometryKind,
+    Preset,
+    Reflectance,
+)
 from lunar_calib.specs import pinhole
 from lunar_calib.specs.camera_families import (
     ALTITUDE_RANGE_M,
+    APPROACH_RANGE_M,
     LANDING_RANGE_M,
     CameraPair,
     ground_points,
@@ -23,6 +30,11 @@ SUN_ELEVATION_DEG = (5.0, 50.0)
 
 CELLS_PER_PIXEL = 1.25
 """Grid nodes per ground sample of the nearest pixels."""
+
+_RANGES_M = {
+    GeometryKind.LANDING: LANDING_RANGE_M,
+    GeometryKind.APPROACH: APPROACH_RANGE_M,
+}
 
 
 def derived_seed(*parts: int) -> int:
@@ -54,15 +66,14 @@ def sample_spec(
     preset = Preset(preset)
     chosen = GeometryKind(kind) if kind is not None else ORBITAL_KINDS[int(rng.integers(3))]
     if terrain is None:
-        landing = chosen is GeometryKind.LANDING
-        altitude_range = LANDING_RANGE_M if landing else ALTITUDE_RANGE_M
+        altitude_range = _RANGES_M.get(chosen, ALTITUDE_RANGE_M)
     else:
         base = altitude_for(terrain, size_px)
         altitude_range = (0.85 * base, 1.5 * base)
     pair = sample_cameras(rng, chosen, altitude_range)
     if terrain is None:
         terrain = _fitting_terrain(rng, seed, size_px, pair)
-        if chosen is GeometryKind.LANDING:
+        if chosen in LANDING_KINDS:
             terrain = _landing_terrain(rng, terrain)
         site = (terrain.cells * terrain.cell_m / 2,) * 2
     else:
@@ -87,6 +98,7 @@ def sample_spec(
         ),
         cast_shadows=realistic,
         imaging=sample_imaging(rng, realistic),
+        fov_deg=pair.fov_deg,
     )
 
 
@@ -113,11 +125,11 @@ def _fitting_terrain(
     rng: np.random.Generator, seed: int, size_px: int, pair: CameraPair
 ) -> TerrainSpec:
     """A grid fine enough for the nearest ground and at least as wide as both footprints."""
-    focal = pinhole.focal_px(size_px)
+    focal = pinhole.focal_px(size_px, pair.fov_deg)
     near, widest = math.inf, 0.0
     for camera in (pair.left, pair.right):
         pose = pinhole.cam2world(camera)
-        ground = ground_points(pose, 8)
+        ground = ground_points(pose, 8, pair.fov_deg)
         depth = pinhole.transform(pinhole.invert(pose), ground)[:, 2]
         near = min(near, float(np.percentile(depth, 20)))
         widest = max(widest, float(np.abs(ground[:, :2]).max()))

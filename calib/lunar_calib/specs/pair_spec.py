@@ -115,6 +115,7 @@ class PairSpec:
         reflectance: Photometric model.
         cast_shadows: Whether relief shadows the ground behind it; attached shadows are always on.
         imaging: Optics and detector.
+        fov_deg: Of both cameras, across the image.
     """
 
     seed: int
@@ -129,6 +130,7 @@ class PairSpec:
     reflectance: Reflectance = Reflectance.HAPKE
     cast_shadows: bool = False
     imaging: ImagingSpec = field(default_factory=ImagingSpec)
+    fov_deg: float = FOV_DEG
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values; `from_dict` gives an equal spec back."""

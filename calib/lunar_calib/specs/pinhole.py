@@ -16,14 +16,14 @@ from lunar_calib.specs.pair_spec import FOV_DEG, CameraSpec
 Matrix = NDArray[np.float64]
 
 
-def focal_px(size_px: int) -> float:
-    """Focal length of a square image with a 45° field of view (618.04 px at 512 px)."""
-    return size_px / 2 / math.tan(math.radians(FOV_DEG / 2))
+def focal_px(size_px: int, fov_deg: float = FOV_DEG) -> float:
+    """Focal length of a square image; of a field of view of 45° 618.04 px at 512 px."""
+    return size_px / 2 / math.tan(math.radians(fov_deg / 2))
 
 
-def intrinsics(size_px: int) -> Matrix:
+def intrinsics(size_px: int, fov_deg: float = FOV_DEG) -> Matrix:
     """3x3 of a square image; see `focal_px`."""
-    focal = focal_px(size_px)
+    focal = focal_px(size_px, fov_deg)
     c = size_px / 2
     return np.array([[focal, 0, c], [0, focal, c], [0, 0, 1.0]])
 
@@ -49,19 +49,22 @@ def cam2world(camera: CameraSpec) -> Matrix:
     return pose
 
 
-def world_rays(size_px: int, pose: Matrix, samples: int = 1) -> list[NDArray[np.float64]]:
+def world_rays(
+    size_px: int, pose: Matrix, samples: int = 1, fov_deg: float = FOV_DEG
+) -> list[NDArray[np.float64]]:
     """World direction of every (sub)pixel's ray.
 
     Args:
         size_px: Image side.
         pose: 4x4 cam2world.
         samples: Sub-pixels along a side of a pixel.
+        fov_deg: Across the image.
 
     Returns:
         Three (H·samples, W·samples) arrays: x, y, z of the direction with camera z = 1.
     """
     n = size_px * samples
-    c = ((np.arange(n) + 0.5) / samples - size_px / 2) / focal_px(size_px)
+    c = ((np.arange(n) + 0.5) / samples - size_px / 2) / focal_px(size_px, fov_deg)
     rotation = pose[:3, :3]
     return [
         (rotation[i, 0] * c + rotation[i, 2])[None, :] + (rotation[i, 1] * c)[:, None]

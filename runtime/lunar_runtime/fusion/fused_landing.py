@@ -10,8 +10,6 @@ What is written is a single result's files: classes and sites as the newest view
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -19,7 +17,6 @@ from lunar_runtime.fusion.ground_map import MOST_MB, GroundMap, MapUpdate
 from lunar_runtime.fusion.posed_view import PoseSigma, posed_view
 from lunar_runtime.fusion.site_choice import SiteChoice
 from lunar_runtime.fusion.tiles import Window
-from lunar_runtime.geometry.rig import ATTITUDE_SIGMA_DEG
 from lunar_runtime.inference.result import StereoResult
 from lunar_runtime.landing.hazards import MOST_CELLS, Errors
 from lunar_runtime.landing.lander import Lander
@@ -33,7 +30,6 @@ _TOPS = 0.5
 # that were called safe, 2.8 % were hazardous with one view. With sixteen, which average 0.7 of it
 # away, 4.8 % with 0, 3.4 with 0.08, 3.0 with 0.10, 2.6 with 0.13 and 2.2 with 0.145.
 _CALMED = 0.14
-_UP_DEG = math.sqrt(2) * ATTITUDE_SIGMA_DEG
 
 
 class FusedLanding:
@@ -118,11 +114,10 @@ def land_on_map(
     """
     window = window or ground.around(update, lander.footprint_diameter_m / MOST_CELLS)
     grid, known, left = ground.grid(window, update, result.camera_left.intrinsics)
-    # Of the world's: as sure as the rig's is, or as one that says nothing of it.
-    up_deg = result.up.sigma_deg if result.up.source == "rig" else _UP_DEG
     tops = np.float32(_TOPS) + np.float32(_CALMED) * np.sqrt(1 - left**2)
+    # The error of the world's up is in the map's draws, with all that poses err by.
     return land_on(
-        Ground(grid, known, Errors(up_deg, roughness_px=tops), views=ground.views),
+        Ground(grid, known, Errors(roughness_px=tops), views=ground.views),
         result,
         lander,
         aim_px=aim_px,

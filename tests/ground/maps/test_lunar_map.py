@@ -168,18 +168,27 @@ def test_the_error_of_depth_becomes_one_of_height(
     assert np.nanmax(sigma) < 48 and np.nanmin(sigma) > 30
 
 
+@pytest.mark.parametrize(
+    ("places", "like"),
+    [
+        (((-30.0, 179.7), (-30.0, 179.95)), True),  # 7.5 km apart, of 20 km
+        (((-30.0, 179.7), (-30.0, -179.8)), False),  # 13 km, on both sides of the antimeridian
+        (((-89.85, 40.0), (-89.87, -150.0)), False),  # 8.5 km, the pole between them
+    ],
+)
 def test_tiles_of_two_runs_merge_without_holes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    places: tuple[tuple[float, float], tuple[float, float]],
+    like: bool,
 ) -> None:
     from rasterio.merge import merge
 
     tiles: list[Path] = []
-    for number, longitude in enumerate((179.7, 179.95)):  # 7.5 km apart, of 20 km
-        result = write(
-            result_at(body_from_left(-30.0, longitude, tilt_deg=0)), tmp_path / f"r{number}"
-        )
-        like = ["--like", tiles[0]] if tiles else ["--cell-m", 200]
-        code, _, err = run(capsys, result, "--out", tmp_path / f"m{number}", *like)
+    for number, place in enumerate(places):
+        result = write(result_at(body_from_left(*place, tilt_deg=0)), tmp_path / f"r{number}")
+        given = ["--like", tiles[0]] if tiles and like else ["--cell-m", 200]
+        code, _, err = run(capsys, result, "--out", tmp_path / f"m{number}", *given)
         assert code == 0, err
         tiles.append(tmp_path / f"m{number}/dem.tif")
     opened = [rasterio.open(tile) for tile in tiles]

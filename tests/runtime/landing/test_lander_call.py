@@ -72,6 +72,24 @@ def test_sites_are_named_drawn_and_told(land: Callable[..., Outcome], tmp_path: 
     assert nearest["divert_m"] < 2000
 
 
+def test_the_less_sure_the_attitude_is_the_less_ground_is_called_safe(
+    land: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    shares, sigmas = [], []
+    for sigma in (0.0, 1.0, 4.0):
+        rig, out = tmp_path / "rig.json", tmp_path / str(sigma)
+        rig.write_text(json.dumps(json.loads(RIG.read_text()) | {"attitude_sigma_deg": sigma}))
+        assert land("--rig", rig, "--lander", LANDER, "--out", out).code == 0
+        content = json.loads((out / "sites.json").read_text())
+        report = json.loads((out / "report.json").read_text())
+        assert report["up"]["sigma_deg"] == pytest.approx(sigma * 2**0.5)
+        shares.append(content["shares"]["safe"])
+        sigmas.append(min(site["slope_sigma_deg"] for site in content["sites"]))
+    assert shares[0] > shares[1] > shares[2] + 0.1  # most of this ground is far from the limit
+    # Up leans along a site's dip by one such sigma, and by more than the ground's own error.
+    assert sigmas[1] > 0.95 and sigmas[2] > 3.8
+
+
 def test_a_result_that_is_guessed_has_no_safe_place(
     land: Callable[..., Outcome], tmp_path: Path
 ) -> None:

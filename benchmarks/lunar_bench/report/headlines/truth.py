@@ -87,12 +87,20 @@ def variants(result: Json) -> str:
 
 
 def landing(record: Json) -> str:
-    """Sites, places, and the share of safe ground that is found."""
+    """Sites, places, and the share of safe ground that is found; of the rivals too."""
     false, sites = record["false_sites"], record["sites"]
-    return (
-        f"{record['data']}: {false} of {sites} sites hazardous; of what is called safe "
+    words = (
+        f"{record['data']}: {false} of {sites} sites hazardous "
+        f"(95 %: below {record['false_sites_most']:.1%}); of what is called safe "
         f"{record['false_safe']:.2%} is not; {record['found']:.0%} of safe ground found"
     )
+    # Older records tell of rivals how well they tell places apart, and no more.
+    for each in (each for each in record["methods"][1:] if "sites" in each):
+        words += (
+            f"; {each['method']}: {each['false_sites']} of {each['sites']} sites, "
+            f"{each['false_safe']:.2%}, {each['found']:.0%}"
+        )
+    return words
 
 
 def fused(record: Json) -> str:
