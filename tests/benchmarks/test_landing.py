@@ -69,7 +69,7 @@ def test_a_campaign_counts_sites_places_and_methods(case: LandingCase) -> None:
     assert record.lander == LANDER
     headline = headlines.landing(msgspec.to_builtins(record))
     assert f"two: 0 of {record.sites} sites hazardous (95 %: below " in headline
-    assert headline.count(" sites, ") == 3  # of each rival
+    assert [each.split(":")[0] for each in headline.split("; ")[3:]] == list(METHODS[1:])
     lines = list(landing_lines(record))
     assert lines[0] == "two: 1 measured, 0 guessed, 1 refused"
 

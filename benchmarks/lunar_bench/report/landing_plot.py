@@ -64,7 +64,9 @@ def _reliability(axes: Axes, result: LandingRecord) -> None:
         if x > _CROWDED:
             continue
         note = f"{row.places} places, {row.wrong_pairs} of {row.pairs} pairs"
-        aside = (6, -10) if number % 2 or x > _LEFT else (-90, 8)  # neighbours may be level
+        # Neighbours may be level.
+        above = -90, 20 if number % 4 else 8
+        aside = (6, -10) if number % 2 or x > _LEFT else above
         axes.annotate(note, (x, y), xytext=aside, textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
     axes.set_yscale("log")

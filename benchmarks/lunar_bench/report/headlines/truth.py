@@ -96,8 +96,12 @@ def landing(record: Json) -> str:
     )
     # Older records tell of rivals how well they tell places apart, and no more.
     for each in (each for each in record["methods"][1:] if "sites" in each):
+        words += f"; {each['method']}: "
+        if not each["sites"]:
+            words += "no site"
+            continue
         words += (
-            f"; {each['method']}: {each['false_sites']} of {each['sites']} sites, "
+            f"{each['false_sites']} of {each['sites']} sites, "
             f"{each['false_safe']:.2%}, {each['found']:.0%}"
         )
     return words
