@@ -77,7 +77,7 @@ class Growth(msgspec.Struct, frozen=True):
     parts: dict[str, float]
 
 
-class RefinementProfile(msgspec.Struct, frozen=True):
+class RefinementProfile(msgspec.Struct, frozen=True, omit_defaults=True):
     """Time of one pair besides the network.
 
     Attributes:

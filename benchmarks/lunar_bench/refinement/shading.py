@@ -89,7 +89,7 @@ ARMS: dict[str, Arm] = {
 }
 
 
-class ShadedPair(msgspec.Struct, frozen=True):
+class ShadedPair(msgspec.Struct, frozen=True, omit_defaults=True):
     """One pair: arm -> what came of it.
 
     Attributes:
