@@ -16,7 +16,8 @@ from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.refinement.acceptance import NotRefinedError, OtherGroundError
 from lunar_runtime.refinement.dense_match import Flow
-from lunar_runtime.refinement.solver import DenseSolver, Round
+from lunar_runtime.refinement.solver import DenseSolver
+from lunar_runtime.refinement.surface import Round
 from numpy.typing import NDArray
 
 from .scenes import Ground, flat_scene, hilly_scene, two_cameras

@@ -11,8 +11,8 @@ from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import NotRefinedError
 from lunar_runtime.refinement.dense_match import Flow
-from lunar_runtime.refinement.solver import DenseSolver, Round
-from lunar_runtime.refinement.surface import NetworkGuess
+from lunar_runtime.refinement.solver import DenseSolver
+from lunar_runtime.refinement.surface import NetworkGuess, Round
 
 from .scenes import Ground, flat_scene, hilly_scene, rigid, two_cameras
 

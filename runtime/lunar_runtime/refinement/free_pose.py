@@ -27,9 +27,8 @@ from lunar_runtime.refinement.solver import (
     FLOW_ROUNDS,
     POSE_SAMPLES,
     DenseSolver,
-    Round,
 )
-from lunar_runtime.refinement.surface import GivenPose, NetworkGuess
+from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Round
 
 _EXACT_PX = 1e-4  # matches are never nearer to their lines
 # Standard deviations from the round before. Of 60 rendered pairs 52 moved by less than 2.7, and the

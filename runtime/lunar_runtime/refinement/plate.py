@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.fields import Field, blurred, double, half, resized
 from lunar_runtime.geometry.robust import middle
 from lunar_runtime.geometry.views import View
+from lunar_runtime.refinement.bending import bending
 from lunar_runtime.refinement.prior import LEAST_DEPARTURE, Prior
 from lunar_runtime.refinement.shading import Plated
 from lunar_runtime.refinement.thin_plate import (
     PlateNoise,
-    bending,
     plate_noise,
     sample_thin_plate,
     solve_thin_plate,

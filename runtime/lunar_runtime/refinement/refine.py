@@ -47,8 +47,8 @@ from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.plane_twin import LEAST_RIVAL
 from lunar_runtime.refinement.pose_residuals import pattern_px
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
-from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver, Round
-from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Surface
+from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver
+from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Round, Surface
 from lunar_runtime.refinement.told_pose import AGREED, AS_TOLD, Agreement, agree, loosened
 
 _DRAWS = 8

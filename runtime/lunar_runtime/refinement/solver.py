@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,17 +31,17 @@ from lunar_runtime.refinement.local_errors import local_factor
 from lunar_runtime.refinement.other_light import OtherLight
 from lunar_runtime.refinement.plane_twin import fitted_twins
 from lunar_runtime.refinement.plate import CYCLES, Information, Plate
+from lunar_runtime.refinement.pose_errors import pose_errors
 from lunar_runtime.refinement.possible import require_flow, require_round, require_slack
 from lunar_runtime.refinement.prior import (
     LEAST_DEPARTURE,
-    Prior,
     beyond_errors,
     fit_prior,
     relief_bands,
 )
 from lunar_runtime.refinement.relative_pose import PoseFit, ahead, fit_pose
 from lunar_runtime.refinement.shading import shade
-from lunar_runtime.refinement.surface import NetworkGuess, Surface
+from lunar_runtime.refinement.surface import NetworkGuess, Round, Surface
 from lunar_runtime.refinement.thin_plate import PlateNoise
 
 #: Of flow, besides the first at half the resolution: whether each is thorough.
@@ -70,26 +69,6 @@ _DECIDED = 1 / 5  # of the prior's error, below which the images decide
 # slopes (12 StereoLunar pairs, 72 rendered ones). With 7 % less slopes of 256 px had 91 % within
 # two while the noise of all pixels counted alike; now draws are 7 % wider.
 _OWN, _OWN_DEPTH = 0.84, 0.89
-_UNKNOWN = np.float32(1.0)  # a relative error of the depth that says nothing
-
-
-class Round(NamedTuple):
-    """What one round of flow leaves for the next, on the plate's grid: half of the view's.
-
-    Attributes:
-        surface: (h, w) inverse depth, baseline / Z.
-        prior: That it departs from.
-        slack: (h, w) of the plate; see `PlateSolution`.
-    """
-
-    surface: Field
-    prior: Prior
-    slack: Field
-
-    @property
-    def departure(self) -> Field:
-        """(h, w) of the surface from the prior, relative."""
-        return self.surface / self.prior.inverse_depth - 1
 
 
 class DenseSolver:
@@ -284,7 +263,7 @@ class DenseSolver:
             draws = shading.of_draws(draws)
             own = self._plate.sigma(draws)
         local = np.float32(_OWN) * local_factor(bright, surface, refined)
-        shared = self._pose_errors(pose, poses, surface)
+        shared = pose_errors(self._pair, pose, poses, surface)
         shared += beyond_errors(prior, departure, refined[::2, ::2], len(poses))
         of_depth = own * self._on_view(local) * np.float32(_OWN_DEPTH)
         sigma = together(of_depth, self._plate.sigma(shared))
@@ -316,22 +295,6 @@ class DenseSolver:
         weight = bright.information / ratio**2
         pull = weight * (ratio - 1) + bright.pull / ratio
         return Information(self._plate.summed(weight), self._plate.summed(pull))
-
-    def _pose_errors(self, pose: RelativePose, poses: list[RelativePose], surface: Field) -> Field:
-        """(N, ⌈H/2⌉, ⌈W/2⌉) relative errors of Z that other poses of the same matches give.
-
-        Errors end at the depth itself: a pose that has the matches meet behind the cameras, or at
-        infinity, says nothing of the depth. What the right camera cannot see has none.
-        """
-        pair = self._pair.halved()
-        small = half(surface)
-        u, v = EpipolarField.of(pair, pose).project(small)
-        errors = np.empty((len(poses), *small.shape), np.float32)
-        for error, one in zip(errors, poses, strict=True):
-            other = EpipolarField.of(pair, one).triangulate(u, v)
-            nearest = small / (1 + _UNKNOWN)
-            error[:] = np.where(np.isnan(other), 0, small / np.fmax(other, nearest) - 1)
-        return errors
 
 
 def _best(fits: list[PoseFit]) -> PoseFit:

@@ -53,6 +53,25 @@ class GivenPose(NamedTuple):
         return own if self.by_cameras is None else own + self.by_cameras
 
 
+class Round(NamedTuple):
+    """What one round of flow leaves for the next, on the plate's grid: half of the view's.
+
+    Attributes:
+        surface: (h, w) inverse depth, baseline / Z.
+        prior: That it departs from.
+        slack: (h, w) of the plate; see `PlateSolution`.
+    """
+
+    surface: Field
+    prior: Prior
+    slack: Field
+
+    @property
+    def departure(self) -> Field:
+        """(h, w) of the surface from the prior, relative."""
+        return self.surface / self.prior.inverse_depth - 1
+
+
 @dataclass(frozen=True)
 class Surface:
     """The refined surface of one view.

@@ -24,6 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, twice
+from lunar_runtime.refinement.bending import (
+    plate_operator,
+    second_differences,
+    second_differences_back,
+)
 
 _COARSEST = 8  # pixels along the shorter side, at least
 # Of conjugate gradients on the finest grid, and on the others. What a cycle leaves is long waves:
@@ -32,11 +37,6 @@ _COARSEST = 8  # pixels along the shorter side, at least
 _FINEST_ITERATIONS, _ITERATIONS = 2, 8
 _AT_ONCE = 4
 _DIAGONAL = 20.0  # of the stencil
-# Of e_xx² + 2 e_xy² + e_yy², away from the edges.
-_STENCIL = np.array(
-    [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]],
-    np.float32,
-)
 # Of bilinear interpolation to twice the sides, transposed.
 _GATHER = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
 
@@ -134,16 +134,6 @@ def sample_thin_plate(
     return np.concatenate(drawn)
 
 
-def bending(e: Field) -> Field:
-    """(H, W) e_xx² + 2 e_xy² + e_yy² per pixel."""
-    xx, yy, xy = second_differences(e)
-    energy = np.zeros_like(e)
-    energy[:, 1:-1] += xx**2
-    energy[1:-1] += yy**2
-    energy[1:, 1:] += 2 * xy**2
-    return energy
-
-
 class _Grids(NamedTuple):
     """Information per pixel of every grid, what preconditions it, and the coarsest's inverse."""
 
@@ -199,7 +189,7 @@ def _solve(grids: _Grids, pull: Field, stiffness: float, start: Field | None, cy
         # Polak and Ribière: the preconditioner is not linear.
         turned = max(along - float(np.vdot(z, before)), 0.0) / size
         p = np.asarray(cv2.scaleAdd(p, turned, z), np.float32)
-        bent = _apply(p, information, 1.0)
+        bent = plate_operator(p, information, 1.0)
         energy = float(np.vdot(p, bent))
         if not energy > 0:
             break
@@ -221,7 +211,7 @@ def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
         column = residual.reshape(len(grids.coarsest), -1)
         return np.asarray((grids.coarsest @ column).reshape(residual.shape), np.float32)
     e = twice(_cycle(grids, _gather(residual), level + 1))
-    bent = _apply(e, information, stiffness)
+    bent = plate_operator(e, information, stiffness)
     energy = float(np.vdot(e, bent))
     step = float(np.vdot(e, residual)) / energy if energy > 0 else 0.0
     cv2.scaleAdd(bent, -step, residual, residual)
@@ -262,7 +252,7 @@ def _coarsest_inverse(information: Field, stiffness: float) -> NDArray[np.float3
 def _dense_bending(shape: tuple[int, int]) -> NDArray[np.float64]:
     unit = np.eye(shape[0] * shape[1], dtype=np.float32).reshape(-1, *shape)
     nothing = np.zeros(shape, np.float32)
-    return np.stack([_apply(e, nothing, 1.0).ravel() for e in unit]).astype(np.float64)
+    return np.stack([plate_operator(e, nothing, 1.0).ravel() for e in unit]).astype(np.float64)
 
 
 def _conjugate_gradients(
@@ -276,7 +266,7 @@ def _conjugate_gradients(
     for left in range(iterations - 1, -1, -1):
         if size <= 1e-10 * first or size <= 0:
             break
-        q = _apply(p, information, stiffness)
+        q = plate_operator(p, information, stiffness)
         energy = float(np.vdot(p, q))
         if not energy > 0:  # rounding is left
             break
@@ -288,69 +278,6 @@ def _conjugate_gradients(
             previous, size = size, float(np.vdot(residual, z))
             cv2.scaleAdd(p, size / previous, z, p)
     return e
-
-
-def _apply(e: Field, information: Field, stiffness: float) -> Field:
-    """Information · e + stiffness · (second differences, and back), as one filter.
-
-    Mirrored ends are right for the cross term, a product of second differences. A free edge does
-    not bend, so there the fourth differences along a row or column lack what mirroring adds.
-    """
-    stiff = np.float32(stiffness)
-    kernel = stiff * _STENCIL
-    total: Field = np.asarray(
-        cv2.filter2D(e, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE), np.float32
-    )
-    for values, result in ((e, total), (e.swapaxes(0, 1), total.swapaxes(0, 1))):
-        last = len(values) - 1
-        edges, beside = slice(None, None, last), slice(1, -1, last - 2)  # of both ends at once
-        rise = stiff * (values[edges] - values[beside])
-        result[beside] += rise
-        rise *= 2
-        result[edges] -= rise
-    cv2.accumulateProduct(information, e, total)
-    return total
-
-
-def second_differences(e: Field) -> tuple[Field, Field, Field]:
-    """e_xx of (H, W - 2), e_yy of (H - 2, W), and e_xy of the corners between pixels."""
-    xx = e[:, 2:] + e[:, :-2]
-    xx -= 2 * e[:, 1:-1]
-    yy = e[2:] + e[:-2]
-    yy -= 2 * e[1:-1]
-    xy = e[1:, 1:] - e[1:, :-1]
-    xy -= e[:-1, 1:]
-    xy += e[:-1, :-1]
-    return xx, yy, xy
-
-
-def second_differences_back(
-    xx: Field,
-    yy: Field,
-    xy: Field,
-    shape: tuple[int, ...],
-    cross: float = 1.0,
-    onto: Field | None = None,
-) -> Field:
-    """The transpose of `second_differences`, a factor on the cross term; the three are used up.
-
-    It is added onto a field, if one is given.
-    """
-    total = np.zeros(shape, np.float32) if onto is None else onto
-    total[:, 2:] += xx
-    total[:, :-2] += xx
-    total[2:] += yy
-    total[:-2] += yy
-    for values, middle in ((xx, total[:, 1:-1]), (yy, total[1:-1])):
-        values *= 2
-        middle -= values
-    if cross != 1:
-        xy *= np.float32(cross)
-    total[1:, 1:] += xy
-    total[1:, :-1] -= xy
-    total[:-1, 1:] -= xy
-    total[:-1, :-1] += xy
-    return total
 
 
 def _pad(values: Field, below: int, right: int) -> Field:

@@ -24,7 +24,7 @@ import numpy as np
 
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import middle
-from lunar_runtime.refinement.thin_plate import second_differences, second_differences_back
+from lunar_runtime.refinement.bending import second_differences, second_differences_back
 
 _SOLVED = 1e-12  # of the first residual
 _DIAGONAL = 20.0  # of the plate's own stencil
