@@ -45,6 +45,10 @@ class RelativePose:
         cosine = (np.trace(self.R @ other.R.T) - 1) / 2
         return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
+    def aside_deg(self, other: RelativePose) -> float:
+        """Angle between the two baselines' directions."""
+        return float(np.degrees(np.arccos(np.clip(self.t @ other.t, -1, 1))))
+
 
 def rays_of(pixels: NDArray[Any], intrinsics: Intrinsics) -> Floats:
     """(N, 2) pixels (centre of the top-left one at (0.5, 0.5)) to (N, 3) rays."""

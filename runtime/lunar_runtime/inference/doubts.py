@@ -53,8 +53,7 @@ def doubt_images(
 
 
 def _doubt_levels(images: ImagePair, refinement: Refinement | None) -> tuple[str, ...]:
-    views = {} if refinement is None else refinement.views
-    alike = min((view.correlation for view in views.values()), default=1.0)
+    alike = 1.0 if refinement is None else refinement.alike
     doubts = []
     for side, image in zip(("left", "right"), images, strict=True):
         if image.repaired > _MOST_REPAIRED:

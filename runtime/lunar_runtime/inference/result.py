@@ -153,6 +153,11 @@ class Refinement:
         """Whether the pair was refined."""
         return self.reason is None
 
+    @property
+    def alike(self) -> float:
+        """How well the images correlate through the surface, in the poorer view; 1 without one."""
+        return min((view.correlation for view in self.views.values()), default=1.0)
+
 
 @dataclass(frozen=True)
 class NetworkMaps:

@@ -104,7 +104,7 @@ def _seen(view: RefinedView) -> float:
 
 
 def _match_doubts(refinement: Refinement) -> list[str]:
-    alike = min((view.correlation for view in refinement.views.values()), default=1.0)
+    alike = refinement.alike
     if alike < _LEAST_ALIKE:
         return [f"the images match poorly (correlation {alike:.2f}): dark, noisy or blurred"]
     if refinement.epipolar_px <= max(_MOST_MISSED_PX, _MISSED_OF_NOISE * _noise(alike)):
@@ -122,8 +122,8 @@ def _noise(alike: float) -> float:
 
 def _pattern_doubts(refinement: Refinement) -> list[str]:
     """No number of the cameras alone explains it."""
-    alike = min((view.correlation for view in refinement.views.values()), default=0.0)
-    if refinement.pattern_px <= max(_MOST_PATTERN_PX, _PATTERN_OF_NOISE * _noise(alike)):
+    noise = _noise(refinement.alike)
+    if refinement.pattern_px <= max(_MOST_PATTERN_PX, _PATTERN_OF_NOISE * noise):
         return []
     return [
         f"neighbouring matches miss their epipolar lines together by {refinement.pattern_px:.2f} "

@@ -166,10 +166,9 @@ def require_agreement_with_rig(free: RelativePose, given: GivenPose, agreement: 
     """
     if agreement.apart <= AGREED:
         return
-    cosine = float(np.clip(free.t @ given.pose.t, -1, 1))
     raise ContradictionError(
         f"the images have the right camera turned by {free.turned_deg(given.pose):.2f} degrees and "
-        f"its baseline {np.degrees(np.arccos(cosine)):.2f} degrees from where the rig has it, "
+        f"its baseline {free.aside_deg(given.pose):.2f} degrees from where the rig has it, "
         f"{agreement.apart:.1f} times the errors of both; check which image is the left one, the "
         "intrinsics and right_from_left, or leave right_from_left out of the rig"
     )

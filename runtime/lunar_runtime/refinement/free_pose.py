@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -149,6 +148,5 @@ def unsettled(before: RelativePose, after: RelativePose, sigma_deg: tuple[float,
         after: That of the last.
         sigma_deg: Of its rotation and of its baseline's direction, as its distances have them.
     """
-    aside = math.degrees(math.acos(min(1.0, float(before.t @ after.t))))
-    moves = before.turned_deg(after) / sigma_deg[0], aside / sigma_deg[1]
+    moves = before.turned_deg(after) / sigma_deg[0], before.aside_deg(after) / sigma_deg[1]
     return 1 + _OF_MOVE**2 * max(0.0, max(moves) ** 2 - _STEADY**2)
