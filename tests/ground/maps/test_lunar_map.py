@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime.files.images import read_image
-from lunar_runtime.files.rasters import RasterTags, encode_raster, read_raster
 from lunar_runtime.landing.local_frame import MOON_RADIUS_M, level_frame
 
 from .moon import body_from_left, direction, relief, result_at, run, write
@@ -277,107 +274,3 @@ def test_of_a_guess_the_output_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     code, out, err = run(capsys, result, "--out", tmp_path / "maps")
     assert (code, err) == (0, "")
     assert out.startswith("result guessed: too dark\nmaps ")
-
-
-def test_classes_and_sites_come_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    result = _lunar(tmp_path / "result", "mid")
-    (result / "hazard.tif").write_bytes(_raster_like(result / "slope.tif"))
-    (result / "safe_probability.tif").write_bytes((result / "hazard.tif").read_bytes())
-    told = {"safe_probability": 0.99, "slope_deg": 3.0, "slope_sigma_deg": 0.5, "margin_m": 90.0,
-            "roughness_m": 0.2, "roughness_sigma_m": 0.1, "divert_m": None}  # fmt: skip
-    site = {"x_m": 1.0, "y_m": 2.0, "height_m": 3.0, "pixel": [64.0, 64.0], **told}
-    vehicle = {"footprint_diameter_m": 12, "slope_limit_deg": 9, "roughness_limit_m": 0.4}
-    (result / "sites.json").write_text(json.dumps({"lander": vehicle, "sites": [site]}))
-    code, _, err = run(capsys, result, "--out", tmp_path / "maps", "--cell-m", 40)
-    assert code == 0, err
-    with rasterio.open(tmp_path / "maps/hazard.tif") as file:
-        classes = file.read(1)
-        assert file.nodata == 255 and file.dtypes[0] == "uint8"
-        assert set(np.unique(classes)) == {0, 1, 2, 255}
-        tags = file.tags()
-        assert tags["LANDER"].startswith("12 m wide, 4 pads, slope to 9 deg, roughness to 0.4 m;")
-        assert "AIAA 2013-5019" in tags["DEFINITION"]
-    with rasterio.open(tmp_path / "maps/dem.tif") as file:
-        assert "LANDER" not in file.tags()
-    with rasterio.open(tmp_path / "maps/hazard.tif", overview_level=0) as file:
-        assert set(np.unique(file.read(1))) <= {0, 1, 2, 255}
-    content = json.loads((tmp_path / "maps/sites.geojson").read_text())
-    assert content["body"] == "Moon" and "Not WGS 84" in content["note"]
-    assert content["features"][0]["properties"] == {"rank": 1, "pixel": [64.0, 64.0], **told}
-    longitude, latitude, height = content["features"][0]["geometry"]["coordinates"]
-    pose = body_from_left(*PLACES["mid"])
-    there = direction(latitude, longitude) * (MOON_RADIUS_M + height)
-    x, y, z = pose[:3, :3].T @ (there - pose[:3, 3])
-    camera = result_at(pose).camera_left.intrinsics
-    assert camera.fx * x / z + camera.cx == pytest.approx(64, abs=0.01)
-    assert camera.fy * y / z + camera.cy == pytest.approx(64, abs=0.01)
-    vehicle["slope_limit_deg"] = -1
-    (result / "sites.json").write_text(json.dumps({"lander": vehicle, "sites": [site]}))
-    code, _, err = run(capsys, result, "--out", tmp_path / "again", "--cell-m", 40)
-    assert (code, err.count("\n")) == (3, 1)
-    assert "sites.json: damaged, or of another tool" in err
-    assert not (tmp_path / "again").exists()
-
-
-def _raster_like(path: Path) -> bytes:
-    """The file's raster with classes instead of its values."""
-    values = np.floor(read_raster(path) / 43).clip(0, 2).astype(np.float32)
-    return encode_raster(values, RasterTags("class", "hazard"))
-
-
-def test_what_cannot_be_mapped_is_refused_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pose = body_from_left(10, 20)
-    good = write(result_at(pose), tmp_path / "good")
-    base = result_at(pose)
-    unscaled = replace(base.scale, metres_per_unit=None, source=type(base.scale.source)("relative"))
-    relative = write(result_at(pose, scale=unscaled), tmp_path / "relative")
-    warned = ("scale: no focal length; give `altitude_m`; depth stays relative",)
-    told = result_at(pose, scale=unscaled, warnings=warned)
-    because = write(told, tmp_path / "because")
-    far = write(replace(base, body_from_left=body_from_left(10, 20, 400_000)), tmp_path / "far")
-    turned = pose.copy()
-    turned[:3, :3] = pose[:3, :3] @ np.diag([1.0, -1, -1])
-    away = write(replace(base, body_from_left=turned), tmp_path / "away")
-    level = base.up._replace(vector=np.array([1.0, 0, 0]))
-    tilted = write(replace(base, up=level), tmp_path / "tilted")
-    out = tmp_path / "maps"
-    cases = (
-        ((relative,), 2, "this depth is relative: give a rig that holds the pose, --baseline-m"),
-        ((because,), 2, "is relative: no focal length; give --altitude-m; then run lunar-infer"),
-        ((far,), 3, "km above the Moon's mean radius; check its direction"),
-        ((away,), 3, "check its direction (left camera into body)"),
-        ((tilted,), 3, "the result's up is 90 degrees off the Moon's radius"),
-        ((tmp_path / "none",), 3, "no report.json in it"),
-        ((tmp_path,), 3, f"the folder of 6 results; give one of them, as {away}"),
-        ((good, "--cell-m", 1e6), 2, "--cell-m 1e+06: the view is"),
-        ((good, "--cell-m", 5), 2, "--cell-m 5: the view is wider than 1024 such cells"),
-        ((good, "--image", good / "depth.tif"), 3, "not the left image of this result"),
-        ((good, "--like", good / "depth.tif"), 2, "not a map that lunar-map wrote"),
-        ((good, "--like", good / "report.json"), 3, "not a raster that can be read"),
-    )
-    for arguments, expected, text in cases:
-        code, _, err = run(capsys, *arguments, "--out", out)
-        assert (code, err.count("\n")) == (expected, 1), (arguments, err)
-        assert text in err
-        assert not out.exists()
-    assert run(capsys, good, "--out", out)[0] == 0
-    code, _, err = run(capsys, good, "--out", out)
-    assert code == 3 and "set --overwrite" in err
-    assert run(capsys, good, "--out", out, "--overwrite")[0] == 0
-
-
-def test_a_writer_that_fails_leaves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    result = _lunar(tmp_path / "result", "mid")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))  # as a disk that fills up
-    try:
-        code, _, err = run(capsys, result, "--out", tmp_path / "maps")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert (code, err.count("\n")) == (3, 1)
-    assert "cannot write (File too large); choose another place" in err
-    assert [path.name for path in tmp_path.iterdir()] == ["result"]
