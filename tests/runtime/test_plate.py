@@ -81,6 +81,22 @@ def test_a_step_is_carried_across_without_a_seam() -> None:
     assert np.abs(np.diff(column)).max() < 0.001  # no seam: a tenth of the step in two pixels
 
 
+@pytest.mark.parametrize("sigma", [0.002, 0.02])
+def test_a_departure_fades_over_a_fifth_of_the_width_however_good_the_prior_is(
+    sigma: float,
+) -> None:
+    """At the distance of two such lengths a level one has gone, at half of one it has not."""
+    weight = np.zeros((64, 64), np.float32)
+    weight[:, :20] = STRONG
+    known = Information(weight, weight * np.float32(0.01))
+    solution = plate().solve(prior(sigma=sigma), plate().even(), known, START, 9)
+    column = solution.departure.mean(axis=0)
+    length = 64 / 5
+    # Seen: 0.0087 and 0.0023.
+    assert column[int(20 + length / 2)] > 0.008
+    assert abs(column[int(20 + 2 * length)]) < 0.003
+
+
 def test_convention_information_times_departure_is_the_pull() -> None:
     """More inverse depth than the prior's is nearer ground."""
     near = measured(np.full((64, 64), 0.01, np.float32))

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
+# Of bilinear interpolation to twice the sides, transposed.
+_GATHER = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
+
 
 def blurred(values: Field, sigma_px: float) -> Field:
     """Gaussian mean of an (H, W) field, mirrored at its edges."""
@@ -49,6 +52,20 @@ def twice(values: Field) -> Field:
         along[0] += along[0] - along[1]
         along[-1] += along[-1] - along[-2]
     return fine
+
+
+def gathered(values: Field) -> Field:
+    """The transpose of `twice`."""
+    values = values.copy()
+    for along in (values.swapaxes(0, 1), values):
+        along[1] -= along[0]
+        along[0] *= 2
+        along[-2] -= along[-1]
+        along[-1] *= 2
+    means = cv2.sepFilter2D(
+        values, cv2.CV_32F, _GATHER, _GATHER, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE
+    )
+    return np.ascontiguousarray(means[::2, ::2])
 
 
 def double(values: Field) -> Field:

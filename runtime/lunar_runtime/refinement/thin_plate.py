@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.fields import Field, twice
+from lunar_runtime.geometry.fields import Field, gathered, twice
 from lunar_runtime.refinement.bending import (
     plate_operator,
     second_differences,
@@ -37,8 +37,6 @@ _COARSEST = 8  # pixels along the shorter side, at least
 _FINEST_ITERATIONS, _ITERATIONS = 2, 8
 _AT_ONCE = 4
 _DIAGONAL = 20.0  # of the stencil
-# Of bilinear interpolation to twice the sides, transposed.
-_GATHER = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
 
 
 def solve_thin_plate(
@@ -160,7 +158,7 @@ def _prepare(information: Field, stiffness: float) -> _Grids:
     # In units of the stiffness, float32 keeps its digits whatever the terrain. Padding is empty.
     levels = [_pad(information / np.float32(stiffness), below, right)]
     while block > 1:
-        levels.append(np.maximum(_gather(levels[-1]), 0))
+        levels.append(np.maximum(gathered(levels[-1]), 0))
         block //= 2
     diagonals = [
         1 / (level + np.float32(_DIAGONAL * 0.25**i)) for i, level in enumerate(levels[:-1])
@@ -210,7 +208,7 @@ def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
     if level + 1 == len(grids.information):
         column = residual.reshape(len(grids.coarsest), -1)
         return np.asarray((grids.coarsest @ column).reshape(residual.shape), np.float32)
-    e = twice(_cycle(grids, _gather(residual), level + 1))
+    e = twice(_cycle(grids, gathered(residual), level + 1))
     bent = plate_operator(e, information, stiffness)
     energy = float(np.vdot(e, bent))
     step = float(np.vdot(e, residual)) / energy if energy > 0 else 0.0
@@ -224,20 +222,6 @@ def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
     )
     cv2.scaleAdd(e, step, smooth, smooth)
     return smooth
-
-
-def _gather(values: Field) -> Field:
-    """The transpose of `fields.twice`."""
-    values = values.copy()
-    for along in (values.swapaxes(0, 1), values):
-        along[1] -= along[0]
-        along[0] *= 2
-        along[-2] -= along[-1]
-        along[-1] *= 2
-    means = cv2.sepFilter2D(
-        values, cv2.CV_32F, _GATHER, _GATHER, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE
-    )
-    return np.ascontiguousarray(means[::2, ::2])
 
 
 def _coarsest_inverse(information: Field, stiffness: float) -> NDArray[np.float32]:

@@ -11,7 +11,8 @@ it the rest. Tilts and brightness live on the corners between four of the plate'
 differences do.
 
 Cosine waves solve the even plate under an even light exactly. That preconditions conjugate
-gradients, after the plate is scaled to be more even.
+gradients, after the plate is scaled to be more even. What measurements hold and what nothing holds
+are no even plate, so long waves beyond the overlap come last: coarser grids begin with them.
 """
 
 from __future__ import annotations
@@ -22,12 +23,28 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lunar_runtime.geometry.fields import Field
+from lunar_runtime.geometry.fields import Field, gathered, half, twice
 from lunar_runtime.geometry.robust import middle
 from lunar_runtime.refinement.bending import second_differences, second_differences_back
 
 _SOLVED = 1e-12  # of the first residual
 _DIAGONAL = 20.0  # of the plate's own stencil
+_COARSEST = 48  # nodes along the shorter side, at least
+_AROUND = np.array([0.25, 0.5, 0.25], np.float32)  # of a coarse corner, the fine ones
+
+
+class Iterations(NamedTuple):
+    """Of conjugate gradients, at most.
+
+    Attributes:
+        finest: On the plate's own grid.
+        between: On each that is coarser, but the coarsest.
+        coarsest: On that one; 0 = no grid but the plate's own.
+    """
+
+    finest: int
+    between: int = 0
+    coarsest: int = 0
 
 
 class Tilt(NamedTuple):
@@ -68,7 +85,7 @@ class TiltedPlate:
         self, weight: Field, compliance: Field, stiffness: float, tilts: Sequence[Tilt]
     ) -> None:
         self._tilts = [(*tilt.diagonals, tilt.information) for tilt in tilts]
-        stiff = np.float32(stiffness) / compliance
+        self._stiff = stiff = np.float32(stiffness) / compliance
         self._xx, self._yy = stiff[:, 1:-1], stiff[1:-1]
         self._xy = 2 * corners(stiff)
         self._weight = np.ascontiguousarray(weight, np.float32)
@@ -76,34 +93,78 @@ class TiltedPlate:
         self._inverse = _inverse_of_even(weight, middle(stiff), tilts)
 
     def correction(
-        self, residuals: Sequence[Field], iterations: int, taken: Field | None = None
+        self, residuals: Sequence[Field], iterations: Iterations, taken: Field | None = None
     ) -> Field:
         """(H, W) the correction that residual brightnesses, (H - 1, W - 1), ask for.
 
         Args:
             residuals: Less the brightness of the surface, one a light.
-            iterations: At most.
+            iterations: Of the solver.
             taken: (H, W) of a correction that the surface has already: the plate resists both
                 together; None = 0.
         """
         r = np.zeros_like(self._weight) if taken is None else -self._resistance(taken)
         for (falling, rising, information), residual in zip(self._tilts, residuals, strict=True):
             _add_pull(r, information * residual, falling, rising)
+        return self._solved(r, iterations, iterations.finest)
+
+    def _solved(self, r: Field, iterations: Iterations, here: int) -> Field:
+        """From the coarsest grid on; the residual is used up."""
+        coarse = self._coarser() if iterations.coarsest else None
+        if coarse is None:
+            return self._conjugate_gradients(r, here)
+        there = iterations.between if coarse.halves else iterations.coarsest
+        f = self._conjugate_gradients(r, here // 2)
+        long = twice(coarse._solved(gathered(r), iterations, there))
+        bent = self._apply(long)
+        energy = float(np.vdot(long, bent))
+        step = float(np.vdot(long, r)) / energy if energy > 0 else 0.0
+        cv2.scaleAdd(bent, -step, r, r)
+        cv2.scaleAdd(long, step, f, f)
+        f += self._conjugate_gradients(r, here - here // 2)
+        return f
+
+    def _conjugate_gradients(self, r: Field, count: int) -> Field:
+        """Some steps from 0; what they leave of the residual takes its place."""
         f = np.zeros_like(r)
         z = self._preconditioned(r)
         p = z.copy()
         size = first = float(np.vdot(r, z))
-        for _ in range(iterations):
+        for left in range(count - 1, -1, -1):
             if not size > _SOLVED * first:
                 break
             bent = self._apply(p)
             step = size / float(np.vdot(p, bent))
             cv2.scaleAdd(p, step, f, f)
             cv2.scaleAdd(bent, -step, r, r)
-            z = self._preconditioned(r)
-            last, size = size, float(np.vdot(r, z))
-            p = np.asarray(cv2.scaleAdd(p, size / last, z), np.float32)
+            if left:
+                z = self._preconditioned(r)
+                last, size = size, float(np.vdot(r, z))
+                p = np.asarray(cv2.scaleAdd(p, size / last, z), np.float32)
         return f
+
+    @property
+    def halves(self) -> bool:
+        """Whether there is a coarser grid."""
+        height, width = self._weight.shape
+        return not (height % 2 or width % 2) and min(height, width) >= 2 * _COARSEST
+
+    def _coarser(self) -> TiltedPlate | None:
+        """The plate of half the nodes along each side.
+
+        Its second differences are four times as large on a quarter of the nodes, and its tilts
+        twice as large.
+        """
+        if not self.halves:
+            return None
+        tilts = []
+        for falling, rising, information in self._tilts:
+            total = _coarse_corners(information)
+            share = np.float32(0.5) / np.maximum(total, np.float32(1e-30))
+            fall, rise = (_coarse_corners(information * by) * share for by in (falling, rising))
+            tilts.append(Tilt(fall + rise, fall - rise, 4 * total))
+        weight = np.maximum(gathered(self._weight), 0)
+        return TiltedPlate(weight, np.float32(1) / half(self._stiff), 0.25, tilts)
 
     def _apply(self, e: Field) -> Field:
         total = self._resistance(e)
@@ -140,6 +201,12 @@ def corners(values: Field) -> Field:
     """(H - 1, W - 1) means of two by two neighbours."""
     rows = values[1:] + values[:-1]
     return np.asarray((rows[:, 1:] + rows[:, :-1]) * np.float32(0.25))
+
+
+def _coarse_corners(values: Field) -> Field:
+    """(H / 2 - 1, W / 2 - 1) means of three by three corners around every coarse one."""
+    means = cv2.sepFilter2D(values, cv2.CV_32F, _AROUND, _AROUND)
+    return np.ascontiguousarray(means[1:-1:2, 1:-1:2])
 
 
 def steps(values: Field) -> tuple[Field, Field]:
