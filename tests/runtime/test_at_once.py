@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,8 +35,39 @@ def test_what_is_made_comes_in_the_order_of_its_parts(threads: int) -> None:
 
 
 def test_with_one_thread_there_is_no_other(threads: int) -> None:
-    alone = set(at_once(lambda _: threading.get_ident(), range(2))) == {threading.get_ident()}
-    assert alone == (threads == 1)
+    both = threading.Barrier(threads)  # with two, each waits until the other has come
+
+    def where(_: int) -> int:
+        both.wait(timeout=10)
+        return threading.get_ident()
+
+    assert len(set(at_once(where, range(2)))) == threads
+
+
+def test_whoever_asks_does_not_wait_for_a_helper_that_is_busy(threads: int) -> None:
+    free = threading.Event()
+    busy = [begun(lambda: free.wait(timeout=10)) for _ in range(threads - 1)]
+    assert at_once(lambda part: -part, range(3)) == [0, -1, -2]
+    assert begun(lambda: "here")() == "here"
+    free.set()
+    assert all(one() for one in busy)
+
+
+def test_work_inside_of_work_ends(threads: int) -> None:
+    def inner(part: int) -> list[int]:
+        return at_once(lambda other: 10 * part + other, range(3))
+
+    assert at_once(inner, range(3)) == [[0, 1, 2], [10, 11, 12], [20, 21, 22]]
+
+
+def test_a_process_that_was_forked_has_helpers_of_its_own(threads: int) -> None:
+    at_once(lambda part: part, range(2))  # the parent has some
+    program = os.fork()
+    if not program:
+        both = threading.Barrier(threads)
+        at_once(lambda _: both.wait(timeout=10), range(2))
+        os._exit(0)
+    assert os.waitpid(program, 0)[1] == 0
 
 
 def test_the_first_parts_error_is_raised(threads: int) -> None:
@@ -45,12 +80,15 @@ def test_the_first_parts_error_is_raised(threads: int) -> None:
 
 def test_what_was_begun_is_done_once_it_is_asked_for(threads: int) -> None:
     where: list[int] = []
+    come = threading.Event()
 
     def work() -> str:
         where.append(threading.get_ident())
+        come.set()
         return "done"
 
     coming = begun(work)
+    assert threads == 1 or come.wait(timeout=10)
     assert coming() == "done"
     assert (where == [threading.get_ident()]) == (threads == 1)
 
@@ -82,3 +120,27 @@ def test_a_pair_is_the_same_with_any_number_of_threads() -> None:
         np.testing.assert_array_equal(other.depth, found[0].depth)
         np.testing.assert_array_equal(other.slope, found[0].slope)
         np.testing.assert_array_equal(other.confidence_left, found[0].confidence_left)
+
+
+def test_a_pair_is_the_same_with_any_number_of_threads_of_openblas() -> None:
+    program = (
+        "import hashlib, numpy as np\n"
+        "from lunar_runtime import Rig, infer_geometry_only\n"
+        "from tests.runtime.scenes import hilly_scene\n"
+        "scene = hilly_scene(256)\n"
+        "found = infer_geometry_only(scene.grey_left, scene.grey_right, Rig(left=scene.left))\n"
+        "print(hashlib.sha256(found.depth.tobytes() + found.slope.tobytes()).hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ
+            | {"OPENBLAS_NUM_THREADS": count, "PYTHONPATH": os.pathsep.join(sys.path)},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for count in ("1", "2")
+    }
+    assert len(digests) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from lunar_runtime.geometry import products
-from lunar_runtime.geometry.products import gram, times
+from lunar_runtime.geometry.products import dot, gram, tiled, times
 
 ROWS = np.random.default_rng(0).normal(size=(9000, 9))
 
@@ -37,3 +37,22 @@ def test_no_part_is_large_enough_for_threads(monkeypatch: pytest.MonkeyPatch) ->
     times(np.ones(9), ROWS.T)
     gram(ROWS, ROWS)
     assert seen[0] * 45 <= 1 << 18 and seen[1] * 9 < 9216 and seen[2] * 81 <= 1 << 18
+
+
+def test_products_with_a_vector() -> None:
+    vector = np.random.default_rng(3).normal(size=9000)
+    np.testing.assert_allclose(gram(ROWS, vector), ROWS.T @ vector, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (96, 97), (40_000,), (50, 60, 4)])
+def test_the_scalar_product_of_fields(shape: tuple[int, ...]) -> None:
+    one, other = np.random.default_rng(4).normal(size=(2, *shape)).astype(np.float32)
+    exact = float(np.sum(one.astype(np.float64) * other))
+    # Sums of thousands of float32: some 1e-7 of what is added.
+    assert abs(dot(one, other) - exact) < 1e-6 * float(np.sum(np.abs(one * other)))
+
+
+def test_products_of_many_rows_tile_by_tile() -> None:
+    rng = np.random.default_rng(5)
+    one, other = (rng.standard_normal((count, 128), np.float32) for count in (300, 211))
+    np.testing.assert_allclose(tiled(one, other), one @ other.T, rtol=0, atol=1e-4)

@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
-# Of bilinear interpolation to twice the sides, transposed.
-_GATHER = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
-
 
 def blurred(values: Field, sigma_px: float) -> Field:
     """Gaussian mean of an (H, W) field, mirrored at its edges."""
@@ -33,6 +30,11 @@ def resized(values: Field, shape: tuple[int, ...]) -> Field:
     return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=how), np.float32)
 
 
+def within(values: Field, mask: NDArray[np.bool_]) -> Field:
+    """A field, 0 outside a mask: a sixth of `np.where`'s time."""
+    return np.asarray(cv2.copyTo(values, mask.view(np.uint8)), np.float32)
+
+
 def together(a: Field, b: Field) -> Field:
     """√(a² + b²), where neither square overflows.
 
@@ -52,20 +54,6 @@ def twice(values: Field) -> Field:
         along[0] += along[0] - along[1]
         along[-1] += along[-1] - along[-2]
     return fine
-
-
-def gathered(values: Field) -> Field:
-    """The transpose of `twice`."""
-    values = values.copy()
-    for along in (values.swapaxes(0, 1), values):
-        along[1] -= along[0]
-        along[0] *= 2
-        along[-2] -= along[-1]
-        along[-1] *= 2
-    means = cv2.sepFilter2D(
-        values, cv2.CV_32F, _GATHER, _GATHER, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE
-    )
-    return np.ascontiguousarray(means[::2, ::2])
 
 
 def double(values: Field) -> Field:

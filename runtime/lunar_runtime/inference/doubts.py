@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.compression import doubt_compression
 from lunar_runtime.inference.echoes import doubt_echoes
@@ -28,7 +30,11 @@ _LEVEL_SHARE = 1e-4  # of the pixels, that a level needs to count: those of a vi
 
 
 def doubt_images(
-    images: ImagePair, options: InferOptions, rig: Rig, refinement: Refinement | None
+    images: ImagePair,
+    options: InferOptions,
+    rig: Rig,
+    refinement: Refinement | None,
+    pixels: Callable[[], tuple[str, ...]] | None = None,
 ) -> tuple[str, ...]:
     """What speaks against the images as given and the intrinsics told of them, in words.
 
@@ -37,6 +43,7 @@ def doubt_images(
         options: May have intrinsics.
         rig: May have them, and a pose.
         refinement: What the images made of them; None = they were not asked.
+        pixels: `doubt_pixels` of them, where that was begun before.
 
     Raises:
         InputError: The images bear out neither the rig's pose nor the intrinsics.
@@ -44,11 +51,18 @@ def doubt_images(
     return (
         *images.doubts(),
         *doubt_size(images, options, rig, refinement),
+        *(doubt_pixels(images) if pixels is None else pixels()),
+        *_doubt_levels(images, refinement),
+    )
+
+
+def doubt_pixels(images: ImagePair) -> tuple[str, ...]:
+    """What of it the pixels tell by themselves."""
+    return (
         *doubt_sharpness(images),
         *doubt_compression(images),
         *doubt_echoes(images),
         *doubt_stripes(images),
-        *_doubt_levels(images, refinement),
     )
 
 

@@ -323,17 +323,15 @@ class StereoRuntime:
 
     def _see(self, work: PairWork, within_ms: float | None) -> None:
         graph = self.bundle.manifest.graph
-        if within_ms is None and self._tester.due:
-            work.look_ahead()  # the network may still be loading
-            with work.clock.stage("self-test"):
-                self._tester.test_if_due()
+        if within_ms is None:
+            work.look_ahead()  # beside the network, which may still be loading
+            if self._tester.due:
+                with work.clock.stage("self-test"):
+                    self._tester.test_if_due()
         before = self.scrub_record.repeated
 
         def run(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Ran:
-            ran = self._run_watched(left, right, within_ms)
-            if within_ms is None:
-                work.look_ahead()  # beside reading what the network said
-            return ran
+            return self._run_watched(left, right, within_ms)
 
         work.see(run, (graph.height, graph.width), self._depth_error, self._bounds)
         self._tester.count_pair()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.fields import together
 from lunar_runtime.geometry.slope import (
     slope_of_normals,
@@ -45,13 +48,19 @@ def solve_view(
     if options.slope == "paper":
         slope = slope_paper_deg(depth)
     else:
+        sigmas = None
+        if expected is not None:
+            sigmas = begun(
+                partial(
+                    slope_sigma_deg,
+                    found.points, expected.draws, up.vector, options.smoothing_px,
+                )
+            )  # fmt: skip
         normals = surface_normals(found.points, options.smoothing_px)
         normals[~np.isfinite(depth)] = np.nan
         slope = slope_of_normals(normals, up.vector)
-        if expected is not None:
-            slope_sigma = slope_sigma_deg(
-                found.points, expected.draws, up.vector, options.smoothing_px
-            )
+        if expected is not None and sigmas is not None:
+            slope_sigma = sigmas()
             # Depth, and with it the tangent of every slope, goes with the focal length.
             by_focal = np.sin(2 * np.radians(slope)) / 2 * expected.focal_sigma
             slope_sigma = together(slope_sigma, np.degrees(by_focal).astype(np.float32))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
@@ -20,7 +22,7 @@ from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.domain import watch_domain
-from lunar_runtime.inference.doubts import doubt_images
+from lunar_runtime.inference.doubts import doubt_images, doubt_pixels
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.kept import keep_network
 from lunar_runtime.inference.ladder import doubt_rung
@@ -113,6 +115,7 @@ class PairWork:
     seen: Seen | None = None
     alarms: tuple[Alarm, ...] = ()
     _ahead: _Ahead | None = None
+    _doubts: Callable[[], tuple[str, ...]] | None = None
 
     @classmethod
     def read(
@@ -229,6 +232,7 @@ class PairWork:
             InputError: Nothing usable came out of it.
         """
         with self.clock.stage("refine"):
+            self._doubts = self._doubts or begun(partial(doubt_pixels, self.images))
             grids, pair = self._views(model, self.longer_px // step)
             network = None if model is None else self.maps
             ahead = self._ahead
@@ -279,7 +283,7 @@ class PairWork:
             options = replace(options, smoothing_px=options.smoothing_px / step)
         checkpoint("geometry")
         with self.clock.stage("geometry"):
-            doubts = doubt_images(self.images, options, self.rig, fused.refinement)
+            doubts = doubt_images(self.images, options, self.rig, fused.refinement, self._doubts)
             doubts += tuple(
                 a.saw for a in self.alarms if model is not None or a.monitor == "domain"
             )

@@ -5,11 +5,14 @@ A plane does not bend, nor does a free edge.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from lunar_runtime.geometry.fields import Field
 
+_SMALL = 32  # pixels of a grid's longer side
 # Of e_xx² + 2 e_xy² + e_yy², away from the edges.
 _STENCIL = np.array(
     [[0, 0, 1, 0, 0], [0, 2, -8, 2, 0], [1, -8, 20, -8, 1], [0, 2, -8, 2, 0], [0, 0, 1, 0, 0]],
@@ -38,9 +41,16 @@ def plate_operator(e: Field, information: Field, stiffness: float) -> Field:
         information: As `e`.
         stiffness: Positive.
     """
+    if e.ndim == 2 and max(e.shape) <= _SMALL:
+        (straight_y, across_y), (straight_x, across_x) = (_along(n, stiffness) for n in e.shape)
+        total: Field = straight_y @ e
+        total += e @ straight_x
+        total += across_y @ e @ across_x
+        cv2.accumulateProduct(information, e, total)
+        return total
     stiff = np.float32(stiffness)
     kernel = stiff * _STENCIL
-    total: Field = np.asarray(
+    total = np.asarray(
         cv2.filter2D(e, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE), np.float32
     )
     for values, result in ((e, total), (e.swapaxes(0, 1), total.swapaxes(0, 1))):
@@ -52,6 +62,17 @@ def plate_operator(e: Field, information: Field, stiffness: float) -> Field:
         result[edges] -= rise
     cv2.accumulateProduct(information, e, total)
     return total
+
+
+@lru_cache(maxsize=32)
+def _along(length: int, stiffness: float) -> tuple[Field, Field]:
+    """(N, N) of the operator along one axis, symmetric: straight, and its part of the cross term.
+
+    On small grids three products take half of the time of the filter and its edges.
+    """
+    twice, once = np.diff(np.eye(length), 2, axis=0), np.diff(np.eye(length), axis=0)
+    straight, across = stiffness * twice.T @ twice, np.sqrt(2 * stiffness) * once.T @ once
+    return straight.astype(np.float32), across.astype(np.float32)
 
 
 def second_differences(e: Field) -> tuple[Field, Field, Field]:

@@ -23,6 +23,7 @@ from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.robust import robust_sigma
 
 _OCTAVES = 5  # from the shortest wave of two pixels
+_NONE = _OCTAVES + 1  # groups of waves: the octaves, and what is in none
 _FITTED = slice(1, 5)  # the shortest is what the means of neighbours leave
 _CENTRE = 0.36  # of an octave, over its highest frequency and half a cycle a pixel
 _ACROSS, _ALONG = 0.15, 0.6  # squared cosines of the angle between a wave and the light
@@ -117,26 +118,36 @@ def _octaves(values: Field, mask: Field, light: float) -> tuple[Floats, Floats]:
     middle = float(np.sum(values * mask) / np.sum(mask))
     limit = _CLIPPED_SIGMAS * robust_sigma((inside - np.float32(middle))[::_THIN])
     clipped = np.clip(values - np.float32(middle), -limit, limit) * mask
-    spectrum = np.fft.rfft2(clipped)
-    power = (spectrum.real**2 + spectrum.imag**2) / np.sum(mask * mask)
-    along_x, along_y, octave = _waves(values.shape)
-    cosine = (along_x * np.cos(light) + along_y * np.sin(light)) ** 2
-    found = []
-    for chosen in (cosine < _ACROSS, cosine > _ALONG):
-        of = np.where(chosen, octave, _OCTAVES).ravel()
-        total = np.bincount(of, power.ravel(), _OCTAVES + 1)
-        count = np.bincount(of, minlength=_OCTAVES + 1)
-        found.append((total / np.maximum(count, 1))[:_OCTAVES])
-    return found[0], found[1]
+    height, width = (cv2.getOptimalDFTSize(side) for side in values.shape)
+    spectrum = np.fft.rfft2(clipped, (height, width))  # quick sides: what is added is 0
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    group, count = _groups(height, width, light)
+    mean = np.bincount(group, power.ravel(), 3 * _NONE) / (count * np.sum(mask * mask))
+    return mean[_NONE : _NONE + _OCTAVES], mean[2 * _NONE : 2 * _NONE + _OCTAVES]
 
 
 @lru_cache(maxsize=4)
-def _waves(shape: tuple[int, ...]) -> tuple[Field, Field, NDArray[np.intp]]:
+def _groups(height: int, width: int, light: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Of the waves of `rfft2`: which group each is in, flat, and how many each has, at least 1.
+
+    A group is an octave of those in between, `_NONE` after it of those across the light, and
+    twice as far after it of those along it.
+    """
+    along_x, along_y, octave = _waves(height, width)
+    cosine = (along_x * np.cos(light) + along_y * np.sin(light)) ** 2
+    turned = (cosine < _ACROSS).astype(np.uint8) + np.uint8(2) * (cosine > _ALONG)
+    group = (octave + np.uint8(_NONE) * turned).ravel().astype(np.intp)
+    return group, np.maximum(np.bincount(group, minlength=3 * _NONE), 1)
+
+
+@lru_cache(maxsize=4)
+def _waves(height: int, width: int) -> tuple[Field, Field, NDArray[np.uint8]]:
     """Of `rfft2`: the unit vectors of its waves, and their octaves; `_OCTAVES` = none of them."""
-    fy = np.fft.fftfreq(shape[0])[:, None]
-    fx = np.fft.rfftfreq(shape[1])[None]
+    fy = np.fft.fftfreq(height)[:, None]
+    fx = np.fft.rfftfreq(width)[None]
     size = np.hypot(fx, fy)
     size[0, 0] = 1e-9
-    octave = np.floor(-np.log2(2 * size)).astype(np.intp)
+    octave = np.floor(-np.log2(2 * size))
     octave[(octave < 0) | (octave > _OCTAVES)] = _OCTAVES
-    return (fx / size).astype(np.float32), (fy / size).astype(np.float32), octave
+    x, y = (fx / size).astype(np.float32), (fy / size).astype(np.float32)
+    return x, y, octave.astype(np.uint8)

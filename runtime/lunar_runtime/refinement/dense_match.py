@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
-from lunar_runtime.geometry.fields import Field, blurred, half, resized, together, twice
+from lunar_runtime.geometry.fields import Field, half, resized, together, twice, within
 from lunar_runtime.geometry.views import Pair
+from lunar_runtime.refinement.likeness import correlate, normalise, support
 from lunar_runtime.refinement.match_noise import measure_match_noise
 
 _SLOPE = np.array([[-0.5, 0, 0.5]], np.float32)
@@ -26,7 +27,6 @@ _REACH = np.ones((5, 5), np.uint8)  # of it, and of the gradient, around a pixel
 _FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow, in the images' pixels
 _LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies between the views
 _CORRELATION_SIGMA_PX = 5.0
-_NOISE_DN = 2.0  # contrast below this is noise: shadows and saturated ground stay grey
 _GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
 # Of patches, on the flow's grid: how far apart, and steps of each; before the last round and in it.
 # The preset has 3 px and 25 steps. The last round needs patches every 3 px: with 4 the surface
@@ -39,7 +39,6 @@ _SMOOTHING = {False: (2, 0), True: (5, 2)}
 # Flow that does not lead back is an occlusion or a guess; both on the flow's grid.
 _FORTH_AND_BACK_PX = 0.25
 _TRUST_PX = 0.15
-_CHANCE = 0.2  # local correlation below this happens between two patches of noise, as in shadow
 
 
 class Flow(NamedTuple):
@@ -102,9 +101,9 @@ def measure_flow(
     surface = resized(inverse_depth, left.shape)
     u, v = EpipolarField.of(pair, pose).project(surface)
     inside = _inside(u, v, pair)
-    warped = half(_sample(pair.right.grey, twice(u), twice(v)))
-    a, b = (_normalise(image, inside, _FLOW_SIGMA_PX / 2)[0] for image in (left, warped))
-    correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX / 2)
+    warped = half(_seen(pair.right.grey, *_at(twice(u), twice(v))))
+    (a, _), (b, _) = normalise((left, warped), inside, _FLOW_SIGMA_PX / 2)
+    correlation = correlate(a, b, inside, _CORRELATION_SIGMA_PX / 2)
     eight = [_in_eight_bits(image, inside) for image in (a, b)]
     forth, back = at_once(
         lambda way: _inverse_search(*way, thorough=thorough),
@@ -123,12 +122,13 @@ def measure_flow(
     good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, pair)
     # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
     found = np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32)
-    alike = _correlate(a, found, inside, _CORRELATION_SIGMA_PX / 2)
-    trust = np.where(good, np.exp(lost * np.float32(-(_TRUST_PX**-2))), 0).astype(np.float32)
-    trust *= _support(alike)
+    alike = correlate(a, found, inside, _CORRELATION_SIGMA_PX / 2)
+    lost *= np.float32(-(_TRUST_PX**-2))
+    trust = within(np.exp(lost, out=lost), good)
+    trust *= support(alike)
     return Flow(
-        np.where(good, matched_u, 0).astype(np.float32),
-        np.where(good, matched_v, 0).astype(np.float32),
+        within(matched_u, good),
+        within(matched_v, good),
         trust,
         inside,
         correlation,
@@ -191,22 +191,29 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     if pair.left.valid is not None or pair.right.valid is not None:
         hidden = float(np.mean(_in_frame(u, v, pair)) - np.mean(inside))
     pixels = together(du, dv)
+    step = np.float32(0.5) / pixels
     for along in (du, dv):
-        along /= 2 * pixels
-    warped = _sample(right, u, v)
-    gradient = _sample(right, u + du, v + dv)
-    u -= du
-    v -= dv
-    gradient -= _sample(right, u, v)
-    del u, v, du, dv, along
-    b, contrast = _normalise(warped, inside, _LIGHT_SIGMA_PX)
+        along *= step
+        _fill(along, 0)
+    x, y = _at(u, v)
+    del u, v, step, along
+    warped = _seen(right, x, y)
+    x += du
+    y += dv
+    gradient = _seen(right, x, y)
+    for at, back in ((x, du), (y, dv)):
+        back *= 2
+        at -= back
+    gradient -= _seen(right, x, y)
+    del x, y, at, back, du, dv
+    (a, _), (b, contrast) = normalise((left, warped), inside, _LIGHT_SIGMA_PX)
     gradient /= contrast
-    a, _ = _normalise(left, inside, _LIGHT_SIGMA_PX)
-    residual = a - b
-    correlation = _correlate(a, b, inside, _CORRELATION_SIGMA_PX)
-    support = _support(correlation)
-    del a, b
-    usable = inside & np.isfinite(gradient) & (support > 0)
+    correlation = correlate(a, b, inside, _CORRELATION_SIGMA_PX)
+    alike = support(correlation)
+    residual = a
+    residual -= b
+    del b
+    usable = inside & np.isfinite(gradient) & (alike > 0)
     if not usable.any():
         empty = np.zeros_like(left)
         return Brightness(empty, empty, inside, correlation, warped, hidden)
@@ -215,11 +222,12 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     gradient *= pixels
     gradient *= inverse_depth  # per relative change
     del contrast, pixels
-    weight = np.where(usable, weight * support, 0).astype(np.float32)
-    gradient = np.where(usable, gradient, 0).astype(np.float32)
-    information = np.asarray(weight * gradient**2, np.float32)
-    pull = np.asarray(weight * gradient * residual, np.float32)
-    return Brightness(information, pull, inside, correlation, warped, hidden)
+    weight *= alike
+    weight, gradient = within(weight, usable), within(gradient, usable)
+    weight *= gradient
+    pull = weight * residual
+    weight *= gradient
+    return Brightness(weight, pull, inside, correlation, warped, hidden)
 
 
 def _in_frame(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
@@ -257,42 +265,17 @@ def _at(u: Field, v: Field) -> tuple[Field, Field]:
     """Pixels as OpenCV counts them; NaN far outside."""
     x, y = (values - np.float32(0.5) for values in (u, v))
     for values in (x, y):
-        if np.isnan(values.sum()):
-            np.nan_to_num(values, copy=False, nan=-9)
+        _fill(values, -9)
     return x, y
 
 
-def _sample(image: Field, u: Field, v: Field) -> Field:
-    x, y = _at(u, v)
-    sampled = cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(sampled, np.float32)
+def _fill(values: Field, instead: float) -> None:
+    """Put a number where there is none."""
+    if np.isnan(values.sum()):
+        np.nan_to_num(values, copy=False, nan=instead)
 
 
-def _normalise(image: Field, mask: NDArray[np.bool_], sigma_px: float) -> tuple[Field, Field]:
-    """Local mean 0 and contrast 1 inside the mask; and the contrast, noise included."""
-    weight = mask.astype(np.float32)
-    here = image * weight
-    total, mean, square = (half(values) for values in (weight, here, image * here))
-    total, mean, square = (blurred(values, sigma_px / 2) for values in (total, mean, square))
-    mean /= total + np.float32(1e-3)
-    variance = np.maximum(square / (total + np.float32(1e-3)) - mean**2, 0)
-    contrast = resized(np.sqrt(variance + np.float32(_NOISE_DN**2)), image.shape)
-    return (image - resized(mean, image.shape)) / contrast, contrast
-
-
-def _correlate(a: Field, b: Field, mask: NDArray[np.bool_], sigma_px: float) -> Field:
-    """Local correlation of two locally normalised images; 0 outside the mask."""
-    a, b = a * mask, b * mask
-    power_a, power_b, product = (
-        blurred(half(values), sigma_px / 2) for values in (a * a, b * b, a * b)
-    )
-    power_a *= power_b
-    product /= np.sqrt(np.maximum(power_a, np.float32(1e-12), out=power_a), out=power_a)
-    correlation = product
-    return np.where(mask, resized(correlation, mask.shape), 0).astype(np.float32)
-
-
-def _support(correlation: Field) -> Field:
-    """Weight in [0, 1] of what a patch says, by its correlation with the other image's."""
-    share = np.maximum((correlation - _CHANCE) / (1 - _CHANCE), 0) ** 2
-    return np.asarray(share, np.float32)
+def _seen(image: Field, x: Field, y: Field) -> Field:
+    """An image at OpenCV's pixels (x, y)."""
+    seen = cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.float32)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, blurred, half
+from lunar_runtime.geometry.products import gram, times
 from lunar_runtime.geometry.robust import robust_sigma
 
 _SIGMA_PX = 2.0  # of the means of 4 × 4 px that are compared: single pixels differ by noise
@@ -48,6 +49,7 @@ def unevenness(left: Field, right: Field, inside: NDArray[np.bool_]) -> float:
         return 0.0
     ratio = np.log(a[rows, columns] / b[rows, columns]).astype(np.float64)
     x, y = columns / total.shape[1] - 0.5, rows / total.shape[0] - 0.5
-    A = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    smooth = A @ np.linalg.lstsq(A, ratio, rcond=None)[0]
+    A = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])
+    shares = np.linalg.lstsq(gram(A.T, A.T), gram(A.T, ratio), rcond=None)[0]
+    smooth = times(np.asarray(shares, np.float64), A)
     return float(robust_sigma(ratio - smooth))

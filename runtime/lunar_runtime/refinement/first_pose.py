@@ -98,7 +98,7 @@ def find_first_pose(
     fits: list[PoseFit] = []
     source: PoseSource = "matches"
     for name, poses in starts:
-        fits, source = _with(best_poses(rays, poses), name, fits, source)
+        fits, source = _with(best_poses(rays, poses, fits), name, fits, source)
     if not (fits and explains(fits[0], len(rays))):
         if halved:
             raise NotRefinedError("the features of halved images do not settle a camera pose")
@@ -110,7 +110,7 @@ def find_first_pose(
             f"no camera pose puts the {len(rays)} matched points before both cameras; do "
             "the images show the same ground?"
         )
-    fits = as_good([*fits, *best_poses(rays, plane_twins(rays, fits[0].pose))])
+    fits = as_good([*fits, *best_poses(rays, plane_twins(rays, fits[0].pose), fits)])
     best = fits[0].pose
     inliers = rays.where(rays.distance_px(best) < INLIER_PX)
     require_inliers(len(inliers), len(rays))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
 from lunar_runtime.geometry.views import Pair
 from lunar_runtime.refinement.acceptance import (
@@ -123,13 +125,15 @@ def _find(
         # Between the first round, which had every start, and the last, where the other pose that is
         # better gets a round of its own, it is not looked for.
         fit, rays, twins = solver.fit_pose([before], flow, samples, look_for_twins=thorough)
+        coming = begun(partial(camera_evidence, rays, fit)) if thorough else None
         last = solver.through_flow(fit.pose, flow, last.slack, thorough=thorough)
         changed = any(alike(before, twin.pose) for twin in twins) and not alike(before, fit.pose)
         if changed and not rounds and not again:
             rounds, again = [True], True  # the surface was looked for along the other pose
     require_agreement(flow)
     checkpoint("evidence")
-    evidence = camera_evidence(rays, fit)
+    assert coming is not None  # the last round is thorough
+    evidence = coming()
     fit = replace(fit, unsettled=unsettled(before, fit.pose, evidence.sigma_deg))
     if fit.unsettled > 1:
         evidence = camera_evidence(rays, fit)

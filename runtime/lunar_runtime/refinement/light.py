@@ -143,4 +143,4 @@ def _robust_fit(A: Floats, b: Floats) -> Floats:
 
 def _least_squares(weighted: Floats, scaled: Floats, b: Floats) -> Floats:
     product = gram(weighted.T, scaled.T)
-    return np.asarray(np.linalg.lstsq(product, weighted @ b, rcond=1e-10)[0])
+    return np.asarray(np.linalg.lstsq(product, gram(weighted.T, b), rcond=1e-10)[0])

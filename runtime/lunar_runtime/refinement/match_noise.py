@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
-from lunar_runtime.geometry.fields import Field
-from lunar_runtime.geometry.products import gram, times
+from lunar_runtime.geometry.fields import Field, within
+from lunar_runtime.geometry.products import dot, gram, times
 from lunar_runtime.geometry.robust import robust_sigma
 
 _THIN = 4  # pixels between rows that are compared
@@ -111,7 +111,7 @@ def _variances(squares: Floats, residual: Floats) -> list[float]:
     for _ in range(_ITERATIONS):
         weighted = squares * (np.where(square < _CUT * variance, 1, 0) / variance**2)
         product = gram(weighted.T, squares.T).tolist()
-        pull = gram(weighted.T, square[:, None])[:, 0].tolist()
+        pull = gram(weighted.T, square).tolist()
         for _ in range(_SWEEPS):  # one number after the other: least squares have one minimum
             for i, row in enumerate(product):
                 if row[i] > 0:
@@ -123,28 +123,26 @@ def _variances(squares: Floats, residual: Floats) -> list[float]:
 
 def _pixels_that_share(left: Field, alike: NDArray[np.bool_]) -> float:
     """How many pixels one value of the noise covers: along rows, times along columns."""
-    known = alike.astype(np.float32)
     some = left[::_THIN, ::_THIN][alike[::_THIN, ::_THIN]]
     if len(some) < _ENOUGH:
         some = left[alike]
     limit = np.float32(_CLIPPED_SIGMAS * robust_sigma(some))
-    clipped = np.clip(np.where(alike, left, np.float32(0)), -limit, limit)
-    along, across = (
-        _along_rows(*(np.ascontiguousarray(values[::_THIN]) for values in both))
-        for both in ((clipped, known), (clipped.T, known.T))
-    )
-    return along * across
+    rows, columns = (left[::_THIN], alike[::_THIN]), (left.T[::_THIN], alike.T[::_THIN])
+    return _along_rows(*rows, limit) * _along_rows(*columns, limit)
 
 
-def _along_rows(noise: Field, known: Field) -> float:
+def _along_rows(left: Field, alike: NDArray[np.bool_], limit: np.float32) -> float:
     """How many pixels of a row share the noise: one, and both neighbours by their correlation.
 
     Correlations farther off do not count: a surface that is smoother than the ground leaves long,
     weak ones, and a plate that is stiffer for these gets smoother still (a pair of 256 px lost four
     fifths of what its images decide).
     """
-    square = float(np.vdot(noise, noise)) / max(float(np.sum(known)), 1.0)
-    pairs = float(np.vdot(known[:, 1:], known[:, :-1]))
+    known = alike.astype(np.float32)
+    noise = within(np.ascontiguousarray(left), np.ascontiguousarray(alike))
+    np.clip(noise, -limit, limit, out=noise)
+    square = dot(noise, noise) / max(float(np.sum(known)), 1.0)
+    pairs = dot(known[:, 1:], known[:, :-1])
     if not (pairs > 0 and square > 0):
         return 1.0
-    return 1 + 2 * max(float(np.vdot(noise[:, 1:], noise[:, :-1])) / (pairs * square), 0.0)
+    return 1 + 2 * max(dot(noise[:, 1:], noise[:, :-1]) / (pairs * square), 0.0)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.at_once import at_once, begun
+from lunar_runtime.geometry.products import tiled
 from lunar_runtime.masking.mask import ValidPair
 
 _FEATURES = 2500
@@ -68,7 +69,7 @@ def match_features(
     else:
         found = at_once(lambda side: _features(*side), sides)
     (points_left, left_d), (points_right, right_d) = found
-    one, other = _mutual(left_d @ right_d.T, _RATIO)
+    one, other = _mutual(tiled(left_d, right_d), _RATIO)
     return Matches(points_left[one], points_right[other])
 
 
@@ -125,7 +126,7 @@ def match_descriptors(
         pixels.append((np.stack([columns.ravel(), rows.ravel()], axis=-1) + 0.5) * enlarged)
         grid = image[start::step, start::step]
         flat.append(np.nan_to_num(grid.reshape(-1, grid.shape[-1])))
-    one, other = _mutual(flat[0] @ flat[1].T, 1.0)
+    one, other = _mutual(tiled(flat[0], flat[1]), 1.0)
     keep = _usable(pixels[0][one], valid[0]) & _usable(pixels[1][other], valid[1])
     return Matches(pixels[0][one[keep]], pixels[1][other[keep]])
 

@@ -15,6 +15,7 @@ from lunar_runtime.geometry.robust import middle
 from lunar_runtime.refinement.prior import robust_fit
 from lunar_runtime.refinement.relative_pose import (
     IN_FRONT,
+    THE_SAME,
     PoseFit,
     alike,
     fit_pose,
@@ -76,7 +77,12 @@ def fitted_twins(rays: MatchedRays, fit: PoseFit) -> list[PoseFit]:
     """
     thin = max(1, len(rays) // _COMPARED)
     some = rays.where(np.arange(len(rays)) % thin == 0)
-    fits = [fit_pose(some, twin, iterations=_ITERATIONS) for twin in plane_twins(some, fit.pose)]
+    fits = [
+        fit_pose(
+            some, twin, iterations=_ITERATIONS, until=lambda pose: alike(pose, fit.pose, THE_SAME)
+        )
+        for twin in plane_twins(some, fit.pose)
+    ]
     return [other for other in fits if not alike(other.pose, fit.pose) and _seen(some, other.pose)]
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred, half, resized
+from lunar_runtime.geometry.products import gram, times
 from lunar_runtime.geometry.robust import middle, robust_sigma
 from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 
@@ -101,7 +102,7 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
         coefficients = robust_fit(A, b, weight, keep)
     if relief is not None and coefficients[3] > _KNOWS:
         gains = 1 + _MEASURED * (coefficients[3:] - 1)
-        coefficients = robust_fit(A, b - gains @ A[3:], weight, np.arange(len(A)) < 3)
+        coefficients = robust_fit(A, b - times(gains, A[3:]), weight, np.arange(len(A)) < 3)
         coefficients[3:] = gains
     field = sum(np.float32(c) * column for c, column in zip(coefficients, columns, strict=True))
     assert isinstance(field, np.ndarray)
@@ -214,8 +215,9 @@ def robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) ->
     robust, sigma = weight.copy(), np.inf
     for _ in range(_ITERATIONS):
         weighted = scaled * robust
-        solution = np.linalg.lstsq(weighted @ scaled.T, weighted @ b, rcond=None)[0]
-        residual = solution @ scaled
+        product, pull = gram(weighted.T, scaled.T), gram(weighted.T, b)
+        solution = np.asarray(np.linalg.lstsq(product, pull, rcond=None)[0], np.float64)
+        residual = times(solution, scaled)
         residual -= b
         last, sigma = sigma, robust_sigma(residual) + 1e-30
         if abs(sigma - last) < _SETTLED * sigma:

@@ -11,13 +11,16 @@ the dense matches to decide.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from lunar_runtime.errors import is_out_of_memory
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
+from lunar_runtime.geometry.products import gram
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.refinement.pose_residuals import turn_between
 from lunar_runtime.refinement.sampson import Sampson, moved
@@ -36,6 +39,8 @@ _DIRECTION_PX = 1.0  # width of the cost from such a start
 _AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
 _DISTINCT_DEG = 0.5
 _ASIDE_DEG = 3.0  # between baselines of starts that end in the same place
+#: Of both angles: a fit on its way that is so near to another one ends there.
+THE_SAME = 0.1
 _MAGSAC_ITERATIONS = 3000
 _TELL_SIDES = 200  # matches tell which of four poses has them in front
 _FIVE = np.eye(5)
@@ -64,9 +69,9 @@ def start_poses(rays: MatchedRays) -> list[RelativePose]:
     """Poses that MAGSAC finds at several thresholds; the same input gives the same poses."""
     left, right = rays.left[:, :2], rays.right[:, :2]
     thin = max(1, len(left) // _TELL_SIDES)
-    starts = []
-    for threshold in _THRESHOLDS_PX:
-        cv2.setRNGSeed(0)
+
+    def start(threshold: float) -> RelativePose | None:
+        cv2.setRNGSeed(0)  # of this thread
         try:
             E, _ = cv2.findEssentialMat(
                 left, right, np.eye(3), method=cv2.USAC_MAGSAC, prob=0.9999,
@@ -75,21 +80,29 @@ def start_poses(rays: MatchedRays) -> list[RelativePose]:
         except cv2.error as error:
             if is_out_of_memory(error):
                 raise
-            continue
+            return None
         if E is None or E.shape != (3, 3):
-            continue
+            return None
         _, R, t, _ = cv2.recoverPose(E, left[::thin], right[::thin], np.eye(3))
-        starts.append(RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel()))
-    return starts
+        return RelativePose(np.asarray(R, np.float64), np.asarray(t, np.float64).ravel())
+
+    return [pose for pose in at_once(start, _THRESHOLDS_PX) if pose is not None]
 
 
-def best_poses(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
+def best_poses(
+    rays: MatchedRays, starts: list[RelativePose], known: Sequence[PoseFit] = ()
+) -> list[PoseFit]:
     """Fit every start to the matches; the best first, then distinct ones that are as good.
 
+    Args:
+        rays: Of the matches.
+        starts: Where to start.
+        known: Fits of other starts: what comes to one of them would end there, too.
+
     Returns:
-        Empty where no start puts the matches before both cameras.
+        Empty where no start puts the matches before both cameras, and comes to no known fit.
     """
-    return as_good(_fits_in_front(rays, starts))
+    return as_good(_fits_in_front(rays, starts, known))
 
 
 def as_good(fits: list[PoseFit]) -> list[PoseFit]:
@@ -103,12 +116,20 @@ def as_good(fits: list[PoseFit]) -> list[PoseFit]:
     return kept
 
 
-def _fits_in_front(rays: MatchedRays, starts: list[RelativePose]) -> list[PoseFit]:
+def _fits_in_front(
+    rays: MatchedRays, starts: list[RelativePose], known: Sequence[PoseFit]
+) -> list[PoseFit]:
     fits: list[PoseFit] = []
+
+    def came_to_one(pose: RelativePose) -> bool:
+        return any(alike(pose, fit.pose, THE_SAME) for fit in (*known, *fits))
+
     for start in starts:
         if any(alike(start, fit.pose) for fit in fits):  # it would end there, too
             continue
-        fit = ahead(rays, fit_pose(rays, start, width_px=_WIDTH_PX))
+        fit = ahead(rays, fit_pose(rays, start, width_px=_WIDTH_PX, until=came_to_one))
+        if came_to_one(fit.pose):
+            continue
         if in_front(on_lines(rays, fit.pose), fit.pose) >= IN_FRONT:
             fits.append(fit)
     return fits
@@ -125,11 +146,17 @@ def ahead(rays: MatchedRays, fit: PoseFit) -> PoseFit:
     return fit
 
 
-def alike(one: RelativePose, other: RelativePose) -> bool:
-    """Whether two poses are so near each other that fits from them end in the same place."""
-    if one.turned_deg(other) > _DISTINCT_DEG:
+def alike(one: RelativePose, other: RelativePose, share: float = 1.0) -> bool:
+    """Whether two poses are so near each other that fits from them end in the same place.
+
+    Args:
+        one: Of the right camera.
+        other: Likewise.
+        share: Of the angles that starts may be apart.
+    """
+    if abs(float(one.t @ other.t)) <= math.cos(math.radians(share * _ASIDE_DEG)):
         return False
-    return abs(float(one.t @ other.t)) > math.cos(math.radians(_ASIDE_DEG))
+    return one.turned_deg(other) <= share * _DISTINCT_DEG
 
 
 def explains(fit: PoseFit, matches: int) -> bool:
@@ -168,6 +195,7 @@ def fit_pose(
     *,
     width_px: float | None = None,
     iterations: int = 50,
+    until: Callable[[RelativePose], bool] | None = None,
 ) -> PoseFit:
     """Levenberg-Marquardt on the Sampson distances: three angles and two of direction.
 
@@ -176,6 +204,7 @@ def fit_pose(
         start: Where to start.
         width_px: Standard deviation of a good match; None = measured anew in every step.
         iterations: At most.
+        until: Where this is so of a pose, the fit ends.
     """
     sampson = Sampson(rays)
 
@@ -191,14 +220,16 @@ def fit_pose(
     cost = cost_of(residual, width)
     damping = 1e-6  # starts are near, and what tells poses apart on flat ground is a weak direction
     for _ in range(iterations):
+        if until is not None and until(pose):
+            break
         J = sampson.derivative_px(pose)
         weight = influence(residual, width)
-        A, b = J.T @ (J * weight[:, None]), J.T @ (weight * residual)
+        A, b = gram(J, J * weight[:, None]), gram(J, weight * residual)
         diagonal = A.diagonal()
         if not diagonal.min() > 0:
             break
         for _ in range(6):
-            step = -np.linalg.solve(A + damping * _FIVE * diagonal, b)
+            step = np.asarray(-np.linalg.solve(A + damping * _FIVE * diagonal, b), np.float64)
             candidate = moved(pose, step)
             new_residual = sampson.distance_px(candidate)
             new_cost = cost_of(new_residual, width)

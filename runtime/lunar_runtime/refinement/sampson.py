@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose, cross_matrix
 from lunar_runtime.geometry.products import times
 
-# Of a symmetric form's six products; those on the diagonal are counted once.
+# Of a symmetric form's six products: which of a (3, 3) they are, and both sides' sums.
 _ONE, _OTHER = np.array([0, 1, 2, 0, 0, 1]), np.array([0, 1, 2, 1, 2, 2])
-_COUNTED = np.where(_ONE == _OTHER, 0.5, 1.0)
+_TOGETHER = np.zeros((9, 6))
+_TOGETHER[3 * _ONE + _OTHER, range(6)] = _TOGETHER[3 * _OTHER + _ONE, range(6)] = 1
 _ABOUT = np.array([cross_matrix(axis) for axis in np.eye(3)])
+_ACROSS = _ABOUT.reshape(3, 9)
 
 
 class Sampson:
@@ -43,7 +45,7 @@ class Sampson:
         E = across @ pose.R
         changes = np.empty((5, 3, 3))
         np.matmul(across, _ABOUT @ pose.R, out=changes[:3])
-        np.matmul([cross_matrix(axis) for axis in _tangents(pose.t)], pose.R, out=changes[3:])
+        np.matmul((_tangents(pose.t) @ _ACROSS).reshape(2, 3, 3), pose.R, out=changes[3:])
         rows = changes[:, :2].transpose(0, 2, 1) @ E[:2]
         columns = changes[:, :, :2] @ E[:, :2].T
         by_g = times(_both_sides(rows, columns), self._squares)  # half of it
@@ -66,8 +68,8 @@ class Sampson:
 
 def _both_sides(left: Floats, right: Floats) -> Floats:
     """(..., 12) of two quadratic forms, (..., 3, 3), on `_squares`."""
-    sides = [side[..., _ONE, _OTHER] + side[..., _OTHER, _ONE] for side in (left, right)]
-    return np.concatenate([side * _COUNTED for side in sides], axis=-1)
+    shape = (*left.shape[:-2], 9)
+    return np.concatenate([side.reshape(shape) @ _TOGETHER for side in (left, right)], axis=-1)
 
 
 def _tangents(t: Floats) -> Floats:

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.brightness_noise import Noise, measure_noise
@@ -108,12 +109,26 @@ class ShadingTold(NamedTuple):
     other_suns: tuple[OtherSunTold, ...] = ()
 
 
-class _Added(NamedTuple):
-    """What one light adds."""
+class _Added:
+    """What one light adds.
 
-    tilt: Tilt
-    residual: Field
-    noise: Noise
+    Attributes:
+        tilt: What its brightness says.
+        noise: Of it.
+        residual: (H, W) of the surface, less its mean around.
+    """
+
+    def __init__(self, tilt: Tilt, noise: Noise, residual: Field) -> None:
+        self.tilt, self.noise = tilt, noise
+        self._weight = tilt.information / max(float(tilt.information.max()), 1e-30)
+        self._total = np.maximum(blurred(self._weight, noise.width_px), np.float32(0.05))
+        self.residual = self.without_long(residual)
+
+    def without_long(self, residual: Field) -> Field:
+        """Less its mean around, over what counts."""
+        mean = blurred(residual * self._weight, self.noise.width_px)
+        mean /= self._total
+        return np.asarray(residual - mean, np.float32)
 
 
 @dataclass(frozen=True)
@@ -143,17 +158,25 @@ class Shading:
         """
         if self._plate is None:
             return draws
+        plate, added = self._plate, self._added
         rng = np.random.default_rng(0)
         count = len(draws) // 2
-        done = []
-        for error in draws[: len(draws) - count]:
+        errors = [
+            (error, [rng.standard_normal(one.residual.shape, np.float32) for one in added])
+            for error in draws[: len(draws) - count]
+        ]
+
+        def rest_of(each: tuple[Field, list[Field]]) -> Field:
+            error, drawn = each
             left = []
-            for tilt, _, noise in self._added:
-                rest = _without_long(-tilt.of(error), tilt.information, noise)
-                drawn = rng.standard_normal(rest.shape, np.float32)
-                left.append(rest + np.float32(np.sqrt(noise.variance)) * drawn)
-            done.append(error + self._plate.correction(left, _DRAW_ITERATIONS))
-        return np.concatenate([done, [-one for one in done[:count]]]).astype(np.float32)
+            for one, of_noise in zip(added, drawn, strict=True):
+                of_noise *= np.float32(np.sqrt(one.noise.variance))
+                of_noise += one.without_long(-one.tilt.of(error))
+                left.append(of_noise)
+            return np.asarray(error + plate.correction(left, _DRAW_ITERATIONS), np.float32)
+
+        done = at_once(rest_of, errors)
+        return np.concatenate([done, [-one for one in done[:count]]]).astype(np.float32, copy=False)
 
 
 class _Source:
@@ -197,7 +220,7 @@ class _Source:
         self._finest = noise.finest
         self.width_px = 2 * noise.width_px
         tilt = Tilt(seen.right * share, seen.down * share, seen.weight / np.float32(noise.variance))
-        return _Added(tilt, _without_long(seen.residual, tilt.information, noise), noise)
+        return _Added(tilt, noise, seen.residual)
 
 
 def shade(
@@ -265,10 +288,3 @@ def _ground(
 ) -> Ground:
     right, down = steps(np.log(prior * (1 + departure)))
     return Ground.of(np.float32(focal[0]) * right, np.float32(focal[1]) * down, x, y)
-
-
-def _without_long(residual: Field, weight: Field, noise: Noise) -> Field:
-    """Less its mean around, over what counts."""
-    weight = weight / max(float(weight.max()), 1e-30)
-    total = np.maximum(blurred(weight, noise.width_px), np.float32(0.05))
-    return np.asarray(residual - blurred(residual * weight, noise.width_px) / total, np.float32)

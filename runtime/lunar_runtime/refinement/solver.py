@@ -260,11 +260,18 @@ class DenseSolver:
         shading = shade(left, bright.warped, bright.inside, plated, others)
         if shading.adds:
             surface = self._plate.surface(plane, shading.departure)
+
+        def of_poses() -> Field:
+            errors = pose_errors(self._pair, pose, poses, surface)
+            errors += beyond_errors(prior, departure, refined[::2, ::2], len(poses))
+            return errors
+
+        coming = begun(of_poses)
+        if shading.adds:
             draws = shading.of_draws(draws)
             own = self._plate.sigma(draws)
         local = np.float32(_OWN) * local_factor(bright, surface, refined)
-        shared = pose_errors(self._pair, pose, poses, surface)
-        shared += beyond_errors(prior, departure, refined[::2, ::2], len(poses))
+        shared = coming()
         of_depth = own * self._on_view(local) * np.float32(_OWN_DEPTH)
         sigma = together(of_depth, self._plate.sigma(shared))
         draws = draws * local + shared

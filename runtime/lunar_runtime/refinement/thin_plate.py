@@ -23,12 +23,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.fields import Field, gathered, twice
+from lunar_runtime.geometry.fields import Field
+from lunar_runtime.geometry.products import dot
 from lunar_runtime.refinement.bending import (
     plate_operator,
     second_differences,
     second_differences_back,
 )
+from lunar_runtime.refinement.grids import gather, spread
 
 _COARSEST = 8  # pixels along the shorter side, at least
 # Of conjugate gradients on the finest grid, and on the others. What a cycle leaves is long waves:
@@ -158,7 +160,7 @@ def _prepare(information: Field, stiffness: float) -> _Grids:
     # In units of the stiffness, float32 keeps its digits whatever the terrain. Padding is empty.
     levels = [_pad(information / np.float32(stiffness), below, right)]
     while block > 1:
-        levels.append(np.maximum(gathered(levels[-1]), 0))
+        levels.append(np.maximum(gather(levels[-1]), 0))
         block //= 2
     diagonals = [
         1 / (level + np.float32(_DIAGONAL * 0.25**i)) for i, level in enumerate(levels[:-1])
@@ -183,15 +185,15 @@ def _solve(grids: _Grids, pull: Field, stiffness: float, start: Field | None, cy
     size = 1.0
     for left in range(cycles - 1, -1, -1):
         z = _cycle(grids, residual.copy(), 0)
-        along = float(np.vdot(z, residual))
+        along = dot(z, residual)
         # Polak and Ribière: the preconditioner is not linear.
-        turned = max(along - float(np.vdot(z, before)), 0.0) / size
+        turned = max(along - dot(z, before), 0.0) / size
         p = np.asarray(cv2.scaleAdd(p, turned, z), np.float32)
         bent = plate_operator(p, information, 1.0)
-        energy = float(np.vdot(p, bent))
+        energy = dot(p, bent)
         if not energy > 0:
             break
-        step = float(np.vdot(p, residual)) / energy
+        step = dot(p, residual) / energy
         cv2.scaleAdd(p, step, e, e)
         if left:
             before, size = residual, max(along, 1e-30)
@@ -208,10 +210,10 @@ def _cycle(grids: _Grids, residual: Field, level: int) -> Field:
     if level + 1 == len(grids.information):
         column = residual.reshape(len(grids.coarsest), -1)
         return np.asarray((grids.coarsest @ column).reshape(residual.shape), np.float32)
-    e = twice(_cycle(grids, gathered(residual), level + 1))
+    e = spread(_cycle(grids, gather(residual), level + 1))
     bent = plate_operator(e, information, stiffness)
-    energy = float(np.vdot(e, bent))
-    step = float(np.vdot(e, residual)) / energy if energy > 0 else 0.0
+    energy = dot(e, bent)
+    step = dot(e, residual) / energy if energy > 0 else 0.0
     cv2.scaleAdd(bent, -step, residual, residual)
     smooth = _conjugate_gradients(
         information,
@@ -246,12 +248,12 @@ def _conjugate_gradients(
     e = np.zeros_like(residual)
     z = inverse_diagonal * residual
     p = z.copy()
-    size = first = float(np.vdot(residual, z))
+    size = first = dot(residual, z)
     for left in range(iterations - 1, -1, -1):
         if size <= 1e-10 * first or size <= 0:
             break
         q = plate_operator(p, information, stiffness)
-        energy = float(np.vdot(p, q))
+        energy = dot(p, q)
         if not energy > 0:  # rounding is left
             break
         step = size / energy
@@ -259,7 +261,7 @@ def _conjugate_gradients(
         if left:
             cv2.scaleAdd(q, -step, residual, residual)
             np.multiply(inverse_diagonal, residual, out=z)
-            previous, size = size, float(np.vdot(residual, z))
+            previous, size = size, dot(residual, z)
             cv2.scaleAdd(p, size / previous, z, p)
     return e
 

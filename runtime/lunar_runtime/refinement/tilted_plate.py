@@ -18,14 +18,16 @@ are no even plate, so long waves beyond the overlap come last: coarser grids beg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from lunar_runtime.geometry.fields import Field, gathered, half, twice
+from lunar_runtime.geometry.fields import Field, half
+from lunar_runtime.geometry.products import dot
 from lunar_runtime.geometry.robust import middle
-from lunar_runtime.refinement.bending import second_differences, second_differences_back
+from lunar_runtime.refinement.grids import gather, spread
 
 _SOLVED = 1e-12  # of the first residual
 _DIAGONAL = 20.0  # of the plate's own stencil
@@ -68,7 +70,8 @@ class Tilt(NamedTuple):
 
     def of(self, e: Field) -> Field:
         """The brightness of a departure."""
-        return _brightness(e, *self.diagonals)
+        around = _Around(e[:-1, :-1], e[:-1, 1:], e[1:, :-1], e[1:, 1:])
+        return _brightness(around, *self.diagonals)
 
 
 class TiltedPlate:
@@ -84,12 +87,18 @@ class TiltedPlate:
     def __init__(
         self, weight: Field, compliance: Field, stiffness: float, tilts: Sequence[Tilt]
     ) -> None:
-        self._tilts = [(*tilt.diagonals, tilt.information) for tilt in tilts]
-        self._stiff = stiff = np.float32(stiffness) / compliance
-        self._xx, self._yy = stiff[:, 1:-1], stiff[1:-1]
-        self._xy = 2 * corners(stiff)
-        self._weight = np.ascontiguousarray(weight, np.float32)
-        self._scale = _scale(self._weight, stiff, tilts)
+        self._shape, width = weight.shape, weight.shape[1]
+        self._told, self._stiff = tilts, np.float32(stiffness) / compliance
+        stiff = self._stiff
+        self._weight = np.ascontiguousarray(weight, np.float32).ravel()
+        self._xx = _on_nodes(stiff[:, 1:-1], width, 2)
+        self._yy = stiff[1:-1].ravel()
+        self._xy = _on_nodes(2 * corners(stiff), width, width + 1)
+        self._tilts = [
+            tuple(_on_nodes(one, width, width + 1) for one in (*tilt.diagonals, tilt.information))
+            for tilt in tilts
+        ]
+        self._scale = _scale(weight, stiff, tilts).ravel()
         self._inverse = _inverse_of_even(weight, middle(stiff), tilts)
 
     def correction(
@@ -103,10 +112,12 @@ class TiltedPlate:
             taken: (H, W) of a correction that the surface has already: the plate resists both
                 together; None = 0.
         """
-        r = np.zeros_like(self._weight) if taken is None else -self._resistance(taken)
+        width = self._shape[1]
+        r = np.zeros_like(self._weight) if taken is None else -self._resistance(taken.ravel())
         for (falling, rising, information), residual in zip(self._tilts, residuals, strict=True):
-            _add_pull(r, information * residual, falling, rising)
-        return self._solved(r, iterations, iterations.finest)
+            asked = information * _on_nodes(residual, width, width + 1)
+            _add_pull(_around(r, width), asked, falling, rising)
+        return self._solved(r, iterations, iterations.finest).reshape(self._shape)
 
     def _solved(self, r: Field, iterations: Iterations, here: int) -> Field:
         """From the coarsest grid on; the residual is used up."""
@@ -115,10 +126,11 @@ class TiltedPlate:
             return self._conjugate_gradients(r, here)
         there = iterations.between if coarse.halves else iterations.coarsest
         f = self._conjugate_gradients(r, here // 2)
-        long = twice(coarse._solved(gathered(r), iterations, there))
+        asked = gather(r.reshape(self._shape)).ravel()
+        long = spread(coarse._solved(asked, iterations, there).reshape(coarse._shape)).ravel()
         bent = self._apply(long)
-        energy = float(np.vdot(long, bent))
-        step = float(np.vdot(long, r)) / energy if energy > 0 else 0.0
+        energy = dot(long, bent)
+        step = dot(long, r) / energy if energy > 0 else 0.0
         cv2.scaleAdd(bent, -step, r, r)
         cv2.scaleAdd(long, step, f, f)
         f += self._conjugate_gradients(r, here - here // 2)
@@ -129,24 +141,24 @@ class TiltedPlate:
         f = np.zeros_like(r)
         z = self._preconditioned(r)
         p = z.copy()
-        size = first = float(np.vdot(r, z))
+        size = first = dot(r, z)
         for left in range(count - 1, -1, -1):
             if not size > _SOLVED * first:
                 break
             bent = self._apply(p)
-            step = size / float(np.vdot(p, bent))
+            step = size / dot(p, bent)
             cv2.scaleAdd(p, step, f, f)
             cv2.scaleAdd(bent, -step, r, r)
             if left:
                 z = self._preconditioned(r)
-                last, size = size, float(np.vdot(r, z))
-                p = np.asarray(cv2.scaleAdd(p, size / last, z), np.float32)
+                last, size = size, dot(r, z)
+                p = np.asarray(cv2.scaleAdd(p, size / last, z), np.float32).ravel()
         return f
 
     @property
     def halves(self) -> bool:
         """Whether there is a coarser grid."""
-        height, width = self._weight.shape
+        height, width = self._shape
         return not (height % 2 or width % 2) and min(height, width) >= 2 * _COARSEST
 
     def _coarser(self) -> TiltedPlate | None:
@@ -158,41 +170,65 @@ class TiltedPlate:
         if not self.halves:
             return None
         tilts = []
-        for falling, rising, information in self._tilts:
+        for tilt in self._told:
+            (falling, rising), information = tilt.diagonals, tilt.information
             total = _coarse_corners(information)
             share = np.float32(0.5) / np.maximum(total, np.float32(1e-30))
             fall, rise = (_coarse_corners(information * by) * share for by in (falling, rising))
             tilts.append(Tilt(fall + rise, fall - rise, 4 * total))
-        weight = np.maximum(gathered(self._weight), 0)
+        weight = np.maximum(gather(self._weight.reshape(self._shape)), 0)
         return TiltedPlate(weight, np.float32(1) / half(self._stiff), 0.25, tilts)
 
     def _apply(self, e: Field) -> Field:
-        total = self._resistance(e)
+        """(H · W,) of the operator; rows follow each other, as they do in all that is here.
+
+        So neighbours are a step apart wherever a row ends, and what is between rows has no weight:
+        one long row takes half of the time of many.
+        """
+        total, width = self._resistance(e), self._shape[1]
         for falling, rising, information in self._tilts:
-            bright = _brightness(e, falling, rising)
+            bright = _brightness(_around(e, width), falling, rising)
             bright *= information
-            _add_pull(total, bright, falling, rising)
+            _add_pull(_around(total, width), bright, falling, rising)
         return total
 
     def _resistance(self, e: Field) -> Field:
         """What measurements and stiffness hold against a correction."""
         total = self._weight * e
-        xx, yy, xy = second_differences(e)
-        xx *= self._xx
-        yy *= self._yy
-        xy *= self._xy
-        second_differences_back(xx, yy, xy, e.shape, onto=total)
+        twice, width = 2 * e, self._shape[1]
+        bends = []
+        for step, stiff in ((1, self._xx), (width, self._yy)):
+            first, centre, last = slice(-2 * step), slice(step, -step), slice(2 * step, None)
+            bent = e[last] + e[first]
+            bent -= twice[centre]
+            bent *= stiff
+            total[last] += bent
+            total[first] += bent
+            bent *= 2
+            bends.append((total[centre], bent))
+        for onto, bent in bends:
+            onto -= bent
+        here, right, below, across = _around(e, width)
+        bent = across - below
+        bent -= right
+        bent += here
+        bent *= self._xy
+        here, right, below, across = _around(total, width)
+        across += bent
+        below -= bent
+        right -= bent
+        here += bent
         return total
 
     def _preconditioned(self, residual: Field) -> Field:
-        height, width = residual.shape
-        residual = residual * self._scale
-        if self._inverse.shape != residual.shape:
-            residual = np.pad(residual, ((0, height % 2), (0, width % 2)))
-        waves = np.asarray(cv2.dct(residual), np.float32)
+        (height, width), padded = self._shape, self._inverse.shape
+        waves = (residual * self._scale).reshape(height, width)
+        if padded != waves.shape:
+            waves = np.pad(waves, ((0, height % 2), (0, width % 2)))
+        cv2.dct(waves, waves)
         waves *= self._inverse
         cv2.dct(waves, waves, cv2.DCT_INVERSE)
-        found = waves[:height, :width]
+        found = waves[:height, :width].ravel()
         found *= self._scale
         return found
 
@@ -219,24 +255,47 @@ def steps(values: Field) -> tuple[Field, Field]:
     return right, falling
 
 
-def _brightness(e: Field, falling: Field, rising: Field) -> Field:
+class _Around(NamedTuple):
+    """The four nodes around every corner: views of all nodes, as rows or in one row."""
+
+    here: Field
+    right: Field
+    below: Field
+    across: Field
+
+
+def _around(nodes: Field, width: int) -> _Around:
+    """Of (H · W,) nodes; between two rows are corners that are none."""
+    return _Around(nodes[: -width - 1], nodes[1:-width], nodes[width:-1], nodes[width + 1 :])
+
+
+def _on_nodes(values: Field, width: int, last: int) -> Field:
+    """(h, w) values as (H · W - last,), each at the first of the nodes it is of; 0 between rows."""
+    height, narrow = values.shape
+    found = np.zeros((height + last // width, width), np.float32)
+    found[:height, :narrow] = values
+    return found.ravel()[: found.size - last]
+
+
+def _brightness(around: _Around, falling: Field, rising: Field) -> Field:
     """Of a departure, by its differences along both diagonals."""
-    bright = e[1:, 1:] - e[:-1, :-1]
+    bright = around.across - around.here
     bright *= falling
-    other = e[:-1, 1:] - e[1:, :-1]
+    other = around.right - around.below
     other *= rising
     bright += other
     return bright
 
 
-def _add_pull(total: Field, brightness: Field, falling: Field, rising: Field) -> None:
+def _add_pull(around: _Around, brightness: Field, falling: Field, rising: Field) -> None:
     """Add the transpose of `_brightness`; the brightness is used up."""
+    here, right, below, across = around
     pull = brightness * rising
-    total[:-1, 1:] += pull
-    total[1:, :-1] -= pull
+    right += pull
+    below -= pull
     brightness *= falling
-    total[1:, 1:] += brightness
-    total[:-1, :-1] -= brightness
+    across += brightness
+    here -= brightness
 
 
 def _scale(weight: Field, stiff: Field, tilts: Sequence[Tilt]) -> Field:
@@ -270,8 +329,19 @@ def _inverse_of_even(weight: Field, stiffness: float, tilts: Sequence[Tilt]) -> 
         sum(float(np.mean((tilt.information * by * by)[known])) for tilt, by in pairs)
         for pairs in ([(t, t.right) for t in tilts], [(t, t.down) for t in tilts])
     )
+    bent, tilted_x, tilted_y = _waves(height, width)
+    operator = np.float32(stiffness) * bent
+    operator += np.float32(along) * tilted_x
+    operator += np.float32(across) * tilted_y
+    operator += np.float32(even)
+    np.maximum(operator, np.float32(least), out=operator)
+    return np.asarray(np.divide(1, operator, out=operator))
+
+
+@lru_cache(maxsize=4)
+def _waves(height: int, width: int) -> tuple[Field, Field, Field]:
+    """(H, W) of cosine waves: squares of their bends, and of their tilts right and down."""
     wave_x, wave_y = (2 - 2 * np.cos(np.pi * np.arange(side) / side) for side in (width, height))
     x, y = wave_x[None], wave_y[:, None]
-    operator = even + stiffness * (x + y) ** 2
-    operator += along * x * (1 - y / 4) + across * y * (1 - x / 4)
-    return np.asarray(1 / np.maximum(operator, least), np.float32)
+    bent, right, down = (x + y) ** 2, x * (1 - y / 4), y * (1 - x / 4)
+    return bent.astype(np.float32), right.astype(np.float32), down.astype(np.float32)
