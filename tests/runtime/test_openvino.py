@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
-from lunar_runtime.backends.openvino import cache
+from lunar_runtime.backends import compiled as cache
 from lunar_runtime.backends.openvino.backend import OpenvinoBackend
 from lunar_runtime.backends.openvino.network import CompiledNetwork
 from lunar_runtime.backends.registry import select_backend
@@ -237,7 +237,7 @@ def test_what_was_compiled_is_kept_and_taken_up(
     s0: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = outputs(s0, "openvino")
-    names = sorted(path.suffix for path in cache.cache_folder(s0).iterdir())
+    names = sorted(path.suffix for path in (s0.path / "engines" / "openvino").iterdir())
     assert names == [".blob", ".json"]
     monkeypatch.setattr(CompiledNetwork, "of_graph", refuse_to_compile)
     again = outputs(s0, "openvino")
@@ -251,7 +251,7 @@ def test_an_altered_compiled_network_is_one_line_and_exit_3(
     s0: Bundle, pair: tuple[Path, Path], tmp_path: Path, suffix: str
 ) -> None:
     outputs(s0, "openvino")
-    path = next(cache.cache_folder(s0).glob(f"*.{suffix}"))
+    path = next((s0.path / "engines" / "openvino").glob(f"*.{suffix}"))
     content = bytearray(path.read_bytes())
     content[len(content) // 2 if suffix == "blob" else 0] ^= 1
     path.write_bytes(content)
@@ -271,9 +271,9 @@ def test_one_of_another_processor_is_left_alone_and_a_new_one_made(
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(cache, "_PROCESSOR_INFO", tmp_path / "cpuinfo")
         outputs(s0, "openvino")
-    foreign = next(cache.cache_folder(s0).glob("*.json"))
+    foreign = next((s0.path / "engines" / "openvino").glob("*.json"))
     outputs(s0, "openvino")
-    records = sorted(cache.cache_folder(s0).glob("*.json"))
+    records = sorted((s0.path / "engines" / "openvino").glob("*.json"))
     assert len(records) == 2
     own = next(path for path in records if path != foreign)
     record = msgspec.json.decode(foreign.read_bytes(), type=cache.CacheRecord)

@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.backends.openvino.cache import cache_key, read_blob, write_blob
+from lunar_runtime.backends.compiled import (
+    CacheKey,
+    cache_folder,
+    instructions,
+    read_blob,
+    write_blob,
+)
 from lunar_runtime.backends.openvino.graph import read_graph
 from lunar_runtime.backends.openvino.library import Library, import_library
 from lunar_runtime.backends.openvino.network import CompiledNetwork, Setting
-from lunar_runtime.bundles.bundle import Bundle, is_default_bundle
+from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.bundles.parity import relative_error
 from lunar_runtime.errors import BackendError, BundleError
 
@@ -78,11 +84,17 @@ class OpenvinoBackend:
 def _load(library: Library, bundle: Bundle, setting: Setting, name: str) -> CompiledNetwork:
     graph = read_graph(bundle)
     # What a GPU or NPU compiled depends on its driver, which the key does not know.
-    kept = setting.device == "CPU" and not is_default_bundle(bundle)
-    kept = kept and bundle.signed.state != "trusted"  # what is compiled is signed by nobody
-    key = cache_key(bundle, library, setting.arithmetic) if kept else None
+    cpu = setting.device == "CPU"
+    folder = cache_folder(bundle, "openvino", in_bundle=True) if cpu else None
+    key = CacheKey(
+        build=library.build,
+        processor=str(library.core.get_property("CPU", "FULL_DEVICE_NAME")),
+        instructions=instructions(),
+        arithmetic=setting.arithmetic,
+        model_sha256=bundle.manifest.files[bundle.manifest.graph.file].sha256,
+    )
     try:
-        blob = read_blob(bundle, key) if key else None
+        blob = None if folder is None else read_blob(folder, key)
         if blob is not None:
             network = CompiledNetwork.of_blob(library, blob, setting)
             _check(network, bundle, name)
@@ -98,9 +110,9 @@ def _load(library: Library, bundle: Bundle, setting: Setting, name: str) -> Comp
             f"{bundle.model_path}: {library} cannot load it ({_last_line(error)}); re-create the "
             "bundle with lunar-export --target openvino, or use `backend` onnxruntime"
         ) from error
-    if key is not None:
+    if folder is not None:
         _log.info("compiled for %s", key.processor)
-        write_blob(bundle, key, network.export())
+        write_blob(folder, key, network.export())
     return network
 
 
