@@ -24,7 +24,7 @@ from lunar_runtime.backends.onnxruntime_session import Loaded, load
 from lunar_runtime.backends.scrubbing import ScrubRecord
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError
-from lunar_runtime.files.held_memory import give_back
+from lunar_runtime.files.held_memory import give_back, give_back_code
 
 _log = logging.getLogger(__name__)
 
@@ -133,9 +133,10 @@ class OnnxRuntimeBackend:
         return True
 
     def close(self) -> None:
-        """Free the network."""
+        """Free the network, and the library's code as far as nobody runs it."""
         self._loaded = None
         give_back()
+        give_back_code()
 
     @property
     def weights(self) -> HeldWeights | None:

@@ -239,9 +239,7 @@ class StereoRuntime:
             check_deadline(deadline_ms, self.costs)
             return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
         work = read(Clock())
-        self._see(work, None)
-        if last:
-            self.close()
+        self._see(work, None, last=last)
         if refine == "off":
             return work.alone(self.model)
         return work.refined(None if work.maps is None else self.model)
@@ -321,7 +319,7 @@ class StereoRuntime:
         graph = self.bundle.manifest.graph
         return Network(self._see, self.model, max(graph.height, graph.width))
 
-    def _see(self, work: PairWork, within_ms: float | None) -> None:
+    def _see(self, work: PairWork, within_ms: float | None, *, last: bool = False) -> None:
         graph = self.bundle.manifest.graph
         if within_ms is None:
             work.look_ahead()  # beside the network, which may still be loading
@@ -333,7 +331,8 @@ class StereoRuntime:
         def run(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Ran:
             return self._run_watched(left, right, within_ms)
 
-        work.see(run, (graph.height, graph.width), self._depth_error, self._bounds)
+        done = self.close if last else None  # what comes next has the network's memory
+        work.see(run, (graph.height, graph.width), self._depth_error, self._bounds, done)
         self._tester.count_pair()
         if self.scrub_record.repeated != before:
             work.notes += Notes.warn(

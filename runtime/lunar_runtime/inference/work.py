@@ -180,6 +180,7 @@ class PairWork:
         size: tuple[int, int],
         depth_error: float,
         bounds: OutputBounds | None = None,
+        done: Callable[[], None] | None = None,
     ) -> None:
         """Have the network look at the pair.
 
@@ -191,6 +192,7 @@ class PairWork:
             size: Height and width of its inputs.
             depth_error: Its own; see `network_error`.
             bounds: Of its outputs; see `sound_outputs`.
+            done: Called once it has run.
 
         Raises:
             BackendError: The inference library failed.
@@ -203,6 +205,8 @@ class PairWork:
             inputs = frames[0].fill(greys[0]), frames[1].fill(greys[1])
         with self.clock.stage("network"):
             ran = run(*inputs)
+        if done is not None:
+            done()
         self.notes += ran.notes
         outputs = image_parts(frames, ran.outputs)
         unsound = ran.alarms or watch_outputs(outputs, bounds)
