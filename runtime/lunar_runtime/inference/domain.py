@@ -14,6 +14,7 @@ import numpy as np
 from lunar_runtime.files.grey_image import GreyImage
 from lunar_runtime.geometry.robust import middle
 from lunar_runtime.inference.alarm import Alarm
+from lunar_runtime.inference.ground import level_counts
 from lunar_runtime.inference.pair import ImagePair
 
 _LARGEST_SIDE = 1024  # pixels: the middle of a larger image tells it
@@ -75,7 +76,7 @@ def image_statistics(image: GreyImage) -> ImageStatistics:
     pixels = image.pixels[centre]
     valid = None if image.valid is None else image.valid[centre]
     known = pixels if valid is None or not valid.any() else pixels[valid]
-    counts = np.bincount(known.ravel(), minlength=256)
+    counts = level_counts(known)
     shares, levels = counts / counts.sum(), np.arange(256)
     mean = float(shares @ levels)
     rough = np.abs(cv2.filter2D(pixels, cv2.CV_32F, _NOISE))

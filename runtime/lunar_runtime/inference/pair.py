@@ -20,7 +20,7 @@ from lunar_runtime.geometry.network_frame import NetworkFrame
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.undistort import undistort
 from lunar_runtime.geometry.views import CameraEstimate, Pair, View
-from lunar_runtime.inference.ground import require_ground
+from lunar_runtime.inference.ground import level_counts, require_ground
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result_grids import result_grids
 from lunar_runtime.masking.fixed import fixed_areas
@@ -265,7 +265,7 @@ def _without_fixed(pair: ImagePair) -> ImagePair:
 
 
 def _deviation(pixels: NDArray[np.uint8]) -> float:
-    counts = np.bincount(pixels.ravel(), minlength=256)  # exact, and without a float copy
+    counts = level_counts(pixels)  # exact, and without a float copy
     levels = np.arange(256)
     mean = float(counts @ levels) / pixels.size
     return float(np.sqrt(counts @ (levels - mean) ** 2 / pixels.size))

@@ -43,13 +43,13 @@ class BorderArea:
 def border_areas(area: NDArray[np.bool_], least_px: float) -> Iterator[BorderArea]:
     """The parts of an area that touch the border and have at least so many pixels."""
     height, width = area.shape
-    count, labels, table, _ = cv2.connectedComponentsWithStats(
-        area.astype(np.uint8), connectivity=4
-    )
-    for label in range(1, count):
-        x, y, w, h, size = (int(value) for value in table[label])
-        if size < least_px or (x > 0 and y > 0 and x + w < width and y + h < height):
-            continue
+    if np.count_nonzero(area) < least_px:
+        return
+    _, labels, table, _ = cv2.connectedComponentsWithStats(area.view(np.uint8), connectivity=4)
+    x, y, w, h, size = table.T
+    border = (x <= 0) | (y <= 0) | (x + w >= width) | (y + h >= height)
+    border[0] = False  # what is not of the area
+    for label in np.flatnonzero(border & (size >= least_px)):
         part = np.asarray(labels == label)
         sides = (part[0], part[-1], part[:, 0], part[:, -1])
         yield BorderArea(part, max(float(side.mean()) for side in sides))
