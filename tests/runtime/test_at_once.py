@@ -70,6 +70,31 @@ def test_a_process_that_was_forked_has_helpers_of_its_own(threads: int) -> None:
     assert os.waitpid(program, 0)[1] == 0
 
 
+INTERRUPTED = """
+import threading
+import cv2
+from lunar_runtime.geometry.at_once import at_once
+start = threading.Thread.start
+def interrupted(thread):
+    start(thread)
+    threading.Thread.start = start
+    raise KeyboardInterrupt  # as a signal that comes just then
+threading.Thread.start = interrupted
+cv2.setNumThreads(2)
+try:
+    at_once(print, range(2))
+except KeyboardInterrupt:
+    print(at_once(abs, range(2)))
+"""
+
+
+def test_a_signal_while_a_helper_starts_does_not_keep_the_process_from_its_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[0, 1]\n", "")
+
+
 def test_the_first_parts_error_is_raised(threads: int) -> None:
     def fail(part: str) -> None:
         raise ValueError(part)

@@ -11,10 +11,12 @@ new. Whoever asks for work does its share, and never waits for a helper that has
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import cv2
@@ -23,27 +25,68 @@ _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 
+_Task = tuple["Future[Any]", Callable[[], Any]]
+
+
 class _Helpers:
-    """Threads besides the one that asks."""
+    """Threads besides the one that asks.
+
+    An executor's threads are told to end by what is noted after they have started. A signal that
+    comes in between would leave one that nobody tells, and Python waits for it for ever.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
-        self._count = 0
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
 
     def ask(self, do: Callable[[], Any], count: int) -> Future[Any]:
         """Have one of so many do something as soon as it is free."""
+        task: Future[Any] = Future()
         with self._lock:
-            if self._pool is None or self._count != count:
-                if self._pool is not None:
-                    self._pool.shutdown(wait=False)
-                self._pool, self._count = ThreadPoolExecutor(count, "helper"), count
-            return self._pool.submit(do)
+            if len(self._threads) != count:
+                self._dismiss()
+                for _ in range(count):
+                    self._threads.append(
+                        threading.Thread(
+                            target=_help, args=(self._tasks,), name="helper", daemon=True
+                        )
+                    )
+                    self._threads[-1].start()
+            self._tasks.put((task, do))
+        return task
+
+    def end(self) -> None:
+        """Let every thread end what it does."""
+        with self._lock:
+            ending = self._dismiss()
+        for thread in ending:
+            if thread.is_alive():
+                thread.join()
+
+    def _dismiss(self) -> list[threading.Thread]:
+        ending, self._threads = self._threads, []
+        for _ in ending:
+            self._tasks.put(None)
+        self._tasks = SimpleQueue()
+        return ending
+
+
+def _help(tasks: SimpleQueue[_Task | None]) -> None:
+    while (task := tasks.get()) is not None:
+        coming, do = task
+        if coming.set_running_or_notify_cancel():
+            try:
+                coming.set_result(do())
+            except BaseException as error:
+                coming.set_exception(error)
+        del task, coming, do  # nothing is kept until the next one
 
 
 _helpers = _Helpers()
 # Threads do not come along into a process that was forked.
 os.register_at_fork(after_in_child=_helpers.__init__)  # type: ignore[misc]
+atexit.register(_helpers.end)
 
 
 def at_once(do: Callable[[_T], _U], parts: Iterable[_T]) -> list[_U]:
