@@ -62,8 +62,8 @@ def test_sigma_is_the_measurements_own_scatter() -> None:
 @pytest.mark.parametrize(
     ("gain", "expected"),
     [
-        (1.0, (1.0, 1.0)),
-        (0.5, (0.8, 0.85)),  # it knows this ground: in part it is believed as it is
+        (1.0, (0.8, 1.0)),
+        (0.5, (0.64, 0.85)),  # it knows this ground: in part it is believed as it is
         (0.2, (0.2, 0.2)),
         (20.0, (0.0, 0.0)),  # at no scale of this ground
         (0.0, (0.0, 0.0)),

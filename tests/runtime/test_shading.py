@@ -265,7 +265,7 @@ def noise_of(slopes: float, seed: int = 0) -> Noise:
 
 def test_albedo_leaves_the_finest_waves_to_shading() -> None:
     albedo, relief = noise_of(0.0), noise_of(3.0)
-    assert albedo.finest and albedo.width_px == 0.5
+    assert albedo.finest and albedo.width_px == 0.5 and albedo.narrow
     assert albedo.slopes[2] < 1.2
     assert not relief.finest and relief.width_px >= 1.5
 

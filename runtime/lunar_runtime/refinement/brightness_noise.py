@@ -56,6 +56,11 @@ class Noise(NamedTuple):
     slopes: tuple[float, ...]
     finest: bool
 
+    @property
+    def narrow(self) -> bool:
+        """Whether no filter is narrower: what is left of long waves is albedo."""
+        return bool(self.width_px <= _WIDTHS_PX[0])
+
 
 def measure_noise(
     residual: Field,

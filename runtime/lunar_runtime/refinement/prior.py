@@ -43,6 +43,10 @@ _MOST_GAIN = 10.0
 # they were drawn to 1 as well, by a fifth where not.
 _KNOWS = 0.3
 _MEASURED = np.array([0.4, 0.3])
+# Of these gains, what counts: what the relief misses inside is carried outward beside it. All of
+# the coarse one leaves slopes beyond the overlap 1.03 (StereoLunar) and 1.01 times as far off
+# (rendered, 64 pairs in all, geometric means), two thirds make single depths worse by a half.
+_COUNTS = np.array([0.8, 1.0])
 _GRAZING = np.float32(0.1)  # cosine: below it a pixel sees more than ten of its own widths
 _WIDTH_SIGMAS = 2.0
 # Of the prior's error beyond what was measured. What the surface departs from the prior by, it
@@ -101,7 +105,7 @@ def fit_prior(rays: Field, measured: Field, trust: Field, relief: list[Field] | 
         keep[3:] &= (coefficients[3:] >= 0) & (coefficients[3:] <= _MOST_GAIN)
         coefficients = robust_fit(A, b, weight, keep)
     if relief is not None and coefficients[3] > _KNOWS:
-        gains = 1 + _MEASURED * (coefficients[3:] - 1)
+        gains = _COUNTS * (1 + _MEASURED * (coefficients[3:] - 1))
         coefficients = robust_fit(A, b - times(gains, A[3:]), weight, np.arange(len(A)) < 3)
         coefficients[3:] = gains
     field = sum(np.float32(c) * column for c, column in zip(coefficients, columns, strict=True))
