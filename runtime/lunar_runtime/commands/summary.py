@@ -149,8 +149,13 @@ def _refinement(report: Report) -> list[tuple[str, str]]:
             f"{share:.0%} by the images; epipolar residual {refinement.epipolar_px:.3f} px, "
             f"parallax {refinement.parallax_deg:.1f} deg",
         ),
-        ("", f"{expected} (medians)"),
+        ("", f"{expected} (medians){_flatter(view)}"),
     ]
+
+
+def _flatter(view: ViewReport) -> str:
+    share = view.called_flatter.get("15")
+    return "" if share is None else f"; {share:.0%} of what is over 15 deg is called flatter"
 
 
 def _alarms(report: Report) -> list[str]:

@@ -41,6 +41,7 @@ from lunar_runtime.files.window import Window
 from lunar_runtime.masking.defects import around, defects
 from lunar_runtime.masking.detect import without_ground
 from lunar_runtime.masking.mask import Mask
+from lunar_runtime.masking.specks import fill_specks
 
 _STRETCH_PERCENTILES = (0.1, 99.9)
 # Shares of the span between the percentiles. The steepest slopes are the brightest and the darkest
@@ -170,6 +171,7 @@ def _grey(
         pixels, stretch = _stretched(values, valid)
     if valid is not None:
         pixels[~valid] = round(float(np.median(pixels[valid])))
+        fill_specks(pixels, valid)
     return GreyImage(
         pixels,
         name,

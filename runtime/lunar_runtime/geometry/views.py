@@ -54,6 +54,8 @@ class View:
         grey: (H, W) uint8 grey levels, or float32 ones.
         camera: In pixels of `grey`.
         valid: (H, W) bool, False where a pixel is no measurement; None = all are.
+        specks: (H, W) bool, single pixels of `valid` that are none either, and were filled from
+            those beside them; None = none.
         focal_sigma: What the told focal length may be off by, relative; None = nobody said.
         others: Images of the same ground under other suns, whose poses are known.
     """
@@ -61,6 +63,7 @@ class View:
     grey: NDArray[Any]
     camera: CameraEstimate
     valid: NDArray[np.bool_] | None = None
+    specks: NDArray[np.bool_] | None = None
     focal_sigma: float | None = None
     others: tuple[OtherView, ...] = ()
 
@@ -74,6 +77,13 @@ class View:
         """Height and width, pixels."""
         height, width = self.grey.shape
         return height, width
+
+    @property
+    def measured(self) -> NDArray[np.bool_] | None:
+        """(H, W) bool, what may have a result: `valid` without its specks; None = everything."""
+        return (
+            self.valid if self.valid is None or self.specks is None else self.valid & ~self.specks
+        )
 
     def rays(self) -> Field:
         """(H, W, 3) directions through the pixels, scaled to z = 1; see `pixel_rays`."""
@@ -93,7 +103,11 @@ class View:
         camera = self.intrinsics.scaled(small.shape[1] / width, small.shape[0] / height)
         valid = None if self.valid is None else half(self.valid.astype(np.float32)) == 1
         return replace(
-            self, grey=small, camera=self.camera._replace(intrinsics=camera), valid=valid
+            self,
+            grey=small,
+            camera=self.camera._replace(intrinsics=camera),
+            valid=valid,
+            specks=None,
         )
 
 

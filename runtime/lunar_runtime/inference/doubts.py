@@ -11,13 +11,14 @@ from lunar_runtime.inference.ground import grey_levels
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
 from lunar_runtime.inference.result import Refinement
-from lunar_runtime.inference.sharpness import doubt_sharpness
+from lunar_runtime.inference.sharpness import doubt_one_eye, doubt_sharpness
 from lunar_runtime.inference.stripes import doubt_stripes
 from lunar_runtime.inference.told_cameras import doubt_size
 
 # Images of 4 and 8 grey levels match, and in the median their slopes are 1.7 to 1.8 expected errors
-# off; of 16 they miss up to 10 points more of the hazards. Of 32 levels slopes are 0.6 errors off.
-_LEAST_LEVELS = 20
+# off; of 16 they miss up to 10 points more of the hazards; a dark one of 32 levels, with half a
+# level of noise, missed 16. Dim clean pairs have 77 and more.
+_LEAST_LEVELS = 40
 # Of the images through the surface, and of images that match more poorly. Dim clean pairs with a
 # correlation of 0.41 to 0.57 have 77 levels and more; darkened to 38 and 28 levels, under noise,
 # pairs missed 24 and 35 points more of the hazards, one of 36 levels with a correlation of 0.68
@@ -60,6 +61,7 @@ def doubt_pixels(images: ImagePair) -> tuple[str, ...]:
     """What of it the pixels tell by themselves."""
     return (
         *doubt_sharpness(images),
+        *doubt_one_eye(images),
         *doubt_compression(images),
         *doubt_echoes(images),
         *doubt_stripes(images),

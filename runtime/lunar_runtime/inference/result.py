@@ -64,6 +64,8 @@ class ViewResult:
             `depth_sigma` and `slope_sigma` sum up.
         steep_ranges: Degrees -> least and largest share of the pixels that is steeper, within the
             errors of the slopes and of up; empty where there is none.
+        called_flatter: Degrees -> of the ground that is steeper, the share that `slope` is expected
+            to call flatter; without limits that hardly any ground may exceed.
     """
 
     depth: NDArray[np.float32]
@@ -74,6 +76,7 @@ class ViewResult:
     refined: NDArray[np.bool_] | None = None
     draws: NDArray[np.float32] | None = None
     steep_ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
+    called_flatter: dict[int, float] = field(default_factory=dict)
 
 
 class RefinedView(NamedTuple):
@@ -87,6 +90,7 @@ class RefinedView(NamedTuple):
             elsewhere: the expected error there.
         unevenness: How much the brightness of the two images differs from place to place, relative.
         hidden: Of the pixels, those that both images would show, but for their masks.
+        unmatched: Of the pixels, those that show detail in both images, another one in each.
     """
 
     fraction: float
@@ -95,6 +99,7 @@ class RefinedView(NamedTuple):
     prior_sigma: float
     unevenness: float = 0.0
     hidden: float = 0.0
+    unmatched: float = 0.0
 
 
 @dataclass(frozen=True)

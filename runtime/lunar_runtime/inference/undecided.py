@@ -13,6 +13,7 @@ import numpy as np
 
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.robust import middle
+from lunar_runtime.inference.hazard import chance_steeper
 from lunar_runtime.inference.result import RefinedView, Refinement, Side, UpEstimate, ViewResult
 
 # Of the slopes' own errors where the images decide, up's apart: of 36 clean pairs one has 3.5
@@ -133,8 +134,6 @@ def _unseen(view: ViewResult) -> float:
     thin = (slice(None, None, _THIN),) * 2
     slope, sigma, refined = view.slope[thin], view.slope_sigma[thin], view.refined[thin]
     known = np.isfinite(slope) & np.isfinite(sigma)
-    beyond = (slope[known] - _HAZARD_DEG) / np.maximum(sigma[known], np.float32(1e-3))
-    # The logistic curve is the normal distribution to 0.01.
-    steep = 1 / (1 + np.exp(np.clip(-1.702 * beyond, -50, 50)))
-    missed = ~refined[known] & (beyond < 0)
+    steep = chance_steeper(slope[known], sigma[known], _HAZARD_DEG)
+    missed = ~refined[known] & (slope[known] < _HAZARD_DEG)
     return float(np.sum(steep[missed]) / max(float(np.sum(steep)), 1.0))

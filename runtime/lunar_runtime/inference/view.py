@@ -16,7 +16,7 @@ from lunar_runtime.geometry.slope import (
     slope_sigma_deg,
     surface_normals,
 )
-from lunar_runtime.inference.hazard import steep_ranges
+from lunar_runtime.inference.hazard import called_flatter, steep_ranges
 from lunar_runtime.inference.maps import PointMap
 from lunar_runtime.inference.notes import Notes
 from lunar_runtime.inference.options import InferOptions
@@ -42,6 +42,7 @@ def solve_view(
     expected = found.expected
     depth_sigma = refined = slope_sigma = None
     steep: dict[int, tuple[float, float]] = {}
+    flatter: dict[int, float] = {}
     if expected is not None:
         depth_sigma = np.asarray(depth * expected.sigma, np.float32)
         refined = expected.refined
@@ -68,9 +69,10 @@ def solve_view(
         steep = steep_ranges(normals, up, slope_sigma)
         if slope_sigma is not None:
             slope_sigma = together(slope_sigma, _by_up(slope, up.sigma_deg))
+            flatter = called_flatter(slope, slope_sigma)
     draws = None if expected is None else expected.draws
     view = ViewResult(
-        depth, slope, found.confidence, depth_sigma, slope_sigma, refined, draws, steep
+        depth, slope, found.confidence, depth_sigma, slope_sigma, refined, draws, steep, flatter
     )
     return view, notes
 

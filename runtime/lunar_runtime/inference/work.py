@@ -21,6 +21,7 @@ from lunar_runtime.geometry.views import CameraEstimate, Pair
 from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
+from lunar_runtime.inference.corners import evened
 from lunar_runtime.inference.domain import watch_domain
 from lunar_runtime.inference.doubts import doubt_images, doubt_pixels
 from lunar_runtime.inference.fuse import Fused, fuse
@@ -202,7 +203,8 @@ class PairWork:
             frames = self.images.frames(*size)
             grids = PairGrids(frames[0].mapping, frames[1].mapping)
             greys, valid = self.images.greys(grids, self.lenses), self.images.valid(grids)
-            inputs = frames[0].fill(greys[0]), frames[1].fill(greys[1])
+            even = evened(*greys)
+            inputs = frames[0].fill(even[0]), frames[1].fill(even[1])
         with self.clock.stage("network"):
             ran = run(*inputs)
         if done is not None:
@@ -276,7 +278,7 @@ class PairWork:
         return known
 
     def _seen(self, pair: Pair) -> Seen:
-        greys, valid = (pair.left.grey, pair.right.grey), (pair.left.valid, pair.right.valid)
+        greys, valid = (pair.left.grey, pair.right.grey), (pair.left.measured, pair.right.measured)
         return Seen(self.images, greys, valid, self.lenses, self.rig.body_from_left)
 
     def _solved(

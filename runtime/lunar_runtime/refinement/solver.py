@@ -27,7 +27,7 @@ from lunar_runtime.refinement.acceptance import (
 from lunar_runtime.refinement.budget import checkpoint
 from lunar_runtime.refinement.dense_match import Brightness, Flow, linearise, measure_flow
 from lunar_runtime.refinement.evenness import unevenness
-from lunar_runtime.refinement.local_errors import local_factor
+from lunar_runtime.refinement.local_errors import local_errors
 from lunar_runtime.refinement.other_light import OtherLight
 from lunar_runtime.refinement.plane_twin import fitted_twins
 from lunar_runtime.refinement.plate import CYCLES, Information, Plate
@@ -43,6 +43,7 @@ from lunar_runtime.refinement.relative_pose import PoseFit, ahead, fit_pose
 from lunar_runtime.refinement.shading import shade
 from lunar_runtime.refinement.surface import NetworkGuess, Round, Surface
 from lunar_runtime.refinement.thin_plate import PlateNoise
+from lunar_runtime.refinement.unmatched import unmatched
 
 #: Of flow, besides the first at half the resolution: whether each is thorough.
 FLOW_ROUNDS = (False, True)
@@ -270,11 +271,11 @@ class DenseSolver:
         if shading.adds:
             draws = shading.of_draws(draws)
             own = self._plate.sigma(draws)
-        local = np.float32(_OWN) * local_factor(bright, surface, refined)
+        local = local_errors(bright, surface, refined, left.intrinsics.fx)
         shared = coming()
-        of_depth = own * self._on_view(local) * np.float32(_OWN_DEPTH)
+        of_depth = own * self._on_view(local.depth) * np.float32(_OWN * _OWN_DEPTH)
         sigma = together(of_depth, self._plate.sigma(shared))
-        draws = draws * local + shared
+        draws = draws * (np.float32(_OWN) * local.slope) + shared
         correlation = bright.correlation[_THIN][bright.inside[_THIN]]
         return Surface(
             inverse_depth=surface,
@@ -284,8 +285,9 @@ class DenseSolver:
             prior=prior,
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
-            unevenness=unevenness(self._pair.left.grey, bright.warped, bright.inside),
+            unevenness=unevenness(left.grey, bright.warped, bright.inside),
             hidden=bright.hidden,
+            unmatched=unmatched(left.grey, bright.warped, bright.correlation, bright.inside),
             shading=shading.told,
         )
 

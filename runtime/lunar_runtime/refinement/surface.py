@@ -86,6 +86,7 @@ class Surface:
         correlation: Median local correlation of the two images through the surface.
         unevenness: How much their brightness differs from place to place; see `evenness`.
         hidden: Share of the pixels that both images would show, but for their masks.
+        unmatched: Share of the pixels that show detail in both images, another one in each.
         shading: What brightness added.
     """
 
@@ -98,4 +99,5 @@ class Surface:
     correlation: float
     unevenness: float = 0.0
     hidden: float = 0.0
+    unmatched: float = 0.0
     shading: ShadingTold | None = None

@@ -123,6 +123,8 @@ class ViewReport(Record, frozen=True, kw_only=True):
             empty where there is none.
         steeper_than_range: The same, least and largest share within the errors of the slopes and
             of up.
+        called_flatter: Threshold -> of the ground that is steeper, the share that the slopes are
+            expected to call flatter, by their own errors.
         confidence: Percentiles of 1 + 0.01 / (expected relative error of the depth).
         depth_sigma: Percentiles of the expected error of a refined depth, in the result's unit.
         slope_sigma_deg: The same of the slope.
@@ -135,6 +137,7 @@ class ViewReport(Record, frozen=True, kw_only=True):
     slope_deg: dict[str, float]
     steeper_than: dict[str, float]
     steeper_than_range: dict[str, tuple[float, float]]
+    called_flatter: dict[str, float] = msgspec.field(default_factory=dict)
     confidence: dict[str, float]
     depth_sigma: dict[str, float]
     slope_sigma_deg: dict[str, float]

@@ -198,6 +198,7 @@ def _view(result: StereoResult, side: Side) -> ViewReport:
             str(limit): float(np.mean(slope > limit)) for limit in HAZARD_DEG if slope.size
         },
         steeper_than_range={str(limit): both for limit, both in view.steep_ranges.items()},
+        called_flatter={str(limit): share for limit, share in view.called_flatter.items()},
         confidence=_percentiles(view.confidence),
         depth_sigma={} if view.depth_sigma is None else _percentiles(view.depth_sigma),
         slope_sigma_deg={} if view.slope_sigma is None else _percentiles(view.slope_sigma),
