@@ -64,7 +64,9 @@ def test_sigma_is_the_measurements_own_scatter() -> None:
     [
         (1.0, (0.8, 1.0)),
         (0.5, (0.64, 0.85)),  # it knows this ground: in part it is believed as it is
-        (0.2, (0.2, 0.2)),
+        (0.31, (0.579, 0.793)),  # there is no step between the two
+        (0.29, (0.563, 0.771)),
+        (0.1, (0.237, 0.31)),  # of what is hardly foretold, less
         (20.0, (0.0, 0.0)),  # at no scale of this ground
         (0.0, (0.0, 0.0)),
         (-1.0, (0.0, 0.0)),
@@ -80,7 +82,9 @@ def test_relief_is_believed_as_far_as_it_foretells_the_measured_one(
     prior = fit_prior(RAYS, measured.astype(np.float32), EVERYWHERE, bands)
     assert prior.relief_gain is not None
     # Relief over the median, not over its own place: as the tilt makes it differ, some percent.
-    np.testing.assert_allclose(prior.relief_gain, expected, rtol=0.05, atol=0.1)
+    np.testing.assert_allclose(
+        prior.relief_gain, expected, rtol=0.05, atol=0.1 if gain > 0.5 else 0.05
+    )
     if gain == 1:
         np.testing.assert_allclose(prior.inverse_depth, measured, rtol=5e-3)
 

@@ -8,7 +8,7 @@ import pytest
 from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.inference.pair import ImagePair
-from lunar_runtime.inference.sharpness import doubt_sharpness, sharpness
+from lunar_runtime.inference.sharpness import doubt_one_eye, doubt_sharpness, sharpness
 from numpy.typing import NDArray
 
 GROUND = next(rendered_pairs(1, 256, seed=3))
@@ -44,3 +44,19 @@ def test_the_blurred_image_is_named() -> None:
 def test_of_a_very_small_image_nothing_is_said(side: int) -> None:
     small = np.random.default_rng(0).integers(0, 255, (side, side), dtype=np.uint8)
     assert sharpness(grey_from_array(small)) == 1.0
+    assert doubt_one_eye(pair(small, around(small, 3))) == ()
+
+
+def test_the_image_that_is_less_sharp_than_the_other_is_named() -> None:
+    for right in (cv2.medianBlur(GROUND.right, 5), along_rows(GROUND.right, 5)):
+        (doubt,) = doubt_one_eye(pair(GROUND.left, np.asarray(right, np.uint8)))
+        assert doubt.startswith("the right image is less sharp than the other")
+    assert doubt_one_eye(pair(around(GROUND.left, 1.5), around(GROUND.right, 1.5))) == ()
+    (doubt,) = doubt_one_eye(pair(along_rows(GROUND.left, 5), GROUND.right))
+    assert doubt.startswith("the left image")
+
+
+def test_images_of_other_sizes_have_other_detail() -> None:
+    right = cv2.resize(GROUND.right, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    assert doubt_one_eye(pair(GROUND.left, np.asarray(right, np.uint8))) == ()
+    assert doubt_one_eye(pair(GROUND.left, GROUND.right)) == ()

@@ -123,18 +123,29 @@ REFINED = RefinementReport(
 )
 
 
+_DEPTH = "expected error: depth 45.7 m"
+
+
 @pytest.mark.parametrize(
-    ("slope_sigma", "expected"),
+    ("slope_sigma", "flatter", "expected"),
     [
-        ({"p50": 1.26}, "expected error: depth 45.7 m, slope 1.3 deg (medians)"),
-        ({}, "expected error: depth 45.7 m (medians)"),
+        ({"p50": 1.26}, {}, f"{_DEPTH}, slope 1.3 deg (medians)"),
+        (
+            {"p50": 1.26},
+            {"15": 0.216},
+            f"{_DEPTH}, slope 1.3 deg (medians); 22% of what is over 15 deg is called flatter",
+        ),
+        ({}, {}, f"{_DEPTH} (medians)"),
     ],
 )
 def test_a_refined_pair_tells_its_expected_errors(
-    report: Report, slope_sigma: dict[str, float], expected: str
+    report: Report, slope_sigma: dict[str, float], flatter: dict[str, float], expected: str
 ) -> None:
     view = msgspec.structs.replace(
-        report.views[0], depth_sigma={"p50": 45.678}, slope_sigma_deg=slope_sigma
+        report.views[0],
+        depth_sigma={"p50": 45.678},
+        slope_sigma_deg=slope_sigma,
+        called_flatter=flatter,
     )
     refined = msgspec.structs.replace(report, views=[view], refinement=REFINED)
     lines = rows(refined)

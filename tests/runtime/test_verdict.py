@@ -153,6 +153,16 @@ def test_images_that_match_poorly_are_a_guess(correlation: float, verdict: str) 
     assert all(reason.startswith("the images match poorly") for reason in judged.reasons)
 
 
+@pytest.mark.parametrize(("unmatched", "verdict"), [(0.001, "measured"), (0.02, "guessed")])
+def test_detail_that_is_another_one_in_each_image_is_a_guess(
+    unmatched: float, verdict: str
+) -> None:
+    view = RefinedView(0.9, 0.9, 0.95, 0.01, unmatched=unmatched)
+    judged = judge(MAPS, replace(DONE, views={"left": view}), ())
+    assert judged.verdict == verdict
+    assert all("shows detail in both images that is not the same" in r for r in judged.reasons)
+
+
 @pytest.mark.parametrize(("unevenness", "verdict"), [(0.05, "measured"), (0.1, "guessed")])
 def test_stripes_and_dust_are_a_guess(unevenness: float, verdict: str) -> None:
     """The matches look well, and slopes follow the light."""
