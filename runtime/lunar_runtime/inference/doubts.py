@@ -14,6 +14,7 @@ from lunar_runtime.inference.result import Refinement
 from lunar_runtime.inference.sharpness import doubt_one_eye, doubt_sharpness
 from lunar_runtime.inference.stripes import doubt_stripes
 from lunar_runtime.inference.told_cameras import doubt_size
+from lunar_runtime.inference.waves import doubt_waves
 
 # Images of 4 and 8 grey levels match, and in the median their slopes are 1.7 to 1.8 expected errors
 # off; of 16 they miss up to 10 points more of the hazards; a dark one of 32 levels, with half a
@@ -65,6 +66,7 @@ def doubt_pixels(images: ImagePair) -> tuple[str, ...]:
         *doubt_compression(images),
         *doubt_echoes(images),
         *doubt_stripes(images),
+        *doubt_waves(images),
     )
 
 

@@ -24,7 +24,7 @@ from lunar_runtime.inference.pair import ImagePair
 # and 70 up. With echoes of 0.18 to 0.37 three pairs missed 22 to 44 points more of the hazards.
 _MOST_SHIFTED, _MOST_TURNED = 14.0, 20.0
 _LONGER_PX = 256  # of what is looked at; half of that is too coarse, all of it no better
-_LEAST_SIDE = 64  # pixels: of less, chance makes peaks
+LEAST_SIDE = 64  # pixels: of less, chance makes peaks
 _NEAREST_PX = 3.0  # of what is looked at: a nearer echo is blur
 _DETAIL_PX, _CONTRAST_PX = 4.0, 8.0  # sigmas of what is taken away and divided out
 _DARK_DN = 8.0  # a mean below it is shadow, where single lit rims make a likeness by chance
@@ -52,10 +52,9 @@ def echoes(image: GreyImage) -> tuple[float, float]:
 
     About 5 for ground; 0 for an image too small to tell.
     """
-    if min(image.size) < _LEAST_SIDE:
+    if min(image.size) < LEAST_SIDE:
         return 0.0, 0.0
-    spectrum = cv2.dft(_detail(image), flags=cv2.DFT_COMPLEX_OUTPUT)
-    real, imaginary = spectrum[..., 0], spectrum[..., 1]
+    real, imaginary = detail_spectrum(image)
     power = real * real + imaginary * imaginary
     typical = _smoothed(power)
     nothing = np.zeros_like(power)
@@ -64,6 +63,13 @@ def echoes(image: GreyImage) -> tuple[float, float]:
         cv2.merge([(real * real - imaginary * imaginary) / typical, 2 * real * imaginary / typical])
     )
     return shifted, turned
+
+
+def detail_spectrum(image: GreyImage) -> tuple[Field, Field]:
+    """(h, w) real and imaginary part of the detail's spectrum, of at most 256 pixels a side."""
+    spectrum = cv2.dft(_detail(image), flags=cv2.DFT_COMPLEX_OUTPUT)
+    real, imaginary = (np.asarray(spectrum[..., i], np.float32) for i in range(2))
+    return real, imaginary
 
 
 def _detail(image: GreyImage) -> Field:
