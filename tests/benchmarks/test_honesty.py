@@ -213,3 +213,16 @@ def test_counts_shares_and_the_page_are_those_of_the_records() -> None:
     assert "- 97 focal (noise_dn 3.0), ground, told rig: measured & wrong: metres 1.2" in page
     assert "measured & wrong 1.0% of 99" in "\n".join(summary_lines(result))
     assert msgspec.json.decode(msgspec.json.encode(result), type=type(result)) == result
+
+
+def test_kinds_that_were_added_later_are_told_apart() -> None:
+    damaged = [record("0", "measured & wrong"), record("1", "guessed")]
+    machine = describe_machine()
+    first = summarise("data", 1, "digest", [], damaged, machine)
+    assert not any("of the first kinds" in line for line in summary_lines(first))
+    damaged += [record("2", "measured & right", "echo"), record("3", "measured & wrong", "video")]
+    lines = "\n".join(summary_lines(summarise("data", 1, "digest", [], damaged, machine)))
+    assert "of the first kinds 1 of 2 measured & wrong (50.0%)" in lines
+    assert "of the seven after them 0 of 1 measured & wrong (0.0%)" in lines
+    assert "of the ten after these 1 of 1 measured & wrong (100.0%)" in lines
+    assert [sum(kind.tried == turn for kind in KINDS.values()) for turn in (1, 2)] == [7, 10]

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lunar_bench.honesty.damages import cameras, covers, files, partners, rigs, views
+from lunar_bench.honesty.damages import (
+    cameras,
+    covers,
+    files,
+    ground,
+    optics,
+    partners,
+    readout,
+    rigs,
+    views,
+)
 from lunar_bench.honesty.kinds import KINDS
 from lunar_bench.honesty.situation import (
     GIVINGS,
@@ -190,3 +200,54 @@ def test_truth_beyond_the_image_is_none() -> None:
     ground = Ground(depth, depth, depth, np.zeros((4, 4), np.bool_))
     found = ground.at(np.array([[0.5, 3.9], [4.1, -0.1]]), np.array([[0.5, 3.9], [1, 1]]))
     np.testing.assert_array_equal(found.depth, [[1, 16], [np.nan, np.nan]])
+
+
+def test_videos_blocks_are_the_left_images_but_for_what_they_lack(clean: Situation) -> None:
+    """Of a frame that moved by whole pixels nothing is lacking."""
+    moved = clean.having(right=np.roll(clean.left, (3, -5), (0, 1)))
+    left, right = (image.astype(np.float32) for image in (moved.left, moved.right))
+    found = readout._predicted(left, right, 16)
+    inner = np.s_[32:-32, 32:-32]
+    np.testing.assert_array_equal(found[inner], right[inner])
+    coded = readout._coded(right, 1.0)
+    assert np.abs(coded - right).max() < 4  # of 64 waves, half a step each
+    assert np.abs(readout._coded(right, 60.0) - right).mean() > 2
+
+
+def test_a_vignette_darkens_the_corners_as_told(clean: Situation, pairs: list[KnownPair]) -> None:
+    even = np.full_like(clean.left, 200)
+    damaged = optics.vignetting(clean.having(left=even, right=even), drawn(pairs))
+    corner = float(damaged.parameters["corner"])
+    height, width = even.shape
+    assert damaged.left[0, 0] == pytest.approx(200 * corner, abs=4)
+    assert damaged.left[height // 2, width // 2] == 200
+
+
+def test_a_smear_keeps_the_brightness(clean: Situation, pairs: list[KnownPair]) -> None:
+    damaged = optics.smeared_eye(clean, drawn(pairs))
+    assert damaged.right.mean() == pytest.approx(clean.right.mean(), abs=1)
+    np.testing.assert_array_equal(damaged.left, clean.left)
+
+
+def test_ripples_lie_on_the_ground_of_both_images(clean: Situation, pairs: list[KnownPair]) -> None:
+    """Where the left image's ground lies in the right one, the gain is the same."""
+    even = np.full_like(clean.left, 120)
+    damaged = ground.ripples(clean.having(left=even, right=even), drawn(pairs, 1))
+    pair = pairs[0]
+    points = true_pointmap(pair.depth, pair.camera_left)
+    there = points @ pair.right_from_left[:3, :3].T + pair.right_from_left[:3, 3]
+    seen = there @ pair.camera_right.matrix().T
+    x, y = (np.nan_to_num(seen[..., i] / seen[..., 2], nan=-1) for i in range(2))
+    height, width = even.shape
+    inside = (x > 1) & (y > 1) & (x < width - 1) & (y < height - 1)
+    right = damaged.right[y[inside].astype(int), x[inside].astype(int)].astype(float)
+    assert np.std(damaged.left[inside]) > 3
+    assert np.corrcoef(damaged.left[inside], right)[0, 1] > 0.9
+
+
+def test_a_plain_is_told_rightly_and_flat(clean: Situation, pairs: list[KnownPair]) -> None:
+    plain = ground.plain(clean, drawn(pairs))
+    assert plain.ground is not None
+    assert clean.ground is not None
+    assert np.nanmedian(plain.ground.slope) < np.nanmedian(clean.ground.slope)
+    assert plain.told.altitude_m != clean.told.altitude_m

@@ -41,11 +41,18 @@ class Kind(NamedTuple):
         damage: From a clean situation with everything told to this one.
         givings: What may be told, names of `GIVINGS`; one is drawn, after the damage.
         suns: Whether it needs a scene under several suns.
+        tried: In which turn it was thought of, of `TURNS`: campaigns get harder.
     """
 
     damage: Damage
     givings: tuple[str, ...] = _ALL
     suns: bool = False
+    tried: int = 0
+
+
+#: What kinds of each turn are called. Shares of one turn can be compared with those of earlier
+#: campaigns.
+TURNS = ("the first kinds", "the seven after them", "the ten after these")
 
 
 KINDS: dict[str, Kind] = {
@@ -58,11 +65,11 @@ KINDS: dict[str, Kind] = {
     "rolling gain": Kind(detector.rolling_gain),
     "hot pixels": Kind(detector.hot_pixels),
     "fixed pattern": Kind(detector.fixed_pattern),
-    "echo": Kind(transfer.echo),
-    "swaying rows": Kind(transfer.swaying_rows),
-    "old blocks": Kind(transfer.old_blocks),
-    "wavelets": Kind(transfer.wavelets),
-    "resampled": Kind(transfer.resampled),
+    "echo": Kind(transfer.echo, tried=1),
+    "swaying rows": Kind(transfer.swaying_rows, tried=1),
+    "old blocks": Kind(transfer.old_blocks, tried=1),
+    "wavelets": Kind(transfer.wavelets, tried=1),
+    "resampled": Kind(transfer.resampled, tried=1),
     "sky": Kind(covers.sky),
     "wedges": Kind(covers.wedges),
     "fixed parts": Kind(covers.fixed_parts),
@@ -81,9 +88,9 @@ KINDS: dict[str, Kind] = {
     "K of another size": Kind(cameras.another_size),
     "distortion": Kind(cameras.distortion),
     "zoomed eye": Kind(cameras.zoomed_eye),
-    "slight zoom": Kind(cameras.slight_zoom),
+    "slight zoom": Kind(cameras.slight_zoom, tried=1),
     "wrong up": Kind(rigs.wrong_up, _WITH_UP),
-    "up of the right camera": Kind(rigs.up_of_the_right, _WITH_UP),
+    "up of the right camera": Kind(rigs.up_of_the_right, _WITH_UP, tried=1),
     "turned pose": Kind(rigs.turned_pose, _WITH_POSE),
     "wrong direction": Kind(rigs.wrong_direction, _WITH_POSE),
     "thousandfold": Kind(rigs.thousandfold, _TWO_LENGTHS),
@@ -96,14 +103,14 @@ KINDS: dict[str, Kind] = {
     "half the pixels": Kind(views.half_the_pixels, _NO_POSE),
     "files": Kind(files.written),
     "right of another size": Kind(views.right_of_another_size),
-    "stray light": Kind(optics.stray_light),
-    "vignetting": Kind(optics.vignetting),
-    "smeared eye": Kind(optics.smeared_eye),
-    "frame-transfer smear": Kind(readout.frame_transfer_smear),
-    "gamma": Kind(readout.gamma),
-    "companded": Kind(readout.companded),
-    "rolling shutter": Kind(readout.rolling_shutter),
-    "video": Kind(readout.video),
-    "plain": Kind(ground.plain),
-    "ripples": Kind(ground.ripples),
+    "stray light": Kind(optics.stray_light, tried=2),
+    "vignetting": Kind(optics.vignetting, tried=2),
+    "smeared eye": Kind(optics.smeared_eye, tried=2),
+    "frame-transfer smear": Kind(readout.frame_transfer_smear, tried=2),
+    "gamma": Kind(readout.gamma, tried=2),
+    "companded": Kind(readout.companded, tried=2),
+    "rolling shutter": Kind(readout.rolling_shutter, tried=2),
+    "video": Kind(readout.video, tried=2),
+    "plain": Kind(ground.plain, tried=2),
+    "ripples": Kind(ground.ripples, tried=2),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lunar_bench.honesty.judge import OUTCOMES, Figures
+from lunar_bench.honesty.kinds import KINDS, TURNS
 from lunar_bench.honesty.record import MOST_LOST, MOST_WRONG, HonestyResult, SituationRecord
 
 
@@ -20,6 +21,7 @@ def summary_lines(result: HonestyResult) -> Iterator[str]:
             yield from (f"  {_line(record)}" for record in records)
     yield ""
     yield verdict_line(result)
+    yield from turn_lines(result)
 
 
 def verdict_line(result: HonestyResult) -> str:
@@ -29,6 +31,19 @@ def verdict_line(result: HonestyResult) -> str:
         f"({MOST_WRONG:.0%} allowed); lost {result.lost_share:.1%} of {len(result.clean)} clean "
         f"ones ({MOST_LOST:.0%} allowed)"
     )
+
+
+def turn_lines(result: HonestyResult) -> Iterator[str]:
+    """How many are measured & wrong of the kinds of each turn; nothing of a single turn."""
+    turns = [KINDS[record.kind].tried for record in result.damaged]
+    if len(set(turns)) < 2:
+        return
+    wrong = [record.outcome == "measured & wrong" for record in result.damaged]
+    for turn, name in enumerate(TURNS):
+        found = [one for one, of in zip(wrong, turns, strict=True) if of == turn]
+        if found:
+            share = sum(found) / len(found)
+            yield f"of {name} {sum(found)} of {len(found)} measured & wrong ({share:.1%})"
 
 
 def record_lines(record: SituationRecord) -> Iterator[str]:
@@ -42,12 +57,13 @@ def record_lines(record: SituationRecord) -> Iterator[str]:
 
 def markdown(result: HonestyResult) -> str:
     """The page of a campaign."""
-    machine = result.machine
+    machine, turns = result.machine, list(turn_lines(result))
     blocks = [
         "# Honesty",
         f"{result.data}; seed {result.seed}; {machine.processor}, commit {machine.commit}, "
         f"{machine.date[:10]}.",
         f"{verdict_line(result).capitalize()}.",
+        *(["; ".join(turns).capitalize() + "."] if turns else []),
         "Beside a line stands its id: `lunar-bench honesty --only ID` with the same data and seed "
         "runs the situation again.",
         "\n".join(
