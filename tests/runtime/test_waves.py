@@ -7,8 +7,10 @@ import pytest
 from lunar_calib.truth.known_pairs import rendered_pairs
 from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.inference.pair import ImagePair
-from lunar_runtime.inference.waves import doubt_waves, wave
+from lunar_runtime.inference.waves import clearest_wave, doubt_waves
 from numpy.typing import NDArray
+
+from .scenes import hilly_scene
 
 GROUND = next(rendered_pairs(1, 256, seed=3))
 
@@ -32,5 +34,13 @@ def test_a_wave_over_both_images_is_a_doubt(period_px: float) -> None:
 
 
 def test_ground_has_none() -> None:
-    assert max(wave(grey_from_array(image)) for image in (GROUND.left, GROUND.right)) < 8
-    assert wave(grey_from_array(GROUND.left[:40, :40])) == 0
+    for image in (GROUND.left, GROUND.right):
+        assert clearest_wave(grey_from_array(image)).over < 8
+    assert clearest_wave(grey_from_array(GROUND.left[:40, :40])).over == 0
+
+
+def test_a_texture_of_many_waves_is_none() -> None:
+    scene = hilly_scene(256)
+    found = clearest_wave(grey_from_array(scene.grey_left))
+    assert found.over > 9
+    assert not found.alone
