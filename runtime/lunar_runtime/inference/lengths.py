@@ -7,13 +7,17 @@ import numpy as np
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.plane import Plane
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.geometry.scale import scale_from_altitude
+from lunar_runtime.geometry.scale import Scale, scale_from_altitude
 from lunar_runtime.inference.maps import Maps
 from lunar_runtime.inference.options import InferOptions
 
 # A plane over tilted ground tells the altitude to some percent; a pose its baseline far better.
 _APART = 0.05
 _CONTRADICT = 2.0
+# Of the scale, relative. Of 176 clean runs of 512 px, told the rig, a baseline or an altitude, none
+# has more than 0.033, of 197 of 256 px two have. Metres of a plain seen from straight above, whose
+# pose nobody told, were 7 % off, at one sigma.
+_MOST_SIGMA = 0.04
 
 
 def doubt_lengths(
@@ -52,3 +56,13 @@ def doubt_lengths(
     if ratio > 1 + _APART:
         return (f"{large} makes the scene {ratio - 1:.0%} larger than {small} does",)
     return ()
+
+
+def doubt_scale(scale: Scale) -> tuple[str, ...]:
+    """Metres that are known too badly to be called measured, by their own error."""
+    if scale.sigma is None or scale.sigma <= _MOST_SIGMA:
+        return ()
+    return (
+        f"metres are known to {scale.sigma:.0%} only; give the rig's pose, or a baseline and an "
+        "altitude",
+    )

@@ -11,7 +11,7 @@ from lunar_runtime.geometry.pose import PoseEstimate, transform_points
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.scale import Scale, ScaleSource
 from lunar_runtime.inference.fuse import Fused
-from lunar_runtime.inference.lengths import doubt_lengths
+from lunar_runtime.inference.lengths import doubt_lengths, doubt_scale
 from lunar_runtime.inference.maps import Maps
 from lunar_runtime.inference.metres import Metres, find_metres
 from lunar_runtime.inference.notes import Notes
@@ -77,7 +77,7 @@ def solve_geometry(
     noted += more
     scale = metres.scale
     if scale.source is not ScaleSource.RELATIVE and refinement is not None:
-        doubts += doubt_lengths(maps, plane, options, rig)
+        doubts += doubt_lengths(maps, plane, options, rig) + doubt_scale(scale)
     left = metres.of(maps.left)
     right = None if maps.right is None else metres.of(maps.right)
     pose = None if maps.pose is None else _scaled_pose(maps.pose, scale)
