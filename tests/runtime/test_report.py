@@ -200,6 +200,7 @@ def test_a_refined_pair_reports_its_refinement_and_expected_errors() -> None:
         "correlation",
         "prior_sigma",
         "unevenness",
+        "unmatched",
         "hidden",
     }
     depth_sigma = result.views["left"].depth_sigma

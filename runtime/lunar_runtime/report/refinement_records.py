@@ -88,8 +88,9 @@ class RefinementReport(Record, frozen=True, kw_only=True):
         views: Per refined view: share of its pixels where the images decide (`fraction`), that the
             other image shows (`overlap`), their `correlation`, the expected relative error of depth
             elsewhere (`prior_sigma`), how much the brightness of the two images differs from
-            place to place (`unevenness`, relative), and the share that both images would show, but
-            for their masks (`hidden`).
+            place to place (`unevenness`, relative), the share that both images would show, but for
+            their masks (`hidden`), and the share where both show detail that is not the same
+            (`unmatched`).
         shading: Per refined view, what its brightness added to the slopes.
     """
 
