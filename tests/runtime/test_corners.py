@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from lunar_runtime import StereoRuntime
 from lunar_runtime.inference.corners import evened, fall_off
 from numpy.typing import NDArray
+
+from .scenes import hilly_scene
 
 HEIGHT, WIDTH = 160, 240
 ROWS, COLUMNS = np.mgrid[:HEIGHT, :WIDTH] + 0.5
@@ -44,3 +49,17 @@ def test_what_is_not_in_both_is_the_grounds(falls: tuple[float, float]) -> None:
     left, right = (image(fall) for fall in falls)
     assert evened(left, right)[0] is left
     assert evened(left, right)[1] is right
+
+
+@pytest.mark.parametrize("fall", [0.0, -0.9])
+def test_that_the_network_saw_other_images_is_told(bundles: dict[str, Path], fall: float) -> None:
+    scene = hilly_scene(128)
+    y, x = (np.mgrid[:128, :128] + 0.5) / 64 - 1
+    dark = np.exp(fall * (x**2 + y**2) / 2)
+    left, right = (
+        np.asarray(np.rint(grey * dark), np.uint8) for grey in (scene.grey_left, scene.grey_right)
+    )
+    with StereoRuntime.load(bundles["left"], threads=1) as runtime:
+        told = runtime.infer(left, right, refine="off").warnings
+    note = "images: darker towards their corners; evened for the network alone"
+    assert (note in told) == (fall < 0)

@@ -204,6 +204,10 @@ class PairWork:
             grids = PairGrids(frames[0].mapping, frames[1].mapping)
             greys, valid = self.images.greys(grids, self.lenses), self.images.valid(grids)
             even = evened(*greys)
+            if even[0] is not greys[0]:
+                self.notes += Notes.warn(
+                    "images: darker towards their corners; evened for the network alone"
+                )
             inputs = frames[0].fill(even[0]), frames[1].fill(even[1])
         with self.clock.stage("network"):
             ran = run(*inputs)
