@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lunar_runtime import StereoRuntime
-from lunar_runtime.inference.corners import evened, fall_off
+from lunar_runtime.files.images import grey_from_array
+from lunar_runtime.inference.corners import doubt_corners, evened, fall_off
+from lunar_runtime.inference.pair import ImagePair
 from numpy.typing import NDArray
 
 from .scenes import hilly_scene
@@ -63,3 +65,15 @@ def test_that_the_network_saw_other_images_is_told(bundles: dict[str, Path], fal
         told = runtime.infer(left, right, refine="off").warnings
     note = "images: darker towards their corners; evened for the network alone"
     assert (note in told) == (fall < 0)
+
+
+@pytest.mark.parametrize(("fall", "doubted"), [(-1.4, True), (-0.8, False)])
+def test_corners_that_are_nearly_black_in_both_images_are_a_doubt(
+    fall: float, doubted: bool
+) -> None:
+    pair = ImagePair(grey_from_array(image(fall)), grey_from_array(image(fall, seed=1)))
+    said = doubt_corners(pair)
+    assert len(said) == doubted
+    assert all("25% of their light in the corners" in one for one in said)
+    other = ImagePair(pair.left, grey_from_array(image(0.0)))
+    assert doubt_corners(other) == ()

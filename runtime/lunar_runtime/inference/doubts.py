@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.compression import doubt_compression
+from lunar_runtime.inference.corners import doubt_corners
 from lunar_runtime.inference.echoes import doubt_echoes
 from lunar_runtime.inference.ground import grey_levels
 from lunar_runtime.inference.options import InferOptions
@@ -61,6 +62,7 @@ def doubt_pixels(images: ImagePair) -> tuple[str, ...]:
         *doubt_echoes(images),
         *doubt_stripes(images),
         *doubt_waves(images),
+        *doubt_corners(images),
         *_doubt_levels(images),
     )
 
