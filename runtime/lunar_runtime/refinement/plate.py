@@ -36,7 +36,7 @@ _BEND_PER_PX = 0.14
 # Of the image's width: how far the prior's errors reach, and over how much a departure from it
 # fades beyond what was measured. While that went with the reach and the prior's own deviation, it
 # was half as far on most pairs: depths of the whole view were 1.14 times as far off, slopes beyond
-# the overlap 1.05 times (35 pairs, geometric means). With a fifth StereoLunar's depths are 1.08
+# the overlap 1.05 times (57 pairs, geometric means). With a fifth StereoLunar's depths are 1.08
 # times as far off and rendered ones the same, with a seventh both are 1.05 times and more.
 _PRIOR_SHARE, _FADE_SHARE = 1 / 4, 1 / 4
 
