@@ -55,6 +55,15 @@ def test_what_was_rewritten_is_kept_and_taken_up(
     assert all((first[name] == again[name]).all() for name in first)
 
 
+def test_a_folder_that_cannot_be_looked_into_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = outputs(default_bundle())
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / ("long" * 100)))  # ENAMETOOLONG, for root too
+    after = outputs(default_bundle())
+    assert all((before[name] == after[name]).all() for name in before)
+
+
 def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     shutil.copytree(default_bundle_path(), tmp_path / "s0")

@@ -113,7 +113,11 @@ def read_blob(folder: Path, key: CacheKey) -> bytes | None:
         BundleError: It is damaged or altered, or its record is.
     """
     path = folder / f"{key.file_stem()}.json"
-    if not path.exists():
+    try:
+        if not path.exists():
+            return None
+    except OSError as error:  # a folder that may not be searched, a name that is too long
+        _log.info("no compiled network is looked for: %s", error)
         return None
     record = _read_record(path)
     if record.key != key:

@@ -40,6 +40,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _AGAIN_S = 0.02
+# What is raised between two of its steps can leave its lock taken: other threads wait for ever.
+_IMPORTING = "<frozen importlib._bootstrap>"
 # Results that go to files name the file; what is left is stdout.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -179,11 +181,18 @@ def _ended_by_signals() -> Iterator[None]:
         if not isinstance(what.exc_value, _EndedError):
             unraisable(what)
             return
-        number = what.exc_value.number
+        again(what.exc_value.number)
+
+    def again(number: int) -> None:
         signal.signal(signal.SIGALRM, lambda _, frame: end(number, frame))
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
 
-    def end(number: int, _: FrameType | None) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code.co_filename == _IMPORTING:
+            again(number)
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         if os.getpid() != process:  # forked, a data loader's worker say: nothing to clean up
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -194,10 +203,11 @@ def _ended_by_signals() -> Iterator[None]:
         asked.append(number)
         raise _EndedError(number)
 
-    before = {number: signal.getsignal(number) for number in _ENDING}
+    before = {number: signal.getsignal(number) for number in (*_ENDING, signal.SIGINT)}
     sys.unraisablehook = swallowed
     for number, handler in before.items():
-        if handler is signal.SIG_DFL:  # ignored, as by nohup: it stays so
+        # Ignored, as by nohup: it stays so.
+        if handler in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, end)
     try:
         yield
