@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime import Rig, infer_geometry_only
+from lunar_runtime.geometry import at_once as at_once_module
 from lunar_runtime.geometry.at_once import at_once, begun
 from lunar_runtime.refinement.matching import Features
 
@@ -93,6 +94,18 @@ def test_a_signal_while_a_helper_starts_does_not_keep_the_process_from_its_end()
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=30, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "[0, 1]\n", "")
+
+
+def test_where_the_system_has_no_thread_left_whoever_asks_does_it_all(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(at_once_module, "_helpers", at_once_module._Helpers())
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    assert at_once(lambda part: -part, range(3)) == [0, -1, -2]
+    assert begun(lambda: "here")() == "here"
 
 
 def test_the_first_parts_error_is_raised(threads: int) -> None:

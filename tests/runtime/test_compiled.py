@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from lunar_runtime.backends import compiled, onnxruntime_session
-from lunar_runtime.backends.compiled import CACHE_VARIABLE, cache_folder
+from lunar_runtime.backends.compiled import CACHE_VARIABLE, CacheRecord, cache_folder, write_blob
 from lunar_runtime.backends.registry import select_backend
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
+from lunar_runtime.errors import BundleError
 
 from .apart import run_apart
 from .scenes import hilly_scene
@@ -89,6 +93,43 @@ def test_an_altered_one_is_one_line_and_exit_3(kept: Path, tmp_path: Path, suffi
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1 and "it is compiled again" in done.stderr
     assert not (tmp_path / "o").exists()
+
+
+def test_what_no_record_names_goes_after_an_hour(kept: Path) -> None:
+    outputs(default_bundle())
+    (blob,) = kept.glob("*.blob")
+    stem = blob.name[: -len("-01234567.blob")]
+    for name, age_s in ((f"{stem}-0000000a.blob", 7200), (f"{stem}-0000000b.blob", 60)):
+        (kept / name).write_bytes(b"left by another process")
+        then = time.time() - age_s
+        os.utime(kept / name, (then, then))
+    (kept / f"{stem}.json").unlink()
+    outputs(default_bundle())
+    assert not (kept / f"{stem}-0000000a.blob").exists()
+    assert (kept / f"{stem}-0000000b.blob").exists()
+
+
+def test_a_record_that_is_a_link_to_nothing_is_refused(kept: Path) -> None:
+    outputs(default_bundle())
+    (record,) = kept.glob("*.json")
+    record.unlink()
+    record.symlink_to("/nowhere")
+    with pytest.raises(BundleError, match="a link; delete it, and it is compiled again"):
+        outputs(default_bundle())
+
+
+def test_of_a_pair_that_was_exchanged_for_what_cannot_be_loaded_the_folder_is_named(
+    kept: Path,
+) -> None:
+    bundle = default_bundle()
+    outputs(bundle)
+    (record,) = kept.glob("*.json")
+    key = msgspec.json.decode(record.read_bytes(), type=CacheRecord).key
+    write_blob(kept, key, b"\x0f" * 1000)
+    with pytest.raises(
+        BundleError, match=rf"^{kept}: what is kept of .* delete it, and it is made"
+    ):
+        outputs(bundle)
 
 
 def test_one_of_another_processor_is_left_alone(

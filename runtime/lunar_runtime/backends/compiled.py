@@ -17,6 +17,7 @@ import logging
 import os
 import platform
 import re
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,7 @@ CACHE_VARIABLE = "LUNAR_CACHE"
 
 _AGAIN = "delete it, and it is compiled again"
 _LARGEST_RECORD = 1 << 16
+_LEFT_S = 3600.0
 _PROCESSOR_INFO = Path("/proc/cpuinfo")
 # They make OpenVINO do without instructions that the processor has.
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
@@ -114,7 +116,7 @@ def read_blob(folder: Path, key: CacheKey) -> bytes | None:
     """
     path = folder / f"{key.file_stem()}.json"
     try:
-        if not path.exists():
+        if not path.exists() and not path.is_symlink():
             return None
     except OSError as error:  # a folder that may not be searched, a name that is too long
         _log.info("no compiled network is looked for: %s", error)
@@ -140,7 +142,7 @@ def write_blob(folder: Path, key: CacheKey, content: bytes) -> None:
     """Keep a compiled network, where the folder can be written to.
 
     The record is written last and names the blob by its content, so that two processes that do
-    this at once leave one good pair.
+    this at once leave one good pair. What they and others left goes after an hour.
     """
     stem = key.file_stem()
     digest = hashlib.sha256(content).hexdigest()
@@ -155,8 +157,16 @@ def write_blob(folder: Path, key: CacheKey, content: bytes) -> None:
             temporary.write_bytes(
                 msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
             )
-    except OutputError as error:
+        _remove_left(folder, stem, record.blob)
+    except (OutputError, OSError) as error:
         _log.info("the compiled network is not kept: %s", error)
+
+
+def _remove_left(folder: Path, stem: str, named: str) -> None:
+    """Blobs of a key that its record does not name, unless somebody may be about to name them."""
+    for blob in folder.glob(f"{stem}-*.blob"):
+        if blob.name != named and time.time() - blob.stat().st_mtime > _LEFT_S:
+            blob.unlink(missing_ok=True)
 
 
 def _read_record(path: Path) -> CacheRecord:

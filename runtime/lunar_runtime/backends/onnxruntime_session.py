@@ -101,6 +101,7 @@ def load(ort: Any, bundle: Bundle, device: str, threads: int | None, appendix: b
 def _load_held(ort: Any, bundle: Bundle, content: list[bytes], threads: int | None) -> Loaded:
     """A session on the CPU whose weights can be checked, of an ONNX file's parts; used up."""
     folder = cache_folder(bundle, "onnxruntime", in_bundle=False)
+    taken_up = False
     with memory_file() as made:
         if folder is None:
             _rewrite(ort, bundle, content, made, threads)
@@ -113,11 +114,20 @@ def _load_held(ort: Any, bundle: Bundle, content: list[bytes], threads: int | No
             else:
                 content.clear()
                 fill(made, blob)
+                taken_up = True
                 del blob
         give_back()
         give_back_code()
-        weights = held_weights(made)
-        session, values = session_of(ort, made, _options(ort, bundle, threads)[0], weights)
+        try:
+            weights = held_weights(made)
+            session, values = session_of(ort, made, _options(ort, bundle, threads)[0], weights)
+        except Exception as error:
+            if not taken_up:
+                raise
+            raise BundleError(
+                f"{folder}: what is kept of {bundle.path.name} cannot be loaded "
+                f"({first_line(error)}); delete it, and it is made again"
+            ) from error
     give_back()
     return Loaded(values, weights, "", session)
 

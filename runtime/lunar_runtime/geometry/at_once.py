@@ -52,7 +52,11 @@ class _Helpers:
                             target=_help, args=(self._tasks,), name="helper", daemon=True
                         )
                     )
-                    self._threads[-1].start()
+                    try:
+                        self._threads[-1].start()
+                    except RuntimeError:  # the system has none left: whoever asks does it all
+                        self._threads.pop()
+                        break
             self._tasks.put((task, do))
         return task
 

@@ -23,7 +23,8 @@ _DARK_DN = 8.0
 # to 9 with this. Of nine clean ones that it changes slopes are 1 % worse in the mean.
 _LEAST_FALL = -0.4
 # Clean pairs end at -0.84. With corners of 0.10 to 0.32 of the light, evened, three of ten pairs
-# missed 15 to 23 points more of the hazards.
+# missed 15 to 23 points more of the hazards. Of 50 landings one ends at -1.24, between crater
+# walls, of whose places called safe 8 % are hazardous; the others at -0.76.
 _MOST_FALL = -1.1
 
 
