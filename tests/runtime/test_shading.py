@@ -10,9 +10,10 @@ from lunar_runtime.geometry.views import CameraEstimate, OtherView, View
 from lunar_runtime.refinement.brightness_noise import Noise, measure_noise
 from lunar_runtime.refinement.light import Ground, Light
 from lunar_runtime.refinement.other_light import OtherLight
+from lunar_runtime.refinement.plate_corners import Tilt, corners, steps
 from lunar_runtime.refinement.seen_light import lit_image
 from lunar_runtime.refinement.shading import Plated, Shading, shade
-from lunar_runtime.refinement.tilted_plate import Iterations, Tilt, TiltedPlate, corners, steps
+from lunar_runtime.refinement.tilted_plate import Iterations, TiltedPlate
 from numpy.typing import NDArray
 
 SIZE = 512  # of the view; the plate has half of it

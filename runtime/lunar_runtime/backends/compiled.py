@@ -36,7 +36,7 @@ CACHE_VARIABLE = "LUNAR_CACHE"
 
 _AGAIN = "delete it, and it is compiled again"
 _LARGEST_RECORD = 1 << 16
-_LEFT_S = 3600.0
+_LEFT_S = 3600.0  # nobody is that long between a blob and its record
 _PROCESSOR_INFO = Path("/proc/cpuinfo")
 # They make OpenVINO do without instructions that the processor has.
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")

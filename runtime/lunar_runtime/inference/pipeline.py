@@ -327,10 +327,7 @@ class StereoRuntime:
                 with work.clock.stage("self-test"):
                     self._tester.test_if_due()
         before = self.scrub_record.repeated
-
-        def run(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> Ran:
-            return self._run_watched(left, right, within_ms)
-
+        run = partial(self._run_watched, within_ms=within_ms)
         done = self.close if last else None  # what comes next has the network's memory
         work.see(run, (graph.height, graph.width), self._depth_error, self._bounds, done)
         self._tester.count_pair()

@@ -92,14 +92,10 @@ def second_differences_back(
     yy: Field,
     xy: Field,
     shape: tuple[int, ...],
-    cross: float = 1.0,
-    onto: Field | None = None,
+    cross: float,
 ) -> Field:
-    """The transpose of `second_differences`, a factor on the cross term; the three are used up.
-
-    It is added onto a field, if one is given.
-    """
-    total = np.zeros(shape, np.float32) if onto is None else onto
+    """The transpose of `second_differences`, a factor on the cross term; the three are used up."""
+    total = np.zeros(shape, np.float32)
     total[:, 2:] += xx
     total[:, :-2] += xx
     total[2:] += yy

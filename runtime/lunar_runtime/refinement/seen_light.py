@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.refinement.light import Ground, Light
-from lunar_runtime.refinement.tilted_plate import corners
+from lunar_runtime.refinement.plate_corners import corners
 
 _DARK_DN, _BRIGHT_DN = 8.0, 250.0  # beyond them brightness says nothing of the slope
 _AROUND = np.ones((3, 3), np.uint8)

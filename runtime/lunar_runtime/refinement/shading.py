@@ -33,6 +33,7 @@ from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.brightness_noise import Noise, measure_noise
 from lunar_runtime.refinement.light import Ground
 from lunar_runtime.refinement.other_light import OtherLight
+from lunar_runtime.refinement.plate_corners import Tilt, corners, steps
 from lunar_runtime.refinement.prior import LEAST_DEPARTURE
 from lunar_runtime.refinement.seen_light import (
     LEAST_LIT,
@@ -41,7 +42,7 @@ from lunar_runtime.refinement.seen_light import (
     lit_image,
     residual_of,
 )
-from lunar_runtime.refinement.tilted_plate import Iterations, Tilt, TiltedPlate, corners, steps
+from lunar_runtime.refinement.tilted_plate import Iterations, TiltedPlate
 
 # Of the solver, in every round. As many in two rounds leave 2-3 % more of the slope error (33
 # pairs). Outside nothing holds long waves: coarser grids take 9 % of its slope error on

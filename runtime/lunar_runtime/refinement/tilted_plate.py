@@ -28,11 +28,19 @@ from lunar_runtime.geometry.fields import Field, half
 from lunar_runtime.geometry.products import dot
 from lunar_runtime.geometry.robust import middle
 from lunar_runtime.refinement.grids import gather, spread
+from lunar_runtime.refinement.plate_corners import (
+    Tilt,
+    add_pull,
+    around,
+    brightness_of,
+    coarse_corners,
+    corners,
+    on_nodes,
+)
 
 _SOLVED = 1e-12  # of the first residual
 _DIAGONAL = 20.0  # of the plate's own stencil
 _COARSEST = 48  # nodes along the shorter side, at least
-_AROUND = np.array([0.25, 0.5, 0.25], np.float32)  # of a coarse corner, the fine ones
 
 
 class Iterations(NamedTuple):
@@ -47,31 +55,6 @@ class Iterations(NamedTuple):
     finest: int
     between: int = 0
     coarsest: int = 0
-
-
-class Tilt(NamedTuple):
-    """What brightness says.
-
-    Attributes:
-        right: (H - 1, W - 1) brightness by a step of the departure to the right, a pixel.
-        down: (H - 1, W - 1) likewise down.
-        information: (H - 1, W - 1) of the brightness: one over its variance; 0 = none.
-    """
-
-    right: Field
-    down: Field
-    information: Field
-
-    @property
-    def diagonals(self) -> tuple[Field, Field]:
-        """(H - 1, W - 1) brightness by the differences along both of a corner's diagonals."""
-        right, down = np.float32(0.5) * self.right, np.float32(0.5) * self.down
-        return right + down, right - down
-
-    def of(self, e: Field) -> Field:
-        """The brightness of a departure."""
-        around = _Around(e[:-1, :-1], e[:-1, 1:], e[1:, :-1], e[1:, 1:])
-        return _brightness(around, *self.diagonals)
 
 
 class TiltedPlate:
@@ -91,11 +74,11 @@ class TiltedPlate:
         self._told, self._stiff = tilts, np.float32(stiffness) / compliance
         stiff = self._stiff
         self._weight = np.ascontiguousarray(weight, np.float32).ravel()
-        self._xx = _on_nodes(stiff[:, 1:-1], width, 2)
+        self._xx = on_nodes(stiff[:, 1:-1], width, 2)
         self._yy = stiff[1:-1].ravel()
-        self._xy = _on_nodes(2 * corners(stiff), width, width + 1)
+        self._xy = on_nodes(2 * corners(stiff), width, width + 1)
         self._tilts = [
-            tuple(_on_nodes(one, width, width + 1) for one in (*tilt.diagonals, tilt.information))
+            tuple(on_nodes(one, width, width + 1) for one in (*tilt.diagonals, tilt.information))
             for tilt in tilts
         ]
         self._scale = _scale(weight, stiff, tilts).ravel()
@@ -115,8 +98,8 @@ class TiltedPlate:
         width = self._shape[1]
         r = np.zeros_like(self._weight) if taken is None else -self._resistance(taken.ravel())
         for (falling, rising, information), residual in zip(self._tilts, residuals, strict=True):
-            asked = information * _on_nodes(residual, width, width + 1)
-            _add_pull(_around(r, width), asked, falling, rising)
+            asked = information * on_nodes(residual, width, width + 1)
+            add_pull(around(r, width), asked, falling, rising)
         return self._solved(r, iterations, iterations.finest).reshape(self._shape)
 
     def _solved(self, r: Field, iterations: Iterations, here: int) -> Field:
@@ -172,9 +155,9 @@ class TiltedPlate:
         tilts = []
         for tilt in self._told:
             (falling, rising), information = tilt.diagonals, tilt.information
-            total = _coarse_corners(information)
+            total = coarse_corners(information)
             share = np.float32(0.5) / np.maximum(total, np.float32(1e-30))
-            fall, rise = (_coarse_corners(information * by) * share for by in (falling, rising))
+            fall, rise = (coarse_corners(information * by) * share for by in (falling, rising))
             tilts.append(Tilt(fall + rise, fall - rise, 4 * total))
         weight = np.maximum(gather(self._weight.reshape(self._shape)), 0)
         return TiltedPlate(weight, np.float32(1) / half(self._stiff), 0.25, tilts)
@@ -187,9 +170,9 @@ class TiltedPlate:
         """
         total, width = self._resistance(e), self._shape[1]
         for falling, rising, information in self._tilts:
-            bright = _brightness(_around(e, width), falling, rising)
+            bright = brightness_of(around(e, width), falling, rising)
             bright *= information
-            _add_pull(_around(total, width), bright, falling, rising)
+            add_pull(around(total, width), bright, falling, rising)
         return total
 
     def _resistance(self, e: Field) -> Field:
@@ -208,12 +191,12 @@ class TiltedPlate:
             bends.append((total[centre], bent))
         for onto, bent in bends:
             onto -= bent
-        here, right, below, across = _around(e, width)
+        here, right, below, across = around(e, width)
         bent = across - below
         bent -= right
         bent += here
         bent *= self._xy
-        here, right, below, across = _around(total, width)
+        here, right, below, across = around(total, width)
         across += bent
         below -= bent
         right -= bent
@@ -231,71 +214,6 @@ class TiltedPlate:
         found = waves[:height, :width].ravel()
         found *= self._scale
         return found
-
-
-def corners(values: Field) -> Field:
-    """(H - 1, W - 1) means of two by two neighbours."""
-    rows = values[1:] + values[:-1]
-    return np.asarray((rows[:, 1:] + rows[:, :-1]) * np.float32(0.25))
-
-
-def _coarse_corners(values: Field) -> Field:
-    """(H / 2 - 1, W / 2 - 1) means of three by three corners around every coarse one."""
-    means = cv2.sepFilter2D(values, cv2.CV_32F, _AROUND, _AROUND)
-    return np.ascontiguousarray(means[1:-1:2, 1:-1:2])
-
-
-def steps(values: Field) -> tuple[Field, Field]:
-    """(H - 1, W - 1) steps to the right and down, means of two neighbours."""
-    falling, rising = values[1:, 1:] - values[:-1, :-1], values[:-1, 1:] - values[1:, :-1]
-    for change in (falling, rising):
-        change *= np.float32(0.5)
-    right = falling + rising
-    falling -= rising
-    return right, falling
-
-
-class _Around(NamedTuple):
-    """The four nodes around every corner: views of all nodes, as rows or in one row."""
-
-    here: Field
-    right: Field
-    below: Field
-    across: Field
-
-
-def _around(nodes: Field, width: int) -> _Around:
-    """Of (H · W,) nodes; between two rows are corners that are none."""
-    return _Around(nodes[: -width - 1], nodes[1:-width], nodes[width:-1], nodes[width + 1 :])
-
-
-def _on_nodes(values: Field, width: int, last: int) -> Field:
-    """(h, w) values as (H · W - last,), each at the first of the nodes it is of; 0 between rows."""
-    height, narrow = values.shape
-    found = np.zeros((height + last // width, width), np.float32)
-    found[:height, :narrow] = values
-    return found.ravel()[: found.size - last]
-
-
-def _brightness(around: _Around, falling: Field, rising: Field) -> Field:
-    """Of a departure, by its differences along both diagonals."""
-    bright = around.across - around.here
-    bright *= falling
-    other = around.right - around.below
-    other *= rising
-    bright += other
-    return bright
-
-
-def _add_pull(around: _Around, brightness: Field, falling: Field, rising: Field) -> None:
-    """Add the transpose of `_brightness`; the brightness is used up."""
-    here, right, below, across = around
-    pull = brightness * rising
-    right += pull
-    below -= pull
-    brightness *= falling
-    across += brightness
-    here -= brightness
 
 
 def _scale(weight: Field, stiff: Field, tilts: Sequence[Tilt]) -> Field:

@@ -86,15 +86,9 @@ def _load(library: Library, bundle: Bundle, setting: Setting, name: str) -> Comp
     # What a GPU or NPU compiled depends on its driver, which the key does not know.
     cpu = setting.device == "CPU"
     folder = cache_folder(bundle, "openvino", in_bundle=True) if cpu else None
-    key = CacheKey(
-        build=library.build,
-        processor=str(library.core.get_property("CPU", "FULL_DEVICE_NAME")),
-        instructions=instructions(),
-        arithmetic=setting.arithmetic,
-        model_sha256=bundle.manifest.files[bundle.manifest.graph.file].sha256,
-    )
+    key = None if folder is None else _key(bundle, library, setting)
     try:
-        blob = None if folder is None else read_blob(folder, key)
+        blob = read_blob(folder, key) if folder is not None and key is not None else None
         if blob is not None:
             network = CompiledNetwork.of_blob(library, blob, setting)
             _check(network, bundle, name)
@@ -110,10 +104,20 @@ def _load(library: Library, bundle: Bundle, setting: Setting, name: str) -> Comp
             f"{bundle.model_path}: {library} cannot load it ({_last_line(error)}); re-create the "
             "bundle with lunar-export --target openvino, or use `backend` onnxruntime"
         ) from error
-    if folder is not None:
+    if folder is not None and key is not None:
         _log.info("compiled for %s", key.processor)
         write_blob(folder, key, network.export())
     return network
+
+
+def _key(bundle: Bundle, library: Library, setting: Setting) -> CacheKey:
+    return CacheKey(
+        build=library.build,
+        processor=str(library.core.get_property("CPU", "FULL_DEVICE_NAME")),
+        instructions=instructions(),
+        arithmetic=setting.arithmetic,
+        model_sha256=bundle.manifest.files[bundle.manifest.graph.file].sha256,
+    )
 
 
 def _check(network: CompiledNetwork, bundle: Bundle, name: str) -> None:
