@@ -54,12 +54,13 @@ sbom: $(LEAN)/.installed
 
 install: $(DEV)/.installed
 
-$(DEV)/.installed: pyproject.toml constraints.txt
+KERNELS := hatch_build.py $(wildcard runtime/lunar_runtime/kernels/*.[ch])
+$(DEV)/.installed: pyproject.toml constraints.txt $(KERNELS)
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-$(LEAN)/.installed: pyproject.toml constraints.txt
+$(LEAN)/.installed: pyproject.toml constraints.txt $(KERNELS)
 	$(PYTHON) -m venv $(LEAN)
 	$(LEAN)/bin/pip install --quiet --constraint constraints.txt --editable .
 	touch $@

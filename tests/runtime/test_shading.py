@@ -157,7 +157,7 @@ def test_a_light_foretells_the_change_of_its_brightness() -> None:
     p, q = (rng.normal(0, 0.3, (40, 50)).astype(np.float32) for _ in range(2))
     x, y = (rng.uniform(-0.4, 0.4, (40, 50)).astype(np.float32) for _ in range(2))
     light = Light(rng.standard_normal(20).astype(np.float32))
-    by_p, by_q = light.by_tilt(Ground.of(p, q, x, y))
+    _, by_p, by_q = light.seen(Ground.of(p, q, x, y))
     step = np.float32(1e-2)  # float32 keeps three digits of the quotient
     ahead, behind = (light.brightness(Ground.of(p + s * step, q, x, y)) for s in (1, -1))
     assert np.allclose((ahead - behind) / (2 * step), by_p, atol=5e-3)

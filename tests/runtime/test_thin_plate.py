@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from lunar_runtime.geometry.fields import twice
-from lunar_runtime.refinement.bending import plate_operator
-from lunar_runtime.refinement.grids import gather, spread
+from lunar_runtime.refinement.grids import gather
 from lunar_runtime.refinement.thin_plate import plate_noise, sample_thin_plate, solve_thin_plate
 from numpy.typing import NDArray
 
@@ -50,7 +49,7 @@ def test_it_is_the_minimum_of_the_sum() -> None:
         information.astype(np.float32), pull.astype(np.float32), STIFFNESS, cycles=20
     )
     expected = dense_solution(information, pull)
-    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_a_plane_stays_where_nothing_was_measured() -> None:
@@ -100,20 +99,10 @@ def test_few_cycles_reach_into_what_was_not_measured() -> None:
     assert np.sqrt(np.mean((found - settled) ** 2)) < 0.02 * settled.std()
 
 
-@pytest.mark.parametrize("shape", [(16, 24), (32, 32), (10, 31)])
-def test_a_small_grid_has_the_operator_of_a_large_one(shape: tuple[int, int]) -> None:
-    rng = np.random.default_rng(0)
-    e, information = rng.standard_normal((2, *shape), np.float32)
-    deep = [np.repeat(values[..., None], 2, axis=-1) for values in (e, information)]
-    filtered = plate_operator(deep[0], deep[1], 0.25)[..., 0]  # several at once are never products
-    np.testing.assert_allclose(plate_operator(e, information, 0.25), filtered, rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize("shape", [(4, 6), (32, 16), (64, 40), (80, 66)])
 def test_grids_are_gathered_by_the_transpose_of_how_they_are_spread(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     fine = rng.standard_normal(shape, np.float32)
     coarse = rng.standard_normal((shape[0] // 2, shape[1] // 2), np.float32)
-    np.testing.assert_allclose(spread(coarse), twice(coarse), rtol=0, atol=1e-6)
-    there, back = np.vdot(spread(coarse), fine), np.vdot(coarse, gather(fine))
+    there, back = np.vdot(twice(coarse), fine), np.vdot(coarse, gather(fine))
     assert abs(there - back) < 1e-3

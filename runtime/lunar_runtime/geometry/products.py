@@ -3,8 +3,8 @@
 OpenBLAS starts threads from 2¹⁸ multiplications on, for a vector from 9216, for a scalar product
 from 10 000 numbers. Those of a few thousand matches by a pose's five numbers are hardly more, and
 threads that wait for each other took five times the processor's time of one: for 0.1 s after such
-a product they wait, at work, for the next. Besides, their number changes the last bits. So all of
-them are made in parts.
+a product they wait, at work, for the next. Besides, their number changes the last bits. So some
+are compiled, the others made in parts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field
+from lunar_runtime.kernels.library import run
 
 _ALONE, _VECTOR_ALONE = 1 << 18, 1 << 13
 
@@ -30,15 +31,6 @@ def times(matrix: Floats, columns: Floats) -> Floats:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
-def gram(rows: Floats, others: Floats) -> Floats:
-    """(m, n): the transpose of (N, m) rows, times (N, n) others; (N,) others give (m,)."""
-    total: Floats = np.zeros(rows.shape[1:] + others.shape[1:])
-    alone = _VECTOR_ALONE if others.ndim == 1 else _ALONE
-    for part in _parts(len(rows), alone // total.size):
-        total += rows[part].T @ others[part]
-    return total
-
-
 def tiled(one: Field, other: Field) -> Field:
     """(N, M) products of (N, K) rows and (M, K) rows, tile by tile."""
     found = np.empty((len(one), len(other)), np.float32)
@@ -50,14 +42,10 @@ def tiled(one: Field, other: Field) -> Field:
 
 
 def dot(a: Field, b: Field) -> float:
-    """The sum of the products of two fields' numbers, of any shape."""
-    if a.size <= _VECTOR_ALONE:
-        return float(np.vdot(a, b))
-    a, b = a.ravel(), b.ravel()
-    parts = a.size // _VECTOR_ALONE
-    even = parts * _VECTOR_ALONE
-    sums = np.matmul(a[:even].reshape(parts, 1, -1), b[:even].reshape(parts, -1, 1))
-    return float(sums.sum(dtype=np.float64)) + float(np.vdot(a[even:], b[even:]))
+    """The sum of the products of two fields' numbers, float32 of any one shape."""
+    found = np.empty(1)
+    run("dot", np.ascontiguousarray(a), np.ascontiguousarray(b), a.size, found)
+    return float(found[0])
 
 
 def _parts(count: int, most: int) -> Iterator[slice]:

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.least_squares import robust_fit
 from lunar_runtime.inference.pair import ImagePair
-from lunar_runtime.refinement.prior import robust_fit
 
 _SIDE = 64  # pixels of what is looked at
 _DARK_DN = 8.0
@@ -66,9 +66,7 @@ def fall_off(grey: NDArray[np.uint8]) -> float:
         return 0.0
     y, x = np.mgrid[:_SIDE, :_SIDE] / (_SIDE / 2) + (1 / _SIDE - 1)
     terms = np.stack([np.ones_like(x), x, y, x * x - y * y, x * y, _square(x, y)])
-    fit = robust_fit(
-        terms[:, lit], np.log(small[lit]), np.ones(int(lit.sum())), np.ones(len(terms), np.bool_)
-    )
+    fit = robust_fit(terms[:, lit], np.log(small[lit]))
     return float(fit[-1])
 
 

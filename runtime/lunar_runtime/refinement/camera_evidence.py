@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
-from lunar_runtime.geometry.products import gram
+from lunar_runtime.geometry.least_squares import normal_equations
 from lunar_runtime.refinement.fitted_matches import UNKNOWN, FittedMatches
 from lunar_runtime.refinement.misfit import CENTRES, FARTHEST, NAMES, Misfit
 from lunar_runtime.refinement.pose_residuals import shared_share
@@ -201,11 +201,10 @@ def told_errors(rays: MatchedRays, fit: PoseFit) -> Floats:
     """
     fitted = FittedMatches.of(rays, fit)
     jacobian, weight = fitted.jacobian, fitted.weight
-    information = gram(jacobian, jacobian * weight[:, None])
     found = np.zeros((5, 5))
     for number in NAMES:
-        across = weight * fitted.by(number)
-        follows = -np.linalg.lstsq(information, gram(jacobian, across), rcond=None)[0]
+        information, pull = normal_equations(jacobian.T, fitted.by(number), weight)
+        follows = -np.linalg.lstsq(information, pull, rcond=None)[0]
         stated = rays.focal_sigma if number == "focal" else None
         told = TOLD[number] if stated is None else stated
         found += told**2 * np.outer(follows, follows)

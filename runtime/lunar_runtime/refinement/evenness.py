@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.fields import Field, blurred, half
-from lunar_runtime.geometry.products import gram, times
+from lunar_runtime.geometry.least_squares import normal_equations
+from lunar_runtime.geometry.products import times
 from lunar_runtime.geometry.robust import robust_sigma
 
 _SIGMA_PX = 2.0  # of the means of 4 × 4 px that are compared: single pixels differ by noise
@@ -50,6 +51,6 @@ def unevenness(left: Field, right: Field, inside: NDArray[np.bool_]) -> float:
     ratio = np.log(a[rows, columns] / b[rows, columns]).astype(np.float64)
     x, y = columns / total.shape[1] - 0.5, rows / total.shape[0] - 0.5
     A = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])
-    shares = np.linalg.lstsq(gram(A.T, A.T), gram(A.T, ratio), rcond=None)[0]
+    shares = np.linalg.lstsq(*normal_equations(A, ratio), rcond=None)[0]
     smooth = times(np.asarray(shares, np.float64), A)
     return float(robust_sigma(ratio - smooth))

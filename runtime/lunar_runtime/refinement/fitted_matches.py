@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose, sampson_distance
-from lunar_runtime.geometry.products import gram
+from lunar_runtime.geometry.least_squares import normal_equations
 from lunar_runtime.refinement.relative_pose import PoseFit, pose_information
 from lunar_runtime.refinement.told_numbers import CameraNumber, changed
 
@@ -47,7 +47,7 @@ class FittedMatches(NamedTuple):
         """Weigh a fit's matches."""
         jacobian, weight, residual = pose_information(rays, fit)
         variance = shared_by(rays) * fit.sigma_px**2 * fit.unsettled
-        information: Floats = gram(jacobian, jacobian * weight[:, None]) / variance
+        information = normal_equations(jacobian.T, residual, weight)[0] / variance
         return cls(rays, fit, jacobian, weight, residual, variance, information)
 
     def by(self, number: CameraNumber) -> Floats:
@@ -71,9 +71,9 @@ class FittedMatches(NamedTuple):
         across = self.by(number)
         A: Floats = np.zeros((6, 6))
         A[:5, :5] = self.information + prior
-        A[5, :5] = A[:5, 5] = gram(jacobian, weight * across) / variance
+        A[5, :5] = A[:5, 5] = normal_equations(jacobian.T, across, weight)[1] / variance
         A[5, 5] = across @ (weight * across) / variance
-        b = np.append(towards - gram(jacobian, weight * residual) / variance, 0.0)
+        b = np.append(towards - normal_equations(jacobian.T, residual, weight)[1] / variance, 0.0)
         b[5] = -across @ (weight * residual) / variance
         size = np.sqrt(np.maximum(np.diag(A), 1e-30))
         # The ridge is below the rounding of a well-posed fit; without it a pure translation, which

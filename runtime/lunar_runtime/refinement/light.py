@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field
-from lunar_runtime.geometry.products import gram, times
-from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.geometry.least_squares import robust_fit
+from lunar_runtime.kernels.library import run
 
 _SAMPLES = 6000  # with 3000 one pair of 12 gains 8 % less
 _ITERATIONS = 4
-_WIDTH_SIGMAS = 2.0  # of the Cauchy weight: albedo and shadows' edges count less
 _TERMS = 20
 _THIN = 3  # of the samples, one in so many settles how much each counts
+_FIT = {"settled": 0.0, "least_pivot": 1e-10}
 
 
 class Ground(NamedTuple):
@@ -98,49 +98,22 @@ class Light(NamedTuple):
         at = at[:: max(1, len(at) // samples)]
         A = np.stack(ground.at(at).terms()).astype(np.float64)
         b = brightness.ravel()[at].astype(np.float64)
-        return cls(_robust_fit(A, b).astype(np.float32))
+        return cls(_fitted(A, b).astype(np.float32))
 
     def brightness(self, ground: Ground) -> Field:
         """(H, W) of a surface."""
-        total = np.zeros_like(ground.a)
-        for share, term in zip(self.coefficients, ground.terms(), strict=True):
-            total += share * term
-        return total
+        return self.seen(ground)[0]
 
-    def by_tilt(self, ground: Ground) -> tuple[Field, Field]:
-        """(H, W) changes of the brightness by p and by q."""
-        C = self.coefficients
-        a, b, c, length, x, y = ground
-        by_a = C[1] + C[4] * b + C[5] * c + 2 * C[7] * a + C[14] * x + C[16] * y
-        by_b = C[2] + C[4] * a + C[6] * c - 2 * C[7] * b + C[15] * x + C[17] * y
-        by_c = C[3] + C[5] * a + C[6] * b + 2 * C[8] * c + C[18] * x + C[19] * y
-        # A change D of the normal turns the unit normal n by (D - n (n · D)) / length.
-        along = a * by_a + b * by_b + c * by_c
-        by_p = (by_a - x * by_c - along * (a - x * c)) / length
-        by_q = (by_b - y * by_c - along * (b - y * c)) / length
-        return by_p, by_q
+    def seen(self, ground: Ground) -> tuple[Field, Field, Field]:
+        """(H, W) of a surface: its brightness, and changes of it by p and by q."""
+        fields = [np.ascontiguousarray(values, np.float32) for values in ground]
+        found, by_p, by_q = (np.empty_like(fields[0]) for _ in range(3))
+        run("light", self.coefficients, *fields, found.size, found, by_p, by_q)
+        return found, by_p, by_q
 
 
-def _robust_fit(A: Floats, b: Floats) -> Floats:
-    """Iteratively reweighted least squares of (K, N) terms under a Cauchy weight."""
-    size = np.maximum(np.abs(A).max(axis=1), 1e-30)
-    scaled = A / size[:, None]
-    some, of_some = np.ascontiguousarray(scaled[:, ::_THIN]), b[::_THIN]
-    weighted = some
-    for left in range(_ITERATIONS - 2, -1, -1):
-        solution = _least_squares(weighted, some, of_some)
-        if not left:  # the last weights are of all
-            some, of_some = scaled, b
-        residual = times(solution, some)
-        residual -= of_some
-        residual /= _WIDTH_SIGMAS * robust_sigma(residual) + 1e-30
-        np.square(residual, out=residual)
-        residual += 1
-        weighted = some / residual
-    solution = _least_squares(weighted, scaled, b)
-    return np.asarray(solution / size)
-
-
-def _least_squares(weighted: Floats, scaled: Floats, b: Floats) -> Floats:
-    product = gram(weighted.T, scaled.T)
-    return np.asarray(np.linalg.lstsq(product, gram(weighted.T, b), rcond=1e-10)[0])
+def _fitted(A: Floats, b: Floats) -> Floats:
+    """Coefficients that (K, N) terms add up to the brightness by."""
+    some = np.ascontiguousarray(A[:, ::_THIN])
+    first = robust_fit(some, b[::_THIN], iterations=_ITERATIONS - 1, **_FIT)
+    return robust_fit(A, b, start=first, iterations=1, **_FIT)  # the last weights are of all

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, within
-from lunar_runtime.geometry.products import dot, gram, times
+from lunar_runtime.geometry.least_squares import normal_equations
+from lunar_runtime.geometry.products import dot, times
 from lunar_runtime.geometry.robust import robust_sigma
 
 _THIN = 4  # pixels between rows that are compared
@@ -109,9 +110,8 @@ def _variances(squares: Floats, residual: Floats) -> list[float]:
     variance = np.full(len(square), typical)
     found = [0.0, 0.0, 0.0]
     for _ in range(_ITERATIONS):
-        weighted = squares * (np.where(square < _CUT * variance, 1, 0) / variance**2)
-        product = gram(weighted.T, squares.T).tolist()
-        pull = gram(weighted.T, square).tolist()
+        weight = np.where(square < _CUT * variance, 1, 0) / variance**2
+        product, pull = (part.tolist() for part in normal_equations(squares, square, weight))
         for _ in range(_SWEEPS):  # one number after the other: least squares have one minimum
             for i, row in enumerate(product):
                 if row[i] > 0:

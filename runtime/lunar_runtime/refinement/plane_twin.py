@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import MatchedRays, RelativePose
+from lunar_runtime.geometry.least_squares import robust_fit
 from lunar_runtime.geometry.robust import middle
-from lunar_runtime.refinement.prior import robust_fit
 from lunar_runtime.refinement.relative_pose import (
     IN_FRONT,
-    THE_SAME,
     PoseFit,
     alike,
     fit_pose,
@@ -50,9 +49,7 @@ def plane_twins(rays: MatchedRays, pose: RelativePose) -> list[RelativePose]:
     near, depths = near.where(known), depths[known]
     if len(near) < _LEAST_MATCHES:
         return []
-    plane = robust_fit(
-        np.ascontiguousarray(near.left.T), depths, np.ones(len(near)), np.ones(3, bool)
-    )
+    plane = robust_fit(near.left.T, depths)
     H = pose.R + np.outer(pose.t, plane)
     _, turns, ways, planes = cv2.decomposeHomographyMat(H, np.eye(3))
     twins = []
@@ -78,9 +75,7 @@ def fitted_twins(rays: MatchedRays, fit: PoseFit) -> list[PoseFit]:
     thin = max(1, len(rays) // _COMPARED)
     some = rays.where(np.arange(len(rays)) % thin == 0)
     fits = [
-        fit_pose(
-            some, twin, iterations=_ITERATIONS, until=lambda pose: alike(pose, fit.pose, THE_SAME)
-        )
+        fit_pose(some, twin, iterations=_ITERATIONS, known=[fit.pose])
         for twin in plane_twins(some, fit.pose)
     ]
     return [other for other in fits if not alike(other.pose, fit.pose) and _seen(some, other.pose)]

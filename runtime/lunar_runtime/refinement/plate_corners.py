@@ -1,8 +1,4 @@
-"""What lives on the corners between four nodes of a plate: steps, tilts, and their brightness.
-
-Nodes are (H, W), or follow each other row by row in one row; then what is between two rows is no
-corner, and has to have no weight.
-"""
+"""What lives on the corners between four nodes of a plate: steps, tilts, and their brightness."""
 
 from __future__ import annotations
 
@@ -37,8 +33,7 @@ class Tilt(NamedTuple):
 
     def of(self, e: Field) -> Field:
         """The brightness of a departure."""
-        around = Around(e[:-1, :-1], e[:-1, 1:], e[1:, :-1], e[1:, 1:])
-        return brightness_of(around, *self.diagonals)
+        return brightness_of(around(e), *self.diagonals)
 
 
 def corners(values: Field) -> Field:
@@ -64,7 +59,7 @@ def steps(values: Field) -> tuple[Field, Field]:
 
 
 class Around(NamedTuple):
-    """The four nodes around every corner: views of all nodes, as rows or in one row."""
+    """(H - 1, W - 1) the four nodes around every corner: views of all nodes."""
 
     here: Field
     right: Field
@@ -72,23 +67,9 @@ class Around(NamedTuple):
     across: Field
 
 
-def around(nodes: Field, width: int) -> Around:
-    """Of (H · W,) nodes; between two rows are corners that are none."""
-    return Around(nodes[: -width - 1], nodes[1:-width], nodes[width:-1], nodes[width + 1 :])
-
-
-def on_nodes(values: Field, width: int, last: int) -> Field:
-    """(h, w) values as (H · W - last,), each at the first of the nodes it is of; 0 between rows.
-
-    Args:
-        values: Of differences or corners.
-        width: Nodes in a row, W.
-        last: Nodes at the end that are no first one: by how far a difference reaches.
-    """
-    height, narrow = values.shape
-    found = np.zeros((height + last // width, width), np.float32)
-    found[:height, :narrow] = values
-    return found.ravel()[: found.size - last]
+def around(nodes: Field) -> Around:
+    """Of (H, W) nodes."""
+    return Around(nodes[:-1, :-1], nodes[:-1, 1:], nodes[1:, :-1], nodes[1:, 1:])
 
 
 def brightness_of(around: Around, falling: Field, rising: Field) -> Field:

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred, half, resized
-from lunar_runtime.geometry.products import gram, times
+from lunar_runtime.geometry.least_squares import robust_fit
+from lunar_runtime.geometry.products import times
 from lunar_runtime.geometry.robust import middle, robust_sigma
 from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 
@@ -26,8 +26,6 @@ from lunar_runtime.refinement.shared_errors import BEYOND, shared_errors
 LEAST_DEPARTURE = np.float32(-0.9)
 
 _SAMPLES = 4_000
-_ITERATIONS = 20
-_SETTLED = 1e-4  # relative change of the residuals' scale at which a fit ends
 _COARSE_SHARE = 1 / 16  # of the image's width: sigma between coarse and fine relief
 _LEAST_KNOWN = 0.02  # of a Gaussian's mass; a corner keeps a quarter
 _LOWEST = 0.05  # of the median: an oblique plane's inverse depth falls through zero at its horizon
@@ -52,7 +50,6 @@ _MEASURED = np.array([0.4, 0.3])
 # fifth, and the means no nearer.
 _COUNTS = np.array([0.8, 1.0])
 _GRAZING = np.float32(0.1)  # cosine: below it a pixel sees more than ten of its own widths
-_WIDTH_SIGMAS = 2.0
 # Of the prior's error beyond what was measured. What the surface departs from the prior by, it
 # carries on: well where that is smooth. So the error goes with the square of how far departures are
 # apart at `_LAG` of the image's width, which is 0.29 to 0.81 of `sigma` (51 pairs, the middle of
@@ -188,7 +185,7 @@ def relief_bands(rays: Field, inverse_depth: Field) -> list[Field]:
     x, y = rays[..., 0], rays[..., 1]
     A = np.stack([x.ravel()[chosen], y.ravel()[chosen], np.ones(len(chosen))])
     values = inverse_depth.ravel()[chosen].astype(np.float64)
-    a, b, c = robust_fit(A.astype(np.float64), values, np.ones(len(chosen)), np.ones(3, bool))
+    a, b, c = robust_fit(A.astype(np.float64), values)
     plane = np.float32(a) * x + np.float32(b) * y + np.float32(c)
     relief = (inverse_depth - plane) / np.float32(middle(values))
     relief = np.where(valid, relief, 0).astype(np.float32)
@@ -206,36 +203,3 @@ def _broad_mean(values: Field, sigma_px: float) -> Field:
     """A wide Gaussian mean, at a quarter of the resolution, which loses nothing of it."""
     small = half(half(values))
     return resized(blurred(small, sigma_px / 4), values.shape)
-
-
-def robust_fit(A: Floats, b: Floats, weight: Floats, keep: NDArray[np.bool_]) -> Floats:
-    """Iteratively reweighted least squares under a Cauchy weight.
-
-    Args:
-        A: (K, N): long rows are quicker than tall columns.
-        b: (N,) what the coefficients times A come to.
-        weight: (N,) of every one of them.
-        keep: (K,) the rows of A that count; dropped ones give 0.
-
-    Returns:
-        (K,) coefficients.
-    """
-    coefficients = np.zeros(len(A))
-    size = np.maximum(np.abs(A[keep]).max(axis=1), 1e-30)
-    scaled = A[keep] / size[:, None]
-    robust, sigma = weight.copy(), np.inf
-    for _ in range(_ITERATIONS):
-        weighted = scaled * robust
-        product, pull = gram(weighted.T, scaled.T), gram(weighted.T, b)
-        solution = np.asarray(np.linalg.lstsq(product, pull, rcond=None)[0], np.float64)
-        residual = times(solution, scaled)
-        residual -= b
-        last, sigma = sigma, robust_sigma(residual) + 1e-30
-        if abs(sigma - last) < _SETTLED * sigma:
-            break
-        residual /= _WIDTH_SIGMAS * sigma
-        np.square(residual, out=residual)
-        residual += 1
-        robust = weight / residual
-    coefficients[keep] = solution / size
-    return coefficients

@@ -11,7 +11,7 @@ the dense matches to decide.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -20,10 +20,9 @@ import numpy as np
 from lunar_runtime.errors import is_out_of_memory
 from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
-from lunar_runtime.geometry.products import gram
-from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.kernels.library import run
 from lunar_runtime.refinement.pose_residuals import turn_between
-from lunar_runtime.refinement.sampson import Sampson, moved
+from lunar_runtime.refinement.sampson import Sampson, sides
 
 _THRESHOLDS_PX = (0.3, 1.2)  # 0.15 and 0.6 as well: as far off in the median of 36 pairs
 _WIDTH_PX = 0.2  # of the robust cost: features are localised to 0.1-0.2 px
@@ -39,12 +38,10 @@ _DIRECTION_PX = 1.0  # width of the cost from such a start
 _AS_GOOD = 1.15  # a cost within 15 % of the best is not told apart by a few hundred matches
 _DISTINCT_DEG = 0.5
 _ASIDE_DEG = 3.0  # between baselines of starts that end in the same place
-#: Of both angles: a fit on its way that is so near to another one ends there.
-THE_SAME = 0.1
+# Of both angles: a fit on its way that is so near to another one ends there.
+_THE_SAME = 0.1
 _MAGSAC_ITERATIONS = 3000
 _TELL_SIDES = 200  # matches tell which of four poses has them in front
-_FIVE = np.eye(5)
-_SETTLED = 1e-6  # relative gain of the cost at which a fit ends
 
 
 @dataclass(frozen=True)
@@ -122,12 +119,13 @@ def _fits_in_front(
     fits: list[PoseFit] = []
 
     def came_to_one(pose: RelativePose) -> bool:
-        return any(alike(pose, fit.pose, THE_SAME) for fit in (*known, *fits))
+        return any(alike(pose, fit.pose, _THE_SAME) for fit in (*known, *fits))
 
     for start in starts:
         if any(alike(start, fit.pose) for fit in fits):  # it would end there, too
             continue
-        fit = ahead(rays, fit_pose(rays, start, width_px=_WIDTH_PX, until=came_to_one))
+        ends = [other.pose for other in (*known, *fits)]
+        fit = ahead(rays, fit_pose(rays, start, width_px=_WIDTH_PX, known=ends))
         if came_to_one(fit.pose):
             continue
         if in_front(on_lines(rays, fit.pose), fit.pose) >= IN_FRONT:
@@ -195,7 +193,7 @@ def fit_pose(
     *,
     width_px: float | None = None,
     iterations: int = 50,
-    until: Callable[[RelativePose], bool] | None = None,
+    known: Sequence[RelativePose] = (),
 ) -> PoseFit:
     """Levenberg-Marquardt on the Sampson distances: three angles and two of direction.
 
@@ -204,49 +202,17 @@ def fit_pose(
         start: Where to start.
         width_px: Standard deviation of a good match; None = measured anew in every step.
         iterations: At most.
-        until: Where this is so of a pose, the fit ends.
+        known: Fits of other starts: a fit that comes to one on its way ends there.
     """
-    sampson = Sampson(rays)
-
-    def sigma_of(residual: Floats) -> float:
-        return max(robust_sigma(residual), _FINEST_PX)
-
-    def cost_of(residual: Floats, width: float) -> float:
-        square = residual**2
-        return float(np.sum(square / (square + width**2)))
-
-    pose, residual = start, sampson.distance_px(start)
-    width = _WIDTH_PER_SIGMA * (sigma_of(residual) if width_px is None else width_px)
-    cost = cost_of(residual, width)
-    damping = 1e-6  # starts are near, and what tells poses apart on flat ground is a weak direction
-    for _ in range(iterations):
-        if until is not None and until(pose):
-            break
-        J = sampson.derivative_px(pose)
-        weight = influence(residual, width)
-        A, b = gram(J, J * weight[:, None]), gram(J, weight * residual)
-        diagonal = A.diagonal()
-        if not diagonal.min() > 0:
-            break
-        for _ in range(6):
-            step = np.asarray(-np.linalg.solve(A + damping * _FIVE * diagonal, b), np.float64)
-            candidate = moved(pose, step)
-            new_residual = sampson.distance_px(candidate)
-            new_cost = cost_of(new_residual, width)
-            if new_cost < cost:
-                break
-            damping *= 10
-        else:
-            break
-        gained = cost - new_cost
-        pose, residual, cost = candidate, new_residual, new_cost
-        damping = max(damping / 10, 1e-9)
-        if width_px is None:
-            width = _WIDTH_PER_SIGMA * sigma_of(residual)
-            cost = cost_of(residual, width)
-        if gained < _SETTLED * cost:
-            break
-    return PoseFit(pose, cost, sigma_of(residual))
+    found, told = np.empty(2), np.concatenate([start.R.ravel(), start.t])
+    poses = np.array([(*pose.R.ravel(), *pose.t) for pose in known]).reshape(-1, 12)
+    aside, turned = (math.cos(math.radians(_THE_SAME * of)) for of in (_ASIDE_DEG, _DISTINCT_DEG))
+    run(
+        "fit_pose", *sides(rays), float(rays.focal_px), len(rays), told,
+        float(width_px or 0) * _WIDTH_PER_SIGMA, _WIDTH_PER_SIGMA, _FINEST_PX, iterations,
+        poses, len(poses), aside, turned, found,
+    )  # fmt: skip
+    return PoseFit(RelativePose(told[:9].reshape(3, 3), told[9:]), float(found[0]), float(found[1]))
 
 
 def pose_information(rays: MatchedRays, fit: PoseFit) -> tuple[Floats, Floats, Floats]:

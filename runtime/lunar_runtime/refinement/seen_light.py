@@ -97,8 +97,8 @@ def _left_of(
     image: LitImage, ground: Ground, chosen: NDArray[np.bool_], focal: tuple[float, float]
 ) -> tuple[Field, Field, Field, Field]:
     light = Light.fit(image.grey, ground, chosen)
-    left = image.grey - light.brightness(ground)
-    by_p, by_q = light.by_tilt(ground)
+    bright, by_p, by_q = light.seen(ground)
+    left = image.grey - bright
     unit = np.float32(1 / max(float(np.std(image.grey[chosen])), 1e-6))
     sigma = max(robust_sigma(left[chosen][::_THIN]), 1e-6)
     weight = image.lit / (1 + np.square(left / np.float32(_OUTLIER_SIGMAS * sigma))) ** 2

@@ -24,18 +24,17 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from lunar_runtime.geometry.fields import Field, half
+from lunar_runtime.geometry.fields import Field, half, twice
 from lunar_runtime.geometry.products import dot
 from lunar_runtime.geometry.robust import middle
-from lunar_runtime.refinement.grids import gather, spread
+from lunar_runtime.kernels.library import run
+from lunar_runtime.refinement.grids import gather
 from lunar_runtime.refinement.plate_corners import (
     Tilt,
     add_pull,
     around,
-    brightness_of,
     coarse_corners,
     corners,
-    on_nodes,
 )
 
 _SOLVED = 1e-12  # of the first residual
@@ -70,18 +69,16 @@ class TiltedPlate:
     def __init__(
         self, weight: Field, compliance: Field, stiffness: float, tilts: Sequence[Tilt]
     ) -> None:
-        self._shape, width = weight.shape, weight.shape[1]
-        self._told, self._stiff = tilts, np.float32(stiffness) / compliance
+        self._shape = weight.shape
+        self._told, self._stiff = tilts, _whole(np.float32(stiffness) / compliance)
         stiff = self._stiff
-        self._weight = np.ascontiguousarray(weight, np.float32).ravel()
-        self._xx = on_nodes(stiff[:, 1:-1], width, 2)
-        self._yy = stiff[1:-1].ravel()
-        self._xy = on_nodes(2 * corners(stiff), width, width + 1)
+        self._weight = _whole(weight)
+        self._twist = _whole(2 * corners(stiff))
         self._tilts = [
-            tuple(on_nodes(one, width, width + 1) for one in (*tilt.diagonals, tilt.information))
-            for tilt in tilts
+            tuple(_whole(one) for one in (*tilt.diagonals, tilt.information)) for tilt in tilts
         ]
-        self._scale = _scale(weight, stiff, tilts).ravel()
+        self._places = np.array([one.ctypes.data for tilt in self._tilts for one in tilt], np.uintp)
+        self._scale = _scale(weight, stiff, tilts)
         self._inverse = _inverse_of_even(weight, middle(stiff), tilts)
 
     def correction(
@@ -95,12 +92,13 @@ class TiltedPlate:
             taken: (H, W) of a correction that the surface has already: the plate resists both
                 together; None = 0.
         """
-        width = self._shape[1]
-        r = np.zeros_like(self._weight) if taken is None else -self._resistance(taken.ravel())
+        r = np.zeros(self._shape, np.float32)
+        if taken is not None:
+            self._apply(_whole(taken), r, lights=0)
+            np.negative(r, out=r)
         for (falling, rising, information), residual in zip(self._tilts, residuals, strict=True):
-            asked = information * on_nodes(residual, width, width + 1)
-            add_pull(around(r, width), asked, falling, rising)
-        return self._solved(r, iterations, iterations.finest).reshape(self._shape)
+            add_pull(around(r), information * residual, falling, rising)
+        return self._solved(r, iterations, iterations.finest)
 
     def _solved(self, r: Field, iterations: Iterations, here: int) -> Field:
         """From the coarsest grid on; the residual is used up."""
@@ -109,10 +107,9 @@ class TiltedPlate:
             return self._conjugate_gradients(r, here)
         there = iterations.between if coarse.halves else iterations.coarsest
         f = self._conjugate_gradients(r, here // 2)
-        asked = gather(r.reshape(self._shape)).ravel()
-        long = spread(coarse._solved(asked, iterations, there).reshape(coarse._shape)).ravel()
-        bent = self._apply(long)
-        energy = dot(long, bent)
+        long = twice(coarse._solved(gather(r), iterations, there))
+        bent = np.empty_like(r)
+        energy = self._apply(long, bent)
         step = dot(long, r) / energy if energy > 0 else 0.0
         cv2.scaleAdd(bent, -step, r, r)
         cv2.scaleAdd(long, step, f, f)
@@ -122,20 +119,20 @@ class TiltedPlate:
     def _conjugate_gradients(self, r: Field, count: int) -> Field:
         """Some steps from 0; what they leave of the residual takes its place."""
         f = np.zeros_like(r)
+        bent = np.empty_like(r)
         z = self._preconditioned(r)
         p = z.copy()
         size = first = dot(r, z)
         for left in range(count - 1, -1, -1):
             if not size > _SOLVED * first:
                 break
-            bent = self._apply(p)
-            step = size / dot(p, bent)
+            step = size / self._apply(p, bent)
             cv2.scaleAdd(p, step, f, f)
             cv2.scaleAdd(bent, -step, r, r)
             if left:
                 z = self._preconditioned(r)
                 last, size = size, dot(r, z)
-                p = np.asarray(cv2.scaleAdd(p, size / last, z), np.float32).ravel()
+                cv2.scaleAdd(p, size / last, z, p)
         return f
 
     @property
@@ -159,61 +156,33 @@ class TiltedPlate:
             share = np.float32(0.5) / np.maximum(total, np.float32(1e-30))
             fall, rise = (coarse_corners(information * by) * share for by in (falling, rising))
             tilts.append(Tilt(fall + rise, fall - rise, 4 * total))
-        weight = np.maximum(gather(self._weight.reshape(self._shape)), 0)
+        weight = np.maximum(gather(self._weight), 0)
         return TiltedPlate(weight, np.float32(1) / half(self._stiff), 0.25, tilts)
 
-    def _apply(self, e: Field) -> Field:
-        """(H · W,) of the operator; rows follow each other, as they do in all that is here.
-
-        So neighbours are a step apart wherever a row ends, and what is between rows has no weight:
-        one long row takes half of the time of many.
-        """
-        total, width = self._resistance(e), self._shape[1]
-        for falling, rising, information in self._tilts:
-            bright = brightness_of(around(e, width), falling, rising)
-            bright *= information
-            add_pull(around(total, width), bright, falling, rising)
-        return total
-
-    def _resistance(self, e: Field) -> Field:
-        """What measurements and stiffness hold against a correction."""
-        total = self._weight * e
-        twice, width = 2 * e, self._shape[1]
-        bends = []
-        for step, stiff in ((1, self._xx), (width, self._yy)):
-            first, centre, last = slice(-2 * step), slice(step, -step), slice(2 * step, None)
-            bent = e[last] + e[first]
-            bent -= twice[centre]
-            bent *= stiff
-            total[last] += bent
-            total[first] += bent
-            bent *= 2
-            bends.append((total[centre], bent))
-        for onto, bent in bends:
-            onto -= bent
-        here, right, below, across = around(e, width)
-        bent = across - below
-        bent -= right
-        bent += here
-        bent *= self._xy
-        here, right, below, across = around(total, width)
-        across += bent
-        below -= bent
-        right -= bent
-        here += bent
-        return total
+    def _apply(self, e: Field, total: Field, lights: int | None = None) -> float:
+        """The operator of e into `total`, (H, W), with so many lights, None = all; eᵀ of it."""
+        energy = np.empty(1)
+        count = len(self._tilts) if lights is None else lights
+        fields = self._weight, self._stiff, self._twist, self._places
+        run("tilted_plate", e, total, *fields, count, *self._shape, energy)
+        return float(energy[0])
 
     def _preconditioned(self, residual: Field) -> Field:
         (height, width), padded = self._shape, self._inverse.shape
-        waves = (residual * self._scale).reshape(height, width)
+        waves = residual * self._scale
         if padded != waves.shape:
             waves = np.pad(waves, ((0, height % 2), (0, width % 2)))
         cv2.dct(waves, waves)
         waves *= self._inverse
         cv2.dct(waves, waves, cv2.DCT_INVERSE)
-        found = waves[:height, :width].ravel()
+        found = np.ascontiguousarray(waves[:height, :width])
         found *= self._scale
         return found
+
+
+def _whole(values: Field) -> Field:
+    """As a kernel takes them."""
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _scale(weight: Field, stiff: Field, tilts: Sequence[Tilt]) -> Field:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lunar_runtime.geometry.epipolar import Floats, MatchedRays, RelativePose
-from lunar_runtime.geometry.products import gram
+from lunar_runtime.geometry.least_squares import normal_equations
 from lunar_runtime.refinement.camera_evidence import told_errors
 from lunar_runtime.refinement.fitted_matches import shared_by
 from lunar_runtime.refinement.pose_residuals import shared_share
@@ -128,4 +128,5 @@ def _normal_equations(
 ) -> tuple[Floats, Floats]:
     J, residual = sampson.derivative_px(pose), sampson.distance_px(pose)
     weight = influence(residual, width) / variance
-    return gram(J, J * weight[:, None]), -gram(J, weight * residual)
+    information, pull = normal_equations(J.T, residual, weight)
+    return information, -pull
