@@ -7,6 +7,7 @@ another machine.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -65,6 +66,9 @@ class Kernels(BuildHookInterface):  # type: ignore[type-arg]
 def _compile(sources: Path, machine: str, to: Path) -> list[Path]:
     """The libraries of a machine, from all of a folder's sources."""
     made, names = [], sorted(path.name for path in sources.glob("*.c"))
+    # What lunar_runtime.kernels.library compares where the sources are beside a library.
+    every = b"".join(path.read_bytes() for path in sorted(sources.glob("*.[ch]")))
+    told = f'-DLUNAR_SOURCES="{hashlib.sha256(every).hexdigest()}"'
     with tempfile.TemporaryDirectory() as cache:
         places = dict.fromkeys(("ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"), cache)
         for name, processor in _LIBRARIES[machine].items():
@@ -72,7 +76,7 @@ def _compile(sources: Path, machine: str, to: Path) -> list[Path]:
                 [
                     sys.executable, "-m", "ziglang", "cc",
                     "-target", f"{machine}-linux-gnu.{_GLIBC}", f"-mcpu={processor}",
-                    *_FLAGS, "-o", str(to / name), *names, "-lm",
+                    *_FLAGS, told, "-o", str(to / name), *names, "-lm",
                 ],
                 cwd=sources,
                 env={**os.environ, **places},

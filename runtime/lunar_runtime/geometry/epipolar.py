@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from lunar_runtime.geometry.cameras import Intrinsics, pixel_rays
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.views import Pair
+from lunar_runtime.kernels.library import run
 
 Floats = NDArray[np.float64]
-
-_NEAREST = 1e-6  # Z in baselines below which a point has no pixel
 
 
 @dataclass(frozen=True)
@@ -176,9 +175,9 @@ class EpipolarField:
         self._left, self._shape = left, (height, width)
         K = right.matrix()
         x, y = pixel_rays(left, 1, width)[..., 0], pixel_rays(left, height, 1)[..., 1]
-        # The homogeneous pixel at infinity, one plane a coordinate.
-        self._far = tuple(a * x + (b * y + c) for a, b, c in (K @ pose.R).astype(np.float32))
-        self._near = (K @ pose.t).astype(np.float32)  # the epipole: the pixel at depth zero
+        # By a ray's x, y and 1 the homogeneous pixel at infinity; the epipole, at depth zero.
+        camera = np.concatenate([K @ pose.R, (K @ pose.t)[:, None]], axis=1)
+        self._camera = tuple(np.ascontiguousarray(one, np.float32) for one in (camera, x, y))
 
     @classmethod
     def of(cls, pair: Pair, pose: RelativePose) -> EpipolarField:
@@ -192,8 +191,9 @@ class EpipolarField:
 
     def project(self, inverse_depth: Field) -> tuple[Field, Field]:
         """(H, W) baseline / Z to right pixels (u, v); NaN behind the right camera."""
-        inverse = self._right_inverse_depth(inverse_depth)
-        return self._pixel(0, inverse_depth, inverse), self._pixel(1, inverse_depth, inverse)
+        u, v = (np.empty(self._shape, np.float32) for _ in range(2))
+        run("project", *self._camera, self._whole(inverse_depth), *self._shape, u, v)
+        return u, v
 
     def motion(self, inverse_depth: Field) -> tuple[Field, Field]:
         """∂u, ∂v by the inverse depth, at a depth; NaN behind the right camera."""
@@ -201,32 +201,17 @@ class EpipolarField:
 
     def follow(self, inverse_depth: Field) -> tuple[Field, Field, Field, Field]:
         """What `project` and `motion` give, in one."""
-        inverse = self._right_inverse_depth(inverse_depth)
-        u, v = (self._pixel(i, inverse_depth, inverse) for i in (0, 1))
-        du, dv = (u * -self._near[2], v * -self._near[2])
-        for values, near in ((du, self._near[0]), (dv, self._near[1])):
-            values += near
-            values *= inverse
+        u, v, du, dv = (np.empty(self._shape, np.float32) for _ in range(4))
+        depth = self._whole(inverse_depth)
+        run("follow", *self._camera, depth, *self._shape, u, v, du, dv)
         return u, v, du, dv
-
-    def _pixel(self, i: int, inverse_depth: Field, inverse: Field) -> Field:
-        pixel: Field = inverse_depth * self._near[i]
-        pixel += self._far[i]
-        pixel *= inverse
-        return pixel
-
-    def _right_inverse_depth(self, inverse_depth: Field) -> Field:
-        """(H, W) baseline / Z in the right camera's frame; NaN behind it."""
-        z = inverse_depth * self._near[2]
-        z += self._far[2]
-        with np.errstate(invalid="ignore"):
-            z[~(z > _NEAREST)] = np.nan
-        return np.asarray(np.divide(1, z, out=z))
 
     def triangulate(self, u: Field, v: Field) -> Field:
         """Right pixels to inverse depth; see `inverse_depth`."""
-        offset_u, offset_v = self._far[0] - u * self._far[2], self._far[1] - v * self._far[2]
-        along_u, along_v = self._near[0] - u * self._near[2], self._near[1] - v * self._near[2]
-        square = np.maximum(along_u**2 + along_v**2, np.float32(1e-30))
-        d = -(offset_u * along_u + offset_v * along_v) / square
-        return np.asarray(d, np.float32)
+        d = np.empty(self._shape, np.float32)
+        run("triangulate", *self._camera, self._whole(u), self._whole(v), *self._shape, d)
+        return d
+
+    def _whole(self, values: Field) -> Field:
+        """(H, W) as a kernel takes it."""
+        return np.ascontiguousarray(np.broadcast_to(values, self._shape), np.float32)

@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 
-/* (height, width) to (2 height, 2 width); sides of 2 and more. DONE or NO_MEMORY. */
+/* (height, width) to (2 height, 2 width); sides of 2 and more. */
 LUNAR_PUBLIC int lunar_spread(const float *coarse, float *fine, ptrdiff_t height, ptrdiff_t width) {
+    if (height < 2 || width < 2)
+        return TOO_SMALL;
     float *row = malloc((size_t)(width + 2) * sizeof(float));
     if (!row)
         return NO_MEMORY;
@@ -13,8 +15,10 @@ LUNAR_PUBLIC int lunar_spread(const float *coarse, float *fine, ptrdiff_t height
     return DONE;
 }
 
-/* (2 height, 2 width) to (height, width), by the transpose. DONE or NO_MEMORY. */
+/* (2 height, 2 width) to (height, width), by the transpose. */
 LUNAR_PUBLIC int lunar_gather(const float *fine, float *coarse, ptrdiff_t height, ptrdiff_t width) {
+    if (height < 2 || width < 2)
+        return TOO_SMALL;
     float *row = malloc((size_t)(2 * width + 2) * sizeof(float));
     if (!row)
         return NO_MEMORY;

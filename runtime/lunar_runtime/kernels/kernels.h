@@ -10,7 +10,7 @@
 #define LUNAR_PUBLIC __attribute__((visibility("default")))
 #define LANES 16
 
-enum { DONE = 0, NO_MEMORY = 1 };
+enum { DONE = 0, NO_MEMORY = 1, TOO_SMALL = 2 };
 
 static inline double sum_of_lanes(float lanes[LANES]) {
     for (int half = LANES / 2; half; half /= 2)

@@ -7,6 +7,7 @@ same bits: nothing is reordered, nothing fused. While a kernel runs, other threa
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import platform
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +20,29 @@ from numpy.typing import NDArray
 from lunar_runtime.errors import BackendError
 
 _FOLDER = Path(__file__).parent
-_DONE, _NO_MEMORY = 0, 1  # as kernels.h has them
+_DONE, _NO_MEMORY, _TOO_SMALL = 0, 1, 2  # as kernels.h has them
 _AVX2, _FMA3 = 11, 12  # OpenCV's numbers; it names them in C++ only
+# What each kernel takes, in C's order: arrays of float, of double, of bytes and of pointers (f, d,
+# b, p), integers and numbers (i, n).
+_KERNELS = {
+    "dot": "ffid",
+    "fit_pose": "ddnidnnnidinnd",
+    "follow": "ffffiiffff",
+    "gather": "ffii",
+    "half_steps": "ffffiniifb",
+    "light": "fffffffifff",
+    "match_weight": "fffnnnnnif",
+    "normal_equations": "dddiidd",
+    "project": "ffffiiff",
+    "robust_fit": "dddiidiinnn",
+    "sampson": "dddnid",
+    "sampson_derivative": "ddddnid",
+    "spread": "ffii",
+    "thin_plate": "ffffiini",
+    "tilted_plate": "fffffpiiid",
+    "triangulate": "fffffiif",
+}
+_TYPES = {"f": np.float32, "d": np.float64, "b": np.bool_, "p": np.uintp}
 
 
 def run(kernel: str, *arguments: NDArray[Any] | float | None) -> None:
@@ -28,32 +50,42 @@ def run(kernel: str, *arguments: NDArray[Any] | float | None) -> None:
 
     Args:
         kernel: Its name in C, without `lunar_`.
-        arguments: As C has them: contiguous arrays of the kernel's own type, of which the kernel
-            knows the sides as they are told; integers are `ptrdiff_t`, other numbers `double`,
+        arguments: As C has them: contiguous arrays, whose sides the kernel knows as it is told;
             None is NULL.
 
     Raises:
         BackendError: The library is missing or does not load.
         MemoryError: There is none left.
-        TypeError: An array is not contiguous.
+        TypeError: An argument is not what the kernel takes.
+        ValueError: A side is too short.
     """
-    code = getattr(_library(), f"lunar_{kernel}")(*map(_as_c, arguments))
+    takes = _KERNELS[kernel]
+    if len(takes) != len(arguments):
+        raise TypeError(f"{kernel} takes {len(takes)} arguments, not {len(arguments)}")
+    code = getattr(_library(), f"lunar_{kernel}")(*map(_as_c, takes, arguments))
     if code == _NO_MEMORY:
         raise MemoryError(f"no memory is left for {kernel}")
+    if code == _TOO_SMALL:
+        raise ValueError(f"{kernel} takes no sides that are so short")
     if code != _DONE:
         raise RuntimeError(f"{kernel} ended with {code}")
 
 
-def _as_c(argument: NDArray[Any] | float | None) -> ctypes.c_void_p | ctypes._SimpleCData[Any]:
-    if argument is None:
-        return ctypes.c_void_p(None)
-    if isinstance(argument, np.ndarray):
-        if not argument.flags.c_contiguous:
-            raise TypeError("a kernel takes contiguous arrays only")
-        return ctypes.c_void_p(argument.ctypes.data)
-    if isinstance(argument, int):
+def _as_c(
+    kind: str, argument: NDArray[Any] | float | None
+) -> ctypes.c_void_p | ctypes._SimpleCData[Any]:
+    if kind == "i" and isinstance(argument, int):
         return ctypes.c_ssize_t(argument)
-    return ctypes.c_double(argument)
+    if kind == "n" and isinstance(argument, (int, float)):
+        return ctypes.c_double(argument)
+    if kind in _TYPES:
+        if argument is None:
+            return ctypes.c_void_p(None)
+        if isinstance(argument, np.ndarray):
+            if argument.dtype == _TYPES[kind] and argument.flags.c_contiguous:
+                return ctypes.c_void_p(argument.ctypes.data)
+            raise TypeError(f"a kernel takes contiguous {_TYPES[kind].__name__}, not {argument!r}")
+    raise TypeError(f"a kernel takes no {type(argument).__name__} there")
 
 
 def library_path(*, slowest: bool = False) -> Path:
@@ -69,11 +101,27 @@ def library_path(*, slowest: bool = False) -> Path:
 
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL:
-    path = library_path()
+    return load(library_path())
+
+
+def load(path: Path) -> ctypes.CDLL:
+    """A library of kernels.
+
+    Raises:
+        BackendError: It is missing, does not load, or is of other sources than those beside it.
+    """
+    again = "install lunar-edge again (`make install` in its repository)"
     try:
-        return ctypes.CDLL(str(path))
+        library = ctypes.CDLL(str(path))
     except OSError as error:
         raise BackendError(
-            f"{path.name}, a compiled part of lunar-edge, does not load ({error}); install the "
-            f"package for this machine ({platform.machine()}) again"
+            f"{path.name}, the compiled part of lunar-edge for this processor, does not load "
+            f"({error}); {again}"
         ) from error
+    sources = sorted(path.parent.glob("*.[ch]"))  # beside it in a repository only
+    if sources:
+        every = b"".join(source.read_bytes() for source in sources)
+        of = (ctypes.c_char * 65).in_dll(library, "lunar_sources").value.decode()
+        if of != hashlib.sha256(every).hexdigest():
+            raise BackendError(f"{path.name} was compiled from other sources; {again}")
+    return library

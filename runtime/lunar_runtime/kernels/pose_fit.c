@@ -161,10 +161,10 @@ static int step_of(double A[STEPS][STEPS], const double b[STEPS], double damping
 }
 
 /* Whether a pose is as near to a known one as both cosines say. */
-static int came_to_one(const Pose *pose, const Pose *known, ptrdiff_t count, double least_aside,
+static int came_to_one(const Pose *pose, const double *known, ptrdiff_t count, double least_aside,
                        double least_turned) {
     for (ptrdiff_t i = 0; i < count; i++) {
-        const double *R = known[i].R, *t = known[i].t;
+        const double *R = known + 12 * i, *t = R + 9;
         double along = pose->t[0] * t[0] + pose->t[1] * t[1] + pose->t[2] * t[2], trace = 0;
         for (int k = 0; k < 9; k++)
             trace += pose->R[k] * R[k];
@@ -180,7 +180,7 @@ static int came_to_one(const Pose *pose, const Pose *known, ptrdiff_t count, dou
  * pixels; 0 = `per_sigma` times the matches' own sigma, in every step, which is `finest` at least.
  * known: (count, 12) poses at which a fit on its way ends, where the cosines of the angles to one,
  * between baselines and between turns, are at least so large. found: (2,) the cost and the sigma.
- * DONE or NO_MEMORY. */
+ */
 LUNAR_PUBLIC int lunar_fit_pose(const double *left, const double *right, double focal, ptrdiff_t n,
                                 double *pose, double width, double per_sigma, double finest,
                                 ptrdiff_t iterations, const double *known, ptrdiff_t count,
@@ -201,7 +201,7 @@ LUNAR_PUBLIC int lunar_fit_pose(const double *left, const double *right, double 
         width = per_sigma * fmax(robust_sigma(residual, n, work), finest);
     double cost = cost_of(residual, n, width);
     for (ptrdiff_t i = 0; i < iterations; i++) {
-        if (came_to_one(&now, (const Pose *)known, count, least_aside, least_turned))
+        if (came_to_one(&now, known, count, least_aside, least_turned))
             break;
         equations(&matches, &now, residual, width, A, b);
         int flat = 0, better = 0;

@@ -127,8 +127,7 @@ static double largest(const double *restrict values, ptrdiff_t n) {
  *
  * A, b: as above. weight: (n,) that every one has besides, or NULL for 1. solution: what comes out;
  * where `started`, the first weights are by what it leaves. width: of the Cauchy weight, in sigmas.
- * settled: relative change of sigma at which the fit ends. least: of a pivot, see solve. DONE or
- * NO_MEMORY. */
+ * settled: relative change of sigma at which the fit ends. least: of a pivot, see solve. */
 LUNAR_PUBLIC int lunar_robust_fit(const double *A, const double *b, const double *weight,
                                   ptrdiff_t rows, ptrdiff_t n, double *solution, ptrdiff_t started,
                                   ptrdiff_t iterations, double width, double settled,

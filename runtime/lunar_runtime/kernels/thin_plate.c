@@ -340,11 +340,13 @@ static void prepare(Grids *all, const float *information, ptrdiff_t height, ptrd
 /* The surface that passes measurements as closely as they are worth, and bends little.
  *
  * information, pull: (height, width), sides of 3 and more; start: the same, or NULL for 0.
- * surface: what comes out. cycles: at most. DONE or NO_MEMORY. */
+ * surface: what comes out. cycles: at most. */
 LUNAR_PUBLIC int lunar_thin_plate(const float *information, const float *pull, const float *start,
                                   float *surface, ptrdiff_t height, ptrdiff_t width,
                                   double stiffness, ptrdiff_t cycles) {
     Grids all;
+    if (height < 3 || width < 3)
+        return TOO_SMALL;
     void *memory = grids_of(&all, height, width);
     const Grid *g = &all.grids[0];
     ptrdiff_t n = nodes(g);

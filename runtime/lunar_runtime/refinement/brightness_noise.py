@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.epipolar import Floats
 from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.robust import robust_sigma
@@ -90,8 +91,11 @@ def measure_noise(
         return None
     double_x = float(np.sum(mask * (by_right**2 - by_down**2)))
     double_y = float(np.sum(mask * (2 * by_right * by_down)))
-    across, along = _octaves(residual, mask, np.arctan2(double_y, double_x) / 2)
-    other = np.maximum(*_octaves(differs, mask, 0.0))
+    light = float(np.arctan2(double_y, double_x) / 2)
+    (across, along), either = at_once(
+        lambda each: _octaves(each[0], mask, each[1]), ((residual, light), (differs, 0.0))
+    )
+    other = np.maximum(*either)
     level = np.maximum(np.maximum(across, other), 1e-12)
     slopes = along / level
     width, variance = _evenest(level, _FITTED, _WIDTHS_PX)

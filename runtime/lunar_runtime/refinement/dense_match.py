@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
-from lunar_runtime.geometry.fields import Field, half, resized, together, twice, within
+from lunar_runtime.geometry.fields import Field, half, resized, twice, within
 from lunar_runtime.geometry.views import Pair
+from lunar_runtime.kernels.library import run
 from lunar_runtime.refinement.likeness import correlate, normalise, support
 from lunar_runtime.refinement.match_noise import measure_match_noise
 
@@ -186,17 +187,12 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     # Every line frees or overwrites what it can: the largest peak of a pair's memory is here.
     left, right = pair.left.grey, pair.right.grey
     u, v, du, dv = field.follow(inverse_depth)
-    inside = _inside(u, v, pair)
-    hidden = 0.0
-    if pair.left.valid is not None or pair.right.valid is not None:
-        hidden = float(np.mean(_in_frame(u, v, pair)) - np.mean(inside))
-    pixels = together(du, dv)
-    step = np.float32(0.5) / pixels
-    for along in (du, dv):
-        along *= step
-        _fill(along, 0)
-    x, y = _at(u, v)
-    del u, v, step, along
+    pixels, framed = np.empty_like(u), np.empty(u.shape, np.bool_)
+    run("half_steps", u, v, du, dv, u.size, float(_MARGIN_PX), *right.shape, pixels, framed)
+    x, y = u, v
+    inside = _valid(framed, x, y, pair)
+    hidden = float(np.mean(framed) - np.mean(inside)) if inside is not framed else 0.0
+    del u, v, framed
     warped = _seen(right, x, y)
     x += du
     y += dv
@@ -244,14 +240,22 @@ def _in_frame(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
 
 def _inside(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:
     """Where right pixels (u, v) of valid left ones are in the right image, on valid pixels."""
-    result = _in_frame(u, v, pair)
+    framed = _in_frame(u, v, pair)
+    if pair.left.valid is None and pair.right.valid is None:
+        return framed
+    return _valid(framed, *_at(u, v), pair)
+
+
+def _valid(framed: NDArray[np.bool_], x: Field, y: Field, pair: Pair) -> NDArray[np.bool_]:
+    """What is valid of left pixels that are seen in the right image, at OpenCV's pixels (x, y)."""
+    result = framed
     if pair.left.valid is not None:
-        result &= pair.left.valid
+        result = result & pair.left.valid
     if pair.right.valid is not None:
         # What interpolation looks at must be valid, too.
         reach = cv2.erode(pair.right.valid.astype(np.uint8), _REACH)
-        x, y = _at(u, v)
-        result &= cv2.remap(reach, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE) > 0
+        seen = cv2.remap(reach, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE) > 0
+        result = result & seen
     return result
 
 
@@ -265,14 +269,9 @@ def _at(u: Field, v: Field) -> tuple[Field, Field]:
     """Pixels as OpenCV counts them; NaN far outside."""
     x, y = (values - np.float32(0.5) for values in (u, v))
     for values in (x, y):
-        _fill(values, -9)
+        if np.isnan(values.sum()):
+            np.nan_to_num(values, copy=False, nan=-9)
     return x, y
-
-
-def _fill(values: Field, instead: float) -> None:
-    """Put a number where there is none."""
-    if np.isnan(values.sum()):
-        np.nan_to_num(values, copy=False, nan=instead)
 
 
 def _seen(image: Field, x: Field, y: Field) -> Field:

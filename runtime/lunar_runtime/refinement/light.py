@@ -27,7 +27,7 @@ _SAMPLES = 6000  # with 3000 one pair of 12 gains 8 % less
 _ITERATIONS = 4
 _TERMS = 20
 _THIN = 3  # of the samples, one in so many settles how much each counts
-_FIT = {"settled": 0.0, "least_pivot": 1e-10}
+_LEAST_PIVOT = 1e-10
 
 
 class Ground(NamedTuple):
@@ -115,5 +115,8 @@ class Light(NamedTuple):
 def _fitted(A: Floats, b: Floats) -> Floats:
     """Coefficients that (K, N) terms add up to the brightness by."""
     some = np.ascontiguousarray(A[:, ::_THIN])
-    first = robust_fit(some, b[::_THIN], iterations=_ITERATIONS - 1, **_FIT)
-    return robust_fit(A, b, start=first, iterations=1, **_FIT)  # the last weights are of all
+    first = robust_fit(
+        some, b[::_THIN], iterations=_ITERATIONS - 1, settled=0, least_pivot=_LEAST_PIVOT
+    )
+    # The last weights are of all.
+    return robust_fit(A, b, start=first, iterations=1, least_pivot=_LEAST_PIVOT)

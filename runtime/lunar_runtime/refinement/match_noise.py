@@ -22,6 +22,7 @@ from lunar_runtime.geometry.fields import Field, within
 from lunar_runtime.geometry.least_squares import normal_equations
 from lunar_runtime.geometry.products import dot, times
 from lunar_runtime.geometry.robust import robust_sigma
+from lunar_runtime.kernels.library import run
 
 _THIN = 4  # pixels between rows that are compared
 _ENOUGH = 4000  # pixels tell a sigma
@@ -63,17 +64,13 @@ class MatchNoise(NamedTuple):
             contrast: (H, W) grey levels that the brightness was divided by.
             change: (H, W) of the normalised brightness along a pixel.
         """
-        variance = np.square(change)
-        variance *= np.float32(self.steep)
-        variance += np.float32(max(self.share, _LEAST))
-        variance += np.float32(self.grey) / np.square(contrast)
-        outlying = np.square(residual) / variance
-        outlying *= np.float32(1 / _OUTLIER_SIGMAS**2)
-        outlying += 1
-        np.square(outlying, out=outlying)
-        outlying *= variance
-        outlying *= np.float32(self.pixels)
-        return np.asarray(1 / outlying, np.float32)
+        weight = np.empty_like(residual)
+        variances = float(self.grey), max(float(self.share), _LEAST), float(self.steep)
+        run(
+            "match_weight", residual, contrast, change, *variances, _OUTLIER_SIGMAS,
+            float(self.pixels), weight.size, weight,
+        )  # fmt: skip
+        return weight
 
 
 def measure_match_noise(

@@ -38,7 +38,7 @@ class Sampson:
         found = np.empty((5, self._count))
         sides = self._left, self._right, across @ pose.R, changes
         run("sampson_derivative", *sides, self._focal_px, self._count, found)
-        return found.T
+        return np.asarray(found.T)
 
 
 def sides(rays: MatchedRays) -> tuple[Floats, Floats]:

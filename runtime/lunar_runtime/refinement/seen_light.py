@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.geometry.at_once import at_once
 from lunar_runtime.geometry.fields import Field, half, resized
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.refinement.light import Ground, Light
@@ -78,7 +79,7 @@ def residual_of(
         chosen: (h, w) where the light is fitted.
         focal: Of the camera, pixels.
     """
-    parts = [_left_of(image, ground, chosen, focal) for image in images]
+    parts = at_once(lambda image: _left_of(image, ground, chosen, focal), images)
     one = parts[0]
     if len(parts) == 1:
         weight = np.asarray(one[3], np.float32)

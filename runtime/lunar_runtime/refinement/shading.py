@@ -162,23 +162,20 @@ class Shading:
         if self._plate is None:
             return draws
         plate, added = self._plate, self._added
-        rng = np.random.default_rng(0)
         count = len(draws) // 2
-        errors = [
-            (error, [rng.standard_normal(one.residual.shape, np.float32) for one in added])
-            for error in draws[: len(draws) - count]
-        ]
 
-        def rest_of(each: tuple[Field, list[Field]]) -> Field:
-            error, drawn = each
+        def rest_of(each: tuple[int, Field]) -> Field:
+            seed, error = each
+            rng = np.random.default_rng(seed)
             left = []
-            for one, of_noise in zip(added, drawn, strict=True):
+            for one in added:
+                of_noise = rng.standard_normal(one.residual.shape, np.float32)
                 of_noise *= np.float32(np.sqrt(one.noise.variance))
                 of_noise += one.without_long(-one.tilt.of(error))
                 left.append(of_noise)
             return np.asarray(error + plate.correction(left, _DRAW_ITERATIONS), np.float32)
 
-        done = at_once(rest_of, errors)
+        done = at_once(rest_of, enumerate(draws[: len(draws) - count]))
         return np.concatenate([done, [-one for one in done[:count]]]).astype(np.float32, copy=False)
 
 
