@@ -20,6 +20,7 @@ test: lint types imports unit
 lint: $(DEV)/.installed
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/clang-format --dry-run -Werror runtime/lunar_runtime/kernels/*.[ch]
 
 types: $(DEV)/.installed
 	$(DEV)/bin/mypy

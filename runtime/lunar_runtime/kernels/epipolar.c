@@ -1,8 +1,8 @@
 /* From a depth to the right pixel and back: see geometry/epipolar.py.
  *
  * Fields are (height, width) of the left image. camera: (3, 4), what gives the homogeneous right
- * pixel at infinity by the left ray's x and y and 1, and at depth zero. x: (width,) and y: (height,)
- * of the rays. Nothing is seen behind the right camera: NaN. */
+ * pixel at infinity by the left ray's x and y and 1, and at depth zero. x: (width,) and y:
+ * (height,) of the rays. Nothing is seen behind the right camera: NaN. */
 #include "kernels.h"
 
 #include <math.h>
@@ -24,7 +24,9 @@ static Row row_of(const float *camera, float y) {
     return row;
 }
 
-static inline float inverse_of(float z) { return 1 / (z > NEAREST ? z : NAN); }
+static inline float inverse_of(float z) {
+    return 1 / (z > NEAREST ? z : NAN);
+}
 
 /* Pixels u and v at an inverse depth, baseline / Z. */
 LUNAR_PUBLIC int lunar_project(const float *camera, const float *restrict x, const float *y,

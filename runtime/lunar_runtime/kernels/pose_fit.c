@@ -20,8 +20,7 @@ typedef struct {
 static void times(const double A[9], const double B[9], double found[9]) {
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++)
-            found[3 * i + j] =
-                A[3 * i] * B[j] + A[3 * i + 1] * B[3 + j] + A[3 * i + 2] * B[6 + j];
+            found[3 * i + j] = A[3 * i] * B[j] + A[3 * i + 1] * B[3 + j] + A[3 * i + 2] * B[6 + j];
 }
 
 /* Times w it is v × w. */

@@ -133,8 +133,8 @@ LUNAR_PUBLIC int lunar_robust_fit(const double *A, const double *b, const double
                                   ptrdiff_t iterations, double width, double settled,
                                   double least) {
     size_t small = (size_t)(rows * rows + 3 * rows);
-    double *memory = malloc((small + 2 * (size_t)n) * sizeof(double) +
-                            (size_t)n * sizeof(float) + (size_t)rows * sizeof(ptrdiff_t));
+    double *memory = malloc((small + 2 * (size_t)n) * sizeof(double) + (size_t)n * sizeof(float) +
+                            (size_t)rows * sizeof(ptrdiff_t));
     if (!memory)
         return NO_MEMORY;
     double *product = memory, *pull = product + rows * rows, *size = pull + rows, *x = size + rows;

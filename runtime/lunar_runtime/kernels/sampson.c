@@ -1,5 +1,5 @@
-/* Sampson distances for refinement/sampson.py. left, right: (3, n) rays; E: (3, 3) essential matrix;
- * focal: pixels. */
+/* Sampson distances for refinement/sampson.py. left, right: (3, n) rays; E: (3, 3) essential
+ * matrix; focal: pixels. */
 #include "sampson.h"
 
 /* (n,) signed distances, pixels. */

@@ -18,8 +18,7 @@ typedef struct {
 /* left, right: (3, n). */
 static inline Matches matches_of(const double *left, const double *right, double focal,
                                  ptrdiff_t n) {
-    return (Matches){
-        {left, left + n, left + 2 * n}, {right, right + n, right + 2 * n}, focal, n};
+    return (Matches){{left, left + n, left + 2 * n}, {right, right + n, right + 2 * n}, focal, n};
 }
 
 /* Of the squared gradient. */
@@ -45,9 +44,8 @@ static inline void distances(const Matches *of, const double *restrict E, ptrdif
 }
 
 /* Their change by the change D of E. */
-static inline void derivative(const Matches *of, const double *restrict E,
-                              const double *restrict D, ptrdiff_t start, ptrdiff_t count,
-                              double *restrict found) {
+static inline void derivative(const Matches *of, const double *restrict E, const double *restrict D,
+                              ptrdiff_t start, ptrdiff_t count, double *restrict found) {
     const double *restrict x = of->left[0] + start, *restrict y = of->left[1] + start;
     const double *restrict z = of->left[2] + start, *restrict u = of->right[0] + start;
     const double *restrict v = of->right[1] + start, *restrict w = of->right[2] + start;

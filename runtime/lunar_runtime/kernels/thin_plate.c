@@ -34,7 +34,9 @@ typedef struct {
     float *row; /* three with a place more at both ends */
 } Grids;
 
-static ptrdiff_t nodes(const Grid *g) { return g->height * g->width; }
+static ptrdiff_t nodes(const Grid *g) {
+    return g->height * g->width;
+}
 
 static ptrdiff_t clamped(ptrdiff_t i, ptrdiff_t length) {
     return i < 0 ? 0 : i >= length ? length - 1 : i;

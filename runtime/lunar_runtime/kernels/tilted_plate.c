@@ -73,8 +73,7 @@ static double apply(const Plate *plate, const float *e, float *total, float *mem
             for (ptrdiff_t x = 0; x < width; x++)
                 below[x] = 0;
         for (ptrdiff_t x = 0; x < width; x++)
-            out[x] = weight[x] * row[x] + held[x] +
-                     ((above[x] - here[x]) + (below[x] - here[x])) +
+            out[x] = weight[x] * row[x] + held[x] + ((above[x] - here[x]) + (below[x] - here[x])) +
                      ((bent[x - 1] - bent[x]) + (bent[x + 1] - bent[x]));
         if (y < height - 1) {
             pull(plate, row, row + width, y, pulls);
