@@ -11,8 +11,8 @@ is the posterior mean of a terrain whose curvature has the variance 1 / stiffnes
 Multigrid preconditions conjugate gradients: bilinear interpolation up, extrapolated at the edges so
 that a plane stays one (planes are what the operator does not feel), its transpose down, for the
 information too, since a coarse pixel that is pulled by its neighbours' measurements must hold their
-weight. Conjugate gradients smooth, and the coarsest grid is solved by its Cholesky factor. All of it
-is a kernel.
+weight. Conjugate gradients smooth, and the coarsest grid is solved by its Cholesky factor. All of
+that is a kernel.
 """
 
 from __future__ import annotations
