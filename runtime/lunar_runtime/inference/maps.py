@@ -197,6 +197,8 @@ def mask_by_confidence(side: str, found: PointMap, dropped_share: float) -> Poin
     if count:
         lowest = np.partition(found.confidence[usable], count)[count]
         usable &= found.confidence >= lowest
+    if usable.all():
+        return found
     points = np.where(usable[..., None], found.points, np.float32(np.nan))
     return PointMap(points, found.confidence, found.expected)
 

@@ -32,6 +32,7 @@ _KERNELS = {
     "half_steps": "ffffiniifb",
     "light": "fffffffifff",
     "match_weight": "fffnnnnnif",
+    "neighbours": "fbiiind",
     "normal_equations": "dddiidd",
     "project": "ffffiiff",
     "robust_fit": "dddiidiinnn",
@@ -41,6 +42,7 @@ _KERNELS = {
     "thin_plate": "ffffiini",
     "tilted_plate": "fffffpiiid",
     "triangulate": "fffffiif",
+    "variances": "ddinnniid",
 }
 _TYPES = {"f": np.float32, "d": np.float64, "b": np.bool_, "p": np.uintp}
 

@@ -12,15 +12,14 @@ the number of pixels that share it is measured too: an enlarged pair is as stiff
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.geometry.epipolar import Floats
-from lunar_runtime.geometry.fields import Field, within
-from lunar_runtime.geometry.least_squares import normal_equations
-from lunar_runtime.geometry.products import dot, times
+from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.robust import robust_sigma
 from lunar_runtime.kernels.library import run
 
@@ -104,17 +103,11 @@ def _variances(squares: Floats, residual: Floats) -> list[float]:
     square = residual**2
     size = np.maximum(np.mean(squares, axis=1), 1e-30)
     squares = squares / size[:, None]
-    variance = np.full(len(square), typical)
-    found = [0.0, 0.0, 0.0]
-    for _ in range(_ITERATIONS):
-        weight = np.where(square < _CUT * variance, 1, 0) / variance**2
-        product, pull = (part.tolist() for part in normal_equations(squares, square, weight))
-        for _ in range(_SWEEPS):  # one number after the other: least squares have one minimum
-            for i, row in enumerate(product):
-                if row[i] > 0:
-                    rest = pull[i] - sum(a * b for a, b in zip(row, found, strict=True))
-                    found[i] = max(found[i] + rest / row[i], 0.0)
-        variance = np.maximum(times(np.array(found), squares), _LEAST_SHARE * typical)
+    found = np.empty(3)
+    run(
+        "variances", squares, square, len(square), float(typical), _LEAST_SHARE, _CUT, _ITERATIONS,
+        _SWEEPS, found,
+    )  # fmt: skip
     return [float(one / of) for one, of in zip(found, size, strict=True)]
 
 
@@ -123,23 +116,25 @@ def _pixels_that_share(left: Field, alike: NDArray[np.bool_]) -> float:
     some = left[::_THIN, ::_THIN][alike[::_THIN, ::_THIN]]
     if len(some) < _ENOUGH:
         some = left[alike]
-    limit = np.float32(_CLIPPED_SIGMAS * robust_sigma(some))
-    rows, columns = (left[::_THIN], alike[::_THIN]), (left.T[::_THIN], alike.T[::_THIN])
-    return _along_rows(*rows, limit) * _along_rows(*columns, limit)
+    found = np.empty((2, 4))
+    limit = float(_CLIPPED_SIGMAS * robust_sigma(some))
+    run("neighbours", left, np.ascontiguousarray(alike), *left.shape, _THIN, limit, found)
+    return math.prod(_shared(*line) for line in found.tolist())
 
 
-def _along_rows(left: Field, alike: NDArray[np.bool_], limit: np.float32) -> float:
-    """How many pixels of a row share the noise: one, and both neighbours by their correlation.
+def _shared(places: float, squares: float, pairs: float, products: float) -> float:
+    """How many pixels of a line share the noise: one, and both neighbours by their correlation.
 
     Correlations farther off do not count: a surface that is smoother than the ground leaves long,
     weak ones, and a plate that is stiffer for these gets smoother still (a pair of 256 px lost four
     fifths of what its images decide).
+
+    Args:
+        places: Where the noise is known.
+        squares: Their sum.
+        pairs: Neighbours that are both known.
+        products: Their sum.
     """
-    known = alike.astype(np.float32)
-    noise = within(np.ascontiguousarray(left), np.ascontiguousarray(alike))
-    np.clip(noise, -limit, limit, out=noise)
-    square = dot(noise, noise) / max(float(np.sum(known)), 1.0)
-    pairs = dot(known[:, 1:], known[:, :-1])
-    if not (pairs > 0 and square > 0):
+    if not (pairs > 0 and squares > 0):
         return 1.0
-    return 1 + 2 * max(dot(noise[:, 1:], noise[:, :-1]) / (pairs * square), 0.0)
+    return 1 + 2 * max(products * places / (pairs * squares), 0.0)
