@@ -28,13 +28,13 @@ from lunar_runtime.version import __version__
 from lunar_student import Student
 
 from lunar_export.bundling.activation_ranges import ActivationRanges
-from lunar_export.graph.layers import weight_layers
 from lunar_export.graph.model_file import MODEL_NAME
 from lunar_export.graph.opset import default_opset
 from lunar_export.graph.traced import Traced
 from lunar_export.judging.judged import Judged
 from lunar_export.judging.reference import Reference
 from lunar_export.judging.search import Found
+from lunar_export.lowering.placement import placeable
 from lunar_export.pairs.calibration import Calibration
 
 GOLDEN_STEP = 8
@@ -109,7 +109,7 @@ def reduction_record(traced: Traced, judged: Judged) -> ReductionRecord | None:
         return None
     found = judged.lowering.found
     return ReductionRecord(
-        layers=len(weight_layers(traced.model)),
+        layers=len(placeable(traced.model, found.recipe.target)),
         kept=found.trial.lowered.kept,
         steps=found.steps,
         gate=judged.lowering.gate,

@@ -1,4 +1,4 @@
-"""The layers of a graph that have weights: what a lower precision is about."""
+"""What multiplies in a graph: layers with weights, and the scores of attention."""
 
 from __future__ import annotations
 
@@ -63,6 +63,42 @@ def weight_layers(model: onnx.ModelProto) -> list[Layer]:
             )
         )
     return layers
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A node that multiplies every query of an attention with every key.
+
+    Attributes:
+        node: Its name.
+        queries: (…, N, D), what it reads first.
+        keys: (…, D, N), what it reads second.
+    """
+
+    node: str
+    queries: str
+    keys: str
+
+    @property
+    def module(self) -> str:
+        """The attention, as in `dec_blocks.0.attn`; shared by both images."""
+        return self.node.rpartition("/")[0]
+
+
+def attention_scores(model: onnx.ModelProto) -> list[Scores]:
+    """Every MatMul of two activations that a Softmax alone reads, in the graph's order."""
+    constant = {tensor.name for tensor in model.graph.initializer}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in dict.fromkeys(node.input):
+            readers.setdefault(name, []).append(node)
+    return [
+        Scores(node.name, node.input[0], node.input[1])
+        for node in model.graph.node
+        if node.op_type == "MatMul"
+        and constant.isdisjoint(node.input)
+        and [reader.op_type for reader in readers.get(node.output[0], [])] == ["Softmax"]
+    ]
 
 
 def outermost(model: onnx.ModelProto, layers: list[Layer]) -> tuple[set[str], set[str]]:

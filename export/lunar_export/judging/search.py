@@ -11,7 +11,7 @@ from lunar_runtime.bundles.choices import Arithmetic
 
 from lunar_export.choices import METHODS, Method
 from lunar_export.judging.gate import LIMITS, GateLimits, accuracy_failures
-from lunar_export.judging.sensitivity import Sensitivity, rank_modules, weight_modules
+from lunar_export.judging.sensitivity import Sensitivity, lowered_modules, rank_modules
 from lunar_export.judging.slope_error import SlopeReference
 from lunar_export.judging.trial import Trial, try_recipe
 from lunar_export.lowering.lower import Recipe
@@ -91,7 +91,7 @@ def search_precision(
     trial = try_recipe(measured, recipe, gate, plan.threads)
     steps = [trial.error.shift_deg]
     ranking: list[Sensitivity] = []
-    everything = weight_modules(measured.model)
+    everything = lowered_modules(measured.model, recipe.target)
     most = int(plan.limits.share_kept * len(everything))
     if plan.rank_always or (plan.give_back and most and _fails(trial, gate, plan)):
         progress.begin("measuring layers", len(everything))

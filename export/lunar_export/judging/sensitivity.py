@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import onnx
+from lunar_runtime.bundles.choices import Target
 
-from lunar_export.graph.layers import weight_layers
 from lunar_export.judging.slope_error import SlopeError, SlopeReference
 from lunar_export.judging.trial import try_recipe
 from lunar_export.lowering.lower import Recipe
 from lunar_export.lowering.measure import Measured
+from lunar_export.lowering.placement import placeable
 
 # Blocks that shift slopes by less are not looked into: a tenth of what INT8 may.
 NEGLIGIBLE_DEG = 0.05
@@ -49,9 +50,9 @@ class Sensitivity:
         return self.miss_increase / len(self.modules)
 
 
-def weight_modules(model: onnx.ModelProto) -> list[str]:
-    """Of every layer with weights, once each, in the graph's order."""
-    return list(dict.fromkeys(layer.module for layer in weight_layers(model)))
+def lowered_modules(model: onnx.ModelProto, target: Target) -> list[str]:
+    """Of everything that may be lowered for a target, once each, in the graph's order."""
+    return list(dict.fromkeys(part.module for part in placeable(model, target)))
 
 
 def blocks(names: Sequence[str], depth: int = 1) -> dict[str, list[str]]:
@@ -87,7 +88,7 @@ def rank_modules(
     Returns:
         Worst first; every module is in one of them.
     """
-    everything = weight_modules(measured.model)
+    everything = lowered_modules(measured.model, recipe.target)
     found = []
     waiting = [[name for name in everything if name not in recipe.kept]]
     while waiting:

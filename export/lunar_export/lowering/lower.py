@@ -16,9 +16,10 @@ from lunar_export.lowering.half_weights import store_weights_in_half
 from lunar_export.lowering.integer_kernels import use_integer_kernels
 from lunar_export.lowering.measure import Measured
 from lunar_export.lowering.placement import Placement, place
+from lunar_export.lowering.projections import with_split_projections
 from lunar_export.lowering.qdq import quantise
 from lunar_export.lowering.rewrite_cpu import rewritten_for_cpu
-from lunar_export.lowering.thresholds import thresholds
+from lunar_export.lowering.thresholds import threshold, thresholds
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def lower(measured: Measured, recipe: Recipe) -> Lowered:
     if recipe.precision == "int8":
         if recipe.target == "cpu":
             made = rewritten_for_cpu(measured.model)
+        elif recipe.target == "openvino":
+            made = with_split_projections(measured.model)
         placement = place(made, recipe.target, recipe.kept)
         made = emulated = _quantised(made, placement, measured, recipe)
         kept |= placement.kept
@@ -110,6 +113,10 @@ def _quantised(
     model: onnx.ModelProto, placement: Placement, measured: Measured, recipe: Recipe
 ) -> onnx.ModelProto:
     limits = thresholds(measured.ranges, recipe.method)
+    # The largest queries and keys decide where an attention looks.
+    for part in placement.scores:
+        for name in (part.queries, part.keys):
+            limits[name] = threshold(measured.ranges[name], "minmax")
     means = {
         name: seen.channel_mean
         for name, seen in measured.ranges.items()

@@ -98,6 +98,15 @@ def split_projections(edit: GraphEdit) -> int:
     return count
 
 
+def with_split_projections(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy with `split_projections`: OpenVINO copies what it splits."""
+    changed = copy.deepcopy(model)
+    edit = GraphEdit(changed)
+    split_projections(edit)
+    edit.finish()
+    return changed
+
+
 def _parts(edit: GraphEdit, projection: Projection, split: onnx.NodeProto) -> list[onnx.NodeProto]:
     product, total = projection.product, projection.sum
     weight, bias = edit.constant(product.input[1]), edit.constant(total.input[1])

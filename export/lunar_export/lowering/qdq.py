@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from lunar_export.graph.layers import Layer
+from lunar_export.graph.layers import Layer, Scores
 from lunar_export.graph.opset import raise_opset
 from lunar_export.graph.weights import drop_unread
 from lunar_export.lowering.placement import Placement
@@ -38,7 +38,7 @@ def quantise(
     Args:
         model: FP32. Not changed.
         placement: What is quantised.
-        thresholds: Per activation, the magnitude that becomes 127.
+        thresholds: Per activation, the magnitude that becomes 127; of keys, 63.
         half_scales: Make every scale a number that FP16 has.
         means: Per activation, the mean of every channel: a convolution's bias then takes what the
             rounding of its weights changes of its mean output.
@@ -51,6 +51,8 @@ def quantise(
     work = _Quantiser(quantised, thresholds, half_scales, placement, means or {})
     for layer in placement.layers:
         work.add_layer(layer, placement.integer_bias)
+    for scores in placement.scores:
+        work.add_scores(scores)
     work.rewire(placement)
     return quantised
 
@@ -108,6 +110,7 @@ class _Quantiser:
         self.lifted = placement.lifted
         self.pairs = placement.pairs
         self.positive = positive_tensors(model) if placement.positive else set()
+        self.keys = {scores.keys for scores in placement.scores}
         self.before: list[onnx.NodeProto] = []  # weights' DQ: they read nothing but constants
         self.weights: dict[tuple[str, int], tuple[str, NDArray[np.float32]]] = {}
         self.rounded: dict[str, NDArray[np.float64]] = {}  # weights as they are stored
@@ -130,6 +133,10 @@ class _Quantiser:
             bias = np.rint(values / scale.astype(np.float64))
             stored = np.clip(bias, -(2**31), 2**31 - 1).astype(np.int32)
             self.inputs[layer.node, 2] = self._dequantise(f"{layer.node}/bias", stored, scale, 0)
+
+    def add_scores(self, scores: Scores) -> None:
+        self.inputs[scores.node, 0] = f"{scores.queries}/dequantised"
+        self.inputs[scores.node, 1] = f"{scores.keys}/dequantised"
 
     def _bias(self, layer: Layer) -> NDArray[np.float64]:
         assert layer.bias is not None
@@ -201,6 +208,8 @@ class _Quantiser:
     def _scale(self, name: str) -> NDArray[np.float32]:
         name = self.scale_of.get(name, name)
         levels = 2 * LEVELS + 1 if name in self.positive else LEVELS
+        if name in self.keys:  # they stand where weights do; see `neighbour_sums`
+            levels = LEVELS // 2
         return self._representable(np.array(self.thresholds[name] / levels))
 
     def _zero_point(self, name: str) -> NDArray[np.integer]:
