@@ -216,7 +216,7 @@ class ReductionRecord(_Record, frozen=True, kw_only=True):
     """How the precision was reduced, and what that did.
 
     Attributes:
-        layers: Layers with weights in the graph.
+        layers: How many could be lowered: layers with weights; for OpenVINO also attentions.
         kept: Those of them (and, in FP16, other nodes) that kept a higher precision -> why.
         steps: Slope shift in degrees on the tuning pairs, before any layer was given back and after
             each that was.
