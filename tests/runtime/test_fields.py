@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from lunar_runtime.geometry.fields import blurred, half, resized
+from lunar_runtime.geometry.fields import blurred, filled, half, resized
 
 
 def test_half_takes_means_and_rounds_up() -> None:
@@ -39,3 +39,18 @@ def test_a_blur_is_a_gaussian_of_that_sigma_and_keeps_the_mean() -> None:
     # The kernel ends at four sigmas and is sampled: a thousandth of the variance.
     assert np.isclose((found.sum(axis=0) * offset**2).sum(), 9, rtol=2e-3)
     np.testing.assert_allclose(blurred(np.full((9, 9), 7, np.float32), 3.0), 7, rtol=1e-6)
+
+
+def test_a_hole_in_a_plane_is_filled_from_its_rim() -> None:
+    rows, columns = np.mgrid[:40, :48].astype(np.float32)
+    plane = 2 * columns + 3 * rows
+    known = np.ones(plane.shape, bool)
+    known[12:20, 10:22] = False
+    known[:, 44:] = False  # and one that goes to the edge
+    holed = np.where(known, plane, np.float32(1e6))
+    found = filled(holed, known)
+    np.testing.assert_array_equal(found[known], plane[known])
+    assert found.min() >= plane[known].min() and found.max() <= plane[known].max()
+    # Means of the two sides: within two pixels' steps of the plane it is cut from.
+    assert np.abs(found - plane)[12:20, 10:22].max() < 2 * (2 + 3)
+    assert filled(plane, np.ones_like(known)) is plane

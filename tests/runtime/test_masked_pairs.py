@@ -24,11 +24,13 @@ from lunar_runtime.inference.result import ViewResult
 from lunar_runtime.refinement.dense_match import measure_flow
 from lunar_runtime.refinement.matching import match_descriptors, match_features
 from lunar_runtime.refinement.prior import relief_bands
+from lunar_runtime.refinement.refine import refine_surface
+from lunar_runtime.refinement.surface import NetworkGuess
 from numpy.typing import NDArray
 
 from .network_alone import load
 from .outcomes import Outcome
-from .scenes import hilly_scene
+from .scenes import flat_scene, hilly_scene
 
 SCENE = hilly_scene(128)
 PAIR = SCENE.grey_left, SCENE.grey_right
@@ -151,6 +153,24 @@ def test_relief_beside_a_hole_is_not_drawn_to_nothing() -> None:
     off = np.abs(holed - whole)[beside].mean()
     drawn = np.abs(whole)[beside].mean()
     assert off < 0.75 * drawn
+
+
+def test_beside_a_hole_a_right_network_makes_no_surface_worse() -> None:
+    """While its relief was nothing in the hole, depths beside it were five times as far off."""
+    scene = hilly_scene(256)
+    rows, columns = np.mgrid[:256, :256]
+    off_centre = np.maximum(np.abs(rows - 120), np.abs(columns - 140))
+    hole, beside = off_centre < 18, (off_centre >= 18) & (off_centre < 26)
+    pair = scene.views()
+    pair = replace(pair, left=replace(pair.left, valid=~hole))
+    guess = np.where(hole, np.nan, scene.inverse_depth).astype(np.float32)
+
+    def error(network: NetworkGuess | None) -> float:
+        start = flat_scene(256).inverse_depth
+        surface = refine_surface(pair, scene.pose, start, [scene.pose] * 8, network)
+        return float(np.abs(surface.inverse_depth / scene.inverse_depth - 1)[beside].mean())
+
+    assert error(NetworkGuess(guess)) < error(None)
 
 
 def test_the_networks_own_maps_are_masked_too(

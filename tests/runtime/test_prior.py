@@ -99,13 +99,22 @@ def test_bands_add_up_to_the_departure_from_the_plane() -> None:
     assert np.corrcoef((coarse + fine).ravel(), expected.ravel())[0, 1] > 0.98
 
 
-def test_bands_are_zero_where_the_network_is_silent() -> None:
+def test_a_hole_in_the_networks_map_is_no_step_of_its_relief() -> None:
+    """Beside a hole that held nothing, the relief itself would be the step."""
     hills = hilly_scene().inverse_depth.copy()
-    hills[:40] = np.nan
-    coarse, fine = relief_bands(RAYS, hills)
-    np.testing.assert_allclose((coarse + fine)[:40], 0, atol=1e-6)
-    hills[:] = np.nan
-    for band in relief_bands(RAYS, hills):
+    before = np.add(*relief_bands(RAYS, hills))
+    hills[40:72, 50:90] = np.nan
+    total = np.add(*relief_bands(RAYS, hills))
+    assert np.isfinite(total).all()
+    smooth = np.abs(np.diff(before[:, 50:90], axis=0)).max()
+    across = np.abs(np.diff(total[:, 50:90], axis=0))[[39, 71]]
+    assert across.max() < 1.1 * smooth
+    assert np.abs(before[[40, 71], 50:90]).max() > 4 * smooth  # and without that it would be seen
+
+
+def test_a_silent_network_has_no_relief() -> None:
+    nothing = np.full_like(EVERYWHERE, np.nan)
+    for band in relief_bands(RAYS, nothing):
         assert not band.any()
 
 

@@ -10,6 +10,8 @@ from lunar_runtime.kernels.library import run
 
 Field = NDArray[np.float32]
 
+_FILLING_STEPS = 4  # hills with a hole are as smooth across its rim as elsewhere; 0 left twice that
+
 
 def blurred(values: Field, sigma_px: float) -> Field:
     """Gaussian mean of an (H, W) field, mirrored at its edges."""
@@ -35,6 +37,25 @@ def resized(values: Field, shape: tuple[int, ...]) -> Field:
 def within(values: Field, mask: NDArray[np.bool_]) -> Field:
     """A field, 0 outside a mask: a sixth of `np.where`'s time."""
     return np.asarray(cv2.copyTo(values, mask.view(np.uint8)), np.float32)
+
+
+def filled(values: Field, known: NDArray[np.bool_]) -> Field:
+    """An (H, W) field with its holes filled from their rims, as smoothly as these allow.
+
+    From coarse means to fine ones; on each grid a few means of neighbours take the steps away.
+
+    Args:
+        values: (H, W) finite; what it is in holes does not matter.
+        known: (H, W), somewhere; false in the holes.
+    """
+    if known.all():
+        return values
+    share = half(known.astype(np.float32))
+    means = half(np.where(known, values, np.float32(0))) / np.maximum(share, np.float32(1e-6))
+    around = resized(filled(means, share > 0), values.shape)
+    for _ in range(_FILLING_STEPS):
+        around = np.where(known, values, cv2.blur(around, (3, 3)))
+    return np.asarray(around, np.float32)
 
 
 def together(a: Field, b: Field) -> Field:
