@@ -242,7 +242,7 @@ class StereoRuntime:
         self._see(work, None, last=last)
         if refine == "off":
             return work.alone(self.model)
-        return work.refined(None if work.maps is None else self.model)
+        return work.refined(None if work.maps is None else self.model, last=last)
 
     def learn_costs(
         self, width: int = 512, height: int = 512, *, view: ViewChoice = "left", rounds: int = 2

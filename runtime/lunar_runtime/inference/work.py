@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.files.held_memory import give_back
 from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
@@ -230,12 +231,15 @@ class PairWork:
         assert self.maps is not None and self.seen is not None
         return self._solved(Fused(self.maps, None), self.seen, self.notes, model)
 
-    def refined(self, model: ModelInfo | None, *, step: int = 1) -> StereoResult:
+    def refined(
+        self, model: ModelInfo | None, *, step: int = 1, last: bool = False
+    ) -> StereoResult:
         """What the images make of the network's word; without it, of a plane.
 
         Args:
             model: What ran; None = no network did.
             step: Pixels of the full result for one of this one's, along a side.
+            last: No pair follows: what the refinement leaves to the C library is given back.
 
         Raises:
             NotRefinedError: The pair cannot be refined, and `refine` is `on` or no network ran.
@@ -248,6 +252,10 @@ class PairWork:
             ahead = self._ahead
             features = None if ahead is None or ahead.grids != grids else ahead.features
             fused, noted = fuse(pair, grids, network, self.options, self.rig, features)
+            if last:
+                del ahead, features
+                self._ahead = None
+                give_back()
         return self._solved(fused, self._seen(pair), self.notes + noted, model, step)
 
     def kept(self, model: ModelInfo, reason: str, longer_px: int) -> StereoResult:

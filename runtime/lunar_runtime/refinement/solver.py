@@ -258,13 +258,6 @@ class DenseSolver:
         plated = self._plate.plated(prior, departure, compliance, information, refined)
         left = self._pair.left
         others = [OtherLight.through(left, other, surface) for other in left.others]
-
-        def of_images() -> tuple[float, float]:
-            compared = left.grey, bright.warped
-            uneven = unevenness(*compared, bright.inside)
-            return uneven, unmatched(*compared, bright.correlation, bright.inside)
-
-        differing = begun(of_images)
         shading = shade(left, bright.warped, bright.inside, plated, others)
         if shading.adds:
             surface = self._plate.surface(plane, shading.departure)
@@ -284,7 +277,6 @@ class DenseSolver:
         sigma = together(of_depth, self._plate.sigma(shared))
         draws = draws * (np.float32(_OWN) * local.slope) + shared
         correlation = bright.correlation[_THIN][bright.inside[_THIN]]
-        uneven, without_match = differing()
         return Surface(
             inverse_depth=surface,
             sigma=sigma,
@@ -293,9 +285,9 @@ class DenseSolver:
             prior=prior,
             overlap=float(np.mean(bright.inside)),
             correlation=float(np.median(correlation)) if correlation.size else 0.0,
-            unevenness=uneven,
+            unevenness=unevenness(left.grey, bright.warped, bright.inside),
             hidden=bright.hidden,
-            unmatched=without_match,
+            unmatched=unmatched(left.grey, bright.warped, bright.correlation, bright.inside),
             shading=shading.told,
         )
 
