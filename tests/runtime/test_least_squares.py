@@ -89,3 +89,10 @@ def test_dropped_rows_give_zero() -> None:
     found = robust_fit(A, b, keep=keep)
     assert not found[~keep].any()
     np.testing.assert_array_equal(found[keep], robust_fit(A[keep], b))
+
+
+@pytest.mark.parametrize("row", [0, 2])
+def test_what_is_not_a_number_gives_no_numbers(row: int) -> None:
+    A, b = measured(3)
+    A[row, 17] = np.nan
+    assert np.isnan(robust_fit(A, b)).all()

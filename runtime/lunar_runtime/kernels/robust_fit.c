@@ -66,7 +66,7 @@ LUNAR_PUBLIC int lunar_normal_equations(const double *A, const double *b, const 
 }
 
 /* Solve product x = pull, both used up, by Cholesky's factor with pivots; x is 0 where nothing is
- * left to tell it: what a pivot has is below `least` of the first one. */
+ * left to tell it: what a pivot has is below `least` of the first one. NaN where a pivot is. */
 static void solve(double *product, double *pull, ptrdiff_t rows, double least, ptrdiff_t *order,
                   double *x) {
     double most = 0;
@@ -85,6 +85,11 @@ static void solve(double *product, double *pull, ptrdiff_t rows, double least, p
         double pivot = AT(rank, rank);
         if (!rank)
             most = pivot;
+        if (isnan(pivot)) {
+            for (ptrdiff_t i = 0; i < rows; i++)
+                x[i] = NAN;
+            return;
+        }
         if (!(pivot > least * most))
             break;
         double root = sqrt(pivot);
