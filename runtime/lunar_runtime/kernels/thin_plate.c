@@ -143,7 +143,8 @@ static double lessened(const Grid *g, float share) {
 static void conjugate_gradients(const Grids *all, const Grid *g, float share, int iterations) {
     ptrdiff_t n = nodes(g);
     float *restrict p = g->p, *restrict e = g->e;
-    const float *restrict inverse = g->inverse, *restrict r = g->residual;
+    const float *restrict inverse = g->inverse;
+    const float *r = g->residual; /* which `lessened` changes */
     double size = lessened(g, share), first = size;
     for (ptrdiff_t i = 0; i < n; i++)
         p[i] = inverse[i] * r[i];
