@@ -9,9 +9,9 @@ typedef struct {
     ptrdiff_t height, width;
     const float *weight, *stiffness; /* (height, width) */
     const float *twist;              /* of the corners, (height - 1, width - 1) */
-    /* Of every light three: brightness by the differences along both diagonals of a corner, and its
-     * information. */
-    const float *const *tilts;
+    /* (count, 3, height - 1, width - 1), of every light: brightness by the differences along both
+     * diagonals of a corner, and its information. */
+    const float *tilts;
     ptrdiff_t count;
 } Plate;
 
@@ -39,9 +39,9 @@ static void pull(const Plate *plate, const float *restrict upper, const float *r
         fall[x] = rise[x] = 0;
     }
     for (ptrdiff_t k = 0; k < plate->count; k++) {
-        const float *restrict falling = plate->tilts[3 * k] + y * corners;
-        const float *restrict rising = plate->tilts[3 * k + 1] + y * corners;
-        const float *restrict information = plate->tilts[3 * k + 2] + y * corners;
+        ptrdiff_t size = (plate->height - 1) * corners;
+        const float *restrict falling = plate->tilts + 3 * k * size + y * corners;
+        const float *restrict rising = falling + size, *restrict information = rising + size;
         for (ptrdiff_t x = 0; x < corners; x++) {
             float bright = information[x] * (falling[x] * (lower[x + 1] - upper[x]) +
                                              rising[x] * (upper[x + 1] - lower[x]));
@@ -92,13 +92,12 @@ static double apply(const Plate *plate, const float *e, float *total, float *mem
     return energy;
 }
 
-/* What the plate makes of a departure e, and eᵀ of that; fields as in Plate.
- *
- * tilts: 3 · count, as in Plate, (height - 1, width - 1) each. Sides are 3 and more. */
+/* What the plate makes of a departure e, and eᵀ of that; fields as in Plate. Sides are 3 and more.
+ */
 LUNAR_PUBLIC int lunar_tilted_plate(const float *e, float *total, const float *weight,
-                                    const float *stiffness, const float *twist,
-                                    const float *const *tilts, ptrdiff_t count, ptrdiff_t height,
-                                    ptrdiff_t width, double *energy) {
+                                    const float *stiffness, const float *twist, const float *tilts,
+                                    ptrdiff_t count, ptrdiff_t height, ptrdiff_t width,
+                                    double *energy) {
     Plate plate = {height, width, weight, stiffness, twist, tilts, count};
     if (height < 3 || width < 3)
         return TOO_SMALL;

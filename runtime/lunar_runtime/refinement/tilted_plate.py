@@ -74,10 +74,9 @@ class TiltedPlate:
         stiff = self._stiff
         self._weight = _whole(weight)
         self._twist = _whole(2 * corners(stiff))
-        self._tilts = [
-            tuple(_whole(one) for one in (*tilt.diagonals, tilt.information)) for tilt in tilts
-        ]
-        self._places = np.array([one.ctypes.data for tilt in self._tilts for one in tilt], np.uintp)
+        self._tilts = np.empty((len(tilts), 3, *self._twist.shape), np.float32)
+        for kept, tilt in zip(self._tilts, tilts, strict=True):
+            (kept[0], kept[1]), kept[2] = tilt.diagonals, tilt.information
         self._scale = _scale(weight, stiff, tilts)
         self._inverse = _inverse_of_even(weight, middle(stiff), tilts)
 
@@ -163,7 +162,7 @@ class TiltedPlate:
         """The operator of e into `total`, (H, W), with so many lights, None = all; eᵀ of it."""
         energy = np.empty(1)
         count = len(self._tilts) if lights is None else lights
-        fields = self._weight, self._stiff, self._twist, self._places
+        fields = self._weight, self._stiff, self._twist, self._tilts[:count]
         run("tilted_plate", e, total, *fields, count, *self._shape, energy)
         return float(energy[0])
 
