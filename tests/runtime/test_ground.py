@@ -97,3 +97,9 @@ def test_what_is_masked_says_nothing() -> None:
         else:
             with pytest.raises(InputError, match="nothing but noise"):
                 require_ground(wedge)
+
+
+@pytest.mark.parametrize("size", [(40, 4000), (4000, 33)])
+def test_a_strip_too_thin_to_tell_is_left_to_who_looks_at_its_shape(size: tuple[int, int]) -> None:
+    strip = np.asarray(cv2.GaussianBlur(RNG.uniform(-2000, 2000, size), (0, 0), 4), np.float64)
+    require_ground(grey_from_array(grey(128 + strip)))

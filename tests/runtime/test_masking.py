@@ -155,6 +155,17 @@ def test_a_caption_in_both_images_is_masked(value: int) -> None:
     assert found[:190].mean() < 0.01
 
 
+@pytest.mark.parametrize("rows, width", [(40, 512), (33, 256), (20, 256), (64, 1024)])
+def test_a_thin_strip_has_too_few_rows_for_flow(rows: int, width: int) -> None:
+    """OpenCV's reads beyond them, so what is only alike is not told there."""
+    rng = np.random.default_rng(3)
+    views = [rng.integers(0, 256, (rows, width)).astype(np.uint8) for _ in range(2)]
+    part = cv2.GaussianBlur(rng.standard_normal((rows, width)), (0, 0), 2)[:, :60] * 200 + 128
+    for view in views:
+        view[:, width // 3 : width // 3 + 60] = np.clip(part + rng.normal(0, 1, part.shape), 0, 255)
+    fixed_areas((views[0], views[1]))
+
+
 def test_a_lander_part_in_both_images_is_masked() -> None:
     rng = np.random.default_rng(3)
     leg = (COLUMNS > 150 + 0.3 * (256 - ROWS)) & (COLUMNS < 205 + 0.1 * (256 - ROWS)) & (ROWS > 130)

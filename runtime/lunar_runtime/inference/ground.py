@@ -105,8 +105,13 @@ def _departure(small: Field, seen: Field) -> Field:
 
 
 def _structure(values: Field) -> float:
-    """Variance of blocks' means over what independent pixels would leave of it: 1 for noise."""
+    """Variance of blocks' means over what independent pixels would leave of it: 1 for noise.
+
+    Infinite in a strip without a block, which `result_grids` refuses.
+    """
     rows, columns = (side // _BLOCK_PX for side in values.shape)
+    if not rows * columns:
+        return float("inf")
     whole = values[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
     means = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
     power = float(np.mean(np.square(whole)))

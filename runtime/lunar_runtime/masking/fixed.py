@@ -39,6 +39,9 @@ _FOLLOWED, _MOST_AROUND_LOST = 0.5, 0.15
 _GAP_PX, _RING_PX = 4, 12
 _LEAST_RING = 25
 _FIT_ROUNDS = 8
+# Of flow, which looks for patches of 8 px in a quarter of the rows; with fewer OpenCV reads beyond
+# them (a process ended).
+_LEAST_ROWS = 32
 _CLOSED_PX, _GROWN_PX = 2, 2
 # Equal windows of this side, a share of the image, and grey levels between two percentiles of the
 # area. Of 415 clean pairs ten have such areas, all of them shadows with at most 3 levels.
@@ -123,11 +126,13 @@ def _moved_past(
     structure: NDArray[np.bool_],
     sure: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """The pieces that are alike, and around which the ground moves."""
+    """The pieces that are alike, and around which the ground moves; none in a thin strip."""
     alike = (like.correlation > _ALIKE) & structure
     count, labels = cv2.connectedComponents(alike.astype(np.uint8), connectivity=8)
     sizes = np.bincount(labels[sure], minlength=count)
     pieces = [label for label in range(1, count) if sizes[label] >= _LEAST_PX]
+    if len(left) < _LEAST_ROWS:
+        pieces = []
     beside = cv2.dilate(np.isin(labels, pieces).astype(np.uint8), square(_GAP_PX)) > 0
     found = np.zeros(alike.shape, bool)
     flow: NDArray[np.float32] | None = None
