@@ -25,7 +25,7 @@ _GLIBC = "2.17"
 # time. Whatever it is, the bits are the same: nothing is reordered, nothing fused.
 _AVX2 = "x86_64_v3-bmi-bmi2-lzcnt-movbe-f16c-fma"
 _LIBRARIES = {
-    "x86_64": {"kernels-x86_64.so": "x86_64_v2", "kernels-x86_64-avx2.so": _AVX2},
+    "x86_64": {"kernels-x86_64.so": "x86_64", "kernels-x86_64-avx2.so": _AVX2},
     "aarch64": {"kernels-aarch64.so": "generic"},
 }
 _FLAGS = (

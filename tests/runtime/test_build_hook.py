@@ -135,7 +135,7 @@ def test_a_library_holds_what_is_asked_of_the_processor_and_no_more(
     one.initialize("standard", told)
     one.finalize("standard", told, "")
     assert processors == {
-        "kernels-x86_64.so": "x86_64_v2",
+        "kernels-x86_64.so": "x86_64",
         "kernels-x86_64-avx2.so": "x86_64_v3-bmi-bmi2-lzcnt-movbe-f16c-fma",
     }
     asked: list[int] = []
