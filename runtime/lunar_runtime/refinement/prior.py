@@ -151,7 +151,7 @@ def beyond_errors(prior: Prior, departure: Field, decided: NDArray[np.bool_], co
     least, unknown, most = (np.float32(value) for value in _APART)
     rough = unknown if np.isnan(apart) else np.clip(apart, least, most)
     growth = _BEYOND * rough**2 * prior.sigma / far.shape[1] * far * (typical / incidence) ** 2
-    signs = shared_errors(count)[:, BEYOND]
+    signs = shared_errors(count)[:, BEYOND].astype(np.float32)
     return np.asarray(signs[:, None, None] * growth, np.float32)
 
 

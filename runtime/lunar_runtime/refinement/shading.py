@@ -167,16 +167,19 @@ class Shading:
         def rest_of(each: tuple[int, Field]) -> Field:
             seed, error = each
             rng = np.random.default_rng(seed)
-            left = []
+            asked = []
             for one in added:
                 of_noise = rng.standard_normal(one.residual.shape, np.float32)
                 of_noise *= np.float32(np.sqrt(one.noise.variance))
                 of_noise += one.without_long(-one.tilt.of(error))
-                left.append(of_noise)
-            return np.asarray(error + plate.correction(left, _DRAW_ITERATIONS), np.float32)
+                asked.append(of_noise)
+            return np.asarray(error + plate.correction(asked, _DRAW_ITERATIONS), np.float32)
 
-        done = at_once(rest_of, enumerate(draws[: len(draws) - count]))
-        return np.concatenate([done, [-one for one in done[:count]]]).astype(np.float32, copy=False)
+        left = np.empty_like(draws)
+        for place, rest in enumerate(at_once(rest_of, enumerate(draws[: len(draws) - count]))):
+            left[place] = rest
+        np.negative(left[:count], out=left[len(draws) - count :])
+        return left
 
 
 class _Source:

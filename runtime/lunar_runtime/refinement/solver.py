@@ -248,6 +248,7 @@ class DenseSolver:
             surface = self._plate.surface(plane, departure)
             if _moved_px(field, before, surface, bright.inside) < _STILL_PX:
                 break
+        del before
         checkpoint("draws")
         assert noise is not None
         draws = self._plate.draw(prior, compliance, information, noise())
