@@ -10,7 +10,7 @@ import ctypes
 import hashlib
 import platform
 import re
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -142,7 +142,7 @@ def library_path(*, slowest: bool = False) -> Path:
     return _FOLDER / f"kernels-{machine}{'-avx2' if fast and not slowest else ''}.so"
 
 
-@lru_cache(maxsize=1)
+@cache
 def _library() -> ctypes.CDLL:
     return load(library_path())
 

@@ -24,10 +24,10 @@ LUNAR_PUBLIC int lunar_match_weight(const float *restrict residual, const float 
 }
 
 /* Least squares of the squared residuals by three variances, each weighted by its inverse square;
- * what is `cut` variances and more is no noise. One number after the other, none negative: least
- * squares have one minimum. */
+ * what is `cut` variances and more is no noise, as `found` has them before. One number after the
+ * other, none negative: least squares have one minimum. */
 static void fit(const double *squares, const double *square, ptrdiff_t n, double cut, double least,
-                const double *variance_of, double *found, ptrdiff_t sweeps) {
+                double *found, ptrdiff_t sweeps) {
     double product[KINDS][KINDS] = {{0}}, pull[KINDS] = {0};
     double weight[BLOCK], weighted[BLOCK];
     for (ptrdiff_t start = 0; start < n; start += BLOCK) {
@@ -35,7 +35,7 @@ static void fit(const double *squares, const double *square, ptrdiff_t n, double
         const double *restrict a = squares + start, *restrict b = squares + n + start;
         const double *restrict c = squares + 2 * n + start, *restrict of = square + start;
         for (ptrdiff_t i = 0; i < count; i++) {
-            double variance = variance_of[0] * a[i] + variance_of[1] * b[i] + variance_of[2] * c[i];
+            double variance = found[0] * a[i] + found[1] * b[i] + found[2] * c[i];
             variance = variance > least ? variance : least;
             weight[i] = (of[i] < cut * variance ? 1.0 : 0.0) / (variance * variance);
         }
@@ -66,15 +66,10 @@ static void fit(const double *squares, const double *square, ptrdiff_t n, double
 LUNAR_PUBLIC int lunar_variances(const double *squares, const double *square, ptrdiff_t n,
                                  double typical, double least, double cut, ptrdiff_t iterations,
                                  ptrdiff_t sweeps, double *found) {
-    const double nothing[KINDS] = {0, 0, 0};
     for (int k = 0; k < KINDS; k++)
         found[k] = 0;
     for (ptrdiff_t pass = 0; pass < iterations; pass++) {
-        double now[KINDS] = {found[0], found[1], found[2]};
-        if (pass)
-            fit(squares, square, n, cut, least * typical, now, found, sweeps);
-        else
-            fit(squares, square, n, cut, typical, nothing, found, sweeps);
+        fit(squares, square, n, cut, pass ? least * typical : typical, found, sweeps);
     }
     return DONE;
 }

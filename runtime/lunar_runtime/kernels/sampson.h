@@ -24,6 +24,27 @@ static inline Matches matches_of(const double *left, const double *right, double
 /* Of the squared gradient. */
 static const double LEAST = 1e-30;
 
+/* Of one match (x, y, z), (u, v, w): what a 3 x 3 matrix makes of the left ray, the first two of
+ * what its transpose makes of the right one, and both rays' product through it. */
+typedef struct {
+    double a, b, d, e, product;
+} Lines;
+
+static inline Lines lines_of(const double *restrict E, double x, double y, double z, double u,
+                             double v, double w) {
+    double a = E[0] * x + E[1] * y + E[2] * z;
+    double b = E[3] * x + E[4] * y + E[5] * z;
+    double c = E[6] * x + E[7] * y + E[8] * z;
+    double d = E[0] * u + E[3] * v + E[6] * w;
+    double e = E[1] * u + E[4] * v + E[7] * w;
+    return (Lines){a, b, d, e, u * a + v * b + w * c};
+}
+
+static inline double square_of(Lines of) {
+    double square = (of.a * of.a + of.b * of.b) + (of.d * of.d + of.e * of.e);
+    return square > LEAST ? square : LEAST;
+}
+
 /* Signed, pixels, of `count` matches from `start` on; E: (3, 3) essential matrix. */
 static inline void distances(const Matches *of, const double *restrict E, ptrdiff_t start,
                              ptrdiff_t count, double *restrict found) {
@@ -32,14 +53,8 @@ static inline void distances(const Matches *of, const double *restrict E, ptrdif
     const double *restrict v = of->right[1] + start, *restrict w = of->right[2] + start;
     double focal = of->focal;
     for (ptrdiff_t i = 0; i < count; i++) {
-        double a = E[0] * x[i] + E[1] * y[i] + E[2] * z[i];
-        double b = E[3] * x[i] + E[4] * y[i] + E[5] * z[i];
-        double c = E[6] * x[i] + E[7] * y[i] + E[8] * z[i];
-        double d = E[0] * u[i] + E[3] * v[i] + E[6] * w[i];
-        double e = E[1] * u[i] + E[4] * v[i] + E[7] * w[i];
-        double square = (a * a + b * b) + (d * d + e * e);
-        double algebraic = u[i] * a + v[i] * b + w[i] * c;
-        found[i] = algebraic * (focal / sqrt(square > LEAST ? square : LEAST));
+        Lines lines = lines_of(E, x[i], y[i], z[i], u[i], v[i], w[i]);
+        found[i] = lines.product * (focal / sqrt(square_of(lines)));
     }
 }
 
@@ -51,22 +66,11 @@ static inline void derivative(const Matches *of, const double *restrict E, const
     const double *restrict v = of->right[1] + start, *restrict w = of->right[2] + start;
     double focal = of->focal;
     for (ptrdiff_t i = 0; i < count; i++) {
-        double a = E[0] * x[i] + E[1] * y[i] + E[2] * z[i];
-        double b = E[3] * x[i] + E[4] * y[i] + E[5] * z[i];
-        double c = E[6] * x[i] + E[7] * y[i] + E[8] * z[i];
-        double d = E[0] * u[i] + E[3] * v[i] + E[6] * w[i];
-        double e = E[1] * u[i] + E[4] * v[i] + E[7] * w[i];
-        double square = (a * a + b * b) + (d * d + e * e);
-        square = square > LEAST ? square : LEAST;
-        double algebraic = u[i] * a + v[i] * b + w[i] * c;
-        double by_a = D[0] * x[i] + D[1] * y[i] + D[2] * z[i];
-        double by_b = D[3] * x[i] + D[4] * y[i] + D[5] * z[i];
-        double by_c = D[6] * x[i] + D[7] * y[i] + D[8] * z[i];
-        double by_d = D[0] * u[i] + D[3] * v[i] + D[6] * w[i];
-        double by_e = D[1] * u[i] + D[4] * v[i] + D[7] * w[i];
-        double half = (a * by_a + b * by_b) + (d * by_d + e * by_e);
-        double change = u[i] * by_a + v[i] * by_b + w[i] * by_c;
-        found[i] = (change - algebraic / square * half) * (focal / sqrt(square));
+        Lines lines = lines_of(E, x[i], y[i], z[i], u[i], v[i], w[i]);
+        Lines by = lines_of(D, x[i], y[i], z[i], u[i], v[i], w[i]);
+        double square = square_of(lines);
+        double half = (lines.a * by.a + lines.b * by.b) + (lines.d * by.d + lines.e * by.e);
+        found[i] = (by.product - lines.product / square * half) * (focal / sqrt(square));
     }
 }
 
