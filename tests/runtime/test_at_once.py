@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,22 @@ def test_whoever_asks_does_not_wait_for_a_helper_that_is_busy(threads: int) -> N
     assert begun(lambda: "here")() == "here"
     free.set()
     assert all(one() for one in busy)
+
+
+def test_what_somebody_waits_for_goes_first() -> None:
+    helpers = at_once_module._Helpers()
+    free = threading.Event()
+    order: list[str] = []
+    try:
+        asked = [helpers.ask(free.wait, 1, urgent=False)]
+        for name, urgent in (("begun", False), ("also begun", False), ("waited for", True)):
+            asked.append(helpers.ask(partial(order.append, name), 1, urgent=urgent))
+        free.set()
+        for one in asked:
+            one.result(timeout=10)
+    finally:
+        helpers.end()
+    assert order == ["waited for", "begun", "also begun"]
 
 
 def test_work_inside_of_work_ends(threads: int) -> None:

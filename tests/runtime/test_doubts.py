@@ -12,7 +12,7 @@ from lunar_runtime.files.grey_image import GreyImage
 from lunar_runtime.files.images import grey_from_array
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.compression import blockiness
-from lunar_runtime.inference.doubts import doubt_images
+from lunar_runtime.inference.doubts import begin_doubts, doubt_images
 from lunar_runtime.inference.echoes import echoes
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
@@ -22,7 +22,8 @@ LEFT, RIGHT = (grey_from_array(image) for image in (GROUND.left, GROUND.right))
 
 
 def doubts(left: GreyImage, right: GreyImage) -> tuple[str, ...]:
-    return doubt_images(ImagePair(left, right), InferOptions(), Rig(), None)
+    images = ImagePair(left, right)
+    return doubt_images(images, InferOptions(), Rig(), None, begin_doubts(images))
 
 
 def of_bits(image: GreyImage, bits: int) -> GreyImage:

@@ -23,7 +23,7 @@ from lunar_runtime.kernels import library
 from lunar_runtime.refinement.grids import gather
 from lunar_runtime.refinement.light import Ground, Light
 from lunar_runtime.refinement.match_noise import MatchNoise
-from lunar_runtime.refinement.plate_corners import Tilt
+from lunar_runtime.refinement.plate_corners import Tilt, add_pull, around
 from lunar_runtime.refinement.relative_pose import fit_pose
 from lunar_runtime.refinement.sampson import Sampson
 from lunar_runtime.refinement.thin_plate import solve_thin_plate
@@ -49,7 +49,8 @@ TILT = Tilt(field(66, 89), field(66, 89), field(66, 89) ** 2)
 def of_a_plate() -> list[NDArray[Any]]:
     plate = TiltedPlate(FIELDS[0] ** 2, 1 + FIELDS[1] ** 2, 30.0, [TILT])
     bent = np.empty_like(FIELDS[2])
-    return [np.array(plate._apply(FIELDS[2], bent)), bent]
+    asked = [FIELDS[3][:66, :89].copy()]
+    return [np.array(plate._apply(FIELDS[2], bent)), bent, plate.correction(asked, Iterations(5))]
 
 
 def of_matches() -> list[NDArray[Any]]:
@@ -240,6 +241,19 @@ def test_a_copy_of_a_plate_has_its_own_tilts() -> None:
     other = copy.deepcopy(plate)
     plate._tilts[:] = 0
     np.testing.assert_array_equal(other.correction([residual], steps), there)
+
+
+@pytest.mark.parametrize("iterations", [Iterations(60), Iterations(30, 10, 30)])
+def test_a_correction_is_what_the_operator_asks_for(iterations: Iterations) -> None:
+    shape = 96, 128
+    tilt = Tilt(field(95, 127), field(95, 127), field(95, 127) ** 2)
+    plate = TiltedPlate(1 + field(*shape) ** 2, 1 + field(*shape) ** 2, 30.0, [tilt])
+    right = np.zeros(shape, np.float32)
+    residual = field(95, 127)
+    add_pull(around(right), tilt.information * residual, *tilt.diagonals)
+    bent = np.empty_like(right)
+    plate._apply(plate.correction([residual], iterations), bent)
+    assert np.linalg.norm(bent - right) < 1e-3 * np.linalg.norm(right)
 
 
 @pytest.mark.parametrize("lights", [0, 1, 2])

@@ -81,7 +81,7 @@ def plated(truth: Field) -> Plated:
 
 def shaded(truth: Field, albedo: Field | float = 1.0) -> Shading:
     grey, other = (np.asarray(brightness(truth, seed) * albedo, np.float32) for seed in (1, 2))
-    return shade(view(grey), other, EVERYWHERE, plated(truth))
+    return shade(view(grey), other, EVERYWHERE, plated(truth), draws=4)
 
 
 def slope_error_deg(departure: Field, truth: Field, where: NDArray[np.bool_]) -> float:
@@ -288,9 +288,9 @@ def slopes_left(truth: Field, found: Field) -> tuple[float, float]:
 def test_an_image_under_another_sun_tells_the_slopes_across_the_first() -> None:
     truth = 1 + sines(2e-6)
     grey, other = (brightness(truth, seed) for seed in (1, 2))
-    one = shade(view(grey), other, EVERYWHERE, plated(truth))
+    one = shade(view(grey), other, EVERYWHERE, plated(truth), draws=8)
     second = OtherLight(brightness(truth, 3, OTHER_SUN), EVERYWHERE)
-    two = shade(view(grey), other, EVERYWHERE, plated(truth), [second])
+    two = shade(view(grey), other, EVERYWHERE, plated(truth), [second], 8)
     before, after = (slopes_left(truth, 1 + found.departure) for found in (one, two))
     (told,) = two.told.other_suns
     assert told.reason is None and told.explained > 0.6

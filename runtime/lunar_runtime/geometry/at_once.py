@@ -6,7 +6,8 @@ a millisecond (filters, flow, features), 0.55 to 0.75 on arrays of 512 × 512, 0
 256 × 256, where a step takes 10 µs, and 1 of less. What comes out does not depend on it.
 
 The helping threads stay: to make one takes a tenth of a millisecond, and more where its memory is
-new. Whoever asks for work does its share, and never waits for a helper that has not begun.
+new. Whoever asks for work does its share, and never waits for a helper that has not begun. What
+somebody waits for goes before what was begun for later.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import cv2
@@ -28,6 +29,32 @@ _U = TypeVar("_U")
 _Task = tuple["Future[Any]", Callable[[], Any]]
 
 
+class _Tasks:
+    """What helpers have to do: the urgent first, each kind in its order."""
+
+    def __init__(self) -> None:
+        self._urgent: SimpleQueue[_Task] = SimpleQueue()
+        self._later: SimpleQueue[_Task] = SimpleQueue()
+        self._any: SimpleQueue[bool] = SimpleQueue()  # true for each of them; false: no more
+
+    def put(self, task: _Task, *, urgent: bool) -> None:
+        (self._urgent if urgent else self._later).put(task)
+        self._any.put(True)
+
+    def end(self) -> None:
+        """One helper has nothing more to do."""
+        self._any.put(False)
+
+    def get(self) -> _Task | None:
+        """Waits for the next one; None = no more."""
+        if not self._any.get():
+            return None
+        try:
+            return self._urgent.get_nowait()
+        except Empty:
+            return self._later.get()
+
+
 class _Helpers:
     """Threads besides the one that asks.
 
@@ -37,11 +64,11 @@ class _Helpers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._tasks = _Tasks()
         self._threads: list[threading.Thread] = []
 
-    def ask(self, do: Callable[[], Any], count: int) -> Future[Any]:
-        """Have one of so many do something as soon as it is free."""
+    def ask(self, do: Callable[[], Any], count: int, *, urgent: bool) -> Future[Any]:
+        """Have one of so many do something as soon as it is free; if urgent, before the rest."""
         task: Future[Any] = Future()
         with self._lock:
             if len(self._threads) != count:
@@ -57,7 +84,7 @@ class _Helpers:
                     except RuntimeError:  # the system has none left: whoever asks does it all
                         self._threads.pop()
                         break
-            self._tasks.put((task, do))
+            self._tasks.put((task, do), urgent=urgent)
         return task
 
     def end(self) -> None:
@@ -71,12 +98,12 @@ class _Helpers:
     def _dismiss(self) -> list[threading.Thread]:
         ending, self._threads = self._threads, []
         for _ in ending:
-            self._tasks.put(None)
-        self._tasks = SimpleQueue()
+            self._tasks.end()
+        self._tasks = _Tasks()
         return ending
 
 
-def _help(tasks: SimpleQueue[_Task | None]) -> None:
+def _help(tasks: _Tasks) -> None:
     while (task := tasks.get()) is not None:
         coming, do = task
         if coming.set_running_or_notify_cancel():
@@ -115,7 +142,7 @@ def at_once(do: Callable[[_T], _U], parts: Iterable[_T]) -> list[_U]:
             except BaseException as error:
                 done[place].set_exception(error)
 
-    asked = [_helpers.ask(work, threads - 1) for _ in range(helping)]
+    asked = [_helpers.ask(work, threads - 1, urgent=True) for _ in range(helping)]
     work()
     for one in asked:
         if not one.cancel():  # it has begun, and may not have ended
@@ -131,5 +158,5 @@ def begun(do: Callable[[], _U]) -> Callable[[], _U]:
     threads = cv2.getNumThreads()
     if threads < 2:
         return do
-    coming: Future[_U] = _helpers.ask(do, threads - 1)
+    coming: Future[_U] = _helpers.ask(do, threads - 1, urgent=False)
     return lambda: do() if coming.cancel() else coming.result()

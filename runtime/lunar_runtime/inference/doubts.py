@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.inference.compression import doubt_compression
 from lunar_runtime.inference.corners import doubt_corners
@@ -32,7 +34,7 @@ def doubt_images(
     options: InferOptions,
     rig: Rig,
     refinement: Refinement | None,
-    pixels: Callable[[], tuple[str, ...]] | None = None,
+    pixels: Callable[[], tuple[str, ...]],
 ) -> tuple[str, ...]:
     """What speaks against the images as given and the intrinsics told of them, in words.
 
@@ -41,7 +43,7 @@ def doubt_images(
         options: May have intrinsics.
         rig: May have them, and a pose.
         refinement: What the images made of them; None = they were not asked.
-        pixels: `doubt_pixels` of them, where that was begun before.
+        pixels: What their pixels tell; see `begin_doubts`.
 
     Raises:
         InputError: The images bear out neither the rig's pose nor the intrinsics.
@@ -49,22 +51,14 @@ def doubt_images(
     return (
         *images.doubts(),
         *doubt_size(images, options, rig, refinement),
-        *(doubt_pixels(images) if pixels is None else pixels()),
+        *pixels(),
     )
 
 
-def doubt_pixels(images: ImagePair) -> tuple[str, ...]:
-    """What of it the pixels tell by themselves."""
-    return (
-        *doubt_sharpness(images),
-        *doubt_one_eye(images),
-        *doubt_compression(images),
-        *doubt_echoes(images),
-        *doubt_stripes(images),
-        *doubt_waves(images),
-        *doubt_corners(images),
-        *_doubt_levels(images),
-    )
+def begin_doubts(images: ImagePair) -> Callable[[], tuple[str, ...]]:
+    """Begin to look at what the pixels tell by themselves; called, what speaks against them."""
+    coming = [begun(partial(doubt, images)) for doubt in _OF_PIXELS]
+    return lambda: tuple(found for one in coming for found in one())
 
 
 def _doubt_levels(images: ImagePair) -> tuple[str, ...]:
@@ -79,3 +73,15 @@ def _doubt_levels(images: ImagePair) -> tuple[str, ...]:
                 "look like steps of the ground"
             )
     return tuple(doubts)
+
+
+_OF_PIXELS: tuple[Callable[[ImagePair], tuple[str, ...]], ...] = (
+    doubt_sharpness,
+    doubt_one_eye,
+    doubt_compression,
+    doubt_echoes,
+    doubt_stripes,
+    doubt_waves,
+    doubt_corners,
+    _doubt_levels,
+)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.files.held_memory import give_back
-from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
@@ -24,7 +22,7 @@ from lunar_runtime.inference.assemble import Seen, assemble
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.corners import evened
 from lunar_runtime.inference.domain import watch_domain
-from lunar_runtime.inference.doubts import doubt_images, doubt_pixels
+from lunar_runtime.inference.doubts import begin_doubts, doubt_images
 from lunar_runtime.inference.fuse import Fused, fuse
 from lunar_runtime.inference.kept import keep_network
 from lunar_runtime.inference.ladder import doubt_rung
@@ -214,6 +212,7 @@ class PairWork:
             ran = run(*inputs)
         if done is not None:
             done()
+        self._begin_doubts()
         self.notes += ran.notes
         outputs = image_parts(frames, ran.outputs)
         unsound = ran.alarms or watch_outputs(outputs, bounds)
@@ -246,7 +245,7 @@ class PairWork:
             InputError: Nothing usable came out of it.
         """
         with self.clock.stage("refine"):
-            self._doubts = self._doubts or begun(partial(doubt_pixels, self.images))
+            self._begin_doubts()
             grids, pair = self._views(model, self.longer_px // step)
             network = None if model is None else self.maps
             ahead = self._ahead
@@ -276,6 +275,10 @@ class PairWork:
         fused = Fused(kept, Refinement(reason=reason))
         return self._solved(fused, self._seen(pair), self.notes + noted, model)
 
+    def _begin_doubts(self) -> Callable[[], tuple[str, ...]]:
+        self._doubts = self._doubts or begin_doubts(self.images)
+        return self._doubts
+
     def _views(self, model: ModelInfo | None, longer_px: int) -> tuple[PairGrids, Pair]:
         grids = self.images.result_grids(self._cameras(model, self.images.wholes), longer_px)
         return grids, self.images.views(grids, self._cameras(model, grids), self.lenses)
@@ -301,7 +304,9 @@ class PairWork:
             options = replace(options, smoothing_px=options.smoothing_px / step)
         checkpoint("geometry")
         with self.clock.stage("geometry"):
-            doubts = doubt_images(self.images, options, self.rig, fused.refinement, self._doubts)
+            doubts = doubt_images(
+                self.images, options, self.rig, fused.refinement, self._begin_doubts()
+            )
             doubts += tuple(
                 a.saw for a in self.alarms if model is not None or a.monitor == "domain"
             )

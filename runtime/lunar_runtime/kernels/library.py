@@ -34,6 +34,7 @@ _KERNELS = {
     "light": "f:20 f:n f:n f:n f:n f:n f:n i:n f:n f:n f:n",
     "match_weight": "f:n f:n f:n n n n n n i:n f:n",
     "neighbours": "f:h,w b:h,w i:h i:w i n d:8",
+    "next_direction": "f:n f:n f:n f:n i:n d:1",
     "normal_equations": "d:k,n d:n d?:n i:k i:n d:k,k d:k",
     "project": "f:12 f:w f:h f:h,w i:h i:w f:h,w f:h,w",
     "robust_fit": "d:k,n d:n d?:n i:k i:n d:k i i n n n",
@@ -42,6 +43,8 @@ _KERNELS = {
     "spread": "f:h,w f:2h,2w i:h i:w",
     "thin_plate": "f:h,w f:h,w f?:h,w f:h,w i:h i:w n i",
     "tilted_plate": "f:h,w f:h,w f:h,w f:h,w f:h-1,w-1 f:3count,h-1,w-1 i:count i:h i:w d:1",
+    "tilted_step": "f:h,w f:h,w f:h,w f:h,w f:h,w f:h,w f:h,w f:h,w f:h-1,w-1 f:3count,h-1,w-1 "
+    "i:count i:h i:w n",
     "triangulate": "f:12 f:w f:h f:h,w f:h,w i:h i:w f:h,w",
     "variances": "d:3,n d:n i:n n n n i i d:3",
 }

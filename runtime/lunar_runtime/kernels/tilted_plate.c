@@ -92,6 +92,17 @@ static double apply(const Plate *plate, const float *e, float *total, float *mem
     return energy;
 }
 
+static int applied(const Plate *plate, const float *e, float *total, double *energy) {
+    if (plate->height < 3 || plate->width < 3)
+        return TOO_SMALL;
+    float *memory = calloc((size_t)(8 * (plate->width + 2)), sizeof(float));
+    if (!memory)
+        return NO_MEMORY;
+    *energy = apply(plate, e, total, memory);
+    free(memory);
+    return DONE;
+}
+
 /* What the plate makes of a departure e, and eᵀ of that; fields as in Plate. Sides are 3 and more.
  */
 LUNAR_PUBLIC int lunar_tilted_plate(const float *e, float *total, const float *weight,
@@ -99,12 +110,40 @@ LUNAR_PUBLIC int lunar_tilted_plate(const float *e, float *total, const float *w
                                     ptrdiff_t count, ptrdiff_t height, ptrdiff_t width,
                                     double *energy) {
     Plate plate = {height, width, weight, stiffness, twist, tilts, count};
-    if (height < 3 || width < 3)
-        return TOO_SMALL;
-    float *memory = calloc((size_t)(8 * (width + 2)), sizeof(float));
-    if (!memory)
-        return NO_MEMORY;
-    *energy = apply(&plate, e, total, memory);
-    free(memory);
+    return applied(&plate, e, total, energy);
+}
+
+/* A step of conjugate gradients in a direction, as far as the sum that they minimise falls: `size`
+ * is that of the residual. The residual is written once more, scaled; `bent` is work. */
+LUNAR_PUBLIC int lunar_tilted_step(const float *direction, float *found, float *residual,
+                                   float *bent, const float *scale, float *scaled,
+                                   const float *weight, const float *stiffness, const float *twist,
+                                   const float *tilts, ptrdiff_t count, ptrdiff_t height,
+                                   ptrdiff_t width, double size) {
+    Plate plate = {height, width, weight, stiffness, twist, tilts, count};
+    double energy;
+    int code = applied(&plate, direction, bent, &energy);
+    if (code != DONE)
+        return code;
+    float step = (float)(size / energy);
+    for (ptrdiff_t i = 0; i < height * width; i++) {
+        found[i] += step * direction[i];
+        residual[i] -= step * bent[i];
+        scaled[i] = residual[i] * scale[i];
+    }
+    return DONE;
+}
+
+/* The next direction: a preconditioned residual, scaled once more, and as much of the last
+ * direction as its size has grown; `size` is the last one, or 0, and then the new one. */
+LUNAR_PUBLIC int lunar_next_direction(float *waves, const float *scale, const float *residual,
+                                      float *direction, ptrdiff_t n, double *size) {
+    for (ptrdiff_t i = 0; i < n; i++)
+        waves[i] *= scale[i];
+    double last = *size;
+    *size = dot(residual, waves, n);
+    float kept = last > 0 ? (float)(*size / last) : 0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        direction[i] = waves[i] + kept * direction[i];
     return DONE;
 }

@@ -8,13 +8,14 @@ brightness along the epipolar line alone, which a plate through all pixels turns
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.at_once import at_once
+from lunar_runtime.geometry.at_once import at_once, begun
 from lunar_runtime.geometry.epipolar import EpipolarField, RelativePose
 from lunar_runtime.geometry.fields import Field, half, resized, twice, within
 from lunar_runtime.geometry.views import Pair
@@ -194,18 +195,14 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     hidden = float(np.mean(framed) - np.mean(inside)) if inside is not framed else 0.0
     del u, v, framed
     warped = _seen(right, x, y)
-    x += du
-    y += dv
-    gradient = _seen(right, x, y)
-    for at, back in ((x, du), (y, dv)):
-        back *= 2
-        at -= back
-    gradient -= _seen(right, x, y)
-    del x, y, at, back, du, dv
+    coming = begun(partial(_change, right, x, y, du, dv))
+    del x, y, du, dv
     (a, _), (b, contrast) = normalise((left, warped), inside, _LIGHT_SIGMA_PX)
-    gradient /= contrast
     correlation = correlate(a, b, inside, _CORRELATION_SIGMA_PX)
     alike = support(correlation)
+    gradient = coming()
+    del coming
+    gradient /= contrast
     residual = a
     residual -= b
     del b
@@ -224,6 +221,26 @@ def linearise(pair: Pair, field: EpipolarField, inverse_depth: Field) -> Brightn
     pull = weight * residual
     weight *= gradient
     return Brightness(weight, pull, inside, correlation, warped, hidden)
+
+
+def _change(image: Field, x: Field, y: Field, du: Field, dv: Field) -> Field:
+    """(H, W) how an image differs from half a step behind (x, y) to half a step ahead.
+
+    Args:
+        image: (h, w).
+        x: (H, W) OpenCV's pixels; used up.
+        y: (H, W) likewise.
+        du: (H, W) half of the step; used up.
+        dv: (H, W) likewise.
+    """
+    for at, step in ((x, du), (y, dv)):
+        at += step
+    change = _seen(image, x, y)
+    for at, step in ((x, du), (y, dv)):
+        step *= 2
+        at -= step
+    change -= _seen(image, x, y)
+    return change
 
 
 def _in_frame(u: Field, v: Field, pair: Pair) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from lunar_runtime.refinement.first_pose import FirstPose, find_first_pose
 from lunar_runtime.refinement.matching import Features
 from lunar_runtime.refinement.relative_pose import PoseFit, alike
 from lunar_runtime.refinement.solver import (
+    DRAWS,
     EARLY_SAMPLES,
     FLOW_ROUNDS,
     POSE_SAMPLES,
@@ -115,6 +116,7 @@ def _find(
     coarse = solver.coarser()
     surface = coarse.through_matches(first.inliers, first.poses[0])
     flow = coarse.match(first.poses[0], surface, thorough=False)
+    solver.begin_noise(DRAWS)
     fit, _, _ = coarse.fit_pose(first.poses, flow, EARLY_SAMPLES)
     last = solver.carried(coarse.through_flow(fit.pose, flow, thorough=False))
     rounds, again = list(FLOW_ROUNDS), False

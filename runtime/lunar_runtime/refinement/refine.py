@@ -47,11 +47,10 @@ from lunar_runtime.refinement.misfit_errors import with_misfit, with_untested
 from lunar_runtime.refinement.plane_twin import LEAST_RIVAL
 from lunar_runtime.refinement.pose_residuals import pattern_px
 from lunar_runtime.refinement.relative_pose import PoseFit, fit_pose
-from lunar_runtime.refinement.solver import FLOW_ROUNDS, DenseSolver
+from lunar_runtime.refinement.solver import DRAWS, FLOW_ROUNDS, DenseSolver
 from lunar_runtime.refinement.surface import GivenPose, NetworkGuess, Round, Surface
 from lunar_runtime.refinement.told_pose import AGREED, AS_TOLD, Agreement, agree, loosened
 
-_DRAWS = 8
 # Times the residual of the images' own pose: a rig's that fits as well. Where the images went
 # astray the right pose left a quarter of theirs.
 _AS_WELL = 1.1
@@ -178,7 +177,7 @@ def refine_surface(
     """
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
-    last, _ = _follow_flow(solver, coarse, pose, coarse.on_grid(start))
+    last, _ = _follow_flow(solver, coarse, pose, coarse.on_grid(start), len(poses))
     return solver.through_brightness(pose, last, poses)
 
 
@@ -244,7 +243,7 @@ def _finished(
 
 def _surface(pair: Pair, solver: DenseSolver, found: RefinedPose, last: Round) -> Surface:
     """The surface with all of its errors."""
-    surface = solver.through_brightness(found.pose, last, found.drawn(_DRAWS))
+    surface = solver.through_brightness(found.pose, last, found.drawn(DRAWS))
     surface = with_untested(pair.left, found.pose, surface, found.evidence.untested)
     for worst in found.evidence.misfits[:1]:
         surface = with_misfit(pair.left, found.pose, surface, worst)
@@ -265,7 +264,7 @@ def _refine_told(
     solver = DenseSolver(pair, network)
     coarse = solver.coarser()
     start = coarse.through_matches(inliers, given.pose)
-    last, flow = _follow_flow(solver, coarse, given.pose, start)
+    last, flow = _follow_flow(solver, coarse, given.pose, start, DRAWS)
     rays = solver.dense_rays(flow)
     free = fit_pose(rays, given.pose)
     own = camera_evidence(rays, free)
@@ -295,10 +294,11 @@ def _refine_told(
 
 
 def _follow_flow(
-    solver: DenseSolver, coarse: DenseSolver, pose: RelativePose, start: Field
+    solver: DenseSolver, coarse: DenseSolver, pose: RelativePose, start: Field, draws: int
 ) -> tuple[Round, Flow]:
     """The rounds of flow with a pose that stays, from a coarse surface; and the last flow."""
     flow = coarse.match(pose, start, thorough=False)
+    solver.begin_noise(draws)
     require_common_ground(flow)
     last = solver.carried(coarse.through_flow(pose, flow, thorough=False))
     for thorough in FLOW_ROUNDS:

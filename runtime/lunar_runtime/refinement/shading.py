@@ -20,14 +20,15 @@ It is off, and says why, where the brightness does not follow the slopes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.geometry.at_once import at_once
+from lunar_runtime.geometry.at_once import at_once, begun
 from lunar_runtime.geometry.fields import Field, blurred
 from lunar_runtime.geometry.views import View
 from lunar_runtime.refinement.brightness_noise import Noise, measure_noise
@@ -147,6 +148,7 @@ class Shading:
     told: ShadingTold
     _plate: TiltedPlate | None = None
     _added: tuple[_Added, ...] = ()
+    _noise: tuple[Callable[[], Field], ...] = ()
 
     @property
     def adds(self) -> bool:
@@ -158,25 +160,27 @@ class Shading:
 
         Each is corrected as the surface was: by the brightness that it would leave, with noise.
         The second half of the draws are the first one's with the other sign, and stay so.
+
+        Args:
+            draws: As many as `shade` was told.
         """
         if self._plate is None:
             return draws
         plate, added = self._plate, self._added
         count = len(draws) // 2
 
-        def rest_of(each: tuple[int, Field]) -> Field:
-            seed, error = each
-            rng = np.random.default_rng(seed)
+        def rest_of(each: tuple[Field, Callable[[], Field]]) -> Field:
+            error, noise = each
             asked = []
-            for one in added:
-                of_noise = rng.standard_normal(one.residual.shape, np.float32)
-                of_noise *= np.float32(np.sqrt(one.noise.variance))
-                of_noise += one.without_long(-one.tilt.of(error))
-                asked.append(of_noise)
+            for one, of_noise in zip(added, noise()):  # noqa: B905 - some lights may add nothing
+                left = of_noise * np.float32(np.sqrt(one.noise.variance))
+                left += one.without_long(-one.tilt.of(error))
+                asked.append(left)
             return np.asarray(error + plate.correction(asked, _DRAW_ITERATIONS), np.float32)
 
+        parts = zip(draws[: len(draws) - count], self._noise, strict=True)
         left = np.empty_like(draws)
-        for place, rest in enumerate(at_once(rest_of, enumerate(draws[: len(draws) - count]))):
+        for place, rest in enumerate(at_once(rest_of, parts)):
             left[place] = rest
         np.negative(left[:count], out=left[len(draws) - count :])
         return left
@@ -232,6 +236,7 @@ def shade(
     inside: NDArray[np.bool_],
     plated: Plated,
     others: Sequence[OtherLight] = (),
+    draws: int = 0,
 ) -> Shading:
     """Add what brightness says of the slopes.
 
@@ -241,7 +246,10 @@ def shade(
         inside: (H, W) where that image shows the ground.
         plated: The surface before.
         others: Images under other suns through the surface.
+        draws: How many errors `Shading.of_draws` will be given.
     """
+    shape = 1 + len(others), *(side - 1 for side in plated.departure.shape)
+    noise = tuple(begun(partial(_noise_of, seed, shape)) for seed in range(-(-draws // 2)))
     small = view.halved()
     rays = small.rays()
     x, y = (corners(np.ascontiguousarray(rays[..., i])) for i in range(2))
@@ -285,7 +293,11 @@ def shade(
         first.width_px,
         tuple(OtherSunTold(s.reason, s.explained, s.width_px, s.shift_px) for s in rest),
     )
-    return Shading(departure, told, plate, added)
+    return Shading(departure, told, plate, added, noise)
+
+
+def _noise_of(seed: int, shape: tuple[int, ...]) -> Field:
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
 
 
 def _ground(

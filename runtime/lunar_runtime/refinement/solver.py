@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,8 @@ from lunar_runtime.refinement.surface import NetworkGuess, Round, Surface
 from lunar_runtime.refinement.thin_plate import PlateNoise
 from lunar_runtime.refinement.unmatched import unmatched
 
+#: Of a surface and its pose, with their errors.
+DRAWS = 8
 #: Of flow, besides the first at half the resolution: whether each is thorough.
 FLOW_ROUNDS = (False, True)
 #: Of the dense matches, for the last fit of the pose and for those before it.
@@ -72,6 +75,24 @@ _DECIDED = 1 / 5  # of the prior's error, below which the images decide
 _OWN, _OWN_DEPTH = 0.84, 0.89
 
 
+class _Likeness(NamedTuple):
+    """How alike both images are through the surface; see `Surface`."""
+
+    correlation: float
+    unevenness: float
+    unmatched: float
+
+    @classmethod
+    def of(cls, grey: Field, bright: Brightness) -> _Likeness:
+        correlation, inside = bright.correlation, bright.inside
+        known = correlation[_THIN][inside[_THIN]]
+        return cls(
+            float(np.median(known)) if known.size else 0.0,
+            unevenness(grey, bright.warped, inside),
+            unmatched(grey, bright.warped, correlation, inside),
+        )
+
+
 class DenseSolver:
     """The dense steps of a pair's left view.
 
@@ -88,6 +109,7 @@ class DenseSolver:
         self._plate = Plate.of(pair.left)
         self._small = Pair(self._pair.left.halved(), self._pair.right)
         self._relief = relief
+        self._noise: Callable[[], list[PlateNoise]] | None = None
         if network is not None:
             inverse_depth = self.on_grid(network.inverse_depth)
             self._relief = relief_bands(self._small.left.rays(), inverse_depth)
@@ -108,6 +130,10 @@ class DenseSolver:
             incidence=self.on_grid(last.prior.incidence),
         )
         return Round(self.on_grid(last.surface), prior, self._plate.even())
+
+    def begin_noise(self, draws: int) -> None:
+        """Begin in a thread to make the noise of the surface's draws: nothing decides it."""
+        self._noise = begun(partial(self._plate.noise, draws))
 
     def through_matches(self, rays: MatchedRays, pose: RelativePose) -> Field:
         """The prior through sparse matches, on the plate's grid: the first surface."""
@@ -235,11 +261,9 @@ class DenseSolver:
         prior, departure, slack = last.prior, last.departure, last.slack
         plane = self._on_view(prior.inverse_depth)
         surface = self._plate.surface(plane, departure)
-        noise: Callable[[], list[PlateNoise]] | None = None
         for _ in range(_BRIGHTNESS_ROUNDS):
             checkpoint("brightness")
             bright = linearise(self._pair, field, surface)
-            noise = noise or begun(partial(self._plate.noise, len(poses)))
             information = self._around_prior(bright, surface / plane)
             before = surface
             departure, compliance, slack = self._plate.solve(
@@ -250,16 +274,18 @@ class DenseSolver:
                 break
         del before
         checkpoint("draws")
-        assert noise is not None
+        noise, self._noise = self._noise, None  # it is used up
+        noise = noise or partial(self._plate.noise, len(poses))
         draws = self._plate.draw(prior, compliance, information, noise())
         own = self._plate.sigma(draws)
         with np.errstate(invalid="ignore"):
             refined = (own < _DECIDED * prior.sigma) & bright.inside
         checkpoint("shading")
-        plated = self._plate.plated(prior, departure, compliance, information, refined)
         left = self._pair.left
+        coming_likeness = begun(partial(_Likeness.of, left.grey, bright))
+        plated = self._plate.plated(prior, departure, compliance, information, refined)
         others = [OtherLight.through(left, other, surface) for other in left.others]
-        shading = shade(left, bright.warped, bright.inside, plated, others)
+        shading = shade(left, bright.warped, bright.inside, plated, others, len(poses))
         if shading.adds:
             surface = self._plate.surface(plane, shading.departure)
 
@@ -269,15 +295,16 @@ class DenseSolver:
             return errors
 
         coming = begun(of_poses)
+        focal = left.intrinsics.fx
+        coming_local = begun(partial(local_errors, bright, surface, refined, focal))
         if shading.adds:
             draws = shading.of_draws(draws)
             own = self._plate.sigma(draws)
-        local = local_errors(bright, surface, refined, left.intrinsics.fx)
-        shared = coming()
+        local, shared = coming_local(), coming()
         of_depth = own * self._on_view(local.depth) * np.float32(_OWN * _OWN_DEPTH)
         sigma = together(of_depth, self._plate.sigma(shared))
         draws = draws * (np.float32(_OWN) * local.slope) + shared
-        correlation = bright.correlation[_THIN][bright.inside[_THIN]]
+        likeness = coming_likeness()
         return Surface(
             inverse_depth=surface,
             sigma=sigma,
@@ -285,10 +312,10 @@ class DenseSolver:
             draws=draws,
             prior=prior,
             overlap=float(np.mean(bright.inside)),
-            correlation=float(np.median(correlation)) if correlation.size else 0.0,
-            unevenness=unevenness(left.grey, bright.warped, bright.inside),
+            correlation=likeness.correlation,
+            unevenness=likeness.unevenness,
             hidden=bright.hidden,
-            unmatched=unmatched(left.grey, bright.warped, bright.correlation, bright.inside),
+            unmatched=likeness.unmatched,
             shading=shading.told,
         )
 

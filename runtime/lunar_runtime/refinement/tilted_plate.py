@@ -17,13 +17,14 @@ are no even plate, so long waves beyond the overlap come last: coarser grids beg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.fields import Field, half, twice
 from lunar_runtime.geometry.products import dot
 from lunar_runtime.geometry.robust import middle
@@ -77,6 +78,7 @@ class TiltedPlate:
         self._tilts = np.empty((len(tilts), 3, *self._twist.shape), np.float32)
         for kept, tilt in zip(self._tilts, tilts, strict=True):
             (kept[0], kept[1]), kept[2] = tilt.diagonals, tilt.information
+        self._fields = self._weight, stiff, self._twist, self._tilts
         self._scale = _scale(weight, stiff, tilts)
         self._inverse = _inverse_of_even(weight, middle(stiff), tilts)
 
@@ -97,16 +99,24 @@ class TiltedPlate:
             np.negative(r, out=r)
         for (falling, rising, information), residual in zip(self._tilts, residuals, strict=True):
             add_pull(around(r), information * residual, falling, rising)
-        return self._solved(r, iterations, iterations.finest)
+        coarser = begun(self._coarser) if iterations.coarsest and self._halves else None
+        return self._solved(r, iterations, iterations.finest, coarser)
 
-    def _solved(self, r: Field, iterations: Iterations, here: int) -> Field:
+    def _solved(
+        self,
+        r: Field,
+        iterations: Iterations,
+        here: int,
+        coarser: Callable[[], tuple[TiltedPlate, ...]] | None,
+    ) -> Field:
         """From the coarsest grid on; the residual is used up."""
-        coarse = self._coarser() if iterations.coarsest else None
-        if coarse is None:
+        if coarser is None:
             return self._conjugate_gradients(r, here)
-        there = iterations.between if coarse.halves else iterations.coarsest
         f = self._conjugate_gradients(r, here // 2)
-        long = twice(coarse._solved(gather(r), iterations, there))
+        plate, *others = coarser()
+        there = iterations.between if others else iterations.coarsest
+        rest = (lambda: tuple(others)) if others else None
+        long = twice(plate._solved(gather(r), iterations, there, rest))
         bent = np.empty_like(r)
         energy = self._apply(long, bent)
         step = dot(long, r) / energy if energy > 0 else 0.0
@@ -117,37 +127,35 @@ class TiltedPlate:
 
     def _conjugate_gradients(self, r: Field, count: int) -> Field:
         """Some steps from 0; what they leave of the residual takes its place."""
-        f = np.zeros_like(r)
-        bent = np.empty_like(r)
-        z = self._preconditioned(r)
-        p = z.copy()
-        size = first = dot(r, z)
-        for left in range(count - 1, -1, -1):
-            if not size > _SOLVED * first:
+        found, direction, bent = np.zeros_like(r), np.zeros_like(r), np.empty_like(r)
+        waves = r * self._scale
+        size, first = np.zeros(1), 0.0
+        for _ in range(count):
+            waves = self._unbent(waves)
+            run("next_direction", waves, self._scale, r, direction, r.size, size)
+            first = first or float(size[0])
+            if not size[0] > _SOLVED * first:
                 break
-            step = size / self._apply(p, bent)
-            cv2.scaleAdd(p, step, f, f)
-            cv2.scaleAdd(bent, -step, r, r)
-            if left:
-                z = self._preconditioned(r)
-                last, size = size, dot(r, z)
-                cv2.scaleAdd(p, size / last, z, p)
-        return f
+            run(
+                "tilted_step", direction, found, r, bent, self._scale, waves, *self._fields,
+                len(self._tilts), *self._shape, float(size[0]),
+            )  # fmt: skip
+        return found
 
     @property
-    def halves(self) -> bool:
+    def _halves(self) -> bool:
         """Whether there is a coarser grid."""
         height, width = self._shape
         return not (height % 2 or width % 2) and min(height, width) >= 2 * _COARSEST
 
-    def _coarser(self) -> TiltedPlate | None:
-        """The plate of half the nodes along each side.
+    def _coarser(self) -> tuple[TiltedPlate, ...]:
+        """The plate of half the nodes along each side, of a quarter, and so on.
 
         Its second differences are four times as large on a quarter of the nodes, and its tilts
         twice as large.
         """
-        if not self.halves:
-            return None
+        if not self._halves:
+            return ()
         tilts = []
         for tilt in self._told:
             (falling, rising), information = tilt.diagonals, tilt.information
@@ -156,27 +164,26 @@ class TiltedPlate:
             fall, rise = (coarse_corners(information * by) * share for by in (falling, rising))
             tilts.append(Tilt(fall + rise, fall - rise, 4 * total))
         weight = np.maximum(gather(self._weight), 0)
-        return TiltedPlate(weight, np.float32(1) / half(self._stiff), 0.25, tilts)
+        plate = TiltedPlate(weight, np.float32(1) / half(self._stiff), 0.25, tilts)
+        return plate, *plate._coarser()
 
     def _apply(self, e: Field, total: Field, lights: int | None = None) -> float:
         """The operator of e into `total`, (H, W), with so many lights, None = all; eᵀ of it."""
         energy = np.empty(1)
         count = len(self._tilts) if lights is None else lights
-        fields = self._weight, self._stiff, self._twist, self._tilts[:count]
-        run("tilted_plate", e, total, *fields, count, *self._shape, energy)
+        *fields, tilts = self._fields
+        run("tilted_plate", e, total, *fields, tilts[:count], count, *self._shape, energy)
         return float(energy[0])
 
-    def _preconditioned(self, residual: Field) -> Field:
+    def _unbent(self, waves: Field) -> Field:
+        """Solved as if the plate were even, between both scalings; `waves` is used up."""
         (height, width), padded = self._shape, self._inverse.shape
-        waves = residual * self._scale
         if padded != waves.shape:
             waves = np.pad(waves, ((0, height % 2), (0, width % 2)))
         cv2.dct(waves, waves)
         waves *= self._inverse
         cv2.dct(waves, waves, cv2.DCT_INVERSE)
-        found = np.ascontiguousarray(waves[:height, :width])
-        found *= self._scale
-        return found
+        return np.ascontiguousarray(waves[:height, :width])
 
 
 def _whole(values: Field) -> Field:
