@@ -105,7 +105,7 @@ def measure_flow(
     inside = _inside(u, v, pair)
     warped = half(_seen(pair.right.grey, *_at(twice(u), twice(v))))
     (a, _), (b, _) = normalise((left, warped), inside, _FLOW_SIGMA_PX / 2)
-    correlation = correlate(a, b, inside, _CORRELATION_SIGMA_PX / 2)
+    correlation = begun(partial(correlate, a, b, inside, _CORRELATION_SIGMA_PX / 2))
     eight = [_in_eight_bits(image, inside) for image in (a, b)]
     forth, back = at_once(
         lambda way: _inverse_search(*way, thorough=thorough),
@@ -113,6 +113,14 @@ def measure_flow(
     )
     x = np.asarray(forth[..., 0] + np.arange(left.shape[1], dtype=np.float32), np.float32)
     y = np.asarray(forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None], np.float32)
+
+    def supported() -> Field:
+        # In shadow the flow is smooth and leads back, and means nothing: what it joins is not
+        # alike.
+        found = np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32)
+        return support(correlate(a, found, inside, _CORRELATION_SIGMA_PX / 2))
+
+    alike = begun(supported)
     returned = cv2.remap(
         back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(99.0, 99.0)
     )
@@ -122,18 +130,15 @@ def measure_flow(
         interpolated(np.where(inside, values, np.float32(np.nan)), x, y) for values in (u, v)
     )
     good = inside & (lost < _FORTH_AND_BACK_PX**2) & _inside(matched_u, matched_v, pair)
-    # In shadow the flow is smooth and leads back, and means nothing: what it joins is not alike.
-    found = np.asarray(cv2.remap(b, x, y, cv2.INTER_LINEAR), np.float32)
-    alike = correlate(a, found, inside, _CORRELATION_SIGMA_PX / 2)
     lost *= np.float32(-(_TRUST_PX**-2))
     trust = within(np.exp(lost, out=lost), good)
-    trust *= support(alike)
+    trust *= alike()
     return Flow(
         within(matched_u, good),
         within(matched_v, good),
         trust,
         inside,
-        correlation,
+        correlation(),
         surface,
     )
 

@@ -36,6 +36,7 @@ from lunar_runtime.refinement.pose_errors import pose_errors
 from lunar_runtime.refinement.possible import require_flow, require_round, require_slack
 from lunar_runtime.refinement.prior import (
     LEAST_DEPARTURE,
+    Prior,
     beyond_errors,
     fit_prior,
     relief_bands,
@@ -285,24 +286,22 @@ class DenseSolver:
         coming_likeness = begun(partial(_Likeness.of, left.grey, bright))
         plated = self._plate.plated(prior, departure, compliance, information, refined)
         others = [OtherLight.through(left, other, surface) for other in left.others]
+
+        # Of a surface with what shading adds they would be the same.
+        coming = begun(
+            partial(self._of_poses, pose, poses, surface, last.prior, departure, refined)
+        )
         shading = shade(left, bright.warped, bright.inside, plated, others, len(poses))
         if shading.adds:
             surface = self._plate.surface(plane, shading.departure)
-
-        def of_poses() -> Field:
-            errors = pose_errors(self._pair, pose, poses, surface)
-            errors += beyond_errors(prior, departure, refined[::2, ::2], len(poses))
-            return errors
-
-        coming = begun(of_poses)
         focal = left.intrinsics.fx
         coming_local = begun(partial(local_errors, bright, surface, refined, focal))
         if shading.adds:
             draws = shading.of_draws(draws)
             own = self._plate.sigma(draws)
-        local, shared = coming_local(), coming()
+        local, (shared, sigma) = coming_local(), coming()
         of_depth = own * self._on_view(local.depth) * np.float32(_OWN * _OWN_DEPTH)
-        sigma = together(of_depth, self._plate.sigma(shared))
+        sigma = together(of_depth, sigma)
         draws = draws * (np.float32(_OWN) * local.slope) + shared
         likeness = coming_likeness()
         return Surface(
@@ -318,6 +317,20 @@ class DenseSolver:
             unmatched=likeness.unmatched,
             shading=shading.told,
         )
+
+    def _of_poses(
+        self,
+        pose: RelativePose,
+        poses: list[RelativePose],
+        surface: Field,
+        prior: Prior,
+        departure: Field,
+        refined: NDArray[np.bool_],
+    ) -> tuple[Field, Field]:
+        """Errors of all of a surface together, (N, h, w), and their (H, W) standard deviation."""
+        errors = pose_errors(self._pair, pose, poses, surface)
+        errors += beyond_errors(prior, departure, refined[::2, ::2], len(poses))
+        return errors, self._plate.sigma(errors)
 
     def _on_view(self, values: Field) -> Field:
         """Of the plate's grid, on the view's."""
