@@ -53,6 +53,23 @@ def of_a_plate() -> list[NDArray[Any]]:
     return [np.array(plate._apply(FIELDS[2], bent)), bent, plate.correction(asked, Iterations(5))]
 
 
+def of_a_flow() -> list[NDArray[Any]]:
+    one, other = (40 * FIELDS[k] for k in (0, 1))
+    u, v = np.empty_like(one), np.empty_like(one)
+    library.run(
+        "inverse_search",
+        one,
+        np.float32(0.9) * one + np.float32(0.1) * other,
+        *one.shape,
+        3,
+        4,
+        3,
+        u,
+        v,
+    )
+    return [u, v]
+
+
 def of_matches() -> list[NDArray[Any]]:
     rays = SCENE.rays(noise_px=0.2)
     sampson = Sampson(rays)
@@ -81,6 +98,7 @@ RNG_TERMS = (
 )
 CALLS: dict[str, Callable[[], list[NDArray[Any]]]] = {
     "dot": lambda: [np.array(dot(FIELDS[0], FIELDS[1]))],
+    "flow": of_a_flow,
     "grids": lambda: [twice(FIELDS[0]), gather(FIELDS[1][:66])],
     "thin plate": lambda: [
         solve_thin_plate(FIELDS[0] ** 2, FIELDS[1], 40.0, start=FIELDS[2], cycles=3)

@@ -10,6 +10,10 @@
 #define LUNAR_PUBLIC __attribute__((visibility("default")))
 #define LANES 16
 
+/* A loop over rows: within a larger function its pointers may be told apart no longer, and then it
+ * is done number by number. */
+#define LUNAR_LOOP __attribute__((noinline)) static void
+
 enum { DONE = 0, NO_MEMORY = 1, TOO_SMALL = 2 };
 
 static inline double sum_of_lanes(float lanes[LANES]) {

@@ -31,6 +31,7 @@ _KERNELS = {
     "follow": "f:12 f:w f:h f:h,w i:h i:w f:h,w f:h,w f:h,w f:h,w",
     "gather": "f:2h,2w f:h,w i:h i:w",
     "half_steps": "f:n f:n f:n f:n i:n n i i f:n b:n",
+    "inverse_search": "f:h,w f:h,w i:h i:w i i i f:h,w f:h,w",
     "light": "f:20 f:n f:n f:n f:n f:n f:n i:n f:n f:n f:n",
     "match_weight": "f:n f:n f:n n n n n n i:n f:n",
     "neighbours": "f:h,w b:h,w i:h i:w i n d:8",

@@ -29,15 +29,14 @@ _REACH = np.ones((5, 5), np.uint8)  # of it, and of the gradient, around a pixel
 _FLOW_SIGMA_PX = 8.0  # of the local normalisation before optical flow, in the images' pixels
 _LIGHT_SIGMA_PX = 5.0  # the same before comparing brightness: shading varies between the views
 _CORRELATION_SIGMA_PX = 5.0
-_GREY, _GAIN = 128, 40  # of the normalised image in eight bits for optical flow: ±3.2 sigma
-# Of patches, on the flow's grid: how far apart, and steps of each; before the last round and in it.
-# The preset has 3 px and 25 steps. The last round needs patches every 3 px: with 4 the surface
-# inside was 1.05 times as far off (11 pairs). The preset FAST, at a fifth of the time, differs by
-# 0.04 px: looking back with it made single oblique surfaces two times worse.
-_STRIDE_PX, _STEPS = {False: 4, True: 3}, {False: 8, True: 12}
-# Of smoothing a flow, which is half of its time; forth and back. The preset's 5 ways back gave the
-# same (11 pairs); none in the last round, one pair that was 1.2 times worse over the whole view.
-_SMOOTHING = {False: (2, 0), True: (5, 2)}
+_GAIN, _MOST = 40, np.float32(128)  # grey levels of a normalised image for flow: ±3.2 sigma
+# Of patches of 8 px, on the flow's grid: how far apart. With 3 px surfaces are as near (72 pairs).
+_STRIDE_PX = 4
+# Steps of a patch, and of smoothing the flow forth and back; before the last round and in it. As
+# many are kept as gained anything: 10 and 5 of smoothing, or 3 and 2 back before the last round,
+# gave the same poses and surfaces (72 pairs).
+_STEPS = {False: 6, True: 5}
+_SMOOTHING = {False: (3, 0), True: (7, 3)}
 # Flow that does not lead back is an occlusion or a guess; both on the flow's grid.
 _FORTH_AND_BACK_PX = 0.25
 _TRUST_PX = 0.15
@@ -106,13 +105,14 @@ def measure_flow(
     warped = half(_seen(pair.right.grey, *_at(twice(u), twice(v))))
     (a, _), (b, _) = normalise((left, warped), inside, _FLOW_SIGMA_PX / 2)
     correlation = begun(partial(correlate, a, b, inside, _CORRELATION_SIGMA_PX / 2))
-    eight = [_in_eight_bits(image, inside) for image in (a, b)]
-    forth, back = at_once(
+    levels = [_levels(image, inside) for image in (a, b)]
+    (forth_x, forth_y), (back_x, back_y) = at_once(
         lambda way: _inverse_search(*way, thorough=thorough),
-        zip(eight, eight[::-1], _SMOOTHING[thorough], strict=True),
+        zip(levels, levels[::-1], _SMOOTHING[thorough], strict=True),
     )
-    x = np.asarray(forth[..., 0] + np.arange(left.shape[1], dtype=np.float32), np.float32)
-    y = np.asarray(forth[..., 1] + np.arange(left.shape[0], dtype=np.float32)[:, None], np.float32)
+    x, y = np.empty_like(forth_x), np.empty_like(forth_y)
+    np.add(forth_x, np.arange(left.shape[1], dtype=np.float32), out=x)
+    np.add(forth_y, np.arange(left.shape[0], dtype=np.float32)[:, None], out=y)
 
     def supported() -> Field:
         # In shadow the flow is smooth and leads back, and means nothing: what it joins is not
@@ -121,11 +121,12 @@ def measure_flow(
         return support(correlate(a, found, inside, _CORRELATION_SIGMA_PX / 2))
 
     alike = begun(supported)
-    returned = cv2.remap(
-        back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(99.0, 99.0)
-    )
-    lost_u, lost_v = cv2.split(forth + returned)
-    lost = np.square(lost_u) + np.square(lost_v)
+    lost = np.zeros_like(x)
+    for forth, back in ((forth_x, back_x), (forth_y, back_y)):
+        forth += cv2.remap(
+            back, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=99.0
+        )
+        lost += np.square(forth, out=forth)
     matched_u, matched_v = (
         interpolated(np.where(inside, values, np.float32(np.nan)), x, y) for values in (u, v)
     )
@@ -144,23 +145,19 @@ def measure_flow(
 
 
 def _inverse_search(
-    one: NDArray[np.uint8], other: NDArray[np.uint8], smoothing: int, *, thorough: bool
-) -> NDArray[np.float32]:
-    """(h, w, 2) flow from one image to the other.
+    one: Field, other: Field, smoothing: int, *, thorough: bool
+) -> tuple[Field, Field]:
+    """Flow from one image to the other: (h, w) to the right, and (h, w) down.
 
     Args:
-        one: (h, w).
+        one: (h, w) see `_levels`.
         other: (h, w).
-        smoothing: Iterations that refine the patches' flow by the smoothness of all of it.
+        smoothing: Steps that refine the patches' flow by the evenness of all of it.
         thorough: As in `measure_flow`.
     """
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    dis.setFinestScale(0)  # the preset's 1 is of images twice as large
-    dis.setVariationalRefinementIterations(smoothing)
-    dis.setPatchStride(_STRIDE_PX[thorough])
-    dis.setGradientDescentIterations(_STEPS[thorough])
-    flow = dis.calc(one, other, None)  # type: ignore[call-overload]
-    return np.asarray(flow, np.float32)
+    u, v = np.empty_like(one), np.empty_like(one)
+    run("inverse_search", one, other, *one.shape, _STRIDE_PX, _STEPS[thorough], smoothing, u, v)
+    return u, v
 
 
 def interpolated(values: Field, x: Field, y: Field) -> Field:
@@ -281,10 +278,11 @@ def _valid(framed: NDArray[np.bool_], x: Field, y: Field, pair: Pair) -> NDArray
     return result
 
 
-def _in_eight_bits(image: Field, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """A normalised image for optical flow; grey outside the mask."""
-    eight = cv2.addWeighted(image, _GAIN, image, 0, _GREY, dtype=cv2.CV_8U)
-    return np.where(mask, eight, np.uint8(_GREY))
+def _levels(image: Field, mask: NDArray[np.bool_]) -> Field:
+    """A normalised image for optical flow, in grey levels; 0 outside the mask."""
+    levels = image * np.float32(_GAIN)
+    np.clip(levels, -_MOST, _MOST, out=levels)
+    return within(levels, mask)
 
 
 def _at(u: Field, v: Field) -> tuple[Field, Field]:
