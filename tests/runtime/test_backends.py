@@ -37,6 +37,12 @@ def test_a_backend_gives_the_graphs_outputs(left: Bundle, scene: PlaneScene) -> 
         backend.run(image, image)
 
 
+def test_outputs_do_not_hold_the_librarys_memory(left: Bundle) -> None:
+    image = np.zeros((1, 1, 64, 64), np.uint8)
+    outputs = select_backend(left, threads=1).run(image, image)
+    assert all(values.flags.owndata for values in outputs.values())
+
+
 @pytest.mark.parametrize(
     "choice",
     [

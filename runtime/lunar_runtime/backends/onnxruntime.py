@@ -134,6 +134,8 @@ class OnnxRuntimeBackend:
 
     def close(self) -> None:
         """Free the network, and the library's code as far as nobody runs it."""
+        if self._loaded is None:  # by a lone pair, once it ran
+            return
         self._loaded = None
         give_back()
         give_back_code()
@@ -164,7 +166,10 @@ class OnnxRuntimeBackend:
                 f"{self.name} failed on {self.device}: {first_line(error)}"
             ) from error
         count = len(self._names)
-        outputs = dict(zip(self._names, found[:count], strict=True))
+        # Copies: what the library gives lies in its arena, and one array of it holds all of that.
+        outputs = {
+            name: np.array(values) for name, values in zip(self._names, found[:count], strict=True)
+        }
         return _Computed(outputs, self._bounds.breach(found[count:]))
 
     def _intact(self) -> bool:

@@ -138,7 +138,6 @@ def _rewrite(
     with memory_file() as given:
         fill(given, *content)
         content.clear()
-        give_back_code()
         optimise(ort, given, made, _options(ort, bundle, threads)[0])
 
 

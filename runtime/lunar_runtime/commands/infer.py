@@ -7,13 +7,14 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from lunar_runtime.commands import archive, flight, options, stream_options, values
 from lunar_runtime.commands.command_line import fail, run_command
 from lunar_runtime.commands.memory_limits import INFER, check_memory, one_blas_thread
+from lunar_runtime.commands.program import run_program
 from lunar_runtime.inference.options import (
     LEAST_LONGEST_PX,
     MOST_LONGEST_PX,
@@ -302,9 +303,14 @@ def command(
         return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and raise SystemExit."""
     run_command(command, NAME, arguments)
+
+
+def program() -> NoReturn:
+    """Entry point of the console script: `main`, and the end of the process."""
+    run_program(main)
 
 
 def _open(path: Path | None, trust: Path | None, require_signature: bool | None) -> Bundle:

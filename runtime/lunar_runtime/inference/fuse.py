@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lunar_runtime.files.held_memory import give_back
 from lunar_runtime.geometry.epipolar import RelativePose
 from lunar_runtime.geometry.fields import Field
 from lunar_runtime.geometry.grid_mapping import PairGrids
@@ -73,6 +74,8 @@ def fuse(
     options: InferOptions,
     rig: Rig,
     features: Features | None = None,
+    *,
+    last: bool = False,
 ) -> tuple[Fused, Notes]:
     """Refine a pair.
 
@@ -83,6 +86,7 @@ def fuse(
         options: `refine` and `view` matter: the right view is refined only if it is asked for.
         rig: Its pose is a start, or is held; see `refine_pose_and_surface`.
         features: Of the pair's images, where some may have been found before.
+        last: No pair follows: what the search for a focal length leaves is given back.
 
     Raises:
         NotRefinedError: The pair cannot be refined, and `refine` is `on` or there is no network.
@@ -92,7 +96,7 @@ def fuse(
     spoilt = Notes()
     try:
         try:
-            fused = _refined(pair, grids, network, options, rig, features)
+            fused = _refined(pair, grids, network, options, rig, features, last=last)
         except SpoiltError as error:
             spoilt = Notes((_REPEATED.format(error=error),))
             fused = _again(pair, grids, network, options, rig)
@@ -133,12 +137,14 @@ def _refined(
     options: InferOptions,
     rig: Rig,
     features: Features | None = None,
+    *,
+    last: bool = False,
 ) -> Fused:
     guess = None if network is None else _left_guess(network, pair.left)
     if pair.left.camera.source == "rig":
         pair = replace(pair, left=replace(pair.left, focal_sigma=rig.focal_sigma))
     features = features or features_of(pair)
-    pair, focal_sigma = _self_calibrated(pair, guess, features)
+    pair, focal_sigma = _self_calibrated(pair, guess, features, last=last)
     if options.other_suns:
         pair = with_other_suns(pair, grids.left, options.other_suns, _told_baseline(options, rig))
     found, surface = refine_pose_and_surface(pair, guess, _given(rig), features)
@@ -186,7 +192,7 @@ def _given(rig: Rig) -> GivenPose | None:
 
 
 def _self_calibrated(
-    pair: Pair, guess: NetworkGuess | None, features: Features
+    pair: Pair, guess: NetworkGuess | None, features: Features, *, last: bool
 ) -> tuple[Pair, float]:
     """The pair with the focal length that its matches tell, where nobody else told it.
 
@@ -197,6 +203,8 @@ def _self_calibrated(
     if pair.left.camera.source != NOMINAL or not pair.right.camera.source.startswith(NOMINAL):
         return pair, 0.0
     focal = estimate_focal(pair, guess, features)
+    if last:
+        give_back()  # 40 MiB: it looks for features of whole images
     if focal is None or focal.sigma > SURE:
         return pair, _NOMINAL_SIGMA
     return pair.with_focal(focal.ratio, ESTIMATED), focal.sigma

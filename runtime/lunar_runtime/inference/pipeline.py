@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -322,9 +323,10 @@ class StereoRuntime:
     def _see(self, work: PairWork, within_ms: float | None, *, last: bool = False) -> None:
         graph = self.bundle.manifest.graph
         if within_ms is None:
-            work.look_ahead()  # beside the network, which may still be loading
-            if self._tester.due:
-                with work.clock.stage("self-test"):
+            due = self._tester.due
+            with work.clock.stage("self-test") if due else nullcontext():
+                work.look_ahead(last=last)  # beside the network, which may still be loading
+                if due:
                     self._tester.test_if_due()
         before = self.scrub_record.repeated
         run = partial(self._run_watched, within_ms=within_ms)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lunar_runtime.files.held_memory import give_back
+from lunar_runtime.files.held_memory import give_back, give_back_code
+from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.grid_mapping import PairGrids
 from lunar_runtime.geometry.network_frame import image_parts
@@ -157,8 +158,24 @@ class PairWork:
         """Whether the cameras are known without a network."""
         return known_cameras(self.options, self.rig, self.images.wholes) is not None
 
-    def look_ahead(self) -> None:
-        """Begin in a thread what needs no network, of the full result: to look for features."""
+    def look_ahead(self, *, last: bool = False) -> None:
+        """Do what needs no network, of the full result, while that may still be loading.
+
+        Args:
+            last: No pair follows: the memory that reading and this took is given back, since the
+                network needs most of it while it loads.
+        """
+        if last:
+            give_back_code()
+        self._begin_features()
+        if last:
+            doubts = doubt_pixels(self.images)
+            self._doubts = lambda: doubts
+            give_back()
+            give_back_code()
+
+    def _begin_features(self) -> None:
+        """Begin in a thread to look for features."""
         if self.options.refine == "off" or self._ahead is not None:
             return
         wholes, told = self.images.wholes, self.cameras_told
@@ -192,7 +209,7 @@ class PairWork:
             size: Height and width of its inputs.
             depth_error: Its own; see `network_error`.
             bounds: Of its outputs; see `sound_outputs`.
-            done: Called once it has run.
+            done: Called once it has run, beside what is made of its word.
 
         Raises:
             BackendError: The inference library failed.
@@ -210,20 +227,23 @@ class PairWork:
             inputs = frames[0].fill(even[0]), frames[1].fill(even[1])
         with self.clock.stage("network"):
             ran = run(*inputs)
-        if done is not None:
-            done()
+        ended = begun(done) if done is not None else None
         self._begin_doubts()
-        self.notes += ran.notes
-        outputs = image_parts(frames, ran.outputs)
-        unsound = ran.alarms or watch_outputs(outputs, bounds)
-        if unsound and self.options.refine != "off" and self.cameras_told:
-            (alarm,) = unsound
-            self.alarms += (alarm._replace(saw=f"{alarm.saw}; the images answer alone"),)
-            return
-        self.alarms += unsound
-        self.maps, noted = read_maps(outputs, grids, self.options, self.rig, valid, depth_error)
-        self.notes += noted
-        self.seen = Seen(self.images, greys, valid, self.lenses, self.rig.body_from_left)
+        try:
+            self.notes += ran.notes
+            outputs = image_parts(frames, ran.outputs)
+            unsound = ran.alarms or watch_outputs(outputs, bounds)
+            if unsound and self.options.refine != "off" and self.cameras_told:
+                (alarm,) = unsound
+                self.alarms += (alarm._replace(saw=f"{alarm.saw}; the images answer alone"),)
+                return
+            self.alarms += unsound
+            self.maps, noted = read_maps(outputs, grids, self.options, self.rig, valid, depth_error)
+            self.notes += noted
+            self.seen = Seen(self.images, greys, valid, self.lenses, self.rig.body_from_left)
+        finally:
+            if ended is not None:
+                ended()
 
     def alone(self, model: ModelInfo) -> StereoResult:
         """The network's word, at its own pixels, as it was asked for: with `refine` off."""
@@ -250,11 +270,10 @@ class PairWork:
             network = None if model is None else self.maps
             ahead = self._ahead
             features = None if ahead is None or ahead.grids != grids else ahead.features
-            fused, noted = fuse(pair, grids, network, self.options, self.rig, features)
+            fused, noted = fuse(pair, grids, network, self.options, self.rig, features, last=last)
             if last:
                 del ahead, features
                 self._ahead = None
-                give_back()
         return self._solved(fused, self._seen(pair), self.notes + noted, model, step)
 
     def kept(self, model: ModelInfo, reason: str, longer_px: int) -> StereoResult:

@@ -31,7 +31,6 @@ from numpy.typing import NDArray
 from lunar_runtime.bundles.manifest import FileRecord
 from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
 from lunar_runtime.files.digests import sha256_of
-from lunar_runtime.files.held_memory import give_back, give_back_code
 from lunar_runtime.files.pointcloud import FRAME_COMMENT, encode_ply
 from lunar_runtime.files.printable import printable
 from lunar_runtime.files.rasters import RasterTags, encode_raster
@@ -102,8 +101,6 @@ def write_result(
         OutputError: `path` exists, or cannot be written; nothing is left behind.
     """
     start = time.perf_counter()
-    give_back()  # the writers are threads
-    give_back_code()  # of the refinement
     with atomic_folder(path, overwrite=overwrite, owned=RESULT_NAMES) as folder:
         with _written(_writers(result, landing), folder) as files:
             report = make_report(result, printable(path), landing, request)
