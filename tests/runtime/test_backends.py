@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from lunar_runtime.backends.cores import usable_cores
 from lunar_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from lunar_runtime.backends.onnxruntime_library import waiting
 from lunar_runtime.backends.registry import select_backend
-from lunar_runtime.bundles.bundle import Bundle, write_bundle
+from lunar_runtime.bundles.bundle import Bundle, default_bundle_path, write_bundle
 from lunar_runtime.bundles.manifest import Manifest
 from lunar_runtime.errors import BackendError, BundleError, UsageError
 
@@ -63,12 +67,47 @@ def test_every_backend_for_the_cpu_loads(left: Bundle, name: str) -> None:
     select_backend(left, name, "cpu", 1).close()
 
 
-def test_onnx_runtimes_threads_sleep_while_they_wait(left: Bundle) -> None:
+@pytest.mark.skipif(usable_cores() < 2, reason="one core: no thread waits for another")
+def test_onnx_runtimes_threads_sleep_soon_after_a_pair() -> None:
+    backend = select_backend(Bundle.open(default_bundle_path()), "onnxruntime", "cpu", 2)
+    image = np.zeros((1, 1, 256, 256), np.uint8)
+    spent = []
+    for _ in range(3):
+        backend.run(image, image)
+        before = time.process_time()
+        time.sleep(0.1)
+        spent.append(time.process_time() - before)
+    assert min(spent) < 2e-3  # s; by default they look for work for tens of milliseconds
+
+
+@pytest.mark.parametrize(
+    ("version", "settings"),
+    [
+        ("1.25.1", {"session.intra_op.allow_spinning": "0"}),
+        (
+            "1.32.0",
+            {
+                "session.intra_op.allow_spinning": "1",
+                "session.intra_op.spin_duration_us": "20",
+            },
+        ),
+    ],
+)
+def test_threads_look_for_work_only_where_the_time_for_it_can_be_limited(
+    version: str, settings: dict[str, str]
+) -> None:
+    assert waiting(SimpleNamespace(__version__=version)) == settings
+
+
+def test_a_session_is_told_how_its_threads_wait(left: Bundle) -> None:
+    import onnxruntime
+
     backend = select_backend(left, "onnxruntime", "cpu", 1)
     assert isinstance(backend, OnnxRuntimeBackend)
     assert backend._loaded is not None
     options = backend._loaded.session.get_session_options()
-    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    for name, value in waiting(onnxruntime).items():
+        assert options.get_session_config_entry(name) == value
 
 
 def test_cuda_that_is_asked_for_and_missing_is_an_error_never_a_cpu_run(left: Bundle) -> None:

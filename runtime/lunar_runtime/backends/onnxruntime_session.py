@@ -21,6 +21,7 @@ from lunar_runtime.backends.onnxruntime_library import (
     find_cuda,
     first_line,
     no_cuda,
+    waiting,
 )
 from lunar_runtime.backends.optimised import (
     fill,
@@ -169,9 +170,8 @@ def _options(
     options.enable_mem_reuse = False
     # Else ONNX Runtime 1.32 rounds the activations of layers whose weights alone are INT8.
     options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "0")
-    # Threads that wait for work sleep. Beside other jobs the default, to spin, takes 1.46 times the
-    # time and 1.52 times the processor's (S0, two threads on two cores).
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, value in waiting(ort).items():
+        options.add_session_config_entry(name, value)
     if bundle.manifest.target == "tensorrt":
         # Q/DQ as written. ONNX Runtime 1.32 would quantise biases too, in scales that FP16 lacks:
         # the error of a pointmap grows from 5e-4 to 6e-3 (a small student, random weights).
