@@ -169,7 +169,7 @@ class PairWork:
             give_back_code()
         self._begin_features()
         if last:
-            doubts = doubt_pixels(self.images)
+            doubts = begin_doubts(self.images)()
             self._doubts = lambda: doubts
             give_back()
             give_back_code()
