@@ -74,7 +74,6 @@ def test_the_first_pair_is_read_before_what_answers_it_is_imported(
         "lunar_runtime.inference.answers",
         "lunar_runtime.refinement.refine",
         "lunar_runtime.report.outputs",
-        "numpy.ma",
     }
     call = WHEN_READ.format(those=later | {"importlib.metadata"})
     done = run_apart(call, *pair, "--bundle", bundles["left"], "--out", tmp_path / "o")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 
 from lunar_runtime.files.held_memory import give_back, give_back_code
@@ -13,26 +14,30 @@ from lunar_runtime.refinement.first_pose import features_of
 from lunar_runtime.refinement.free_pose import starts_halved
 
 _ALIKE = CameraEstimate(Intrinsics(1.0, 1.0, 0.0, 0.0), NOMINAL)
-# NumPy imports the last two when it is first asked for a median and for random numbers: 15 ms.
-_NEEDED_NEXT = ("lunar_runtime.inference.answers", "numpy.ma", "numpy.random")
 
 
-def look_ahead(work: PairWork, *, last: bool = False) -> None:
+def look_ahead(
+    work: PairWork, meanwhile: Callable[[], None] | None = None, *, last: bool = False
+) -> None:
     """Begin what needs no network, of the full result, and import what the rest of it needs.
 
     Args:
         work: Whose images were read.
+        meanwhile: What else the caller has to do.
         last: No pair follows: it waits for the network with more of its work, and gives back the
             memory that this and reading took, since the network needs most of it while it loads.
     """
     if last:
         give_back_code()
     _begin_features(work)
-    for name in _NEEDED_NEXT:
-        import_module(name)
+    import_module("lunar_runtime.inference.answers")
+    if meanwhile is not None:
+        meanwhile()
     if last:
         doubts = work.begin_doubts()()
         work.doubts = lambda: doubts
+        if work.ahead is not None:
+            work.ahead.features.wait()
         give_back()
         give_back_code()
 

@@ -357,9 +357,8 @@ class StereoRuntime:
             with work.clock.stage("self-test") if due else nullcontext():
                 from lunar_runtime.inference.ahead import look_ahead
 
-                look_ahead(work, last=last)  # beside the network, which may still be loading
-                if meanwhile is not None:
-                    meanwhile()
+                # Beside the network, which may still be loading.
+                look_ahead(work, meanwhile, last=last)
                 if due:
                     self._tester.test_if_due()
         before = self.scrub_record.repeated
