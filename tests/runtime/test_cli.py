@@ -14,8 +14,8 @@ from lunar_runtime.bundles.bundle import write_bundle
 from lunar_runtime.bundles.manifest import GateRecord, Manifest, ReductionRecord
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.rasters import read_raster
-from lunar_runtime.report.outputs import RESULT_NAMES
 from lunar_runtime.report.records import Report
+from lunar_runtime.report.result_names import RESULT_NAMES
 from numpy.typing import NDArray
 
 from .outcomes import LANDING_FILES, LEFT_FILES, Outcome, names

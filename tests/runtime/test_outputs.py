@@ -16,8 +16,9 @@ from lunar_runtime.files.window import Window
 from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.result import Refinement
-from lunar_runtime.report.outputs import REPORT_NAME, RESULT_NAMES, check_out, write_result
+from lunar_runtime.report.outputs import write_result
 from lunar_runtime.report.records import Report
+from lunar_runtime.report.result_names import REPORT_NAME, RESULT_NAMES, check_out
 
 from .outcomes import LANDING_FILES, names
 from .results import network_result, refined_result

@@ -51,6 +51,38 @@ def test_a_whole_run_loads_neither_torch_nor_onnx(
     assert done.stderr == ""
 
 
+#: Prints which modules are there when the first image is read, and when all is done.
+WHEN_READ = """
+import atexit, sys
+from lunar_runtime.inference.work import PairWork
+read = PairWork.read
+def loaded():
+    return sorted({those} & set(sys.modules))
+def reading(*arguments):
+    print("reading with:", loaded())
+    return read(*arguments)
+PairWork.read = reading
+atexit.register(lambda: print("ends with:", loaded()))
+main()
+"""
+
+
+def test_the_first_pair_is_read_before_what_answers_it_is_imported(
+    pair: tuple[Path, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    later = {
+        "lunar_runtime.inference.answers",
+        "lunar_runtime.refinement.refine",
+        "lunar_runtime.report.outputs",
+    }
+    call = WHEN_READ.format(those=later | {"importlib.metadata"})
+    done = run_apart(call, *pair, "--bundle", bundles["left"], "--out", tmp_path / "o")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "reading with: []"
+    assert lines[-1] == f"ends with: {sorted(later)}"
+
+
 #: Something happens when a file is opened; the rest runs as ever.
 WHEN_OPENED = """
 import signal, sys

@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from lunar_runtime.geometry.robust import SIGMA_PER_MAD, robust_sigma
+from lunar_runtime.geometry.robust import SIGMA_PER_MAD, percentiles, robust_sigma
 
 
 def test_the_factor_is_a_gaussians() -> None:
@@ -29,3 +29,12 @@ def test_a_third_of_outliers_hardly_moves_it() -> None:
 
 def test_it_is_measured_around_zero() -> None:
     assert robust_sigma(np.array([2.0, -2.0, 2.0])) == pytest.approx(2 * SIGMA_PER_MAD)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_percentiles_are_numpys(kind: type[np.floating]) -> None:
+    values = np.random.default_rng(0).normal(10, 3, (50, 73)).astype(kind)
+    shares = (0.0, 1.0, 33.3, 50.0, 100.0)
+    np.testing.assert_array_equal(
+        percentiles(values, shares), np.percentile(values.astype(np.float64), shares)
+    )

@@ -19,8 +19,8 @@ import msgspec
 from lunar_calib.datasets.rendered_folders import write_folder
 from lunar_runtime.bundles.bundle import Bundle, default_bundle_path
 from lunar_runtime.files.digests import sha256_of
-from lunar_runtime.report.outputs import REPORT_NAME
 from lunar_runtime.report.records import Report
+from lunar_runtime.report.result_names import REPORT_NAME
 
 from lunar_bench.archives.record import ArchiveResult, ArchiveRound
 from lunar_bench.archives.workers import workers_of

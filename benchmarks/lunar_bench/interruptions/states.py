@@ -13,7 +13,7 @@ from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import LunarError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.guard.health_record import HealthRecord
-from lunar_runtime.report.outputs import REPORT_NAME
+from lunar_runtime.report.result_names import REPORT_NAME
 
 from lunar_bench.interruptions.record import State
 

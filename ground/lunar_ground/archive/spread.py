@@ -14,7 +14,7 @@ from lunar_runtime.commands.pairs import Outcome
 from lunar_runtime.errors import OutputError
 from lunar_runtime.files.atomic import make_folder
 from lunar_runtime.files.pair_lists import PairFiles
-from lunar_runtime.report.outputs import check_out
+from lunar_runtime.report.result_names import check_out
 
 from lunar_ground.archive.cluster import PATIENCE_S, Cluster
 from lunar_ground.archive.rounds import Attempt, Rounds

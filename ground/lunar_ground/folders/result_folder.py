@@ -17,8 +17,8 @@ from lunar_runtime.files.npz import read_npz
 from lunar_runtime.files.rasters import read_raster
 from lunar_runtime.files.regular_file import open_stream
 from lunar_runtime.geometry.grid_mapping import GridMapping, resample
-from lunar_runtime.report.outputs import REPORT_NAME
 from lunar_runtime.report.records import Report
+from lunar_runtime.report.result_names import REPORT_NAME
 from numpy.typing import NDArray
 
 from lunar_ground.folders.grids import Grid

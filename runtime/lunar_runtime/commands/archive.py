@@ -94,7 +94,7 @@ def find_pairs(
         OutputError: One pair's folder is there already.
     """
     from lunar_runtime.files.pair_lists import PairFiles, is_batch, read_pairs
-    from lunar_runtime.report.outputs import check_out
+    from lunar_runtime.report.result_names import check_out
 
     if right is None and is_batch(left):
         if any(masks):
@@ -129,12 +129,12 @@ def spread(
         UsageError: Nobody knows it.
         BackendError: What it needs is not installed.
     """
-    from importlib.metadata import entry_points
+    from lunar_runtime.files.entry_points import entry_points
 
-    scheme = address.partition(":")[0]
-    entry = next(iter(entry_points(group=GROUP, name=scheme)), None)
+    scheme, found = address.partition(":")[0], entry_points(GROUP)
+    entry = next((one for one in found if one.name == scheme), None)
     if entry is None:
-        known = sorted({entry.name for entry in entry_points(group=GROUP)})
+        known = sorted({one.name for one in found})
         if not known:
             raise BackendError(f"`scheduler` {address}: needs lunar_ground; {_CLUSTER}")
         raise UsageError(f"`scheduler` {address}: write one of {', '.join(known)} before the colon")

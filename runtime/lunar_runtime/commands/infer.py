@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -238,9 +238,7 @@ def command(
 
     import cv2
 
-    from lunar_runtime.commands.many_pairs import tell_many
-    from lunar_runtime.commands.orders import NetworkWanted, Order
-    from lunar_runtime.commands.pairs import Job, learn_costs, outcomes, run_one
+    from lunar_runtime.commands.pairs import Job, learn_costs, outcomes, prepare_writing, run_one
     from lunar_runtime.geometry.rig_file import read_rig
     from lunar_runtime.inference.other_suns import read_other_suns
     from lunar_runtime.inference.pipeline import StereoRuntime
@@ -268,6 +266,9 @@ def command(
     )
     job = Job(None, wanted, shared_rig, folder, overwrite, strict, 1, vehicle, aim, resume=resume)
     if scheduler is not None:
+        from lunar_runtime.commands.many_pairs import tell_many
+        from lunar_runtime.commands.orders import NetworkWanted, Order
+
         asked_of = None
         if opened is not None:
             wanted.check(opened.manifest.graph.output_set)
@@ -281,7 +282,9 @@ def command(
         return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
     if threads is not None:
         cv2.setNumThreads(threads)  # the refinement's; the network's are its session's
-    opened_runtime = nullcontext() if network is None else StereoRuntime(*network, *tests)
+    opened_runtime: AbstractContextManager[StereoRuntime | None] = nullcontext()
+    if network is not None:
+        opened_runtime = StereoRuntime(*network, *tests, meanwhile=prepare_writing)
     with opened_runtime as runtime, flight.told(health, runtime) as teller:
         if runtime is not None:
             wanted.check(runtime.bundle.manifest.graph.output_set)
@@ -297,6 +300,8 @@ def command(
             sequence=watching, altimeter=altimeter,
         )  # fmt: skip
         if many:
+            from lunar_runtime.commands.many_pairs import tell_many
+
             ending = outcomes(job, pairs)
             return tell_many(ending, pairs, folder, as_json=as_json, failures=failures, tool=NAME)
         run_one(job, pairs[0], as_json=as_json)

@@ -9,14 +9,14 @@ from collections.abc import Sequence as Listed
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from lunar_runtime.commands.command_line import echo
 from lunar_runtime.commands.requests import request_digest
-from lunar_runtime.commands.summary import summary
 from lunar_runtime.errors import (
     DeadlineError,
     InputError,
@@ -29,18 +29,16 @@ from lunar_runtime.files.images import read_image
 from lunar_runtime.files.pair_lists import PairFiles
 from lunar_runtime.geometry.rig import Rig
 from lunar_runtime.geometry.rig_file import read_rig
-from lunar_runtime.guard.health import Health
-from lunar_runtime.guard.sequence import Altimeter, Sequence
-from lunar_runtime.inference.geometry_only import infer_geometry_only
 from lunar_runtime.inference.options import InferOptions
-from lunar_runtime.inference.pipeline import StereoRuntime
-from lunar_runtime.inference.result import StereoResult
-from lunar_runtime.landing.lander import Lander
-from lunar_runtime.landing.landing import find_landing
-from lunar_runtime.report.outputs import check_out, write_result
-from lunar_runtime.report.records import Report
-from lunar_runtime.report.report import encode_report
-from lunar_runtime.report.whole import whole_report
+from lunar_runtime.report.result_names import check_out
+
+if TYPE_CHECKING:  # what comes after reading is imported when it is needed
+    from lunar_runtime.guard.health import Health
+    from lunar_runtime.guard.sequence import Altimeter, Sequence
+    from lunar_runtime.inference.pipeline import StereoRuntime
+    from lunar_runtime.inference.result import StereoResult
+    from lunar_runtime.landing.lander import Lander
+    from lunar_runtime.report.records import Report
 
 _COMMON_PX = 512
 
@@ -109,6 +107,8 @@ class Job:
         """
         folder = self.folder / pair.out
         if self.resume:
+            from lunar_runtime.report.whole import whole_report
+
             there = whole_report(folder, self.request(pair), overwrite=self.overwrite)
             if there is not None:
                 self._check_strict(there.verdict, there.verdict_reasons)
@@ -120,11 +120,15 @@ class Job:
             self._check_strict(result.verdict, result.verdict_reasons)
             landing = None
             if self.lander is not None:
+                from lunar_runtime.landing.landing import find_landing
+
                 start = time.perf_counter()
                 landing = find_landing(result, self.lander, aim_px=self.aim)
                 elapsed_ms = (time.perf_counter() - start) * 1e3
                 result = replace(result, timings_ms={**result.timings_ms, "landing": elapsed_ms})
             request = self.request(pair)
+            from lunar_runtime.report.outputs import write_result
+
             report = write_result(
                 result, folder, overwrite=overwrite, landing=landing, request=request
             )
@@ -154,6 +158,8 @@ class Job:
         rig = self._rig(pair)
         options = dict(vars(self.options))
         if self.runtime is None:
+            from lunar_runtime.inference.geometry_only import infer_geometry_only
+
             del options["refine"]
             result = infer_geometry_only(pair.left, pair.right, rig, masks=pair.masks, **options)
         else:
@@ -179,6 +185,15 @@ def learn_costs(runtime: StereoRuntime, pair: PairFiles, options: InferOptions) 
     runtime.learn_costs(round(width * shrink), round(height * shrink), view=options.view)
 
 
+def prepare_writing() -> None:
+    """Import what writes and tells a result, and load its letters: for a moment of waiting."""
+    import_module("lunar_runtime.commands.summary")
+    import_module("lunar_runtime.report.outputs")
+    from lunar_runtime.report.canvas import load_letters
+
+    load_letters()
+
+
 def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
     """Run one pair and print its report.
 
@@ -187,6 +202,9 @@ def run_one(job: Job, pair: PairFiles, *, as_json: bool) -> None:
         OutputError: The result cannot be written.
     """
     report = replace(job, alone=True).run(pair).report
+    from lunar_runtime.commands.summary import summary
+    from lunar_runtime.report.report import encode_report
+
     if as_json:
         click.echo(encode_report(report).decode())
         return

@@ -30,7 +30,8 @@ from lunar_runtime.inference.pipeline import StereoRuntime
 from lunar_runtime.inference.result import PairImage, StereoResult
 from lunar_runtime.landing.lander import Lander
 from lunar_runtime.landing.landing import Landing, find_landing
-from lunar_runtime.report.outputs import check_out, write_result
+from lunar_runtime.report.outputs import write_result
+from lunar_runtime.report.result_names import check_out
 from lunar_runtime.report.stream_record import STREAM_NAME, StreamRecord, stream_record
 from lunar_runtime.stream.stream import StereoStream
 from lunar_runtime.stream.update import StreamCounts, StreamUpdate

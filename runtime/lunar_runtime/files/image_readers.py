@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
+from lunar_runtime.files.entry_points import EntryPoint, entry_points
 from lunar_runtime.files.regular_file import open_regular
 from lunar_runtime.files.window import Window
 
@@ -98,7 +98,8 @@ def open_source(path: Path) -> ImageSource | None:
         return None
     labelled = next((name for label, name in _LABELS if label.match(head)), None)
     name = labelled or suffix
-    entry = next(iter(entry_points(group=GROUP, name=name)), None) if name else None
+    found = entry_points(GROUP) if name else ()
+    entry = next((one for one in found if one.name == name), None)
     if entry is None and name not in _GROUND:
         return None
     return _reader(entry, path, name)(file, band)
@@ -130,17 +131,13 @@ def _reader(entry: EntryPoint | None, path: Path, name: str) -> ImageReader:
     try:
         reader: ImageReader = entry.load()
     except ModuleNotFoundError as error:
-        repair = _GROUND_EXTRA if name in _GROUND else f"install it, or repair {_package(entry)}"
+        repair = _GROUND_EXTRA if name in _GROUND else f"install it, or repair {entry.package}"
         missing = (error.name or "its modules").partition(".")[0]
         raise InputError(f"{problem} {missing}; {repair}") from error
     except Exception as error:  # whatever another project's module does when it is imported
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{path}: the reader of {name} images of package {_package(entry)} cannot be loaded "
-            f"({reason}); update or uninstall {_package(entry)}"
+            f"{path}: the reader of {name} images of package {entry.package} cannot be loaded "
+            f"({reason}); update or uninstall {entry.package}"
         ) from error
     return reader
-
-
-def _package(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist else entry.value

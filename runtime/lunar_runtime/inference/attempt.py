@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lunar_runtime.errors import BackendError, InputError
+from lunar_runtime.inference import answers
 from lunar_runtime.inference.alarm import Alarm
 from lunar_runtime.inference.costs import Costs
 from lunar_runtime.inference.ladder import Rung, rungs
@@ -150,11 +151,11 @@ class Attempt:
     def _result(self, rung: Rung) -> StereoResult:
         work, network = self._work, self._network
         if work.options.refine == "off":
-            return work.alone(network.model)
+            return answers.alone(work, network.model)
         if not rung.refines:
             why = "there is no time for it"
-            return work.kept(network.model, why, network.longer_px)
-        return work.refined(network.model if rung.runs_network else None, step=rung.step)
+            return answers.kept(work, network.model, why, network.longer_px)
+        return answers.refined(work, network.model if rung.runs_network else None, step=rung.step)
 
     def _ruled_out(self, rung: Rung) -> bool:
         """What failed is not tried again at a lower resolution."""

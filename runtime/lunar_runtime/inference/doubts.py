@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lunar_runtime.geometry.at_once import begun
 from lunar_runtime.geometry.rig import Rig
@@ -13,11 +14,13 @@ from lunar_runtime.inference.echoes import doubt_echoes
 from lunar_runtime.inference.ground import grey_levels
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair
-from lunar_runtime.inference.result import Refinement
 from lunar_runtime.inference.sharpness import doubt_one_eye, doubt_sharpness
 from lunar_runtime.inference.stripes import doubt_stripes
 from lunar_runtime.inference.told_cameras import doubt_size
 from lunar_runtime.inference.waves import doubt_waves
+
+if TYPE_CHECKING:
+    from lunar_runtime.inference.result import Refinement
 
 # Images of 4 and 8 grey levels match, and in the median their slopes are 1.7 to 1.8 expected errors
 # off; of 16 they miss up to 10 points more of the hazards. Dark ones of 28 to 38 under noise missed

@@ -202,9 +202,10 @@ def _self_calibrated(
     """
     if pair.left.camera.source != NOMINAL or not pair.right.camera.source.startswith(NOMINAL):
         return pair, 0.0
-    focal = estimate_focal(pair, guess, features)
     if last:
-        give_back()  # 40 MiB: it looks for features of whole images
+        features.matches()  # of whole images, which the search begins with: pyramids of 40 MiB
+        give_back()
+    focal = estimate_focal(pair, guess, features)
     if focal is None or focal.sigma > SURE:
         return pair, _NOMINAL_SIGMA
     return pair.with_focal(focal.ratio, ESTIMATED), focal.sigma

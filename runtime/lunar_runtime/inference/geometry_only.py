@@ -8,6 +8,7 @@ from lunar_runtime.errors import UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
+from lunar_runtime.inference.answers import refined
 from lunar_runtime.inference.clock import Clock
 from lunar_runtime.inference.degenerate import refuse_degenerate
 from lunar_runtime.inference.options import InferOptions, SlopeKind, ViewChoice
@@ -57,4 +58,4 @@ def infer_geometry_only(
             "without a network the cameras cannot be estimated; give `intrinsics` FX,FY,CX,CY or a "
             "`rig` with them"
         )
-    return work.refined(None)
+    return refined(work, None)

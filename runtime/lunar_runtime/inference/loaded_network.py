@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,16 @@ from lunar_runtime.backends.protocol import Backend
 from lunar_runtime.backends.scrubbing import scrub_record_of
 from lunar_runtime.bundles.bundle import Bundle
 from lunar_runtime.errors import BackendError
-from lunar_runtime.inference.result import ModelInfo
 from lunar_runtime.inference.self_test import SelfTestRecord
+
+if TYPE_CHECKING:
+    from lunar_runtime.inference.result import ModelInfo
 
 
 def describe_network(bundle: Bundle, backend: Backend, self_test: SelfTestRecord) -> ModelInfo:
     """Which network this is, what it runs on, and what was found of it so far."""
+    from lunar_runtime.inference.result import ModelInfo
+
     manifest = bundle.manifest
     return ModelInfo(
         bundle_path=bundle.path,

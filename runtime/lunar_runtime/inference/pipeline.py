@@ -15,10 +15,12 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +37,8 @@ from lunar_runtime.errors import UsageError
 from lunar_runtime.files.window import WindowsGiven, as_windows
 from lunar_runtime.geometry.cameras import Intrinsics
 from lunar_runtime.geometry.rig import Rig
-from lunar_runtime.inference.attempt import Network
 from lunar_runtime.inference.clock import Clock
-from lunar_runtime.inference.costs import Costs
 from lunar_runtime.inference.degenerate import refuse_degenerate
-from lunar_runtime.inference.in_time import InTime, check_deadline
 from lunar_runtime.inference.loaded_network import describe_network, require_outputs
 from lunar_runtime.inference.network_error import depth_error_of
 from lunar_runtime.inference.notes import Notes
@@ -47,10 +46,15 @@ from lunar_runtime.inference.options import InferOptions, Refine, SlopeKind, Vie
 from lunar_runtime.inference.other_suns import OtherSunsGiven, as_other_suns
 from lunar_runtime.inference.pair import Image, Masks
 from lunar_runtime.inference.practice_pair import practice_pair
-from lunar_runtime.inference.result import ModelInfo, StereoResult
 from lunar_runtime.inference.self_test import EVERY, SelfTest, SelfTester, require_golden
 from lunar_runtime.inference.sound_outputs import bounds_of
 from lunar_runtime.inference.work import PairWork, Ran
+
+if TYPE_CHECKING:  # imported when they are needed: the first pair is read sooner
+    from lunar_runtime.inference.attempt import Network
+    from lunar_runtime.inference.costs import Costs
+    from lunar_runtime.inference.in_time import InTime
+    from lunar_runtime.inference.result import ModelInfo, StereoResult
 
 _WARM_UP_PX = 128  # of a pair whose time does not count: libraries allocate and compile
 
@@ -67,14 +71,25 @@ class StereoRuntime:
         backend: Backend,
         self_test: SelfTest = "never",
         self_test_every: int = EVERY,
+        *,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
+        """Run a network that was opened, and may still be loading.
+
+        Args:
+            bundle: A verified bundle.
+            backend: Its network.
+            self_test: As for `load`, as is the next.
+            self_test_every: Pairs from one test to the next.
+            meanwhile: Called once, while the first pair waits for the network.
+        """
         self.bundle = bundle
+        self._meanwhile = meanwhile
         self._backend = backend
         self._tester = SelfTester(self.check_golden, self._reload, self_test, self_test_every)
         self._one_at_a_time = threading.Lock()  # an engine has one set of buffers
         self._depth_error = depth_error_of(bundle.manifest.student)
         self._bounds = bounds_of(bundle.manifest.student)
-        self._in_time = InTime()
 
     @classmethod
     def load(
@@ -137,6 +152,12 @@ class StereoRuntime:
     def close(self) -> None:
         """Free the network."""
         self._backend.close()
+
+    @cached_property
+    def _in_time(self) -> InTime:
+        from lunar_runtime.inference.in_time import InTime
+
+        return InTime()
 
     @property
     def model(self) -> ModelInfo:
@@ -237,13 +258,17 @@ class StereoRuntime:
         if deadline_ms is not None:
             if last:
                 raise UsageError("`last` is for a pair without `deadline_ms`; leave one out")
+            from lunar_runtime.inference.in_time import check_deadline
+
             check_deadline(deadline_ms, self.costs)
             return self._in_time.infer(read, self.network, options, deadline_ms, given_at)
         work = read(Clock())
         self._see(work, None, last=last)
+        from lunar_runtime.inference.answers import alone, refined
+
         if refine == "off":
-            return work.alone(self.model)
-        return work.refined(None if work.maps is None else self.model, last=last)
+            return alone(work, self.model)
+        return refined(work, None if work.maps is None else self.model, last=last)
 
     def learn_costs(
         self, width: int = 512, height: int = 512, *, view: ViewChoice = "left", rounds: int = 2
@@ -262,6 +287,8 @@ class StereoRuntime:
         Raises:
             BackendError: The inference library failed.
         """
+        from lunar_runtime.inference.in_time import InTime
+
         self._learn(_WARM_UP_PX, _WARM_UP_PX, view, InTime())
         for _ in range(rounds):
             self._learn(width, height, view, self._in_time)
@@ -317,6 +344,8 @@ class StereoRuntime:
     @property
     def network(self) -> Network:
         """What a pair's steps need of the loaded network."""
+        from lunar_runtime.inference.attempt import Network
+
         graph = self.bundle.manifest.graph
         return Network(self._see, self.model, max(graph.height, graph.width))
 
@@ -324,8 +353,12 @@ class StereoRuntime:
         graph = self.bundle.manifest.graph
         if within_ms is None:
             due = self._tester.due
+            meanwhile, self._meanwhile = self._meanwhile, None
             with work.clock.stage("self-test") if due else nullcontext():
-                work.look_ahead(last=last)  # beside the network, which may still be loading
+                from lunar_runtime.inference.ahead import look_ahead
+
+                # Beside the network, which may still be loading.
+                look_ahead(work, meanwhile, last=last)
                 if due:
                     self._tester.test_if_due()
         before = self.scrub_record.repeated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,23 @@ from numpy.typing import NDArray
 from lunar_runtime.backends.activations import ActivationRecord
 from lunar_runtime.backends.features import FeatureRecord
 from lunar_runtime.backends.scrubbing import ScrubRecord
-from lunar_runtime.bundles.choices import OutputSet
-from lunar_runtime.bundles.trust import Signed
-from lunar_runtime.files.images import GreyImage
-from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
-from lunar_runtime.geometry.lens import Lens
-from lunar_runtime.geometry.plane import Plane
-from lunar_runtime.geometry.pose import PoseEstimate
-from lunar_runtime.geometry.scale import Scale
-from lunar_runtime.geometry.views import CameraEstimate
-from lunar_runtime.inference.alarm import Alarm
-from lunar_runtime.inference.flown import Flown
-from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.self_test import SelfTestRecord
-from lunar_runtime.refinement.misfit import Misfit
-from lunar_runtime.refinement.shading import ShadingTold
+
+if TYPE_CHECKING:
+    from lunar_runtime.bundles.choices import OutputSet
+    from lunar_runtime.bundles.trust import Signed
+    from lunar_runtime.files.images import GreyImage
+    from lunar_runtime.geometry.grid_mapping import GridMapping, PairGrids
+    from lunar_runtime.geometry.lens import Lens
+    from lunar_runtime.geometry.plane import Plane
+    from lunar_runtime.geometry.pose import PoseEstimate
+    from lunar_runtime.geometry.scale import Scale
+    from lunar_runtime.geometry.views import CameraEstimate
+    from lunar_runtime.inference.alarm import Alarm
+    from lunar_runtime.inference.flown import Flown
+    from lunar_runtime.inference.options import InferOptions
+    from lunar_runtime.refinement.misfit import Misfit
+    from lunar_runtime.refinement.shading import ShadingTold
 
 Side = Literal["left", "right"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from lunar_runtime.geometry.rig import (
 )
 from lunar_runtime.inference.options import InferOptions
 from lunar_runtime.inference.pair import ImagePair, Lenses
-from lunar_runtime.inference.result import Refinement
+
+if TYPE_CHECKING:
+    from lunar_runtime.inference.result import Refinement
 
 # Of a pinhole's view, degrees. Wide-angle lenses end at 120; 0.05 is a telescope on the ground.
 _WIDEST_DEG, _NARROWEST_DEG = 150.0, 0.05

@@ -95,6 +95,11 @@ class Features:
         if not _is_large(self._images[0], halved=halved):
             self._coming[halved] = begun(lambda: match_features(*self._images, halved=halved))
 
+    def wait(self) -> None:
+        """Wait for those that were begun, with their memory."""
+        for halved in list(self._coming):
+            self.matches(halved=halved)
+
     def matches(self, *, halved: bool = False) -> Matches:
         """See `match_features`."""
         if halved in self._coming:

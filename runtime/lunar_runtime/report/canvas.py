@@ -115,6 +115,11 @@ def draw_sheet(panels: Sequence[Panel], title: Sequence[str]) -> NDArray[np.uint
     return canvas
 
 
+def load_letters() -> None:
+    """Have OpenCV load its letters: 15 ms, else when this thread draws the first."""
+    _text_width("0", _TITLE_SIZE)
+
+
 def _draw_bar(
     canvas: NDArray[np.uint8],
     panel: Panel,

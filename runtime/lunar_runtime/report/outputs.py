@@ -16,20 +16,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lunar_runtime.bundles.manifest import FileRecord
-from lunar_runtime.files.atomic_folder import atomic_folder, check_folder
+from lunar_runtime.files.atomic_folder import atomic_folder
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.pointcloud import FRAME_COMMENT, encode_ply
 from lunar_runtime.files.printable import printable
@@ -42,39 +41,14 @@ from lunar_runtime.landing.landing import Landing
 from lunar_runtime.landing.sites_file import encode_sites
 from lunar_runtime.report.records import Report
 from lunar_runtime.report.report import encode_report, make_report, with_files
+from lunar_runtime.report.result_names import REPORT_NAME, RESULT_NAMES
 from lunar_runtime.report.result_preview import primary_view, write_preview
 
-REPORT_NAME = "report.json"
+_PREVIEW = "preview.png"
+_T = TypeVar("_T")
 
 #: What writes one file of a result.
 Writer = Callable[[BinaryIO], None]
-
-#: Every name that a result's folder may hold, and so may be overwritten with it.
-RESULT_NAMES = frozenset(
-    {
-        *(
-            f"{kind}{side}.tif"
-            for kind in ("depth", "slope", "confidence", "depth_sigma", "slope_sigma")
-            for side in ("", "_right")
-        ),
-        "pointmap.npz",
-        "pointcloud.ply",
-        "preview.png",
-        "hazard.tif",
-        "safe_probability.tif",
-        "sites.json",
-        REPORT_NAME,
-    }
-)
-
-
-def check_out(path: Path | str, *, overwrite: bool = False) -> None:
-    """Refuse a folder that `write_result` would refuse, before the work is done.
-
-    Raises:
-        OutputError: It exists, is not ours to overwrite, or cannot be written.
-    """
-    check_folder(path, overwrite=overwrite, owned=RESULT_NAMES)
 
 
 def write_result(
@@ -102,53 +76,64 @@ def write_result(
     """
     start = time.perf_counter()
     with atomic_folder(path, overwrite=overwrite, owned=RESULT_NAMES) as folder:
-        with _written(_writers(result, landing), folder) as files:
-            report = make_report(result, printable(path), landing, request)
+        make = partial(make_report, result, printable(path), landing, request)
+        report, files = _written(_writers(result, landing), folder, make)
         elapsed_ms = (time.perf_counter() - start) * 1e3
         report = with_files(report, files, elapsed_ms)
         (folder / REPORT_NAME).write_bytes(encode_report(report, indent=2) + b"\n")
     return report
 
 
-@contextmanager
-def _written(writers: dict[str, Writer], folder: Path) -> Iterator[dict[str, FileRecord]]:
-    """Write every file, beside each other and beside the block: compression keeps Python free.
+def _written(
+    writers: dict[str, Writer], folder: Path, make: Callable[[], Report]
+) -> tuple[Report, dict[str, FileRecord]]:
+    """Write every file, and make the report, beside each other: compression keeps Python free.
 
-    Yields:
-        The files' records, all of which are there when the block has ended.
+    The calling thread draws the preview: OpenCV loads its letters in every thread that draws any.
+
+    Returns:
+        The report, and the files' records.
     """
     # A signal can end the command while a thread is being started, and then nothing waits for
-    # that thread: so none writes before all are there.
+    # that thread: so none begins before all are there.
     ready, abandoned = threading.Event(), threading.Event()
 
     def write(name: str) -> FileRecord:
-        ready.wait()
-        if abandoned.is_set():
-            raise CancelledError
         file = folder / name
         with file.open("wb") as stream:
             writers[name](stream)
         return FileRecord(sha256=sha256_of(file), bytes=file.stat().st_size)
 
-    with ThreadPoolExecutor(max(1, min(len(writers), cv2.getNumThreads()))) as pool:
+    def begun(do: Callable[[], _T]) -> _T:
+        ready.wait()
+        if abandoned.is_set():
+            raise CancelledError
+        return do()
+
+    others = [name for name in writers if name != _PREVIEW]
+    with ThreadPoolExecutor(max(1, min(len(others), cv2.getNumThreads()))) as pool:
         try:
-            written = pool.map(write, writers)
+            made = pool.submit(begun, make)
+            written = {name: pool.submit(begun, partial(write, name)) for name in others}
         except BaseException:
             abandoned.set()
             raise
         finally:
             ready.set()
-        records: dict[str, FileRecord] = {}
-        yield records
-        found = dict(zip(writers, written, strict=True))
-        records.update((name, found[name]) for name in sorted(found))
+        drawn: Future[FileRecord] = Future()
+        written[_PREVIEW] = drawn
+        try:
+            drawn.set_result(write(_PREVIEW))
+        except Exception as error:
+            drawn.set_exception(error)
+        records = {name: written[name].result() for name in writers}  # the first one's error
+        return made.result(), {name: records[name] for name in sorted(records)}
 
 
 def _writers(result: StereoResult, landing: Landing | None) -> dict[str, Writer]:
-    """What writes each file; the preview, the longest work, is among the first."""
     return {
         "pointcloud.ply": partial(_write_points, result),
-        "preview.png": partial(write_preview, result, landing),
+        _PREVIEW: partial(write_preview, result, landing),
         **_raster_writers(result),
         **({} if landing is None else _landing_writers(result, landing)),
         "pointmap.npz": partial(_write_pointmaps, result),

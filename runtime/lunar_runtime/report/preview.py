@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lunar_runtime.errors import InputError
 from lunar_runtime.geometry.plane import fit_plane
+from lunar_runtime.geometry.robust import percentiles
 from lunar_runtime.report.canvas import (
     Panel,
     colour_panel,
@@ -168,7 +169,7 @@ def _spread(values: NDArray[np.float64]) -> tuple[float, float, float]:
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return 0.0, math.nan, 1.0
-    low, median, high = (float(value) for value in np.percentile(finite, _PERCENTILES))
+    low, median, high = (float(value) for value in percentiles(finite, _PERCENTILES))
     if not high - low > 1e-9 * max(abs(low), abs(high)):  # constant: a bar needs a width
         margin = 0.01 * abs(low) or 1.0
         low, high = low - margin, high + margin

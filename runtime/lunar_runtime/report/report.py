@@ -18,6 +18,7 @@ from lunar_runtime.files.images import GreyImage
 from lunar_runtime.files.printable import printable
 from lunar_runtime.geometry.grid_mapping import GridMapping
 from lunar_runtime.geometry.lens import Lens
+from lunar_runtime.geometry.robust import percentiles
 from lunar_runtime.geometry.views import CameraEstimate
 from lunar_runtime.guard.condition import condition_of
 from lunar_runtime.inference.flown import Flown
@@ -275,10 +276,10 @@ def _landing(landing: Landing) -> LandingReport:
 
 
 def _percentiles(values: NDArray[Any]) -> dict[str, float]:
-    finite = values[np.isfinite(values)].astype(np.float64)
+    finite = values[np.isfinite(values)]
     if not finite.size:
         return {}
     return {
         f"p{p}": float(v)
-        for p, v in zip(_PERCENTILES, np.percentile(finite, _PERCENTILES), strict=True)
+        for p, v in zip(_PERCENTILES, percentiles(finite, _PERCENTILES), strict=True)
     }

@@ -10,8 +10,8 @@ import msgspec
 from lunar_runtime.errors import InputError, OutputError
 from lunar_runtime.files.digests import sha256_of
 from lunar_runtime.files.regular_file import read_regular
-from lunar_runtime.report.outputs import REPORT_NAME
 from lunar_runtime.report.records import Report
+from lunar_runtime.report.result_names import REPORT_NAME
 
 _MOST_BYTES = 1 << 22  # a report is of some kilobytes
 
