@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Weights of the flow's evenness, of the brightness and of its changes. */
-static const float EVEN = 40, BRIGHT = 5, CHANGE = 10;
-static const float OUTLIER = 3e-2f; /* pixels: misses of less count by their square */
+static const float EVEN = 20, BRIGHT = 5, CHANGE = 10;
+static const float OUTLIER = 2e-2f; /* pixels: misses of less count by their square */
 static const float LEAST = 0.1f;    /* grey levels: a change of less tells no place */
 enum { SWEEPS = 5 };                /* of successive overrelaxation, in every step */
 static const float BEYOND = 1.6f;   /* of a correction, how far it goes */
