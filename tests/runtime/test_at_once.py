@@ -71,6 +71,41 @@ def test_what_somebody_waits_for_goes_first() -> None:
     assert order == ["waited for", "begun", "also begun"]
 
 
+def test_a_signal_before_the_word_of_a_task_leaves_no_later_one_behind() -> None:
+    helpers = at_once_module._Helpers()
+    order: list[str] = []
+    try:
+        helpers.ask(lambda: None, 1, urgent=True).result(timeout=10)
+        word = helpers._tasks._word
+        helpers._tasks._word = Interrupted()  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            helpers.ask(partial(order.append, "interrupted"), 1, urgent=False)
+        helpers._tasks._word = word
+        helpers.ask(partial(order.append, "next"), 1, urgent=False).result(timeout=10)
+    finally:
+        helpers.end()
+    assert order == ["interrupted", "next"]
+
+
+def test_helpers_do_what_they_were_asked_for_before_they_end() -> None:
+    for _ in range(50):
+        helpers = at_once_module._Helpers()
+        done: list[int] = []
+        for part in range(12):
+            helpers.ask(partial(done.append, part), 3, urgent=part % 2 == 0)
+        threads = list(helpers._threads)
+        helpers.end()
+        assert sorted(done) == list(range(12))
+        assert not any(thread.is_alive() for thread in threads)
+
+
+class Interrupted:
+    """A queue: a signal comes before anything is put into it."""
+
+    def put(self, _: object) -> None:
+        raise KeyboardInterrupt
+
+
 def test_work_inside_of_work_ends(threads: int) -> None:
     def inner(part: int) -> list[int]:
         return at_once(lambda other: 10 * part + other, range(3))

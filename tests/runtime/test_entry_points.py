@@ -62,6 +62,14 @@ def test_packages_in_an_archive_are_found_too(
     assert (entry.name, entry.value, entry.package) == ("in", "json:loads", "lunar-zipped")
 
 
+def test_a_path_that_is_no_text_is_where_python_itself_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe(tmp_path, "lunar-path", f"[{GROUP}]\non = json:loads\n")
+    monkeypatch.setattr(sys, "path", [tmp_path, *sys.path])
+    assert [entry.package for entry in entry_points(GROUP)] == ["lunar-path"]
+
+
 @pytest.mark.parametrize("value", ["", "json:", "a b", "json:loads:more"])
 def test_what_is_no_place_is_an_error(value: str) -> None:
     with pytest.raises(ValueError, match="is no module:attribute"):

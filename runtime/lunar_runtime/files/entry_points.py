@@ -79,6 +79,8 @@ def entry_points(group: str) -> tuple[EntryPoint, ...]:
 
 def _all_in_folders() -> bool:
     """Whether every package is a folder on Python's path, or could be none."""
+    if not all(isinstance(place, str) for place in sys.path):  # as a Path: Python passes over it
+        return False
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
     archives = any(place.endswith(".egg") or os.path.isfile(place) for place in sys.path)  # noqa: PTH113
     return finders == [PathFinder] and not archives

@@ -17,6 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -30,29 +31,32 @@ _Task = tuple["Future[Any]", Callable[[], Any]]
 
 
 class _Tasks:
-    """What helpers have to do: the urgent first, each kind in its order."""
+    """What helpers have to do: the urgent first, each kind in its order.
+
+    A signal may come between a task and the word that there is one: the next word is of both.
+    """
 
     def __init__(self) -> None:
         self._urgent: SimpleQueue[_Task] = SimpleQueue()
         self._later: SimpleQueue[_Task] = SimpleQueue()
-        self._any: SimpleQueue[bool] = SimpleQueue()  # true for each of them; false: no more
+        self._word: SimpleQueue[bool] = SimpleQueue()  # true: there may be one; false: no more
 
     def put(self, task: _Task, *, urgent: bool) -> None:
         (self._urgent if urgent else self._later).put(task)
-        self._any.put(True)
+        self._word.put(True)
 
     def end(self) -> None:
-        """One helper has nothing more to do."""
-        self._any.put(False)
+        """One helper has nothing more to do, once all is done."""
+        self._word.put(False)
 
     def get(self) -> _Task | None:
         """Waits for the next one; None = no more."""
-        if not self._any.get():
-            return None
-        try:
-            return self._urgent.get_nowait()
-        except Empty:
-            return self._later.get()
+        while True:
+            for tasks in (self._urgent, self._later):
+                with suppress(Empty):
+                    return tasks.get_nowait()
+            if not self._word.get():
+                return None
 
 
 class _Helpers:
