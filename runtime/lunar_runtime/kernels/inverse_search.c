@@ -59,7 +59,7 @@ static void look(const FlowGrid *g, Patches patches, ptrdiff_t at, int steps, in
     }
     if (!moved)
         return;
-    float first_u = u, first_v = v;
+    float first_u = u, first_v = v, first_error = best.error;
     for (int step = 0; step < steps; step++) {
         float du = patch.inverse_xx * best.pull_x + patch.inverse_xy * best.pull_y;
         float dv = patch.inverse_xy * best.pull_x + patch.inverse_yy * best.pull_y;
@@ -76,7 +76,7 @@ static void look(const FlowGrid *g, Patches patches, ptrdiff_t at, int steps, in
     int lost = !(far_u * far_u + far_v * far_v < AREA);
     patches.u[at] = lost ? first_u : u;
     patches.v[at] = lost ? first_v : v;
-    patches.error[at] = best.error;
+    patches.error[at] = lost ? first_error : best.error;
 }
 
 static void search(const FlowGrid *g, Patches patches, int steps) {
@@ -137,7 +137,8 @@ static void begin_patches(Patches patches, const FlowGrid *g, const FlowGrid *co
 }
 
 /* Flow from one image to the other, (height, width): u to the right and v down. Sides are 8 and
- * more; patches begin every `stride` pixels, 1 to 8, take `steps` each way, and `smoothing` follow. */
+ * more; patches begin every `stride` pixels, 1 to 8, take `steps` each way, and `smoothing` follow.
+ */
 LUNAR_PUBLIC int lunar_inverse_search(const float *one, const float *other, ptrdiff_t height,
                                       ptrdiff_t width, ptrdiff_t stride, ptrdiff_t steps,
                                       ptrdiff_t smoothing, float *u, float *v) {
