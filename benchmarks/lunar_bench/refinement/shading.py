@@ -52,6 +52,7 @@ def _nowhere(
     inside: NDArray[np.bool_],
     plated: Plated,
     others: Sequence[OtherLight] = (),
+    draws: int = 0,
 ) -> Shading:
     return Shading(plated.departure, ShadingTold("left out", 0.0, 0.0))
 
@@ -62,10 +63,11 @@ def _inside(
     inside: NDArray[np.bool_],
     plated: Plated,
     others: Sequence[OtherLight] = (),
+    draws: int = 0,
 ) -> Shading:
     height, width = view.shape
     decided = np.repeat(np.repeat(plated.decided, 2, axis=0), 2, axis=1)[:height, :width]
-    return shade(replace(view, valid=decided), warped, inside, plated, others)
+    return shade(replace(view, valid=decided), warped, inside, plated, others, draws)
 
 
 def _alike(residual: Field, contrast: Field, change: Field, alike: NDArray[np.bool_]) -> MatchNoise:
