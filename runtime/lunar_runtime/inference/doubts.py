@@ -60,8 +60,11 @@ def doubt_images(
 
 def begin_doubts(images: ImagePair) -> Callable[[], tuple[str, ...]]:
     """Begin to look at what the pixels tell by themselves; called, what speaks against them."""
-    coming = [begun(partial(doubt, images)) for doubt in _OF_PIXELS]
-    return lambda: tuple(found for one in coming for found in one())
+    # The longest first: whoever waits for a helper later finds it in a short one.
+    coming = {
+        doubt: begun(partial(doubt, images)) for doubt in dict.fromkeys((doubt_echoes, *_OF_PIXELS))
+    }
+    return lambda: tuple(found for doubt in _OF_PIXELS for found in coming[doubt]())
 
 
 def _doubt_levels(images: ImagePair) -> tuple[str, ...]:
