@@ -187,6 +187,15 @@ def test_none_is_taken_where_a_kernel_knows_it_only() -> None:
     assert found == pytest.approx(plate, abs=1e-4)
 
 
+def test_an_array_that_nobody_may_write_is_read() -> None:
+    one, found = np.arange(4, dtype=np.float32), np.empty(1)
+    one.flags.writeable = False
+    library.run("dot", one, one, 4, found)
+    assert found[0] == 14
+    library.run("dot", one[:0], one[:0], 0, found)
+    assert found[0] == 0
+
+
 def test_an_array_between_its_numbers_places_is_refused() -> None:
     apart = np.frombuffer(bytes(17), np.uint8)[1:].view(np.float32)
     with pytest.raises(TypeError, match="contiguous float32"):

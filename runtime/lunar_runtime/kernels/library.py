@@ -109,9 +109,7 @@ def _takes(kernel: str) -> tuple[_Takes, ...]:
     return tuple(found)
 
 
-def _as_c(
-    takes: _Takes, argument: _Argument, every: tuple[_Argument, ...]
-) -> ctypes.c_void_p | ctypes._SimpleCData[Any]:
+def _as_c(takes: _Takes, argument: _Argument, every: tuple[_Argument, ...]) -> Any:
     kind = takes.kind
     if kind == "i" and isinstance(argument, int):
         return ctypes.c_ssize_t(argument)
@@ -131,8 +129,16 @@ def _as_c(
                 size *= times * (1 if place is None else every[place]) - less  # type: ignore
             if argument.size != size:
                 raise ValueError(f"a kernel takes {size} numbers there, not {argument.shape}")
-            return ctypes.c_void_p(argument.ctypes.data)
+            return _address(argument)
     raise TypeError(f"a kernel takes no {type(argument).__name__} there")
+
+
+def _address(values: NDArray[Any]) -> Any:
+    """Of the first number; `values.ctypes.data` takes three times as long."""
+    try:
+        return ctypes.byref(ctypes.c_char.from_buffer(values))  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError):  # nobody may write there, or it is empty
+        return ctypes.c_void_p(values.ctypes.data)
 
 
 def library_path(*, slowest: bool = False) -> Path:
