@@ -87,9 +87,9 @@ def measure_flow(
 ) -> Flow:
     """Match the images through a surface.
 
-    Dense inverse search never looks at more than half of the images' resolution, nor does the plate
-    that its matches go into. So all of it is on that grid, but for the right image's warp: sampled
-    at half the resolution, it cost the pose a factor of 2.5 (16 pairs).
+    The plate that the matches go into has half of the images' resolution, so all of it is on that
+    grid, but for the right image's warp: sampled at half the resolution, it cost the pose a factor
+    of 2.5 (16 pairs).
 
     Args:
         pair: Float32 grey levels, (H, W) and (h', w').
